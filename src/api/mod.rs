@@ -1,0 +1,5 @@
+//! The HTTP surface.
+
+mod settings;
+
+pub use settings::{Settings, Token};

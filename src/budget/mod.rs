@@ -1,0 +1,12 @@
+//! The rules of spending, as functions of numbers: how far a budget is used, and whether the scaling gate is closed.
+//!
+//! *Invariants.* Each rule stands in one function; recording, REST, metrics and the command line all call it. What was spent
+//! and what time it is come in as arguments. A decision compares integers.
+
+mod gate;
+mod policy;
+mod standing;
+
+pub use gate::{GateChange, GateMode, GateVerdict, REASON_BELOW, REASON_DISABLED, judge};
+pub use policy::{Budget, Policy};
+pub use standing::{BudgetState, Standing, assess};

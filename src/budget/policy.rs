@@ -1,0 +1,31 @@
+//! What the operator asked for: the budgets, and whether the gate may close.
+
+use crate::domain::{BudgetZone, Name, PeriodKind, Threshold, Usd};
+
+/// A limit for a period, for everything or for one service.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    /// Unique name, such as `daily`.
+    pub name: String,
+    /// The service it covers; `None` covers all cost.
+    pub service: Option<Name>,
+    /// How often it begins anew.
+    pub period: PeriodKind,
+    /// What may be spent in one period; zero or more.
+    pub limit: Usd,
+    /// Share of the limit from which the state is `warning`.
+    pub warn_at: Threshold,
+    /// Share of the limit from which the state is `critical`; a global budget closes the gate there.
+    pub gate_at: Threshold,
+}
+
+/// Everything the rules need to know besides what was spent.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The zone whose days and months are counted.
+    pub zone: BudgetZone,
+    /// In the order in which they are shown.
+    pub budgets: Vec<Budget>,
+    /// `false`: watch and account, but never close the gate.
+    pub gate_enabled: bool,
+}

@@ -1,0 +1,214 @@
+//! One paid thing that happened, valid and ready to be recorded.
+//!
+//! *Invariants.* A [`CostEvent`] obeys every rule of contract section 2 that can be checked without the ledger; only `ingest`
+//! and the ledger's reader make one. Whether an id was used before is the writer's question.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Name, Usd};
+
+/// A charge adds cost, a credit takes some back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// An amount of zero or more.
+    #[default]
+    Charge,
+    /// An amount of zero or less.
+    Credit,
+}
+
+/// How the paid call ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// It worked.
+    #[default]
+    Ok,
+    /// It failed, and cost all the same.
+    Error,
+}
+
+/// The idempotency key: an id, unique within the source that made it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EventKey {
+    /// Who made the id; empty when not said. At most 200 bytes.
+    pub source: Box<str>,
+    /// 1 to 200 bytes. Made by the agent (UUIDv7) when the worker sent none.
+    pub id: Box<str>,
+}
+
+/// A counted quantity, such as 1,000 input tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageCount {
+    /// What was counted, such as `input_tokens`.
+    pub kind: Name,
+    /// How many: 0 to 2⁵³ − 1, which every JSON reader holds exactly.
+    pub count: u64,
+}
+
+/// A cost event that passed every check that needs no ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CostEvent {
+    /// Idempotency key.
+    pub key: EventKey,
+    /// The paid service.
+    pub service: Name,
+    /// What it was asked to do; `unknown` when not said.
+    pub operation: Name,
+    /// The cost, of the sign that `kind` demands.
+    pub amount: Usd,
+    /// Charge or credit.
+    pub kind: Kind,
+    /// When it happened, in whole nanoseconds.
+    pub time: Timestamp,
+    /// Whether the sender said when. If not, `time` is when the event was received, and says nothing about its identity.
+    pub time_given: bool,
+    /// The process that made the call.
+    pub worker: Option<Box<str>>,
+    /// The batch of work it belongs to.
+    pub batch_id: Option<Box<str>>,
+    /// The lead it was made for.
+    pub lead_id: Option<Box<str>>,
+    /// The model or tier that was used.
+    pub model: Option<Box<str>>,
+    /// Quantities, ordered by kind, each kind once.
+    pub usage: Vec<UsageCount>,
+    /// How long the call took: finite, zero or more.
+    pub duration_seconds: Option<f64>,
+    /// How the call ended.
+    pub outcome: Outcome,
+    /// A JSON object, kept to the letter; at most 4 KiB.
+    pub attributes: Option<Box<str>>,
+}
+
+impl Kind {
+    /// The word used in JSON and in the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Charge => "charge",
+            Self::Credit => "credit",
+        }
+    }
+
+    /// Reads the word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "charge" => Some(Self::Charge),
+            "credit" => Some(Self::Credit),
+            _ => None,
+        }
+    }
+}
+
+impl Outcome {
+    /// The word used in JSON, labels and the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+        }
+    }
+
+    /// Reads the word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "ok" => Some(Self::Ok),
+            "error" => Some(Self::Error),
+            _ => None,
+        }
+    }
+}
+
+/// The fields in which a second event under a known key differs from the recorded one, by meaning: `1.5` is `"1.50"`, the
+/// order of keys does not matter, and a retry that names no time matches any. Empty: it is a duplicate.
+pub fn differing_fields(recorded: &CostEvent, retry: &CostEvent) -> Vec<&'static str> {
+    let pairs = [
+        ("service", recorded.service == retry.service),
+        ("operation", recorded.operation == retry.operation),
+        ("amount_usd", recorded.amount == retry.amount),
+        ("kind", recorded.kind == retry.kind),
+        ("time", !retry.time_given || recorded.time == retry.time),
+        ("worker", recorded.worker == retry.worker),
+        ("batch_id", recorded.batch_id == retry.batch_id),
+        ("lead_id", recorded.lead_id == retry.lead_id),
+        ("model", recorded.model == retry.model),
+        ("usage", recorded.usage == retry.usage),
+        ("duration_seconds", recorded.duration_seconds == retry.duration_seconds),
+        ("outcome", recorded.outcome == retry.outcome),
+        ("attributes", same_json(recorded.attributes.as_deref(), retry.attributes.as_deref())),
+    ];
+    pairs.into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect()
+}
+
+/// Two JSON texts of the same meaning. An absent object and an empty one are the same.
+fn same_json(left: Option<&str>, right: Option<&str>) -> bool {
+    let (left, right) = (left.unwrap_or("{}"), right.unwrap_or("{}"));
+    if left == right {
+        return true;
+    }
+    match (serde_json::from_str::<Value>(left), serde_json::from_str::<Value>(right)) {
+        (Ok(left), Ok(right)) => same_value(&left, &right),
+        _ => false,
+    }
+}
+
+/// Equality in which `1`, `1.0` and `10e-1` are one number.
+fn same_value(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => {
+            left == right || left.as_f64() == right.as_f64() && (left.is_f64() || right.is_f64())
+        }
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same_value(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(key, value)| right.get(key).is_some_and(|other| same_value(value, other)))
+        }
+        _ => left == right,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> CostEvent {
+        CostEvent {
+            key: EventKey { source: "".into(), id: "call-1".into() },
+            service: Name::new("openai").unwrap(),
+            operation: Name::new("chat").unwrap(),
+            amount: Usd::parse("1.5").unwrap(),
+            kind: Kind::Charge,
+            time: "2026-11-22T10:00:00Z".parse().unwrap(),
+            time_given: true,
+            worker: None,
+            batch_id: None,
+            lead_id: None,
+            model: None,
+            usage: vec![],
+            duration_seconds: None,
+            outcome: Outcome::Ok,
+            attributes: Some(r#"{"a":1,"b":[1,2]}"#.into()),
+        }
+    }
+
+    #[test]
+    fn a_retry_is_compared_by_meaning() {
+        let recorded = event();
+        let mut retry = event();
+        retry.amount = Usd::parse("15e-1").unwrap();
+        retry.attributes = Some(r#"{ "b" : [1.0, 20e-1], "a" : 1 }"#.into());
+        retry.time = "2026-11-22T11:00:00+01:00".parse().unwrap();
+        assert!(differing_fields(&recorded, &retry).is_empty());
+
+        retry.time = "2026-11-22T12:34:56Z".parse().unwrap();
+        retry.time_given = false;
+        assert!(differing_fields(&recorded, &retry).is_empty());
+
+        retry.time_given = true;
+        retry.amount = Usd::parse("1.51").unwrap();
+        retry.attributes = Some(r#"{"a":1,"b":[2,1]}"#.into());
+        assert_eq!(differing_fields(&recorded, &retry), ["amount_usd", "time", "attributes"]);
+    }
+}

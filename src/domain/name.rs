@@ -1,0 +1,110 @@
+//! Text that came from outside and passed its rule: names of services and operations.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+/// Longest name of a service or operation, in bytes of UTF-8 (contract, section 2).
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// The label that everything beyond a bound is added up under.
+pub const OTHER_LABEL: &str = "other";
+
+/// The name of a service or an operation: 1 to 128 bytes of UTF-8 without control characters. Cloning shares the text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
+
+/// Why a text is not allowed. The message completes a sentence that begins with the field's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// No text at all.
+    #[error("must not be empty")]
+    Empty,
+    /// More bytes than the bound.
+    #[error("is longer than {0} bytes")]
+    TooLong(usize),
+    /// Unicode's control characters (category Cc), newline and tab among them.
+    #[error("contains a control character")]
+    Control,
+}
+
+/// Checks the rule that every text in an event follows: at most `bytes_max` bytes, no control characters.
+///
+/// # Errors
+/// The first rule that is broken; an empty text is allowed here.
+pub fn check_text(text: &str, bytes_max: usize) -> Result<(), NameError> {
+    if text.len() > bytes_max {
+        return Err(NameError::TooLong(bytes_max));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(NameError::Control);
+    }
+    Ok(())
+}
+
+impl Name {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// Empty, longer than 128 bytes, or with a control character.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        check_text(text, NAME_BYTES_MAX)?;
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The label of everything beyond a bound.
+    pub fn other() -> Self {
+        Self(Arc::from(OTHER_LABEL))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, formatter)
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_bounded_and_printable() {
+        assert!(Name::new("a").is_ok());
+        assert!(Name::new(&"é".repeat(64)).is_ok());
+        assert!(Name::new("quotes \" and \\ are fine, so is 🙂 and مرحبا").is_ok());
+        assert_eq!(Name::new(""), Err(NameError::Empty));
+        assert_eq!(Name::new(&"é".repeat(65)), Err(NameError::TooLong(NAME_BYTES_MAX)));
+        for text in ["a\nb", "\u{0}", "\u{7f}", "\u{85}"] {
+            assert_eq!(Name::new(text), Err(NameError::Control), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Calendar periods in the budget time zone.
+//!
+//! *Invariants.* A period is a function of a time and a zone; there is no reset. Consecutive periods share their boundary
+//! instant, so every instant lies in exactly one day and one month, also on days of 23 and 25 hours.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use serde::{Serialize, Serializer};
+
+/// How long a budget's period is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PeriodKind {
+    /// A calendar day.
+    Daily,
+    /// A calendar month.
+    Monthly,
+}
+
+/// One calendar month, such as 2026-11.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Month {
+    first: Date,
+}
+
+/// One calendar day or month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Period {
+    /// A day of the budget time zone.
+    Day(Date),
+    /// A month of the budget time zone.
+    Month(Month),
+}
+
+/// A text that names no period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not a period written as {0}")]
+pub struct PeriodParseError(pub &'static str);
+
+/// The time zone that days and months are counted in (`BUDGET_TIMEZONE`).
+#[derive(Clone, Debug)]
+pub struct BudgetZone(TimeZone);
+
+// === impl PeriodKind ===
+
+impl PeriodKind {
+    /// The word used in labels and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Daily => "daily",
+            Self::Monthly => "monthly",
+        }
+    }
+}
+
+impl Serialize for PeriodKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+// === impl Month ===
+
+impl Month {
+    /// The month that a day lies in.
+    pub fn of(day: Date) -> Self {
+        Self { first: day.first_of_month() }
+    }
+
+    /// Its first day.
+    pub fn first_day(self) -> Date {
+        self.first
+    }
+
+    /// Its last day.
+    pub fn last_day(self) -> Date {
+        self.first.last_of_month()
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04}-{:02}", self.first.year(), self.first.month())
+    }
+}
+
+impl FromStr for Month {
+    type Err = PeriodParseError;
+
+    fn from_str(text: &str) -> Result<Self, PeriodParseError> {
+        let first = parse_day(&format!("{text}-01")).map_err(|_| PeriodParseError("YYYY-MM"))?;
+        Ok(Self { first })
+    }
+}
+
+// === impl Period ===
+
+impl Period {
+    /// Reads `YYYY-MM-DD`.
+    ///
+    /// # Errors
+    /// Any other text, or a day that the calendar does not have.
+    pub fn parse_day(text: &str) -> Result<Self, PeriodParseError> {
+        parse_day(text).map(Self::Day)
+    }
+
+    /// First and last day.
+    pub fn days(self) -> (Date, Date) {
+        match self {
+            Self::Day(day) => (day, day),
+            Self::Month(month) => (month.first_day(), month.last_day()),
+        }
+    }
+}
+
+fn parse_day(text: &str) -> Result<Date, PeriodParseError> {
+    let error = PeriodParseError("YYYY-MM-DD");
+    let shape_fits = text.len() == 10
+        && text.bytes().enumerate().all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+    if !shape_fits {
+        return Err(error);
+    }
+    text.parse().map_err(|_| error)
+}
+
+// === impl BudgetZone ===
+
+impl BudgetZone {
+    /// Coordinated universal time.
+    pub const UTC: Self = Self(TimeZone::UTC);
+
+    /// A zone by its IANA name.
+    ///
+    /// # Errors
+    /// A name that the time zone database does not have.
+    pub fn named(name: &str) -> Result<Self, jiff::Error> {
+        TimeZone::get(name).map(Self)
+    }
+
+    /// The IANA name, for people and for the ledger's record of which zone its days were counted in.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// The day that an instant lies in.
+    pub fn day_of(&self, time: Timestamp) -> Date {
+        self.0.to_datetime(time).date()
+    }
+
+    /// The period of this kind that an instant lies in.
+    pub fn period_of(&self, kind: PeriodKind, time: Timestamp) -> Period {
+        let day = self.day_of(time);
+        match kind {
+            PeriodKind::Daily => Period::Day(day),
+            PeriodKind::Monthly => Period::Month(Month::of(day)),
+        }
+    }
+
+    /// The instant a period begins, and the instant the next one does.
+    pub fn bounds(&self, period: Period) -> (Timestamp, Timestamp) {
+        let (first, last) = period.days();
+        let next = last.checked_add(1.day()).unwrap_or(Date::MAX);
+        (self.start_of(first), self.start_of(next))
+    }
+
+    /// The first instant of a day: midnight, or the end of the gap where a zone skips midnight.
+    fn start_of(&self, day: Date) -> Timestamp {
+        day.to_zoned(self.0.clone())
+            .and_then(|midnight| midnight.start_of_day())
+            .map_or(Timestamp::MAX, |start| start.timestamp())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn days_of_23_and_25_hours_have_the_length_the_zone_gives_them() {
+        let berlin = BudgetZone::named("Europe/Berlin").unwrap();
+        for (day, hours) in [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 11, 22), 24)] {
+            let (start, end) = berlin.bounds(Period::Day(day));
+            assert_eq!(end.as_second() - start.as_second(), hours * 3600, "{day}");
+            assert_eq!(berlin.day_of(start), day);
+            assert_eq!(berlin.day_of(at("2026-01-01T00:00:00Z")), date(2026, 1, 1));
+        }
+    }
+
+    #[test]
+    fn a_day_whose_midnight_is_skipped_begins_at_one() {
+        let sao_paulo = BudgetZone::named("America/Sao_Paulo").unwrap();
+        let (start, end) = sao_paulo.bounds(Period::Day(date(2018, 11, 4)));
+        assert_eq!(start, at("2018-11-04T03:00:00Z"));
+        assert_eq!(end.as_second() - start.as_second(), 23 * 3600);
+    }
+
+    #[test]
+    fn a_boundary_instant_belongs_to_the_period_it_opens() {
+        let zone = BudgetZone::named("America/New_York").unwrap();
+        let (_, december) = zone.bounds(Period::Month(Month::of(date(2026, 11, 30))));
+        assert_eq!(zone.day_of(december), date(2026, 12, 1));
+        assert_eq!(zone.day_of(Timestamp::from_nanosecond(december.as_nanosecond() - 1).unwrap()), date(2026, 11, 30));
+    }
+
+    #[test]
+    fn periods_are_read_strictly() {
+        assert_eq!(Period::parse_day("2028-02-29"), Ok(Period::Day(date(2028, 2, 29))));
+        for text in ["2026-02-30", "2026-2-3", "20261122", "2026-11-22T00:00", "", "+026-11-22"] {
+            assert!(Period::parse_day(text).is_err(), "{text}");
+        }
+        assert_eq!("2026-11".parse::<Month>().unwrap().to_string(), "2026-11");
+        for text in ["2026-13", "2026", "2026-1", "2026-11-01", ""] {
+            assert!(text.parse::<Month>().is_err(), "{text}");
+        }
+    }
+}

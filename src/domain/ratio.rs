@@ -1,0 +1,117 @@
+//! Shares of a limit, compared exactly and shown as the nearest float.
+//!
+//! *Invariants.* A decision ("has the threshold been reached?") is integer arithmetic; a float only leaves the program.
+
+use super::{ParseUsdError, Usd};
+
+/// Digits of a quotient that are worked out before it is read as a float: more than the 17 that identify a double.
+const QUOTIENT_DIGITS: usize = 40;
+
+/// A share of a limit, such as 0.8: where a budget begins to warn, or the gate closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Threshold(Usd);
+
+impl Threshold {
+    /// The whole limit.
+    pub const FULL: Self = Self(Usd::from_dollars(1));
+
+    /// Reads a decimal share. 1 is the whole limit; the largest is 10, because a threshold far above the limit is a percent
+    /// figure written by mistake.
+    ///
+    /// # Errors
+    /// Not a number, or not above 0 and at most 10.
+    pub fn parse(text: &str) -> Result<Self, ParseUsdError> {
+        let share = Usd::parse(text)?;
+        if share <= Usd::ZERO || share > Usd::from_dollars(10) {
+            return Err(ParseUsdError::OutOfRange);
+        }
+        Ok(Self(share))
+    }
+
+    /// Whether `spent` is at or above this share of `limit`. A limit of 0 is used up from the start.
+    pub fn reached(self, spent: Usd, limit: Usd) -> bool {
+        if limit <= Usd::ZERO {
+            return true;
+        }
+        let one = Usd::from_dollars(1).pico();
+        // spent / limit ≥ share  ⇔  spent × 1 ≥ share × limit, both sides in pico-dollars squared. Where a side overflows,
+        // the amounts are so far apart (10²⁶ USD against 10¹⁴) that the side which overflowed is the larger one.
+        match (spent.pico().checked_mul(one), self.0.pico().checked_mul(limit.pico())) {
+            (Some(spent), Some(bar)) => spent >= bar,
+            (None, _) => spent > Usd::ZERO,
+            (Some(_), None) => false,
+        }
+    }
+
+    /// The share in percent, such as 80.
+    pub fn percent(self) -> f64 {
+        nearest_f64_percent(self.0, Usd::from_dollars(1))
+    }
+}
+
+/// The float nearest to `spent ÷ limit × 100`. A limit of 0 is 100 percent used from the start, and more once anything is
+/// spent cannot be told from it.
+pub fn nearest_f64_percent(spent: Usd, limit: Usd) -> f64 {
+    if limit <= Usd::ZERO {
+        return 100.0;
+    }
+    let sign = if spent < Usd::ZERO { "-" } else { "" };
+    let divisor = limit.pico().unsigned_abs();
+    let mut digits = (spent.pico().unsigned_abs() / divisor).to_string();
+    let mut remainder = spent.pico().unsigned_abs() % divisor;
+    let integer_digits = digits.len();
+    while remainder != 0 && digits.trim_start_matches('0').len() < QUOTIENT_DIGITS {
+        // The divisor is below 10³⁰ pico-dollars (see `Usd::parse`), so ten times a remainder fits.
+        remainder *= 10;
+        digits.push(char::from(b'0' + u8::try_from(remainder / divisor).unwrap_or(9)));
+        remainder %= divisor;
+    }
+    if remainder != 0 {
+        // A last non-zero digit keeps a truncated quotient off the exact middle between two floats.
+        digits.push('1');
+    }
+    let exponent = integer_digits as i64 - digits.len() as i64 + 2;
+    format!("{sign}{digits}e{exponent}").parse().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(text: &str) -> Usd {
+        Usd::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_threshold_is_reached_at_its_exact_share() {
+        let nine_tenths = Threshold::parse("0.9").unwrap();
+        assert!(nine_tenths.reached(usd("45"), usd("50")));
+        assert!(!nine_tenths.reached(usd("44.999999999999"), usd("50")));
+        assert!(nine_tenths.reached(Usd::ZERO, Usd::ZERO));
+        assert!(!nine_tenths.reached(usd("-1"), usd("50")));
+    }
+
+    #[test]
+    fn a_percentage_is_the_nearest_float() {
+        for (spent, limit, percent) in [
+            ("45", "50", 90.0),
+            ("1", "3", 100.0 / 3.0),
+            ("12.3", "50", 24.6),
+            ("0.000000000001", "1000", 1e-13),
+            ("-5", "50", -10.0),
+            ("0", "50", 0.0),
+            ("75", "50", 150.0),
+            ("0.1", "0.7", 14.285714285714286),
+        ] {
+            assert_eq!(nearest_f64_percent(usd(spent), usd(limit)), percent, "{spent}/{limit}");
+        }
+        assert_eq!(nearest_f64_percent(Usd::ZERO, Usd::ZERO), 100.0);
+    }
+
+    #[test]
+    fn thresholds_outside_nought_to_ten_are_refused() {
+        for text in ["0", "-0.1", "10.1", "80", "x"] {
+            assert!(Threshold::parse(text).is_err(), "{text}");
+        }
+    }
+}

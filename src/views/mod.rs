@@ -1,0 +1,211 @@
+//! What the ledger adds up to, kept in memory: cost by day, service and operation, the bounded series of the metrics, and the
+//! state of the gate.
+//!
+//! *Invariants.* Views are derived: applying the ledger's entries in order gives the same views as loading its rollups. A
+//! `Views` value is immutable to its readers and shares its structure with its predecessors, so publishing one is cheap and
+//! whoever holds one sees a single committed state. The sum over any grouping equals the total.
+//!
+//! *Limits.* [`PAIRS_PER_DAY_MAX`] names a day, [`RESIDENT_PAIRS_MAX`] in all, [`SeriesLimits`] for metrics.
+//!
+//! *Deliberately not here.* Groupings by worker, batch, lead and model: they read the ledger.
+
+mod costs;
+mod published;
+mod series;
+mod usage;
+
+use imbl::OrdMap;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::budget::GateChange;
+use crate::domain::{CostEvent, Month, Name, Period, Usd};
+
+pub use costs::{DayCosts, PAIRS_PER_DAY_MAX, Pair, Sums};
+pub use published::{Board, Published};
+pub use series::{Series, SeriesLimits};
+pub use usage::{USAGE_KINDS_MAX, USAGE_PAIRS_MAX, Usage, UsageKey};
+
+/// Day × service × operation sums kept in memory. Beyond it the oldest days are left to the ledger; today always stays.
+/// At about 150 bytes each this is 30 MB, half of the memory promised under a flood of names.
+pub const RESIDENT_PAIRS_MAX: usize = 200_000;
+
+/// Everything derived from the ledger that readers may want to know. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct Views {
+    /// Cost of each resident day: every day from `resident_from` on that has any.
+    days: OrdMap<Date, DayCosts>,
+    /// First day that is answered from memory; earlier ones are read from the ledger.
+    resident_from: Date,
+    /// Cost of the months since `resident_from`'s, by the service's metric label.
+    months: OrdMap<Month, MonthCosts>,
+    /// The metric series since the ledger began.
+    pub series: Series,
+    /// Quantities since the ledger began.
+    pub usage: Usage,
+    /// The newest line of the gate's history.
+    pub gate: Option<GateChange>,
+    /// How often the gate became active since the ledger began.
+    pub gate_activations: u64,
+    /// Events since the ledger began.
+    pub events: u64,
+    /// When the newest event was recorded.
+    pub last_recorded_at: Option<Timestamp>,
+}
+
+/// Cost of a month: what the monthly budget and the monthly gauge need.
+#[derive(Clone, Debug, Default)]
+pub struct MonthCosts {
+    /// Of everything.
+    pub total: Sums,
+    /// By the service's metric label.
+    pub by_label: OrdMap<Name, Sums>,
+}
+
+/// The sums that recording one event changes: the keys of the rows that the ledger must write anew.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Touched {
+    /// The day it counts in.
+    pub day: Date,
+    /// Service and operation as that day's rollup names them.
+    pub pair: Pair,
+    /// Service and operation as metrics name them.
+    pub label: Pair,
+    /// The usage series it adds to.
+    pub usage: Vec<UsageKey>,
+}
+
+impl Views {
+    /// An empty ledger's views, answering from memory for `resident_from` and later.
+    pub fn new(limits: SeriesLimits, resident_from: Date) -> Self {
+        Self {
+            days: OrdMap::new(),
+            resident_from,
+            months: OrdMap::new(),
+            series: Series::new(limits),
+            usage: Usage::default(),
+            gate: None,
+            gate_activations: 0,
+            events: 0,
+            last_recorded_at: None,
+        }
+    }
+
+    /// Adds one recorded event that counts in `day`, and says which sums changed.
+    ///
+    /// `day` must be resident ([`Views::is_resident`]); the writer loads it before.
+    pub fn record(&mut self, event: &CostEvent, day: Date, recorded_at: Timestamp) -> Touched {
+        let sums = Sums::of(event);
+        let label = self.series.add(&event.service, &event.operation, sums);
+        let pair = self.days.entry(day).or_default().add(&event.service, &event.operation, sums);
+        self.month_mut(day).add(&label.service, sums);
+        let usage = self.usage.add_event(&label.service, event);
+        self.events += 1;
+        self.last_recorded_at = Some(recorded_at);
+        Touched { day, pair, label, usage }
+    }
+
+    /// Adds one line of the gate's history.
+    pub fn change_gate(&mut self, change: GateChange) {
+        self.gate_activations += u64::from(change.active);
+        self.gate = Some(change);
+    }
+
+    /// Takes one row of a day's rollup while loading.
+    pub fn load_pair(&mut self, day: Date, pair: Pair, sums: Sums) {
+        self.load_month(day, &pair.service, sums);
+        self.days.entry(day).or_default().load(pair, sums);
+    }
+
+    /// Takes one row of a day that is too old to be kept, for its month's sums only.
+    pub fn load_month(&mut self, day: Date, service: &Name, sums: Sums) {
+        let label = self.series.service_label(service);
+        self.month_mut(day).add(&label, sums);
+    }
+
+    /// Takes a whole day that was read back because an event is about to be added to it. Its month is not added to: months
+    /// are complete from the start.
+    pub fn load_day(&mut self, day: Date, costs: DayCosts) {
+        self.days.insert(day, costs);
+    }
+
+    /// Whether events of this day may be added, because its sums are in memory.
+    pub fn is_resident(&self, day: Date) -> bool {
+        day >= self.resident_from || self.days.contains_key(&day)
+    }
+
+    /// First day answered from memory.
+    pub fn resident_from(&self) -> Date {
+        self.resident_from
+    }
+
+    /// Lets go of days before `floor`, then of the oldest ones beyond [`RESIDENT_PAIRS_MAX`], but never of `today` and later;
+    /// and of the months before `floor`'s.
+    pub fn retire(&mut self, floor: Date, today: Date) {
+        self.resident_from = self.resident_from.max(floor.min(today));
+        let mut pairs: usize = self.days.values().map(DayCosts::pairs_len).sum();
+        while let Some((&day, costs)) = self.days.get_min().map(|(day, costs)| (day, costs)) {
+            let dispensable = day < self.resident_from || (pairs > RESIDENT_PAIRS_MAX && day < today);
+            if !dispensable {
+                break;
+            }
+            pairs -= costs.pairs_len();
+            self.resident_from = self.resident_from.max(day.tomorrow().unwrap_or(Date::MAX));
+            self.days.remove(&day);
+        }
+        let oldest_month = Month::of(floor.min(today));
+        while let Some(month) = self.months.get_min().map(|(month, _)| *month).filter(|month| *month < oldest_month) {
+            self.months.remove(&month);
+        }
+    }
+
+    /// Cost of a resident day; `None` when nothing was recorded in it (or it is not resident).
+    pub fn day(&self, day: Date) -> Option<&DayCosts> {
+        self.days.get(&day)
+    }
+
+    /// Cost of a recent month; `None` when nothing was recorded in it.
+    pub fn month(&self, month: Month) -> Option<&MonthCosts> {
+        self.months.get(&month)
+    }
+
+    /// What was spent in a current period, by everything or by one service.
+    pub fn spent(&self, service: Option<&Name>, period: Period) -> Usd {
+        match (service, period) {
+            (None, Period::Day(day)) => self.day(day).map(|costs| costs.total().net()),
+            (Some(name), Period::Day(day)) => self.day(day).and_then(|costs| costs.service(name)).map(|sums| sums.net()),
+            (None, Period::Month(month)) => self.month(month).map(|costs| costs.total.net()),
+            // A service that a budget names always has its own label, so its label's sum is its own.
+            (Some(name), Period::Month(month)) => {
+                self.month(month).and_then(|costs| costs.by_label.get(name)).map(|sums| sums.net())
+            }
+        }
+        .unwrap_or(Usd::ZERO)
+    }
+
+    /// A day's cost by the service's metric label; empty without cost.
+    pub fn day_by_label(&self, day: Date) -> OrdMap<Name, Sums> {
+        let mut by_label = OrdMap::new();
+        for (service, sums) in self.day(day).into_iter().flat_map(DayCosts::services) {
+            *by_label.entry(self.series.service_label(service)).or_insert(Sums::default()) += *sums;
+        }
+        by_label
+    }
+
+    fn month_mut(&mut self, day: Date) -> &mut MonthCosts {
+        self.months.entry(Month::of(day)).or_default()
+    }
+}
+
+impl MonthCosts {
+    fn add(&mut self, label: &Name, sums: Sums) {
+        self.total += sums;
+        match self.by_label.get_mut(label) {
+            Some(present) => *present += sums,
+            None => drop(self.by_label.insert(label.clone(), sums)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+use std::collections::BTreeMap;
+
+use jiff::civil::date;
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{EventKey, Kind, Outcome, UsageCount};
+
+fn event(service: &str, operation: &str, pico: i64) -> CostEvent {
+    CostEvent {
+        key: EventKey { source: "".into(), id: "x".into() },
+        service: Name::new(service).unwrap(),
+        operation: Name::new(operation).unwrap(),
+        amount: Usd::from_pico(i128::from(pico)),
+        kind: if pico < 0 { Kind::Credit } else { Kind::Charge },
+        time: Timestamp::UNIX_EPOCH,
+        time_given: true,
+        worker: None,
+        batch_id: None,
+        lead_id: None,
+        model: None,
+        usage: vec![UsageCount { kind: Name::new(operation).unwrap(), count: 3 }],
+        duration_seconds: None,
+        outcome: Outcome::Ok,
+        attributes: None,
+    }
+}
+
+const DAY: Date = date(2026, 11, 22);
+
+fn small() -> Views {
+    let limits = SeriesLimits { services_max: 3, pairs_max: 5, reserved: vec![Name::new("kept").unwrap()].into() };
+    Views::new(limits, date(2026, 10, 1))
+}
+
+fn series(views: &Views) -> BTreeMap<String, Usd> {
+    views.series.iter().map(|(label, sums)| (format!("{}/{}", label.service, label.operation), sums.net())).collect()
+}
+
+#[test]
+fn names_beyond_the_bounds_are_added_up_under_other() {
+    let mut views = small();
+    for (service, operation) in
+        [("a", "1"), ("b", "1"), ("c", "1"), ("kept", "1"), ("a", "2"), ("a", "3"), ("a", "4"), ("d", "1")]
+    {
+        views.record(&event(service, operation, 1), DAY, Timestamp::UNIX_EPOCH);
+    }
+    let shown: Vec<String> = series(&views).into_keys().collect();
+    assert_eq!(shown, ["a/1", "a/2", "a/other", "b/1", "kept/1", "other/other"]);
+    let by_label: Vec<String> = views.day_by_label(DAY).keys().map(Name::to_string).collect();
+    assert_eq!(by_label, ["a", "b", "kept", "other"]);
+    assert_eq!(views.day(DAY).unwrap().services().count(), 5, "the day itself keeps every name");
+}
+
+#[test]
+fn the_seventeenth_kind_of_usage_is_other() {
+    let mut views = small();
+    for kind in 0..20 {
+        views.record(&event("a", &format!("kind{kind}"), 1), DAY, Timestamp::UNIX_EPOCH);
+    }
+    let kinds: Vec<(String, u128)> = views.usage.iter().map(|(key, count)| (key.kind.to_string(), *count)).collect();
+    assert_eq!(kinds.len(), 17);
+    assert!(kinds.contains(&("other".into(), 4 * 3)));
+}
+
+#[test]
+fn old_days_are_let_go_and_today_stays() {
+    let mut views = small();
+    for day in [date(2026, 10, 2), date(2026, 11, 1), DAY] {
+        views.record(&event("a", "1", 1), day, Timestamp::UNIX_EPOCH);
+    }
+    views.retire(date(2026, 11, 1), DAY);
+    assert!(!views.is_resident(date(2026, 10, 2)));
+    assert!(views.month(Month::of(date(2026, 10, 2))).is_none());
+    assert!(views.is_resident(date(2026, 11, 1)));
+    assert_eq!(views.spent(None, Period::Month(Month::of(DAY))), Usd::from_pico(2));
+    views.retire(date(2027, 1, 1), DAY);
+    assert!(views.is_resident(DAY));
+}
+
+proptest! {
+    #[test]
+    fn every_grouping_sums_to_the_total(events in prop::collection::vec((0..6_u8, 0..6_u8, -1000..1000_i64, 0..40_i8), 0..200)) {
+        let mut views = small();
+        let mut total = Usd::ZERO;
+        for (service, operation, pico, day_offset) in events {
+            let day = DAY.checked_sub(jiff::Span::new().days(day_offset)).unwrap();
+            total += Usd::from_pico(i128::from(pico));
+            views.record(&event(&format!("s{service}"), &format!("o{operation}"), pico), day, Timestamp::UNIX_EPOCH);
+        }
+        let by_service: Usd = views.days.values().flat_map(DayCosts::services).map(|(_, sums)| sums.net()).sum();
+        let by_pair: Usd = views.days.values().flat_map(DayCosts::pairs).map(|(_, sums)| sums.net()).sum();
+        let by_day: Usd = views.days.values().map(|costs| costs.total().net()).sum();
+        let by_month: Usd = views.months.values().map(|costs| costs.total.net()).sum();
+        let by_month_label: Usd = views.months.values().flat_map(|costs| costs.by_label.values()).map(Sums::net).sum();
+        let by_series: Usd = series(&views).into_values().sum();
+        prop_assert_eq!([by_service, by_pair, by_day, by_month, by_month_label, by_series], [total; 6]);
+        prop_assert!(views.series.iter().count() <= 5 + 4);
+    }
+}

@@ -1,0 +1,80 @@
+//! Quantities (tokens and the like) since the ledger began, by service, model and kind: bounded, sums conserved.
+
+use imbl::OrdMap;
+
+use crate::domain::{CostEvent, Name, check_text};
+
+/// Service and model pairs with series of their own; further ones are added up under `other`/`other`.
+pub const USAGE_PAIRS_MAX: usize = 200;
+/// Kinds of quantity that a pair tells apart; further ones are added up under `other`.
+pub const USAGE_KINDS_MAX: usize = 16;
+
+/// One usage series. The model is empty when the event named none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UsageKey {
+    /// The service's metric label.
+    pub service: Name,
+    /// The model's metric label.
+    pub model: Box<str>,
+    /// What is counted.
+    pub kind: Name,
+}
+
+/// All usage series.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    counts: OrdMap<UsageKey, u128>,
+    kinds_by_pair: OrdMap<(Name, Box<str>), usize>,
+}
+
+impl Usage {
+    /// Adds what an event used, under its service's metric label; says which series changed.
+    pub fn add_event(&mut self, service_label: &Name, event: &CostEvent) -> Vec<UsageKey> {
+        event
+            .usage
+            .iter()
+            .map(|usage| {
+                let model = event.model.as_deref().unwrap_or_default();
+                let key = self.take_key(service_label, model, &usage.kind);
+                self.load(key.clone(), u128::from(usage.count));
+                key
+            })
+            .collect()
+    }
+
+    /// Adds to exactly this series.
+    pub fn load(&mut self, key: UsageKey, count: u128) {
+        match self.counts.get_mut(&key) {
+            Some(present) => *present = present.saturating_add(count),
+            None => {
+                *self.kinds_by_pair.entry((key.service.clone(), key.model.clone())).or_insert(0) += 1;
+                self.counts.insert(key, count);
+            }
+        }
+    }
+
+    /// One series.
+    pub fn get(&self, key: &UsageKey) -> Option<u128> {
+        self.counts.get(key).copied()
+    }
+
+    /// Every series, ordered by label.
+    pub fn iter(&self) -> impl Iterator<Item = (&UsageKey, &u128)> {
+        self.counts.iter()
+    }
+
+    fn take_key(&self, service: &Name, model: &str, kind: &Name) -> UsageKey {
+        debug_assert!(check_text(model, 200).is_ok(), "events carry checked text");
+        let mut pair = (service.clone(), Box::from(model));
+        if !self.kinds_by_pair.contains_key(&pair) && self.kinds_by_pair.len() >= USAGE_PAIRS_MAX {
+            pair = (Name::other(), Box::from(Name::other().as_str()));
+        }
+        let kinds = self.kinds_by_pair.get(&pair).copied().unwrap_or(0);
+        let (service, model) = pair;
+        let key = UsageKey { service, model, kind: kind.clone() };
+        if self.counts.contains_key(&key) || kinds < USAGE_KINDS_MAX {
+            return key;
+        }
+        UsageKey { kind: Name::other(), ..key }
+    }
+}
