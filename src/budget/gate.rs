@@ -1,24 +1,12 @@
 //! The scaling gate: whether work that is not critical must stop.
 
-use jiff::Timestamp;
-use serde::Serialize;
-
 use super::{Policy, Standing};
+use crate::domain::GateMode;
 
 /// The reason while no budget has reached its threshold.
 pub const REASON_BELOW: &str = "Below threshold";
 /// The reason while the operator only watches.
 pub const REASON_DISABLED: &str = "Scaling gate is disabled";
-
-/// What the gate follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GateMode {
-    /// The global budgets.
-    Auto,
-    /// Nothing: it is never active.
-    Disabled,
-}
 
 /// What the rule says at an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,40 +17,6 @@ pub struct GateVerdict {
     pub reason: String,
     /// What the gate follows.
     pub mode: GateMode,
-}
-
-/// One line of the durable history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct GateChange {
-    /// When it changed.
-    pub timestamp: Timestamp,
-    /// The state from then on.
-    pub active: bool,
-    /// Why.
-    pub reason: String,
-    /// What the gate follows from then on.
-    pub mode: GateMode,
-    /// Who changed it; empty for the agent itself.
-    pub actor: String,
-}
-
-impl GateMode {
-    /// The word used in JSON and in the ledger.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Disabled => "disabled",
-        }
-    }
-
-    /// Reads the word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "auto" => Some(Self::Auto),
-            "disabled" => Some(Self::Disabled),
-            _ => None,
-        }
-    }
 }
 
 /// The one rule of the gate: active while the utilization of any global budget is at or above its gate threshold.

@@ -7,6 +7,6 @@ mod gate;
 mod policy;
 mod standing;
 
-pub use gate::{GateChange, GateMode, GateVerdict, REASON_BELOW, REASON_DISABLED, judge};
+pub use gate::{GateVerdict, REASON_BELOW, REASON_DISABLED, judge};
 pub use policy::{Budget, Policy};
 pub use standing::{BudgetState, Standing, assess};

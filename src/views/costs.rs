@@ -1,35 +1,13 @@
 //! One day's cost by service and operation.
 
-use std::ops::AddAssign;
-
 use imbl::OrdMap;
 
-use crate::domain::{CostEvent, Kind, Name, Usd};
+use crate::domain::{Name, Pair, Sums};
 
 /// Service and operation names that one day's rollup tells apart. Cost under further names is added up under `other`/`other`
 /// in the rollups; the events themselves keep their names. A day with so many names is a fault in a worker (an id used as a
 /// name), and memory must not follow it.
 pub const PAIRS_PER_DAY_MAX: usize = 100_000;
-
-/// A service and one of its operations.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pair {
-    /// The paid service.
-    pub service: Name,
-    /// What it was asked to do.
-    pub operation: Name,
-}
-
-/// Added-up events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sums {
-    /// Zero or more.
-    pub charges: Usd,
-    /// Zero or less.
-    pub credits: Usd,
-    /// How many events.
-    pub events: u64,
-}
 
 /// The cost of one day.
 #[derive(Clone, Debug, Default)]
@@ -39,35 +17,12 @@ pub struct DayCosts {
     pairs: OrdMap<Pair, Sums>,
 }
 
-impl Sums {
-    /// One event.
-    pub fn of(event: &CostEvent) -> Self {
-        match event.kind {
-            Kind::Charge => Self { charges: event.amount, credits: Usd::ZERO, events: 1 },
-            Kind::Credit => Self { charges: Usd::ZERO, credits: event.amount, events: 1 },
-        }
-    }
-
-    /// The cost: charges less credits.
-    pub fn net(&self) -> Usd {
-        self.charges + self.credits
-    }
-}
-
-impl AddAssign for Sums {
-    fn add_assign(&mut self, other: Self) {
-        self.charges += other.charges;
-        self.credits += other.credits;
-        self.events += other.events;
-    }
-}
-
 impl DayCosts {
     /// Adds to a pair, or to `other`/`other` when the day has no room for a further name; says which.
     pub fn add(&mut self, service: &Name, operation: &Name, sums: Sums) -> Pair {
         let mut pair = Pair { service: service.clone(), operation: operation.clone() };
         if !self.pairs.contains_key(&pair) && self.pairs.len() >= PAIRS_PER_DAY_MAX {
-            pair = Pair { service: Name::other(), operation: Name::other() };
+            pair = Pair::other();
         }
         // One copy of each name: a pair that is known keeps the text it has.
         if let Some((known, _)) = self.services.get_key_value(&pair.service) {

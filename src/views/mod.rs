@@ -18,13 +18,12 @@ use imbl::OrdMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::budget::GateChange;
-use crate::domain::{CostEvent, Month, Name, Period, Usd};
+use crate::domain::{CostEvent, GateChange, Month, Name, Pair, Period, Sums, UsageKey, Usd};
 
-pub use costs::{DayCosts, PAIRS_PER_DAY_MAX, Pair, Sums};
+pub use costs::{DayCosts, PAIRS_PER_DAY_MAX};
 pub use published::{Board, Published};
 pub use series::{Series, SeriesLimits};
-pub use usage::{USAGE_KINDS_MAX, USAGE_PAIRS_MAX, Usage, UsageKey};
+pub use usage::{USAGE_KINDS_MAX, USAGE_PAIRS_MAX, Usage};
 
 /// Day × service × operation sums kept in memory. Beyond it the oldest days are left to the ledger; today always stays.
 /// At about 150 bytes each this is 30 MB, half of the memory promised under a flood of names.

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
-use super::{Pair, Sums};
-use crate::domain::{Name, OTHER_LABEL};
+use crate::domain::{Name, OTHER_LABEL, Pair, Sums};
 
 /// How many names the metrics may show.
 #[derive(Clone, Debug)]
@@ -87,7 +86,7 @@ impl Series {
         let service = match self.services.get(service) {
             Some(named) => named.clone(),
             None if self.services.len() < self.limits.services_max => service.clone(),
-            None => return Pair { service: Name::other(), operation: Name::other() },
+            None => return Pair::other(),
         };
         let label = Pair { service, operation: operation.clone() };
         if self.sums.contains_key(&label) || self.sums.len() < self.limits.pairs_max {

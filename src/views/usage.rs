@@ -2,23 +2,12 @@
 
 use imbl::OrdMap;
 
-use crate::domain::{CostEvent, Name, check_text};
+use crate::domain::{CostEvent, Name, UsageKey};
 
 /// Service and model pairs with series of their own; further ones are added up under `other`/`other`.
 pub const USAGE_PAIRS_MAX: usize = 200;
 /// Kinds of quantity that a pair tells apart; further ones are added up under `other`.
 pub const USAGE_KINDS_MAX: usize = 16;
-
-/// One usage series. The model is empty when the event named none.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct UsageKey {
-    /// The service's metric label.
-    pub service: Name,
-    /// The model's metric label.
-    pub model: Box<str>,
-    /// What is counted.
-    pub kind: Name,
-}
 
 /// All usage series.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +53,6 @@ impl Usage {
     }
 
     fn take_key(&self, service: &Name, model: &str, kind: &Name) -> UsageKey {
-        debug_assert!(check_text(model, 200).is_ok(), "events carry checked text");
         let mut pair = (service.clone(), Box::from(model));
         if !self.kinds_by_pair.contains_key(&pair) && self.kinds_by_pair.len() >= USAGE_PAIRS_MAX {
             pair = (Name::other(), Box::from(Name::other().as_str()));

@@ -1,0 +1,66 @@
+//! Added-up events, and what they are added up by.
+
+use std::ops::AddAssign;
+
+use super::{CostEvent, Kind, Name, Usd};
+
+/// A service and one of its operations.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pair {
+    /// The paid service.
+    pub service: Name,
+    /// What it was asked to do.
+    pub operation: Name,
+}
+
+/// Added-up events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Zero or more.
+    pub charges: Usd,
+    /// Zero or less.
+    pub credits: Usd,
+    /// How many events.
+    pub events: u64,
+}
+
+/// A series of counted quantities. The model is empty when the event named none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UsageKey {
+    /// The service's metric label.
+    pub service: Name,
+    /// The model's metric label.
+    pub model: Box<str>,
+    /// What is counted.
+    pub kind: Name,
+}
+
+impl Pair {
+    /// Where everything beyond a bound is added up.
+    pub fn other() -> Self {
+        Self { service: Name::other(), operation: Name::other() }
+    }
+}
+
+impl Sums {
+    /// One event.
+    pub fn of(event: &CostEvent) -> Self {
+        match event.kind {
+            Kind::Charge => Self { charges: event.amount, credits: Usd::ZERO, events: 1 },
+            Kind::Credit => Self { charges: Usd::ZERO, credits: event.amount, events: 1 },
+        }
+    }
+
+    /// The cost: charges less credits.
+    pub fn net(&self) -> Usd {
+        self.charges + self.credits
+    }
+}
+
+impl AddAssign for Sums {
+    fn add_assign(&mut self, other: Self) {
+        self.charges += other.charges;
+        self.credits += other.credits;
+        self.events += other.events;
+    }
+}
