@@ -6,6 +6,7 @@
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
+use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
@@ -171,6 +172,14 @@ fn exponent(bytes: &[u8]) -> Result<i64, ParseUsdError> {
         .fold(0_i64, |value, byte| value.saturating_mul(10).saturating_add(i64::from(byte - b'0')))
         .min(i64::MAX / 4);
     Ok(if negative { -magnitude } else { magnitude })
+}
+
+impl FromStr for Usd {
+    type Err = ParseUsdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseUsdError> {
+        Self::parse(text)
+    }
 }
 
 /// Exact decimal digits, no exponent, no needless zeros: `0.0000015`, `10.5`, `3`.

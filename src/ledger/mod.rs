@@ -1,5 +1,32 @@
-//! Durable and append-only.
+//! The durable record: an SQLite file that is only ever added to, and sums written in the same transaction.
+//!
+//! *Invariants.* What a commit wrote is synced before it returns. Every row has a checksum; chains and digests in the head row
+//! prove that none is missing. Rollups equal the events; [`verify`] proves it.
+//!
+//! *Limits.* Start-up reads the head, the days, the series and the open segment (at most 16,384 events), never all events.
+//!
+//! *Deliberately not here.* Budgets, views, what a duplicate is: the ledger keeps rows, others know what they mean. All SQL of
+//! the embedded store is here and nowhere else.
 
+mod checksum;
+mod error;
+mod events;
+mod head;
+mod ids;
+mod lock;
+mod meta;
+mod reader;
+mod rows;
+mod schema;
+mod segment;
 mod settings;
+mod store;
+mod verify;
 
+pub use error::{LedgerError, OpenError};
+pub use events::StoredEvent;
+pub use reader::{Attribute, Breakdown, KEYS_MAX, Reader};
+pub use rows::PairRow;
 pub use settings::{RETENTION_DAYS_MIN, Settings};
+pub use store::{Change, Commit, Ledger, Summary};
+pub use verify::{VerifyReport, verify};

@@ -138,6 +138,11 @@ impl Views {
         self.resident_from
     }
 
+    /// Answers for days up to and including `day` come from the ledger from now on.
+    pub fn leave_to_ledger(&mut self, day: Date) {
+        self.resident_from = self.resident_from.max(day.tomorrow().unwrap_or(Date::MAX));
+    }
+
     /// Lets go of days before `floor`, then of the oldest ones beyond [`RESIDENT_PAIRS_MAX`], but never of `today` and later;
     /// and of the months before `floor`'s.
     pub fn retire(&mut self, floor: Date, today: Date) {
@@ -149,7 +154,7 @@ impl Views {
                 break;
             }
             pairs -= costs.pairs_len();
-            self.resident_from = self.resident_from.max(day.tomorrow().unwrap_or(Date::MAX));
+            self.leave_to_ledger(day);
             self.days.remove(&day);
         }
         let oldest_month = Month::of(floor.min(today));

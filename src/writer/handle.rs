@@ -49,11 +49,18 @@ pub enum RecordError {
     ShuttingDown,
 }
 
+/// Where the answer to a batch goes.
+pub(super) type Reply = oneshot::Sender<Result<Recorded, RecordError>>;
+
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub(super) enum Command {
     /// Record a batch, all or nothing.
-    Record { events: Vec<CostEvent>, reply: oneshot::Sender<Result<Recorded, RecordError>> },
+    Record { events: Vec<CostEvent>, reply: Reply },
+    /// Look at the clock: periods may have ended, ids may be forgotten.
+    Tick,
+    /// Finish what is queued and stop.
+    Stop,
 }
 
 /// A handle to the one writer. Cloning it shares the queue; when the last one is dropped the writer drains and stops.
@@ -90,6 +97,12 @@ impl Writer {
         }
         // The writer answers every command it takes; a dropped sender means it stopped with this one still queued.
         answer.await.unwrap_or(Err(RecordError::Unavailable))
+    }
+
+    /// Asks the writer to take no more, to finish what it has taken, and to stop.
+    pub async fn stop(&self) {
+        // A closed queue means that it has stopped already.
+        let _ = self.commands.send(Command::Stop).await;
     }
 
     /// Whether cost can be recorded right now.

@@ -1,7 +1,98 @@
-//! The one owner of all state.
+//! The one owner of all state: everything that changes the ledger passes here, in order.
+//!
+//! *Invariants.* One thread decides, commits and publishes. Others hold a [`Writer`] (a bounded queue) or read the
+//! [`Board`](crate::views::Board). See `run` for what an answer means.
+//!
+//! *Limits.* [`QUEUE_MESSAGES_MAX`] waiting messages; the bodies behind them are bounded by the HTTP surface.
 
+mod decide;
 mod handle;
 mod health;
+mod instruments;
+mod load;
+mod run;
+mod settings;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use opentelemetry::metrics::Meter;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::budget::Policy;
+use crate::clock::Clock;
+use crate::ledger::{Ledger, LedgerError};
+use crate::views::{Board, Published};
 
 pub use handle::{Conflict, QUEUE_MESSAGES_MAX, RecordError, Recorded, Writer};
 pub use health::Health;
+pub use run::Ended;
+pub use settings::Settings;
+
+/// How often the writer looks at the clock by itself. The gate's history promises a period's end within a second.
+const TICK: Duration = Duration::from_millis(500);
+
+/// A running writer.
+#[derive(Debug)]
+pub struct Started {
+    /// The way in.
+    pub writer: Writer,
+    /// What readers look at.
+    pub board: Arc<Board>,
+    /// Resolves when the writer has ended.
+    pub ended: oneshot::Receiver<Ended>,
+}
+
+/// Loads the views and starts the writer's thread. Needs a tokio runtime for its ticks.
+///
+/// # Errors
+/// The ledger is damaged or cannot be read, or no thread can be had.
+pub fn start(
+    ledger: Ledger,
+    policy: Arc<Policy>,
+    settings: Settings,
+    clock: Clock,
+    meter: &Meter,
+) -> Result<Started, StartError> {
+    let views = load::load_views(&ledger, &settings, &policy.zone, clock.now()).map_err(StartError::Ledger)?;
+    let board = Arc::new(Board::new(Published { views, policy }));
+    let (sender, commands) = mpsc::channel(QUEUE_MESSAGES_MAX);
+    let (queued_events, health) = (Arc::new(AtomicUsize::new(0)), Health::default());
+    let instruments = instruments::Instruments::new(meter, Arc::clone(&queued_events), health.clone());
+    let writer = Writer::new(sender.clone(), Arc::clone(&queued_events), health.clone());
+    let shared_board = Arc::clone(&board);
+    let work = run::Loop { ledger, board: shared_board, settings, clock, commands, queued_events, health, instruments };
+    let (tell_ended, ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("ledger-writer".into())
+        .spawn(move || {
+            // Nobody listens any more only when the process is ending anyway.
+            let _ = tell_ended.send(work.run());
+        })
+        .map_err(StartError::Thread)?;
+    tokio::spawn(tick(sender.downgrade()));
+    Ok(Started { writer, board, ended })
+}
+
+/// Why the writer did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What the ledger holds cannot be used.
+    #[error("cannot load the ledger")]
+    Ledger(#[source] LedgerError),
+    /// The system gave no thread.
+    #[error("cannot start the writer's thread")]
+    Thread(#[source] std::io::Error),
+}
+
+async fn tick(commands: mpsc::WeakSender<handle::Command>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        interval.tick().await;
+        let Some(commands) = commands.upgrade() else { return };
+        // A full queue has the writer looking at the clock anyway.
+        let _ = commands.try_send(handle::Command::Tick);
+    }
+}

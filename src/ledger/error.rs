@@ -1,0 +1,102 @@
+//! What can go wrong with the ledger.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+use rusqlite::ffi;
+
+/// Why a ledger could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file or its folder cannot be made, opened or synced.
+    #[error("cannot open the ledger {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process holds it.
+    #[error("another process is using the ledger {path}; two agents must not share one file")]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A SQLite file of another program.
+    #[error("{path} is an SQLite file, but not a ledger of this program; name another file with DB_PATH")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A ledger that a newer version of this program has written.
+    #[error(
+        "the ledger {path} has format {found}, and this version of the program reads formats up to {known}: upgrade the program"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format known here.
+        known: i64,
+    },
+    /// SQLite before 3.51.3 can corrupt a WAL file when two connections write or checkpoint at once.
+    #[error("SQLite {0} is too old to keep money in: 3.51.3 is needed")]
+    SqliteTooOld(&'static str),
+    /// What is in the file cannot be used.
+    #[error("cannot use the ledger {path}")]
+    Ledger {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: LedgerError,
+    },
+}
+
+/// Why the ledger did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Somebody else has a transaction open on the file.
+    #[error("the ledger file is locked by another program")]
+    Busy(#[source] rusqlite::Error),
+    /// No room on the disk, or over a quota or a file size limit.
+    #[error("no room for the ledger on the disk")]
+    Full(#[source] rusqlite::Error),
+    /// A sync failed. What the kernel dropped cannot be asked for again: only a new process may look at the file again.
+    #[error("the disk failed to sync the ledger")]
+    SyncFailed(#[source] rusqlite::Error),
+    /// The file does not hold what was written to it.
+    #[error("the ledger is damaged: {0}")]
+    Damaged(String),
+    /// Anything else that SQLite reports.
+    #[error("the ledger cannot be read or written")]
+    Sqlite(#[source] rusqlite::Error),
+    /// A read that was asked to stop.
+    #[error("the read was given up")]
+    Stopped,
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    /// Sorts SQLite's errors by what must follow from them.
+    fn from(error: rusqlite::Error) -> Self {
+        let Some(code) = error.sqlite_error() else {
+            return match error {
+                rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::Utf8Error(..)
+                | rusqlite::Error::QueryReturnedNoRows => Self::Damaged(error.to_string()),
+                _ => Self::Sqlite(error),
+            };
+        };
+        match (code.code, code.extended_code) {
+            (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => Self::SyncFailed(error),
+            (ErrorCode::DiskFull, _) => Self::Full(error),
+            (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Busy(error),
+            (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Self::Damaged(error.to_string()),
+            _ => Self::Sqlite(error),
+        }
+    }
+}

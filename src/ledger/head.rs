@@ -1,0 +1,112 @@
+//! Where the ledger stands: counters, chains and digests over its tables, in one row that every commit writes.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::LedgerError;
+use super::checksum::Checksum;
+use super::rows::timestamp;
+
+/// The head row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    pub commits: i64,
+    /// Events ever recorded, which is the `seq` of the newest.
+    pub events: i64,
+    pub event_chain: i64,
+    pub last_recorded_at: Option<Timestamp>,
+    /// Segments whose events retention removed.
+    pub pruned_segments: i64,
+    /// Blocks of segments whose ids are no longer remembered.
+    pub forgotten_blocks: i64,
+    pub days_digest: i64,
+    pub series_digest: i64,
+    pub usage_digest: i64,
+    pub gate_changes: i64,
+    pub gate_activations: i64,
+    pub gate_chain: i64,
+}
+
+impl Head {
+    /// Reads and checks the row; a new ledger has none.
+    pub fn read(connection: &Connection) -> Result<Self, LedgerError> {
+        let row = connection
+            .prepare_cached(
+                "SELECT commits, events, event_chain, last_recorded_at_ns, pruned_segments, forgotten_blocks, \
+                 days_digest, series_digest, usage_digest, gate_changes, gate_activations, gate_chain, checksum FROM head",
+            )?
+            .query_row((), |row| {
+                let last_recorded_at = row.get::<_, Option<i64>>(3)?;
+                let head = Self {
+                    commits: row.get(0)?,
+                    events: row.get(1)?,
+                    event_chain: row.get(2)?,
+                    last_recorded_at: last_recorded_at.map(|ns| timestamp(3, ns)).transpose()?,
+                    pruned_segments: row.get(4)?,
+                    forgotten_blocks: row.get(5)?,
+                    days_digest: row.get(6)?,
+                    series_digest: row.get(7)?,
+                    usage_digest: row.get(8)?,
+                    gate_changes: row.get(9)?,
+                    gate_activations: row.get(10)?,
+                    gate_chain: row.get(11)?,
+                };
+                Ok((head, row.get::<_, i64>(12)?))
+            })
+            .optional()?;
+        match row {
+            None => Ok(Self::default()),
+            Some((head, checksum)) if head.checksum() == checksum => Ok(head),
+            Some(_) => Err(LedgerError::Damaged("the head row does not match its checksum".into())),
+        }
+    }
+
+    /// Writes the row.
+    pub fn write(&self, connection: &Connection) -> Result<(), LedgerError> {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO head (one, commits, events, event_chain, last_recorded_at_ns, pruned_segments, \
+                 forgotten_blocks, days_digest, series_digest, usage_digest, gate_changes, gate_activations, gate_chain, checksum) \
+                 VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                self.commits,
+                self.events,
+                self.event_chain,
+                self.last_recorded_at.map(nanoseconds),
+                self.pruned_segments,
+                self.forgotten_blocks,
+                self.days_digest,
+                self.series_digest,
+                self.usage_digest,
+                self.gate_changes,
+                self.gate_activations,
+                self.gate_chain,
+                self.checksum(),
+            ])?;
+        Ok(())
+    }
+
+    fn checksum(&self) -> i64 {
+        Checksum::of("head")
+            .integer(self.commits)
+            .integer(self.events)
+            .integer(self.event_chain)
+            .integer(self.last_recorded_at.map_or(i64::MIN, nanoseconds))
+            .integer(self.pruned_segments)
+            .integer(self.forgotten_blocks)
+            .integer(self.days_digest)
+            .integer(self.series_digest)
+            .integer(self.usage_digest)
+            .integer(self.gate_changes)
+            .integer(self.gate_activations)
+            .integer(self.gate_chain)
+            .finish()
+    }
+}
+
+/// Nanoseconds since 1970; a time beyond the years 1677 to 2262 is held at that edge.
+pub(super) fn nanoseconds(time: Timestamp) -> i64 {
+    let ns = time.as_nanosecond();
+    i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })
+}

@@ -1,0 +1,67 @@
+//! Facts about the file that are set once, or rarely.
+
+use std::hash::{BuildHasher, RandomState};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::LedgerError;
+use super::checksum::Checksum;
+use super::ids::HashKey;
+use super::rows::{check, damaged};
+
+const CREATED_AT: &str = "created_at";
+const HASH_KEY: &str = "id_hash_key";
+const TIME_ZONE: &str = "time_zone";
+
+/// Writes the facts of a new file.
+pub(super) fn initialise(connection: &Connection, zone: &str, now: Timestamp) -> Result<(), LedgerError> {
+    // The standard library seeds each of these from the operating system.
+    let random = || RandomState::new().hash_one(0);
+    write(connection, CREATED_AT, &now.to_string())?;
+    write(connection, HASH_KEY, &format!("{:016x}{:016x}", random(), random()))?;
+    write(connection, TIME_ZONE, zone)
+}
+
+/// The key of the hash over ids.
+pub(super) fn hash_key(connection: &Connection) -> Result<HashKey, LedgerError> {
+    let text = read(connection, HASH_KEY)?;
+    let half = |range| text.get(range).and_then(|half| u64::from_str_radix(half, 16).ok());
+    half(0..16).zip(half(16..32)).ok_or_else(|| damaged("meta", HASH_KEY))
+}
+
+/// The zone that the ledger's days were counted in.
+pub(super) fn time_zone(connection: &Connection) -> Result<String, LedgerError> {
+    read(connection, TIME_ZONE)
+}
+
+/// Notes that the days are counted in another zone from now on.
+pub(super) fn set_time_zone(connection: &Connection, zone: &str) -> Result<(), LedgerError> {
+    write(connection, TIME_ZONE, zone)
+}
+
+/// Whether the facts are there at all.
+pub(super) fn is_initialised(connection: &Connection) -> Result<bool, LedgerError> {
+    Ok(connection.prepare("SELECT 1 FROM meta WHERE key = ?")?.exists([CREATED_AT])?)
+}
+
+fn write(connection: &Connection, key: &str, value: &str) -> Result<(), LedgerError> {
+    connection.execute(
+        "INSERT OR REPLACE INTO meta (key, value, checksum) VALUES (?, ?, ?)",
+        params![key, value, checksum(key, value)],
+    )?;
+    Ok(())
+}
+
+fn read(connection: &Connection, key: &str) -> Result<String, LedgerError> {
+    let (value, stored): (String, i64) = connection
+        .query_row("SELECT value, checksum FROM meta WHERE key = ?", [key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?
+        .ok_or_else(|| damaged("meta", key))?;
+    check("meta", stored, checksum(key, &value))?;
+    Ok(value)
+}
+
+fn checksum(key: &str, value: &str) -> i64 {
+    Checksum::of("meta").text(key).text(value).finish()
+}

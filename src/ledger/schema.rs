@@ -1,0 +1,67 @@
+//! The tables, and how a file comes to have them.
+//!
+//! *Invariants.* The format is a number in `user_version`; a file of a newer format is refused, an older one is brought up step
+//! by step, each step in one transaction. `application_id` marks the file as ours.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::LedgerError;
+
+/// "LFMx" in the file's header.
+const APPLICATION_ID: i64 = 0x4c46_4d78;
+
+/// One script a format: `MIGRATIONS[n]` brings a file from format n to n + 1.
+const MIGRATIONS: [&str; 1] = [include_str!("schema/0001_core.sql")];
+
+/// The newest format.
+pub(super) const FORMAT: i64 = MIGRATIONS.len() as i64;
+
+/// What a file turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum FileKind {
+    /// No tables yet.
+    Empty,
+    /// A ledger of this format.
+    Ledger(i64),
+    /// Something else.
+    Foreign,
+}
+
+/// Looks at a file without changing it.
+pub(super) fn inspect(connection: &Connection) -> Result<FileKind, LedgerError> {
+    let application_id: i64 = connection.query_row("PRAGMA application_id", (), |row| row.get(0))?;
+    let format: i64 = connection.query_row("PRAGMA user_version", (), |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+    Ok(match (application_id, tables) {
+        (APPLICATION_ID, _) if format > 0 => FileKind::Ledger(format),
+        (_, 0) => FileKind::Empty,
+        _ => FileKind::Foreign,
+    })
+}
+
+/// Brings a file of an older format, or none, to the newest one.
+pub(super) fn migrate(connection: &mut Connection, from: i64) -> Result<(), LedgerError> {
+    for (format, script) in (1_i64..).zip(MIGRATIONS).filter(|(format, _)| *format > from) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(script)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", format)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Every object of the schema as SQLite keeps its text, ordered: what a sound file has, to the letter.
+pub(super) fn fingerprint(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement =
+        connection.prepare("SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY 1")?;
+    let rows = statement.query_map((), |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The fingerprint of a new file.
+pub(super) fn expected_fingerprint() -> Result<Vec<String>, LedgerError> {
+    let mut connection = Connection::open_in_memory()?;
+    migrate(&mut connection, 0)?;
+    fingerprint(&connection)
+}

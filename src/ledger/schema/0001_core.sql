@@ -1,0 +1,126 @@
+-- Amounts of one event are integers of pico-dollars (1e-12 USD); sums are exact decimal texts in USD, because they outgrow
+-- 64 bits. Times are integers of nanoseconds since 1970 UTC. Days are local to the time zone named in meta.
+-- Every row carries a checksum over its table's name and its columns.
+
+CREATE TABLE meta (
+    key      TEXT PRIMARY KEY,
+    value    TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What was recorded, in the order in which it was: facts only, so no day, which depends on the zone. Never changed; removed only by retention, oldest segment first.
+CREATE TABLE event (
+    seq              INTEGER PRIMARY KEY,
+    recorded_at_ns   INTEGER NOT NULL,
+    time_ns          INTEGER NOT NULL,
+    time_given       INTEGER NOT NULL,
+    source           TEXT NOT NULL,
+    id               TEXT NOT NULL,
+    service          TEXT NOT NULL,
+    operation        TEXT NOT NULL,
+    kind             TEXT NOT NULL,
+    amount_pico      INTEGER NOT NULL,
+    worker           TEXT,
+    batch_id         TEXT,
+    lead_id          TEXT,
+    model            TEXT,
+    usage            TEXT,
+    duration_seconds REAL,
+    outcome          TEXT NOT NULL,
+    attributes       TEXT,
+    checksum         INTEGER NOT NULL
+) STRICT;
+
+-- What the events add up to by day, service and operation. Written in the same transaction as they are.
+CREATE TABLE rollup_pair (
+    day         TEXT NOT NULL,
+    service     TEXT NOT NULL,
+    operation   TEXT NOT NULL,
+    charges_usd TEXT NOT NULL,
+    credits_usd TEXT NOT NULL,
+    events      INTEGER NOT NULL,
+    checksum    INTEGER NOT NULL,
+    PRIMARY KEY (day, service, operation)
+) STRICT, WITHOUT ROWID;
+
+-- One row a day: its total, and a digest over its rows in rollup_pair.
+CREATE TABLE rollup_day (
+    day          TEXT PRIMARY KEY,
+    pairs        INTEGER NOT NULL,
+    pairs_digest INTEGER NOT NULL,
+    charges_usd  TEXT NOT NULL,
+    credits_usd  TEXT NOT NULL,
+    events       INTEGER NOT NULL,
+    checksum     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The metric series since the ledger began: the names that were taken, and their counters.
+CREATE TABLE series (
+    service     TEXT NOT NULL,
+    operation   TEXT NOT NULL,
+    charges_usd TEXT NOT NULL,
+    credits_usd TEXT NOT NULL,
+    events      INTEGER NOT NULL,
+    checksum    INTEGER NOT NULL,
+    PRIMARY KEY (service, operation)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_series (
+    service  TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    count    TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (service, model, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE gate_change (
+    seq          INTEGER PRIMARY KEY,
+    timestamp_ns INTEGER NOT NULL,
+    active       INTEGER NOT NULL,
+    reason       TEXT NOT NULL,
+    mode         TEXT NOT NULL,
+    actor        TEXT NOT NULL,
+    checksum     INTEGER NOT NULL
+) STRICT;
+
+-- One row: where the ledger stands after its newest commit, with chains and digests over everything above.
+CREATE TABLE head (
+    one                 INTEGER PRIMARY KEY CHECK (one = 1),
+    commits             INTEGER NOT NULL,
+    events              INTEGER NOT NULL,
+    event_chain         INTEGER NOT NULL,
+    last_recorded_at_ns INTEGER,
+    pruned_segments     INTEGER NOT NULL,
+    forgotten_blocks    INTEGER NOT NULL,
+    days_digest         INTEGER NOT NULL,
+    series_digest       INTEGER NOT NULL,
+    usage_digest        INTEGER NOT NULL,
+    gate_changes        INTEGER NOT NULL,
+    gate_activations    INTEGER NOT NULL,
+    gate_chain          INTEGER NOT NULL,
+    checksum            INTEGER NOT NULL
+) STRICT;
+
+-- Every 16,384 events make a segment. It knows the days that occur in it and carries the chain at its end.
+CREATE TABLE segment (
+    segment               INTEGER PRIMARY KEY,
+    newest_recorded_at_ns INTEGER NOT NULL,
+    days                  TEXT NOT NULL,
+    event_chain           INTEGER NOT NULL,
+    checksum              INTEGER NOT NULL
+) STRICT;
+
+-- The index of ids: each segment's ids by the top 6 bits of their keyed hash, in 64 buckets of (hash, place) sorted by hash.
+CREATE TABLE id_bucket (
+    bucket   INTEGER PRIMARY KEY,
+    entries  BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT;
+
+-- Every 16 segments make a block, whose filter says "certainly not here" without looking at its buckets.
+CREATE TABLE id_filter (
+    block    INTEGER PRIMARY KEY,
+    bits     BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT;

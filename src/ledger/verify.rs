@@ -1,0 +1,235 @@
+//! Proof that a ledger is what was written: every checksum, chain, digest and total, worked out anew.
+//!
+//! Works beside a running agent, on one consistent read. Keeps the rollups in memory, never the events.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rusqlite::Transaction;
+use serde::Serialize;
+
+use super::checksum::chain;
+use super::events::each_event;
+use super::head::Head;
+use super::ids::{BLOCK_SEGMENTS, IdIndex, buckets_of, read_bucket};
+use super::reader::open_read_only;
+use super::rows::{self, DayRow};
+use super::schema::{self, FileKind};
+use super::segment::{SEGMENT_EVENTS, Segment};
+use super::store::read_day_pairs;
+use super::{LedgerError, meta};
+use crate::domain::{BudgetZone, Pair, Sums, Usd};
+
+/// Problems that a report lists; a damaged file may have millions.
+const PROBLEMS_MAX: usize = 50;
+
+/// What a verification found.
+#[derive(Debug, Default, Serialize)]
+pub struct VerifyReport {
+    /// Events ever recorded.
+    pub events: u64,
+    /// Events that retention removed; only their rollups are left.
+    pub events_pruned: u64,
+    /// When the newest event was recorded.
+    pub last_recorded_at: Option<Timestamp>,
+    /// Everything the rollups add up to.
+    pub total_usd: Usd,
+    /// The zone whose days are counted.
+    pub time_zone: String,
+    /// What is wrong; empty for a sound ledger.
+    pub problems: Vec<String>,
+}
+
+/// Verifies the ledger at `path`. What is wrong with its content is in the report.
+///
+/// # Errors
+/// The file cannot be opened or read, or is no ledger of a known format.
+pub fn verify(path: &Path) -> Result<VerifyReport, LedgerError> {
+    let mut connection = open_read_only(path)?;
+    match schema::inspect(&connection)? {
+        FileKind::Ledger(schema::FORMAT) => {}
+        FileKind::Ledger(format) => {
+            return Err(LedgerError::Damaged(format!(
+                "format {format} is not the one this version verifies, {}",
+                schema::FORMAT
+            )));
+        }
+        FileKind::Empty | FileKind::Foreign => {
+            return Err(LedgerError::Damaged("the file is not a ledger of this program".into()));
+        }
+    }
+    let transaction = connection.transaction()?;
+    let mut check = Check { transaction: &transaction, report: VerifyReport::default(), by_day: BTreeMap::new() };
+    // One part that cannot be read says nothing about the others.
+    for part in [Check::structure, Check::totals, Check::events, Check::ids, Check::gate] {
+        if let Err(error) = part(&mut check) {
+            check.problem(describe(&error));
+        }
+    }
+    Ok(check.report)
+}
+
+struct Check<'a> {
+    transaction: &'a Transaction<'a>,
+    report: VerifyReport,
+    /// The rollups as stored.
+    by_day: BTreeMap<Date, (DayRow, HashMap<Pair, Sums>)>,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, problem: impl Into<String>) {
+        if self.report.problems.len() < PROBLEMS_MAX {
+            self.report.problems.push(problem.into());
+        }
+    }
+
+    /// SQLite's own structures, and the text of the schema.
+    fn structure(&mut self) -> Result<(), LedgerError> {
+        let lines = rows::each(self.transaction.prepare_cached("PRAGMA integrity_check(10)")?, (), |row| {
+            Ok(row.get::<_, String>(0)?)
+        })?;
+        for line in lines.into_iter().filter(|line| line != "ok") {
+            self.problem(format!("SQLite: {line}"));
+        }
+        if schema::fingerprint(self.transaction)? != schema::expected_fingerprint()? {
+            self.problem("the tables are not the ones this format has");
+        }
+        Ok(())
+    }
+
+    /// Days, pairs, series and usage against their digests and each other.
+    fn totals(&mut self) -> Result<(), LedgerError> {
+        let head = Head::read(self.transaction)?;
+        self.report.events = head.events.cast_unsigned();
+        self.report.events_pruned = (head.pruned_segments * SEGMENT_EVENTS).cast_unsigned();
+        self.report.last_recorded_at = head.last_recorded_at;
+        self.report.time_zone = meta::time_zone(self.transaction)?;
+        let mut total = Sums::default();
+        for (day, row) in rows::read_days(self.transaction, Date::MIN, Date::MAX)? {
+            total += row.sums;
+            let pairs = read_day_pairs(self.transaction, day, &row)?;
+            let mut sums = Sums::default();
+            pairs.iter().for_each(|found| sums += found.sums);
+            if sums != row.sums {
+                self.problem(format!("the pairs of {day} do not add up to the day's total"));
+            }
+            self.by_day.insert(day, (row, pairs.into_iter().map(|found| (found.pair, found.sums)).collect()));
+        }
+        self.report.total_usd = total.net();
+        let days: BTreeMap<Date, DayRow> = self.by_day.iter().map(|(day, (row, _))| (*day, row.clone())).collect();
+        super::store::check_digests(self.transaction, &head, &days)?;
+        let stored: i64 = self.transaction.query_row("SELECT count(*) FROM rollup_pair", (), |row| row.get(0))?;
+        if stored != days.values().map(|row| row.pairs).sum::<i64>() {
+            self.problem("rollup_pair has rows of days that do not exist");
+        }
+        Ok(())
+    }
+
+    /// Every event against its checksum, the chain, and the rollups.
+    fn events(&mut self) -> Result<(), LedgerError> {
+        let head = Head::read(self.transaction)?;
+        let zone_name = meta::time_zone(self.transaction)?;
+        let zone = BudgetZone::named(&zone_name).map_err(|error| LedgerError::Damaged(error.to_string()))?;
+        let segments = Segment::read_all(self.transaction)?;
+        if segments.len() as i64 != head.events / SEGMENT_EVENTS {
+            self.problem("segments and events do not match");
+        }
+        let anchor = head.pruned_segments.checked_sub(1).and_then(|last| segments.get(usize::try_from(last).ok()?));
+        let mut seq = head.pruned_segments * SEGMENT_EVENTS;
+        let mut event_chain = anchor.map_or(0, |segment| segment.event_chain);
+        let mut counted: BTreeMap<Date, HashMap<Pair, Sums>> = BTreeMap::new();
+        let mut problems = Vec::new();
+        let by_day = &self.by_day;
+        each_event(self.transaction, i64::MIN, i64::MAX, |stored, checksum| {
+            seq += 1;
+            if stored.seq != seq && problems.len() < PROBLEMS_MAX {
+                problems.push(format!("event {seq} is missing"));
+                seq = stored.seq;
+            }
+            event_chain = chain(event_chain, checksum);
+            let segment = usize::try_from(Segment::number_of(seq)).ok().and_then(|number| segments.get(number));
+            let day = zone.day_of(stored.event.time);
+            if seq % SEGMENT_EVENTS == 0 && segment.is_some_and(|segment| segment.event_chain != event_chain) {
+                problems.push(format!("the chain is broken in segment {}", Segment::number_of(seq)));
+            }
+            if segment.is_some_and(|segment| !segment.touches(day, day)) {
+                problems.push(format!("segment {} does not know of day {day}", Segment::number_of(seq)));
+            }
+            let mut pair = Pair { service: stored.event.service.clone(), operation: stored.event.operation.clone() };
+            if !by_day.get(&day).is_some_and(|(_, pairs)| pairs.contains_key(&pair)) {
+                pair = Pair::other();
+            }
+            *counted.entry(day).or_default().entry(pair).or_default() += Sums::of(&stored.event);
+            problems.truncate(PROBLEMS_MAX);
+            Ok(())
+        })?;
+        problems.into_iter().for_each(|problem| self.problem(problem));
+        if seq != head.events || event_chain != head.event_chain {
+            self.problem("the chain over the events does not end where the head row says");
+        }
+        if head.pruned_segments == 0 {
+            self.compare_rollups(&counted);
+        }
+        Ok(())
+    }
+
+    fn compare_rollups(&mut self, counted: &BTreeMap<Date, HashMap<Pair, Sums>>) {
+        let stored = std::mem::take(&mut self.by_day);
+        for day in stored.keys().chain(counted.keys().filter(|day| !stored.contains_key(*day))) {
+            if stored.get(day).map(|(_, pairs)| pairs) != counted.get(day) {
+                self.problem(format!("the rollups of {day} are not what its events add up to"));
+            }
+        }
+    }
+
+    /// Every remembered id is found where its event stands.
+    fn ids(&mut self) -> Result<(), LedgerError> {
+        let head = Head::read(self.transaction)?;
+        let index = IdIndex::new(meta::hash_key(self.transaction)?);
+        let closed = head.events / SEGMENT_EVENTS;
+        for segment in head.forgotten_blocks * BLOCK_SEGMENTS..closed {
+            let mut stored = Vec::new();
+            for bucket in buckets_of(segment) {
+                stored.extend(read_bucket(self.transaction, bucket)?);
+            }
+            if segment < head.pruned_segments {
+                continue;
+            }
+            let (first, last) = Segment::bounds(segment);
+            let mut expected = Vec::new();
+            each_event(self.transaction, first, last, |event, _| {
+                expected.push((index.hash(&event.event.key), u16::try_from(event.seq - first).unwrap_or(u16::MAX)));
+                Ok(())
+            })?;
+            expected.sort_unstable();
+            if stored != expected {
+                self.problem(format!("the index of ids of segment {segment} does not match its events"));
+            }
+        }
+        IdIndex::new(meta::hash_key(self.transaction)?).load(
+            self.transaction,
+            &Segment::read_all(self.transaction)?,
+            head.forgotten_blocks,
+        )
+    }
+
+    /// The gate's history against its chain.
+    fn gate(&mut self) -> Result<(), LedgerError> {
+        let head = Head::read(self.transaction)?;
+        let mut lines = rows::read_gate(self.transaction, i64::MAX)?;
+        lines.reverse();
+        let gate_chain = lines.iter().fold(0, |before, (seq, change)| chain(before, rows::gate_checksum(*seq, change)));
+        let activations = lines.iter().filter(|(_, change)| change.active).count() as i64;
+        if gate_chain != head.gate_chain || activations != head.gate_activations {
+            self.problem("the gate's history is not the one the head row knows");
+        }
+        Ok(())
+    }
+}
+
+fn describe(error: &LedgerError) -> String {
+    use std::error::Error;
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}

@@ -1,0 +1,362 @@
+//! The loop of the one writer: take what queued, decide, commit, publish, answer.
+//!
+//! *Invariants.* An answer is given after the commit is synced *and* published, so whoever has it sees its cost everywhere.
+//! Commands are decided in the order in which they queued, each against the ones before it. Whatever makes a commit fail, the
+//! views are built anew from the file before the next one.
+//!
+//! *Limits.* [`COMMIT_EVENTS_MAX`] events in a commit, beyond the batch that crosses it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use tokio::sync::mpsc;
+
+use super::decide::NewEvents;
+use super::handle::{Command, Reply};
+use super::instruments::Instruments;
+use super::load::{load_views, resident_floor};
+use super::{Health, RecordError, Recorded, Settings};
+use crate::clock::Clock;
+use crate::domain::{CostEvent, GateChange, GateMode, Pair, UsageKey};
+use crate::ledger::{Change, Commit, Ledger, LedgerError};
+use crate::views::{Board, DayCosts, Published, Views};
+
+/// Events from which a commit takes no further batch. Two full requests: a commit of that size takes some tens of
+/// milliseconds, which everybody behind it waits.
+const COMMIT_EVENTS_MAX: usize = 20_000;
+/// Pause between attempts to find the ledger writable again.
+const RECOVERY_PAUSE: Duration = Duration::from_millis(250);
+
+/// How the writer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to, and everything is in the file.
+    Cleanly,
+    /// The disk failed to sync. Only a new process may look at the file again.
+    SyncFailed,
+}
+
+/// What is left to do with a command once its commit is through.
+type Waiting = Vec<(Reply, Recorded)>;
+
+pub(super) struct Loop {
+    pub ledger: Ledger,
+    pub board: Arc<Board>,
+    pub settings: Settings,
+    pub clock: Clock,
+    pub commands: mpsc::Receiver<Command>,
+    pub queued_events: Arc<AtomicUsize>,
+    pub health: Health,
+    pub instruments: Instruments,
+}
+
+/// Why a group was not committed.
+struct Failed {
+    error: LedgerError,
+    waiting: Vec<Reply>,
+}
+
+impl Loop {
+    /// Runs until asked to stop, until nobody can ask any more, or until a sync fails.
+    pub fn run(mut self) -> Ended {
+        self.instruments.set_size(self.ledger.size_bytes());
+        while let Some(command) = self.commands.blocking_recv() {
+            let group = self.gather(command);
+            let Err(failed) = self.handle(group) else { continue };
+            tracing::error!(error = %Chain(&failed.error), "the ledger could not record");
+            for reply in failed.waiting {
+                // Nobody waits where the client hung up.
+                let _ = reply.send(Err(RecordError::Unavailable));
+            }
+            if let Some(ended) = self.recover(failed.error) {
+                return ended;
+            }
+        }
+        self.close()
+    }
+
+    /// The command that came, and whatever else queued meanwhile.
+    fn gather(&mut self, first: Command) -> Vec<(Vec<CostEvent>, Reply)> {
+        let mut group = Vec::new();
+        let mut events_len = 0;
+        let mut next = Some(first);
+        while let Some(command) = next {
+            match command {
+                Command::Record { events, reply } => {
+                    events_len += events.len();
+                    group.push((events, reply));
+                }
+                Command::Tick => {}
+                // What queued before the close is still handed out.
+                Command::Stop => self.commands.close(),
+            }
+            next = if events_len < COMMIT_EVENTS_MAX { self.commands.try_recv().ok() } else { None };
+        }
+        self.queued_events.fetch_sub(events_len, Ordering::Relaxed);
+        group
+    }
+
+    /// Decides a group, commits and publishes what it changes, and answers everybody in it.
+    fn handle(&mut self, group: Vec<(Vec<CostEvent>, Reply)>) -> Result<(), Failed> {
+        let now = self.clock.now();
+        let mut new = NewEvents::default();
+        let mut waiting: Waiting = Vec::new();
+        let mut failure = None;
+        let mut undecided = Vec::new();
+        for (batch, reply) in group {
+            if failure.is_some() {
+                undecided.push(reply);
+                continue;
+            }
+            let ledger = &self.ledger;
+            match new.take_batch(batch, |key| Ok(ledger.find(key)?.map(|stored| stored.event))) {
+                Ok(Ok(recorded)) => waiting.push((reply, recorded)),
+                // A refusal rests on what is on disk, or on a batch that is decided before: it may be told at once.
+                Ok(Err(refused)) => drop(reply.send(Err(refused))),
+                Err(error) => {
+                    failure = Some(error);
+                    undecided.push(reply);
+                }
+            }
+        }
+        let done = match failure {
+            Some(error) => Err(error),
+            None => self.record(new.into_events(), now),
+        };
+        match done {
+            Ok(()) => {
+                for (reply, recorded) in waiting {
+                    let _ = reply.send(Ok(recorded));
+                }
+                self.housekeep(now).map_err(|error| Failed { error, waiting: Vec::new() })
+            }
+            Err(error) => {
+                undecided.extend(waiting.into_iter().map(|(reply, _)| reply));
+                Err(Failed { error, waiting: undecided })
+            }
+        }
+    }
+
+    /// Commits new events and what follows from them and from the clock, then publishes.
+    fn record(&mut self, events: Vec<CostEvent>, now: Timestamp) -> Result<(), LedgerError> {
+        if self.zone_day(now) < self.board.read().views.resident_from() {
+            // The clock was ahead and stepped back: what the current periods need was let go.
+            self.reload_views()?;
+        }
+        let published = self.board.read();
+        let mut before = published.views.clone();
+        let zone = published.policy.zone.clone();
+        let days: Vec<Date> = events.iter().map(|event| zone.day_of(event.time)).collect();
+        for day in days.iter().collect::<BTreeSet<_>>() {
+            make_resident(&mut before, &self.ledger, *day)?;
+        }
+        let mut next = Published { views: before.clone(), policy: Arc::clone(&published.policy) };
+        let mut commit = Commit::default();
+        let mut touched = Touched::default();
+        for (event, day) in events.iter().zip(days) {
+            touched.note(next.views.record(event, day, now));
+        }
+        touched.into_changes(&before, &next.views, &mut commit);
+        if let Some(change) = gate_change(&next, now) {
+            next.views.change_gate(change.clone());
+            commit.gate.push(change);
+        }
+        next.views.retire(resident_floor(&self.settings, &zone, now), zone.day_of(now));
+        commit.events = events;
+        if commit.events.is_empty() && commit.gate.is_empty() {
+            self.board.publish(next);
+            return Ok(());
+        }
+        let start = Instant::now();
+        self.ledger.commit(&commit, now)?;
+        self.instruments.committed(start.elapsed(), commit.events.len());
+        for event in &commit.events {
+            self.instruments.called(event, &next.views.series);
+        }
+        for change in &commit.gate {
+            tracing::warn!(active = change.active, reason = %change.reason, "the scaling gate changed");
+        }
+        self.board.publish(next);
+        Ok(())
+    }
+
+    fn zone_day(&self, now: Timestamp) -> Date {
+        self.board.read().policy.zone.day_of(now)
+    }
+
+    /// What may be done after the answers are out.
+    fn housekeep(&mut self, now: Timestamp) -> Result<(), LedgerError> {
+        match self.tidy_file(now) {
+            // Somebody else's lock or a full disk keeps the WAL and old ids for longer, and nothing else.
+            Err(error @ (LedgerError::Busy(_) | LedgerError::Full(_))) => {
+                tracing::debug!(error = %Chain(&error), "the ledger's file could not be tidied up");
+            }
+            other => other?,
+        }
+        self.instruments.set_size(self.ledger.size_bytes());
+        Ok(())
+    }
+
+    fn tidy_file(&mut self, now: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.checkpoint_if_due()?;
+        let horizon = now.checked_sub(self.settings.remember()).unwrap_or(Timestamp::MIN);
+        self.ledger.forget_ids(horizon)?;
+        if let Some(keep) = self.settings.retention {
+            self.ledger.prune(keep, now)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the ledger can be written and read again. Answers how the writer has ended, if it has.
+    fn recover(&mut self, cause: LedgerError) -> Option<Ended> {
+        let mut error = cause;
+        loop {
+            if matches!(error, LedgerError::SyncFailed(_)) {
+                return Some(self.give_up());
+            }
+            self.health.set_problem(error.to_string());
+            std::thread::park_timeout(RECOVERY_PAUSE);
+            if self.refuse_queued() {
+                // Nothing that was answered is missing from the file, so this is a clean end as well.
+                return Some(Ended::Cleanly);
+            }
+            match self.reopen() {
+                Ok(()) => {
+                    tracing::info!("the ledger records again");
+                    self.health.clear();
+                    return None;
+                }
+                Err(next) => error = next,
+            }
+            tracing::debug!(error = %Chain(&error), "the ledger still cannot record");
+        }
+    }
+
+    /// Tells everybody who waits to send again later. Answers whether it is time to stop.
+    fn refuse_queued(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Record { events, reply }) => {
+                    self.queued_events.fetch_sub(events.len(), Ordering::Relaxed);
+                    // Nobody waits where the client hung up.
+                    let _ = reply.send(Err(RecordError::Unavailable));
+                }
+                Ok(Command::Tick) => {}
+                Ok(Command::Stop) => self.commands.close(),
+                Err(mpsc::error::TryRecvError::Empty) => return false,
+                Err(mpsc::error::TryRecvError::Disconnected) => return true,
+            }
+        }
+    }
+
+    /// Proves that commits work, then takes the start-up path on the open file.
+    fn reopen(&mut self) -> Result<(), LedgerError> {
+        self.ledger.probe()?;
+        self.ledger.reload()?;
+        self.reload_views()
+    }
+
+    fn reload_views(&mut self) -> Result<(), LedgerError> {
+        let policy = Arc::clone(&self.board.read().policy);
+        let views = load_views(&self.ledger, &self.settings, &policy.zone, self.clock.now())?;
+        self.board.publish(Published { views, policy });
+        Ok(())
+    }
+
+    fn close(mut self) -> Ended {
+        match self.ledger.checkpoint_all() {
+            Err(LedgerError::SyncFailed(_)) => Ended::SyncFailed,
+            // The WAL is synced; it is read at the next start.
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "the write-ahead log stays for the next start");
+                Ended::Cleanly
+            }
+            Ok(()) => Ended::Cleanly,
+        }
+    }
+
+    /// Ends without touching the file again.
+    fn give_up(&mut self) -> Ended {
+        self.health.set_problem("the disk failed to sync; the agent has to be restarted");
+        self.commands.close();
+        self.refuse_queued();
+        Ended::SyncFailed
+    }
+}
+
+/// The sums that a group of events changes.
+#[derive(Default)]
+struct Touched {
+    pairs: BTreeSet<(Date, Pair)>,
+    labels: BTreeSet<Pair>,
+    usage: BTreeSet<UsageKey>,
+}
+
+impl Touched {
+    fn note(&mut self, touched: crate::views::Touched) {
+        self.pairs.insert((touched.day, touched.pair));
+        self.labels.insert(touched.label);
+        self.usage.extend(touched.usage);
+    }
+
+    fn into_changes(self, before: &Views, after: &Views, commit: &mut Commit) {
+        let pair_of = |views: &Views, day: Date, pair: &Pair| views.day(day).and_then(|costs| costs.pair(pair));
+        commit.pairs = changes(self.pairs, |(day, pair)| (pair_of(before, *day, pair), pair_of(after, *day, pair)));
+        commit.series = changes(self.labels, |label| (before.series.get(label), after.series.get(label)));
+        commit.usage = changes(self.usage, |key| (before.usage.get(key), after.usage.get(key)));
+    }
+}
+
+fn changes<K, V>(keys: BTreeSet<K>, values: impl Fn(&K) -> (Option<V>, Option<V>)) -> Vec<Change<K, V>> {
+    keys.into_iter()
+        .filter_map(|key| {
+            let (before, after) = values(&key);
+            after.map(|after| Change { key, before, after })
+        })
+        .collect()
+}
+
+/// Puts a day's sums into memory if an event is about to be added to them.
+fn make_resident(views: &mut Views, ledger: &Ledger, day: Date) -> Result<(), LedgerError> {
+    if views.is_resident(day) {
+        return Ok(());
+    }
+    let mut costs = DayCosts::default();
+    for row in ledger.pairs_of(day)? {
+        costs.load(row.pair, row.sums);
+    }
+    views.load_day(day, costs);
+    Ok(())
+}
+
+/// The line to write in the gate's history, if what the rule says now is not what its newest line says.
+fn gate_change(next: &Published, now: Timestamp) -> Option<GateChange> {
+    let verdict = next.gate(now);
+    let (active, mode) = next.views.gate.as_ref().map_or((false, GateMode::Auto), |gate| (gate.active, gate.mode));
+    (verdict.active != active || verdict.mode != mode).then(|| GateChange {
+        timestamp: now,
+        active: verdict.active,
+        reason: verdict.reason,
+        mode: verdict.mode,
+        actor: String::new(),
+    })
+}
+
+/// An error with everything that caused it, on one line.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(formatter, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

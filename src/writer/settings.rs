@@ -1,0 +1,26 @@
+//! What the writer may be told.
+
+use jiff::SignedDuration;
+
+use crate::views::SeriesLimits;
+
+/// Settings of the writer.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many names the metrics may show.
+    pub series: SeriesLimits,
+    /// How old an event's time may be: days within it stay in memory.
+    pub age_max: SignedDuration,
+    /// How far ahead an event's time may be.
+    pub ahead_max: SignedDuration,
+    /// How long raw events are kept; `None` for ever.
+    pub retention: Option<SignedDuration>,
+}
+
+impl Settings {
+    /// How long ids are remembered: as long as an event under one of them could be accepted again, and a day for clocks that
+    /// step back.
+    pub fn remember(&self) -> SignedDuration {
+        self.age_max + self.ahead_max + SignedDuration::from_hours(24)
+    }
+}
