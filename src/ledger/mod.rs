@@ -16,6 +16,7 @@ mod ids;
 mod lock;
 mod meta;
 mod reader;
+mod recount;
 mod rows;
 mod schema;
 mod segment;
@@ -30,3 +31,6 @@ pub use rows::PairRow;
 pub use settings::{RETENTION_DAYS_MIN, Settings};
 pub use store::{Change, Commit, Ledger, Summary};
 pub use verify::{VerifyReport, verify};
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,7 @@ impl Segment {
 
     /// Writes its row.
     pub fn write(&self, connection: &Connection) -> Result<(), LedgerError> {
-        let sql = "INSERT INTO segment (segment, newest_recorded_at_ns, days, event_chain, checksum) VALUES (?, ?, ?, ?, ?)";
+        let sql = "INSERT OR REPLACE INTO segment (segment, newest_recorded_at_ns, days, event_chain, checksum) VALUES (?, ?, ?, ?, ?)";
         connection.prepare_cached(sql)?.execute(params![
             self.number,
             nanoseconds(self.newest_recorded_at),

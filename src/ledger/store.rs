@@ -70,11 +70,11 @@ pub struct Commit {
 
 /// The ledger, open for writing by this process alone.
 pub struct Ledger {
-    connection: Connection,
+    pub(super) connection: Connection,
     path: PathBuf,
-    zone: BudgetZone,
-    head: Head,
-    days: BTreeMap<Date, DayRow>,
+    pub(super) zone: BudgetZone,
+    pub(super) head: Head,
+    pub(super) days: BTreeMap<Date, DayRow>,
     ids: IdIndex,
     /// Dropped last: the file must be closed before another process may have it.
     _lock: FileLock,
@@ -118,16 +118,21 @@ impl Ledger {
             FileKind::Empty => 0,
         };
         prepare(&mut connection, from, zone, now).map_err(wrap)?;
+        let counted_in = meta::time_zone(&connection).map_err(wrap)?;
         let mut ledger = Self {
             ids: IdIndex::new(meta::hash_key(&connection).map_err(wrap)?),
             connection,
             path: path.into(),
-            zone: zone.clone(),
+            zone: BudgetZone::named(&counted_in).map_err(|error| wrap(LedgerError::Damaged(error.to_string())))?,
             head: Head::default(),
             days: BTreeMap::new(),
             _lock: lock,
         };
         ledger.load().map_err(wrap)?;
+        if counted_in != zone.name() {
+            tracing::warn!(from = counted_in, to = zone.name(), "the time zone changed: counting every event's day anew");
+            ledger.recount(zone).map_err(wrap)?;
+        }
         Ok(ledger)
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Health;
+use crate::budget::Policy;
 use crate::domain::CostEvent;
 
 /// Messages that may wait for the writer; at the bound the sender is told `Overloaded`. With up to 512 connections, each
@@ -57,6 +58,8 @@ pub(super) type Reply = oneshot::Sender<Result<Recorded, RecordError>>;
 pub(super) enum Command {
     /// Record a batch, all or nothing.
     Record { events: Vec<CostEvent>, reply: Reply },
+    /// Judge by this policy from now on.
+    SetPolicy(Arc<Policy>),
     /// Look at the clock: periods may have ended, ids may be forgotten.
     Tick,
     /// Finish what is queued and stop.
@@ -97,6 +100,15 @@ impl Writer {
         }
         // The writer answers every command it takes; a dropped sender means it stopped with this one still queued.
         answer.await.unwrap_or(Err(RecordError::Unavailable))
+    }
+
+    /// Has budgets and gate judged by another policy from now on. Its zone must be the one the writer was started with: days are
+    /// counted anew only at a start.
+    ///
+    /// # Errors
+    /// The writer has stopped.
+    pub async fn set_policy(&self, policy: Arc<Policy>) -> Result<(), RecordError> {
+        self.commands.send(Command::SetPolicy(policy)).await.map_err(|_| RecordError::ShuttingDown)
     }
 
     /// Asks the writer to take no more, to finish what it has taken, and to stop.

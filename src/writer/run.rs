@@ -20,6 +20,7 @@ use super::handle::{Command, Reply};
 use super::instruments::Instruments;
 use super::load::{load_views, resident_floor};
 use super::{Health, RecordError, Recorded, Settings};
+use crate::budget::Policy;
 use crate::clock::Clock;
 use crate::domain::{CostEvent, GateChange, GateMode, Pair, UsageKey};
 use crate::ledger::{Change, Commit, Ledger, LedgerError};
@@ -90,6 +91,7 @@ impl Loop {
                     events_len += events.len();
                     group.push((events, reply));
                 }
+                Command::SetPolicy(policy) => self.set_policy(policy),
                 Command::Tick => {}
                 // What queued before the close is still handed out.
                 Command::Stop => self.commands.close(),
@@ -98,6 +100,12 @@ impl Loop {
         }
         self.queued_events.fetch_sub(events_len, Ordering::Relaxed);
         group
+    }
+
+    /// Readers judge by it at once; what it means for the gate's history follows with the next commit.
+    fn set_policy(&self, policy: Arc<Policy>) {
+        let views = self.board.read().views.clone();
+        self.board.publish(Published { views, policy });
     }
 
     /// Decides a group, commits and publishes what it changes, and answers everybody in it.
@@ -245,6 +253,7 @@ impl Loop {
                     // Nobody waits where the client hung up.
                     let _ = reply.send(Err(RecordError::Unavailable));
                 }
+                Ok(Command::SetPolicy(policy)) => self.set_policy(policy),
                 Ok(Command::Tick) => {}
                 Ok(Command::Stop) => self.commands.close(),
                 Err(mpsc::error::TryRecvError::Empty) => return false,

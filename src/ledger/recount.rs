@@ -1,0 +1,117 @@
+//! What follows when the budget time zone changes: the same events, counted in other days.
+//!
+//! *Invariants.* One transaction. Only events whose day differs are moved, so the sums of events that retention removed stay
+//! in the days they were counted in. No event changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::checksum::digest_replace;
+use super::events::each_event;
+use super::rows::{self, DayRow};
+use super::segment::{SEGMENT_EVENTS, Segment};
+use super::store::read_day_pairs;
+use super::{Ledger, LedgerError, meta};
+use crate::domain::{BudgetZone, Pair, Sums, Usd};
+
+/// What a pair of a day gains (or loses).
+#[derive(Clone, Copy, Default)]
+struct Shift {
+    charges: Usd,
+    credits: Usd,
+    events: i64,
+}
+
+type Shifts = BTreeMap<Date, BTreeMap<Pair, Shift>>;
+
+impl Ledger {
+    /// Counts every event's day anew in `zone`. Takes time with the number of events.
+    ///
+    /// # Errors
+    /// The ledger is damaged or cannot be written; nothing has changed then.
+    pub(super) fn recount(&mut self, zone: &BudgetZone) -> Result<(), LedgerError> {
+        let (mut head, mut days) = (self.head.clone(), self.days.clone());
+        let first = head.pruned_segments * SEGMENT_EVENTS + 1;
+        let old_zone = self.zone.clone();
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut shifts = Shifts::new();
+        let mut segment_days: BTreeMap<i64, BTreeSet<Date>> = BTreeMap::new();
+        each_event(&transaction, first, head.events, |stored, _| {
+            let (from, to) = (old_zone.day_of(stored.event.time), zone.day_of(stored.event.time));
+            segment_days.entry(Segment::number_of(stored.seq)).or_default().insert(to);
+            if from != to {
+                let pair = Pair { service: stored.event.service.clone(), operation: stored.event.operation.clone() };
+                let sums = Sums::of(&stored.event);
+                shifts.entry(to).or_default().entry(pair.clone()).or_default().add(&sums, 1);
+                shifts.entry(from).or_default().entry(pair).or_default().add(&sums, -1);
+            }
+            Ok(())
+        })?;
+        for (day, shifts) in shifts {
+            let before = days.remove(&day);
+            let before_checksum = before.as_ref().map(|row| rows::day_checksum(day, row));
+            let after = rewrite_day(&transaction, day, before.as_ref(), shifts)?;
+            let after_checksum = after.as_ref().map_or(0, |row| rows::day_checksum(day, row));
+            head.days_digest = digest_replace(head.days_digest, before_checksum, after_checksum);
+            days.extend(after.map(|row| (day, row)));
+        }
+        for mut segment in Segment::read_all(&transaction)? {
+            if let Some(days) = segment_days.remove(&segment.number) {
+                segment.days = days;
+                segment.write(&transaction)?;
+            }
+        }
+        meta::set_time_zone(&transaction, zone.name())?;
+        head.write(&transaction)?;
+        transaction.commit()?;
+        self.zone = zone.clone();
+        self.reload()
+    }
+}
+
+impl Shift {
+    fn add(&mut self, sums: &Sums, sign: i64) {
+        let signed = |amount: Usd| if sign < 0 { -amount } else { amount };
+        self.charges += signed(sums.charges);
+        self.credits += signed(sums.credits);
+        self.events += sign * sums.events.cast_signed();
+    }
+}
+
+/// Applies the shifts to a day's rows; `None` when no event is left in it.
+fn rewrite_day(
+    connection: &Connection,
+    day: Date,
+    before: Option<&DayRow>,
+    shifts: BTreeMap<Pair, Shift>,
+) -> Result<Option<DayRow>, LedgerError> {
+    let rows_before = before.map_or(Ok(Vec::new()), |row| read_day_pairs(connection, day, row))?;
+    let mut pairs: BTreeMap<Pair, Sums> = rows_before.into_iter().map(|row| (row.pair, row.sums)).collect();
+    for (pair, shift) in shifts {
+        // On a day with more names than rollups tell apart, a name without a row was counted under `other`.
+        let is_folded = shift.events < 0 && !pairs.contains_key(&pair);
+        let sums = pairs.entry(if is_folded { Pair::other() } else { pair }).or_default();
+        sums.charges += shift.charges;
+        sums.credits += shift.credits;
+        sums.events = sums
+            .events
+            .checked_add_signed(shift.events)
+            .ok_or_else(|| LedgerError::Damaged(format!("{day} has fewer events than are to be moved from it")))?;
+    }
+    pairs.retain(|_, sums| sums.events > 0);
+    connection.execute("DELETE FROM rollup_pair WHERE day = ?", [day.to_string()])?;
+    connection.execute("DELETE FROM rollup_day WHERE day = ?", [day.to_string()])?;
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+    let mut row = DayRow { pairs: pairs.len() as i64, ..DayRow::default() };
+    for (pair, sums) in &pairs {
+        row.sums += *sums;
+        row.pairs_digest = digest_replace(row.pairs_digest, None, rows::pair_checksum(day, pair, sums));
+        rows::write_pair(connection, day, pair, sums)?;
+    }
+    rows::write_day(connection, day, &row)?;
+    Ok(Some(row))
+}

@@ -1,0 +1,330 @@
+use std::path::PathBuf;
+
+use jiff::civil::{Date, date};
+use jiff::{SignedDuration, Timestamp};
+
+use super::segment::SEGMENT_EVENTS;
+use super::*;
+use crate::domain::{
+    BudgetZone, CostEvent, EventKey, GateChange, GateMode, Kind, Name, Outcome, Pair, Sums, UsageCount, Usd,
+};
+
+const DAY: Date = date(2026, 11, 22);
+
+/// A ledger in a folder of its own, fed the way the writer feeds it.
+struct Fixture {
+    folder: tempfile::TempDir,
+    pairs: std::collections::BTreeMap<(Date, Pair), Sums>,
+    series: std::collections::BTreeMap<Pair, Sums>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), pairs: Default::default(), series: Default::default() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    #[track_caller]
+    fn open(&self) -> Ledger {
+        Ledger::open(&self.path(), &BudgetZone::UTC, now()).unwrap()
+    }
+
+    fn commit(&mut self, ledger: &mut Ledger, events: Vec<CostEvent>, at: Timestamp) {
+        let mut commit = Commit::default();
+        let (pairs_before, series_before) = (self.pairs.clone(), self.series.clone());
+        for event in &events {
+            let pair = Pair { service: event.service.clone(), operation: event.operation.clone() };
+            let day = BudgetZone::UTC.day_of(event.time);
+            *self.pairs.entry((day, pair.clone())).or_default() += Sums::of(event);
+            *self.series.entry(pair).or_default() += Sums::of(event);
+        }
+        for (key, after) in &self.pairs {
+            commit.pairs.push(Change { key: key.clone(), before: pairs_before.get(key).copied(), after: *after });
+        }
+        for (key, after) in &self.series {
+            commit.series.push(Change { key: key.clone(), before: series_before.get(key).copied(), after: *after });
+        }
+        commit.events = events;
+        ledger.commit(&commit, at).unwrap();
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn event(number: i64) -> CostEvent {
+    CostEvent {
+        key: EventKey { source: "test".into(), id: format!("id-{number}").into() },
+        service: Name::new(&format!("service-{}", number % 3)).unwrap(),
+        operation: Name::new("chat").unwrap(),
+        amount: Usd::from_pico(i128::from(number) * 7 + 1),
+        kind: Kind::Charge,
+        time: now(),
+        time_given: true,
+        worker: Some(format!("worker-{}", number % 5).into()),
+        batch_id: None,
+        lead_id: None,
+        model: (number % 2 == 0).then(|| "gpt".into()),
+        usage: vec![UsageCount { kind: Name::new("tokens").unwrap(), count: 5 }],
+        duration_seconds: Some(0.25),
+        outcome: Outcome::Error,
+        attributes: Some(r#"{"a":[1.50]}"#.into()),
+    }
+}
+
+fn events(numbers: std::ops::Range<i64>) -> Vec<CostEvent> {
+    numbers.map(event).collect()
+}
+
+#[test]
+fn what_was_committed_is_found_after_opening_anew() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    fixture.commit(&mut ledger, events(0..10), now());
+    drop(ledger);
+    let ledger = fixture.open();
+    let found = ledger.find(&event(3).key).unwrap().unwrap();
+    assert_eq!((found.seq, found.recorded_at, found.event), (4, now(), event(3)));
+    assert_eq!(ledger.find(&event(99).key).unwrap(), None);
+    assert_eq!(ledger.summary().unwrap().events, 10);
+    assert_eq!(ledger.pairs_of(DAY).unwrap().len(), 3);
+    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn ids_of_closed_segments_are_found_in_their_buckets() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let count = SEGMENT_EVENTS * 2 + 100;
+    for from in (0..count).step_by(5_000) {
+        fixture.commit(&mut ledger, events(from..(from + 5_000).min(count)), now());
+    }
+    for reopened in [false, true] {
+        if reopened {
+            drop(ledger);
+            ledger = fixture.open();
+        }
+        for number in (0..count).step_by(997).chain([0, SEGMENT_EVENTS - 1, SEGMENT_EVENTS, count - 1]) {
+            assert_eq!(ledger.find(&event(number).key).unwrap().map(|found| found.seq), Some(number + 1));
+        }
+        for number in count..count + 2_000 {
+            assert_eq!(ledger.find(&event(number).key).unwrap(), None);
+        }
+    }
+    let report = verify(&fixture.path()).unwrap();
+    assert_eq!(report.problems, Vec::<String>::new());
+    assert_eq!(report.total_usd, events(0..count).iter().map(|event| event.amount).sum());
+}
+
+#[test]
+fn retention_removes_events_and_keeps_sums() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let count = SEGMENT_EVENTS + 5;
+    fixture.commit(&mut ledger, events(0..count), now());
+    let keep = SignedDuration::from_hours(24 * 40);
+    assert!(!ledger.prune(keep, now()).unwrap(), "nothing is old yet");
+    let later = now().checked_add(SignedDuration::from_hours(24 * 41)).unwrap();
+    assert!(ledger.prune(keep, later).unwrap());
+    assert!(!ledger.prune(keep, later).unwrap(), "the open segment stays");
+    assert_eq!(ledger.find(&event(0).key).unwrap(), None);
+    drop(ledger);
+    let ledger = fixture.open();
+    let total: Usd = ledger.pairs_of(DAY).unwrap().iter().map(|row| row.sums.net()).sum();
+    assert_eq!(total, events(0..count).iter().map(|event| event.amount).sum());
+    let report = verify(&fixture.path()).unwrap();
+    assert_eq!((report.problems, report.events_pruned), (vec![], SEGMENT_EVENTS as u64));
+
+    let reader = Reader::new(fixture.path(), BudgetZone::UTC);
+    let question = Breakdown { attribute: Attribute::Worker, first: DAY, last: DAY, service: None, by_day: false };
+    let groups = reader.breakdown(&question, &|| false).unwrap();
+    assert_eq!(groups[&DAY].values().copied().sum::<Usd>(), total, "pruned cost is shown without attribute");
+}
+
+#[test]
+fn ids_are_forgotten_by_whole_blocks_once_they_are_old() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let count = SEGMENT_EVENTS * ids::BLOCK_SEGMENTS + 10;
+    for from in (0..count).step_by(20_000) {
+        fixture.commit(&mut ledger, events(from..(from + 20_000).min(count)), now());
+    }
+    assert!(!ledger.forget_ids(now()).unwrap(), "they are not older than this");
+    let later = now().checked_add(SignedDuration::from_secs(1)).unwrap();
+    assert!(ledger.find(&event(0).key).unwrap().is_some());
+    assert!(ledger.forget_ids(later).unwrap());
+    assert!(ledger.find(&event(0).key).unwrap().is_none());
+    assert!(ledger.find(&event(count - 1).key).unwrap().is_some());
+    drop(ledger);
+    let ledger = fixture.open();
+    assert!(ledger.find(&event(0).key).unwrap().is_none());
+    assert!(ledger.find(&event(count - 1).key).unwrap().is_some());
+    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_breakdown_names_the_largest_keys_and_adds_up_the_rest() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let many = (0..KEYS_MAX as i64 + 500)
+        .map(|number| CostEvent { lead_id: Some(format!("lead-{number}").into()), ..event(number) });
+    fixture.commit(&mut ledger, many.collect(), now());
+    let reader = Reader::new(fixture.path(), BudgetZone::UTC);
+    let mut question = Breakdown { attribute: Attribute::Lead, first: DAY, last: DAY, service: None, by_day: true };
+    let groups = reader.breakdown(&question, &|| false).unwrap();
+    let leads = &groups[&DAY];
+    assert_eq!(leads.len(), KEYS_MAX + 1);
+    assert!(leads.contains_key("lead-10499") && !leads.contains_key("lead-499"));
+    assert_eq!(leads["other"], (0..500).map(|number| event(number).amount).sum());
+
+    question.attribute = Attribute::Model;
+    question.service = Some(Name::new("service-0").unwrap());
+    let models = &reader.breakdown(&question, &|| false).unwrap()[&DAY];
+    assert_eq!(models.keys().collect::<Vec<_>>(), ["", "gpt"]);
+    let services = reader.days(DAY, DAY).unwrap();
+    let expected: Usd =
+        services[&DAY].iter().filter(|row| row.pair.service.as_str() == "service-0").map(|row| row.sums.net()).sum();
+    assert_eq!(models.values().copied().sum::<Usd>(), expected);
+
+    assert!(matches!(reader.breakdown(&question, &|| true), Err(LedgerError::Stopped)));
+}
+
+#[test]
+fn another_time_zone_counts_the_same_events_in_its_own_days() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    // 11:00, 12:00, … 13:59 on the next day, in UTC.
+    let hourly = (0..SEGMENT_EVENTS + 100).map(|number| CostEvent {
+        time: now().checked_add(SignedDuration::from_secs(number % 27 * 3_600 - 3_600)).unwrap(),
+        ..event(number)
+    });
+    let hourly: Vec<CostEvent> = hourly.collect();
+    fixture.commit(&mut ledger, hourly.clone(), now());
+    drop(ledger);
+    for name in ["Pacific/Auckland", "America/Los_Angeles", "UTC"] {
+        let zone = BudgetZone::named(name).unwrap();
+        let ledger = Ledger::open(&fixture.path(), &zone, now()).unwrap();
+        for day in ledger.days_since(Date::MIN) {
+            let expected = hourly.iter().filter(|event| zone.day_of(event.time) == day).map(|event| event.amount).sum();
+            let found: Usd = ledger.pairs_of(day).unwrap().iter().map(|row| row.sums.net()).sum();
+            assert_eq!(found, expected, "{name} {day}");
+        }
+        drop(ledger);
+        assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new(), "{name}");
+    }
+    let ledger = fixture.open();
+    assert_eq!(ledger.days_since(Date::MIN), [date(2026, 11, 23), DAY]);
+}
+
+#[test]
+fn the_gates_history_is_kept_newest_first() {
+    let fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    for active in [true, false, true] {
+        let change =
+            GateChange { timestamp: now(), active, reason: "why".into(), mode: GateMode::Auto, actor: String::new() };
+        ledger.commit(&Commit { gate: vec![change], ..Commit::default() }, now()).unwrap();
+    }
+    drop(ledger);
+    let ledger = fixture.open();
+    assert_eq!(ledger.summary().unwrap().gate_activations, 2);
+    let history = Reader::new(fixture.path(), BudgetZone::UTC).gate_history(2).unwrap();
+    assert_eq!(history.iter().map(|change| change.active).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_second_agent_is_refused_and_changes_nothing() {
+    let fixture = Fixture::new();
+    let ledger = fixture.open();
+    let before = std::fs::read(fixture.path()).unwrap();
+    let refused = Ledger::open(&fixture.path(), &BudgetZone::UTC, now());
+    assert!(matches!(refused, Err(OpenError::Locked { .. })));
+    assert_eq!(std::fs::read(fixture.path()).unwrap(), before);
+    drop(ledger);
+    fixture.open();
+}
+
+#[test]
+fn files_of_others_and_of_the_future_are_refused_untouched() {
+    let fixture = Fixture::new();
+    let foreign = rusqlite::Connection::open(fixture.path()).unwrap();
+    foreign.execute_batch("CREATE TABLE costs (id INTEGER)").unwrap();
+    drop(foreign);
+    let before = std::fs::read(fixture.path()).unwrap();
+    assert!(matches!(Ledger::open(&fixture.path(), &BudgetZone::UTC, now()), Err(OpenError::Foreign { .. })));
+    assert_eq!(std::fs::read(fixture.path()).unwrap(), before);
+
+    let fixture = Fixture::new();
+    drop(fixture.open());
+    let newer = rusqlite::Connection::open(fixture.path()).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    drop(newer);
+    let refused = Ledger::open(&fixture.path(), &BudgetZone::UTC, now());
+    assert!(matches!(refused, Err(OpenError::Newer { found: 99, .. })));
+
+    let fixture = Fixture::new();
+    std::fs::write(fixture.path(), "not a database at all, but long enough to look at, as text files are").unwrap();
+    assert!(matches!(Ledger::open(&fixture.path(), &BudgetZone::UTC, now()), Err(OpenError::Ledger { .. })));
+}
+
+#[test]
+fn an_open_transaction_elsewhere_is_busy_and_loses_nothing() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let other = rusqlite::Connection::open(fixture.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = ledger.commit(&Commit { events: events(0..1), ..Commit::default() }, now());
+    assert!(matches!(refused, Err(LedgerError::Busy(_))));
+    other.execute_batch("COMMIT").unwrap();
+    fixture.commit(&mut ledger, events(0..1), now());
+    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn the_file_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    fixture.commit(&mut ledger, events(0..1), now());
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        let mode = std::fs::metadata(fixture.folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[test]
+fn a_row_changed_or_removed_behind_our_back_is_found() {
+    for (edit, refuses_to_open) in [
+        ("UPDATE event SET amount_pico = amount_pico + 1 WHERE seq = 5", true),
+        ("DELETE FROM event WHERE seq = 5", true),
+        ("UPDATE event SET amount_pico = amount_pico + 1 WHERE seq = 16000", false),
+        ("DELETE FROM event WHERE seq = 16000", false),
+        ("UPDATE rollup_pair SET charges_usd = '1' WHERE service = 'service-1'", false),
+        ("DELETE FROM rollup_pair WHERE service = 'service-1'", false),
+        ("DELETE FROM rollup_day", true),
+        ("DELETE FROM series WHERE service = 'service-1'", true),
+        ("DELETE FROM id_bucket WHERE bucket = 7", true),
+        ("UPDATE id_bucket SET entries = zeroblob(10) WHERE bucket = 7", true),
+        ("UPDATE head SET events = events - 1", true),
+        ("UPDATE segment SET days = '2026-11-21'", true),
+        ("DELETE FROM segment", true),
+        ("UPDATE meta SET value = 'Europe/Berlin' WHERE key = 'time_zone'", true),
+    ] {
+        let mut fixture = Fixture::new();
+        let mut ledger = fixture.open();
+        let count = if edit.contains("seq = 5") { 20 } else { SEGMENT_EVENTS + 5 };
+        fixture.commit(&mut ledger, events(0..count), now());
+        drop(ledger);
+        rusqlite::Connection::open(fixture.path()).unwrap().execute_batch(edit).unwrap();
+        let report = verify(&fixture.path()).unwrap();
+        assert_ne!(report.problems, Vec::<String>::new(), "verify passes over: {edit}");
+        let opened = Ledger::open(&fixture.path(), &BudgetZone::UTC, now());
+        let loaded = opened.is_ok_and(|ledger| ledger.pairs_of(DAY).is_ok());
+        assert_eq!(!loaded, refuses_to_open || edit.contains("rollup_pair"), "start-up: {edit}");
+    }
+}
