@@ -6,5 +6,6 @@ pub mod clock;
 pub mod domain;
 pub mod ingest;
 pub mod ledger;
+pub mod telemetry;
 pub mod views;
 pub mod writer;

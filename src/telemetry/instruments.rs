@@ -1,0 +1,247 @@
+//! The instruments over the views: each a function of one [`Moment`], without side effects.
+//!
+//! *Invariants.* Names, labels and meanings are contract section 3. Amounts become floats here, each the nearest to the exact
+//! one. A series that is not observed in a collection is gone from it, so a service without cost today vanishes by itself.
+//! Labels are given in the order of their names, the order in which the SDK keeps them.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+use opentelemetry::metrics::{AsyncInstrument, Meter};
+use opentelemetry::{KeyValue, StringValue};
+
+use super::moment::{Moment, Source};
+use super::settings::Settings;
+use crate::budget::Standing;
+use crate::domain::{Month, Name, Sums, Usd};
+
+/// Present in every scrape that is whole.
+pub(super) const BUILD_INFO: &str = "lead_factory_build_info";
+
+/// One series' value.
+#[derive(Debug)]
+pub(super) struct Reading {
+    value: f64,
+    labels: Vec<KeyValue>,
+}
+
+/// An instrument: its name as the SDK wants it (a counter's without `_total`, which the reader adds), its help, and what it
+/// shows of a moment.
+pub(super) struct Definition {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub read: fn(&Moment) -> Vec<Reading>,
+}
+
+const GAUGES: [Definition; 8] = [
+    Definition {
+        name: "lead_factory_daily_cost",
+        help: "Cost of the current day in USD, charges less credits, by service.",
+        read: daily_cost,
+    },
+    Definition {
+        name: "lead_factory_monthly_cost",
+        help: "Cost of the current month in USD, charges less credits, by service.",
+        read: monthly_cost,
+    },
+    Definition {
+        name: "lead_factory_budget_utilization",
+        help: "Cost of the current period in percent of the global budget's limit.",
+        read: budget_utilization,
+    },
+    Definition {
+        name: "lead_factory_scaling_gate_active",
+        help: "1 while the scaling gate is active and work that is not critical must stop, else 0.",
+        read: |moment| vec![Reading::plain(f64::from(u8::from(moment.gate.active)))],
+    },
+    Definition {
+        name: "lead_factory_budget_limit_usd",
+        help: "What may be spent in one period, in USD, by budget.",
+        read: |moment| by_budget(moment, |standing| standing.limit_usd),
+    },
+    Definition {
+        name: "lead_factory_budget_spent_usd",
+        help: "Cost of the current period that counts against the budget, in USD.",
+        read: |moment| by_budget(moment, |standing| standing.spent_usd),
+    },
+    Definition {
+        name: "lead_factory_budget_forecast_usd",
+        help: "What the current period will cost at its pace so far, in USD, by budget.",
+        read: |moment| by_budget(moment, |standing| standing.forecast_usd),
+    },
+    Definition {
+        name: "lead_factory_ledger_last_event_timestamp_seconds",
+        help: "When the last event was recorded, in seconds since the Unix epoch.",
+        read: last_event,
+    },
+];
+
+const COUNTERS: [Definition; 4] = [
+    Definition {
+        name: "lead_factory_cost_usd",
+        help: "Charges in USD since the ledger began, by service and operation.",
+        read: charges,
+    },
+    Definition {
+        name: "lead_factory_credit_usd",
+        help: "Credits in USD since the ledger began, by service.",
+        read: credits,
+    },
+    Definition {
+        name: "lead_factory_usage",
+        help: "Quantities that events reported in usage since the ledger began, such as tokens.",
+        read: usage,
+    },
+    Definition {
+        name: "lead_factory_scaling_gate_activations",
+        help: "How often the scaling gate became active since the ledger began.",
+        read: |moment| vec![Reading::plain(moment.published.views.gate_activations as f64)],
+    },
+];
+
+/// How many series an instrument over the views can have, at most; `None` where the SDK's own limit of 2,000 is far above.
+pub(super) fn series_max(name: &str, source: &Source) -> Option<usize> {
+    match name {
+        "lead_factory_daily_cost" | "lead_factory_monthly_cost" | "lead_factory_credit_usd" => Some(source.services_max),
+        "lead_factory_cost_usd" => Some(source.pairs_max),
+        "lead_factory_usage" => Some(source.usage_max),
+        _ => None,
+    }
+}
+
+/// Makes the one instrument that needs no ledger.
+pub(super) fn build_info(meter: &Meter, settings: &Settings) {
+    let labels = [
+        KeyValue::new("environment", settings.environment.clone()),
+        KeyValue::new("revision", settings.revision.clone()),
+        KeyValue::new("version", env!("CARGO_PKG_VERSION")),
+    ];
+    meter
+        .u64_observable_gauge(BUILD_INFO)
+        .with_description("1, with what was built and where it runs as labels.")
+        .with_callback(move |observer| observer.observe(1, &labels))
+        .build();
+}
+
+/// Makes every instrument over the views.
+pub(super) fn over_views(meter: &Meter, source: &Arc<OnceLock<Source>>) {
+    for definition in GAUGES {
+        gauge(meter, source, definition);
+    }
+    for definition in COUNTERS {
+        let source = Arc::clone(source);
+        meter
+            .f64_observable_counter(definition.name)
+            .with_description(definition.help)
+            .with_callback(move |observer| observe(&definition, &source, observer))
+            .build();
+    }
+}
+
+pub(super) fn gauge(meter: &Meter, source: &Arc<OnceLock<Source>>, definition: Definition) {
+    let source = Arc::clone(source);
+    meter
+        .f64_observable_gauge(definition.name)
+        .with_description(definition.help)
+        .with_callback(move |observer| observe(&definition, &source, observer))
+        .build();
+}
+
+/// A panic that left a callback would empty every later scrape, so it ends here and costs this instrument's series only.
+fn observe(definition: &Definition, source: &OnceLock<Source>, observer: &dyn AsyncInstrument<f64>) {
+    let Some(source) = source.get() else { return };
+    // All readings first, then the observations: half of an instrument's series would be another total.
+    match catch_unwind(AssertUnwindSafe(|| (definition.read)(&source.moment()))) {
+        Ok(readings) => readings.iter().for_each(|reading| observer.observe(reading.value, &reading.labels)),
+        Err(_) => tracing::error!(metric = definition.name, "reading a metric panicked; this scrape lacks it"),
+    }
+}
+
+// === impl Reading ===
+
+impl Reading {
+    pub(super) fn plain(value: f64) -> Self {
+        Self { value, labels: Vec::new() }
+    }
+
+    fn labelled<const N: usize>(value: f64, labels: [(&'static str, &str); N]) -> Self {
+        debug_assert!(labels.is_sorted(), "labels stand in the order of their names");
+        let labels =
+            labels.into_iter().map(|(name, value)| KeyValue::new(name, StringValue::from(value.to_owned()))).collect();
+        Self { value, labels }
+    }
+}
+
+// === what they read ===
+
+fn daily_cost(moment: &Moment) -> Vec<Reading> {
+    let today = moment.published.policy.zone.day_of(moment.now);
+    by_service(&moment.published.views.day_by_label(today))
+}
+
+fn monthly_cost(moment: &Moment) -> Vec<Reading> {
+    let month = Month::of(moment.published.policy.zone.day_of(moment.now));
+    moment.published.views.month(month).map(|costs| by_service(&costs.by_label)).unwrap_or_default()
+}
+
+fn by_service(costs: &imbl::OrdMap<Name, Sums>) -> Vec<Reading> {
+    costs.iter().map(|(name, sums)| Reading::labelled(sums.net().to_f64(), [("service", name.as_str())])).collect()
+}
+
+/// The budgets named `daily` and `monthly` are the global ones of the settings; a period has one series.
+fn budget_utilization(moment: &Moment) -> Vec<Reading> {
+    moment
+        .standings
+        .iter()
+        .filter(|standing| standing.service.is_none() && standing.name == standing.period.as_str())
+        .map(|standing| Reading::labelled(standing.utilization_percent, [("period", standing.period.as_str())]))
+        .collect()
+}
+
+fn by_budget(moment: &Moment, amount: fn(&Standing) -> Usd) -> Vec<Reading> {
+    moment
+        .standings
+        .iter()
+        .map(|standing| {
+            let labels = [("budget", standing.name.as_str()), ("period", standing.period.as_str())];
+            Reading::labelled(amount(standing).to_f64(), labels)
+        })
+        .collect()
+}
+
+fn last_event(moment: &Moment) -> Vec<Reading> {
+    // Whole microseconds fit a float's 53 bits until the year 2255, so the one rounding is the division's.
+    let seconds = |at: Timestamp| at.as_microsecond() as f64 / 1e6;
+    moment.published.views.last_recorded_at.map(|at| Reading::plain(seconds(at))).into_iter().collect()
+}
+
+fn charges(moment: &Moment) -> Vec<Reading> {
+    let series = moment.published.views.series.iter();
+    series
+        .map(|(label, sums)| {
+            let labels = [("operation", label.operation.as_str()), ("service", label.service.as_str())];
+            Reading::labelled(sums.charges.to_f64(), labels)
+        })
+        .collect()
+}
+
+/// Every service that has cost has a series, also at 0: an increase can only be seen from a series that is there.
+fn credits(moment: &Moment) -> Vec<Reading> {
+    let mut by_service = BTreeMap::<&Name, Usd>::new();
+    for (label, sums) in moment.published.views.series.iter() {
+        *by_service.entry(&label.service).or_default() += -sums.credits;
+    }
+    by_service.into_iter().map(|(name, usd)| Reading::labelled(usd.to_f64(), [("service", name.as_str())])).collect()
+}
+
+fn usage(moment: &Moment) -> Vec<Reading> {
+    let counts = moment.published.views.usage.iter();
+    counts
+        .map(|(key, count)| {
+            let labels = [("kind", key.kind.as_str()), ("model", &*key.model), ("service", key.service.as_str())];
+            Reading::labelled(*count as f64, labels)
+        })
+        .collect()
+}
