@@ -1,7 +1,41 @@
-//! `lead-factory-metrics`: a sidecar that keeps an exact, durable ledger of what paid calls cost.
+//! `lead-factory-metrics`: a sidecar that keeps an exact, durable ledger of what paid calls cost, shows the same numbers on
+//! every surface, and says when to stop before the money is gone.
+//!
+//! # The way of an event
+//!
+//! A worker sends `POST /costs`. [`api`] bounds the connection and the body and admits the writer; [`ingest`] turns bytes into
+//! valid [`domain::CostEvent`]s, or into a list of everything that is wrong. They go as one message over a bounded queue to the
+//! [`writer`], the one owner of all state. It takes whatever queued while the last commit was on the disk, decides which events
+//! are new, and writes them with the sums they change in one synced transaction of the [`ledger`]. Only then does it publish
+//! the next [`views`] and answer: whoever has an answer finds the cost on every surface.
+//!
+//! # The way of a number
+//!
+//! Every number about money comes from one immutable [`views::Published`]: what the ledger adds up to, and the
+//! [`budget`] policy in force. `GET /costs/daily`, `/budgets`, the scaling gate and the metrics of [`telemetry`] read it without
+//! waiting for anybody. Old days and groupings that only the events know are read from the ledger on connections of their own.
+//!
+//! # Failure is start-up
+//!
+//! A failed commit is answered "send it again", and the views are built anew from the file, by the code that builds them when
+//! the process starts. After a failed sync the process ends: what the kernel dropped cannot be asked for again.
+//!
+//! # In reading order
+//!
+//! - [`domain`]: money, names, calendar periods, events. Pure.
+//! - [`budget`]: the rules of spending. Pure.
+//! - [`views`]: what the ledger adds up to. Pure.
+//! - [`ingest`]: bodies to valid events. Pure.
+//! - [`ledger`]: the durable record.
+//! - [`writer`]: decide, commit, publish, answer.
+//! - [`telemetry`]: metrics and logs.
+//! - [`api`]: the HTTP surface.
+//! - [`config`]: settings in layers. [`cli`]: the verbs. [`app`]: the composition root. [`clock`]: what time it is.
 
 pub mod api;
+// pub mod app;
 pub mod budget;
+// pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;

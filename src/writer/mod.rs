@@ -96,3 +96,6 @@ async fn tick(commands: mpsc::WeakSender<handle::Command>) {
         let _ = commands.try_send(handle::Command::Tick);
     }
 }
+
+#[cfg(test)]
+mod tests;
