@@ -101,6 +101,7 @@ fn an_empty_optional_text_is_an_absent_one() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn one_bad_field_is_named_with_its_reason() {
     let long = |bytes: usize| "x".repeat(bytes);
     let usage_17 = (0..17).map(|at| format!("\"u{at}\":1")).collect::<Vec<_>>().join(",");

@@ -36,6 +36,7 @@ fn what_is_json_keeps_its_text() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_is_not_json_is_refused_with_its_reason() {
     use JsonProblem::{ByteOrderMark, ControlCharacter, Empty, Escape, LoneSurrogate, Number, TooDeep, Trailing, Truncated};
     for (text, expected) in [
