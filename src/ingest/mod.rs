@@ -1,5 +1,31 @@
 //! Bodies to valid events; one file per format.
+//!
+//! Bytes go in, and either every event of the request comes out valid, or a list of what is wrong with them: `inflate` undoes
+//! gzip as it arrives, `json` reads strictly, `body` walks the events, `event` holds the rules.
+//!
+//! *Invariants.* Pure: the time and new ids come in as arguments. Nothing here panics, whatever the bytes. All or nothing.
+//! *Limits.* [`Limits`], and the constants beside the rules they bound. Time is linear in the body.
+//! *What is deliberately not here.* Whether an id was seen before, also within one request: that is the writer's question.
 
+mod amount;
+mod body;
+mod event;
+mod fields;
+mod format;
+mod inflate;
+pub mod json;
 mod limits;
+mod names;
+mod problem;
+#[cfg(test)]
+mod tests;
+mod time;
 
+pub use amount::read_amount;
+pub use body::read_events;
+pub use event::{ATTRIBUTES_BYTES_MAX, TEXT_BYTES_MAX, USAGE_COUNT_MAX, USAGE_NAMES_MAX};
+pub use format::Format;
+pub use inflate::{GZIP_MEMBERS_MAX, InflateError, Inflater};
 pub use limits::Limits;
+pub use problem::{EventProblem, IngestError, PROBLEMS_LISTED_MAX};
+pub use time::{TimeError, read_time};

@@ -1,0 +1,51 @@
+//! An event's amount, from its digits.
+
+use super::json::{Shape, Value};
+use super::problem::shown;
+use crate::domain::{Kind, ParseUsdError, Usd};
+
+/// Reads an amount: a JSON number, or a string that holds one. `kind` decides the sign; when it is not known, either is fine.
+///
+/// # Errors
+/// A message that completes a sentence which begins with the field's name.
+pub fn read_amount(value: &Value<'_>, kind: Option<Kind>, usd_max: Usd) -> Result<Usd, String> {
+    let text = match value.shape() {
+        Shape::Number => value.raw().into(),
+        Shape::String => value.text().unwrap_or_default(),
+        other => return Err(format!("must be a number, or a string that holds one, not {}", other.with_article())),
+    };
+    let amount = Usd::parse(&text).map_err(|error| match error {
+        ParseUsdError::NotANumber => format!("is {:?}, which {error}", shown(&text)),
+        ParseUsdError::OutOfRange => too_large(usd_max),
+    })?;
+    match (kind, sign(&text)) {
+        (Some(Kind::Charge), Sign::Negative) => {
+            Err("is negative; a charge is zero or more (money given back has \"kind\":\"credit\")".to_owned())
+        }
+        (Some(Kind::Credit), Sign::Positive) => Err("is positive; a credit is zero or less".to_owned()),
+        _ if amount.abs() > usd_max => Err(too_large(usd_max)),
+        _ => Ok(amount),
+    }
+}
+
+fn too_large(usd_max: Usd) -> String {
+    format!("is out of range: one event is at most {usd_max} USD")
+}
+
+/// The sign that a number's digits say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    Negative,
+    Zero,
+    Positive,
+}
+
+/// The sign of a JSON number by its digits: `-1e-13` is negative although it rounds to nothing, `-0.0` is zero.
+pub(super) fn sign(number: &str) -> Sign {
+    let is_zero = number.bytes().take_while(|byte| !matches!(byte, b'e' | b'E')).all(|byte| !matches!(byte, b'1'..=b'9'));
+    match (is_zero, number.starts_with('-')) {
+        (true, _) => Sign::Zero,
+        (false, true) => Sign::Negative,
+        (false, false) => Sign::Positive,
+    }
+}
