@@ -1,5 +1,40 @@
 //! The HTTP surface.
+//!
+//! A request's way: [`Server`] accepts the connection and `connection` bounds it, [`Surface`] times and counts the call and
+//! survives its panics, `routes` chooses who answers, `auth` admits writes, `body` reads what was sent, and one file per
+//! resource answers. `problem` is the only place that knows the status codes of errors.
+//!
+//! *Limits.* Connections and their time ([`Settings`]), bytes of headers, of a body and of all bodies at once, the time of a
+//! call, reads of the ledger at once. At each bound the client is told.
 
+mod answer;
+mod auth;
+mod body;
+mod budgets;
+mod call;
+mod connection;
+mod costs_read;
+mod costs_write;
+mod endpoint;
+mod gate;
+mod groups;
+mod health;
+mod host;
+mod index;
+mod instruments;
+mod metrics;
+mod openapi;
+mod pace;
+mod problem;
+mod query;
+mod reads;
+mod routes;
+mod server;
 mod settings;
+mod state;
+mod surface;
 
+pub use server::Server;
 pub use settings::{Settings, Token};
+pub use state::{Parts, State};
+pub use surface::Surface;

@@ -73,6 +73,11 @@ impl Inflater {
         outcome
     }
 
+    /// Bytes that came out so far: the memory that the body takes.
+    pub fn inflated_bytes(&self) -> usize {
+        self.decoder.get_ref().bytes.len()
+    }
+
     /// Everything that came out.
     ///
     /// # Errors

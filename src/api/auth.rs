@@ -1,0 +1,238 @@
+//! Who may write (contract, section 2).
+//!
+//! *Invariants.* The checks come in one order: host, browser headers, then token or loopback; nothing of the body has been read
+//! before they pass. Reads are open and never come here.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use subtle::{Choice, ConstantTimeEq};
+use warp::http::HeaderMap;
+use warp::http::header::{AUTHORIZATION, FORWARDED, HeaderName, ORIGIN, VIA};
+
+use super::call::Call;
+use super::host::Host;
+use super::problem::Problem;
+use super::{Settings, Token};
+
+/// Headers that a proxy leaves. With one of them, a peer on loopback speaks for somebody else.
+const FORWARDING: [HeaderName; 4] =
+    [FORWARDED, VIA, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip")];
+/// Set by browsers only, and not by their scripts.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The rule for writes.
+#[derive(Debug)]
+pub(super) struct Admission {
+    tokens: ArcSwap<Vec<Token>>,
+    loopback_needs_token: bool,
+    allowed_hosts: Vec<String>,
+}
+
+impl Admission {
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            tokens: ArcSwap::from_pointee(settings.tokens.clone()),
+            loopback_needs_token: settings.loopback_needs_token,
+            allowed_hosts: settings.allowed_hosts.clone(),
+        }
+    }
+
+    /// Takes other tokens from the next request on; none: only loopback may write.
+    pub fn set_tokens(&self, tokens: Vec<Token>) {
+        self.tokens.store(Arc::new(tokens));
+    }
+
+    /// Whether this write may go on.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn check(&self, call: &Call) -> Result<(), Problem> {
+        self.check_host(call)?;
+        check_browser(&call.headers)?;
+        self.check_sender(call)
+    }
+
+    fn check_host(&self, call: &Call) -> Result<(), Problem> {
+        let malformed = || Problem::malformed("exactly one well-formed Host header is needed");
+        let host = Host::of(&call.headers).ok_or_else(malformed)?;
+        // With a target in absolute form both name a host, and both must be us: whatever stands in front may go by either.
+        let target =
+            call.uri.authority().map(|authority| Host::of_authority(authority).ok_or_else(malformed)).transpose()?;
+        if self.is_ours(&host) && target.as_ref().is_none_or(|target| self.is_ours(target)) {
+            return Ok(());
+        }
+        Err(Problem::Misdirected)
+    }
+
+    fn is_ours(&self, host: &Host) -> bool {
+        match host {
+            Host::Address => true,
+            Host::Name(name) => {
+                name == "localhost" || self.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+            }
+        }
+    }
+
+    fn check_sender(&self, call: &Call) -> Result<(), Problem> {
+        let is_local = is_loopback(call.peer) && !FORWARDING.iter().any(|header| call.headers.contains_key(header));
+        let tokens = self.tokens.load();
+        if tokens.is_empty() {
+            const DETAIL: &str =
+                "Without a token configured, only this host may write, and not through a proxy. Set API_TOKEN.";
+            return if is_local { Ok(()) } else { Err(Problem::Forbidden(DETAIL)) };
+        }
+        if is_local && !self.loopback_needs_token {
+            return Ok(());
+        }
+        let sent = bearer(&call.headers).unwrap_or_default();
+        // Every token is compared, whichever matches, so that the time tells nothing about them but their lengths.
+        let matches = tokens.iter().fold(Choice::from(0), |any, token| any | token.expose().ct_eq(sent));
+        if matches.into() && !sent.is_empty() { Ok(()) } else { Err(Problem::Unauthorized) }
+    }
+}
+
+/// No page in a browser writes here: neither one of another site, nor one that made our name point at this address.
+fn check_browser(headers: &HeaderMap) -> Result<(), Problem> {
+    let from_page = headers.contains_key(ORIGIN) || headers.get_all(SEC_FETCH_SITE).iter().any(|site| site != "none");
+    if from_page { Err(Problem::Forbidden("Web pages may not write here.")) } else { Ok(()) }
+}
+
+/// The token of the one `Authorization: Bearer …`.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
+}
+
+/// 127.0.0.0/8, `::1`, and the former written as an IPv6 address.
+fn is_loopback(peer: IpAddr) -> bool {
+    peer.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use warp::http::Request;
+
+    use super::*;
+
+    const LOCAL: &str = "127.0.0.1:1";
+    const REMOTE: &str = "10.0.0.9:1";
+
+    fn call(peer: &str, uri: &str, headers: &[(&str, &str)]) -> Call {
+        let mut request = Request::post(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Call::of(&mut request.body(()).unwrap(), peer.parse::<SocketAddr>().unwrap())
+    }
+
+    fn admission(tokens: &[&str]) -> Admission {
+        let tokens = tokens.iter().map(|text| Token::new(text)).collect();
+        Admission::new(&Settings { tokens, allowed_hosts: vec!["agent.internal".into()], ..Settings::default() })
+    }
+
+    #[track_caller]
+    fn assert_status(admission: &Admission, peer: &str, headers: &[(&str, &str)], status: u16) {
+        let mut all = vec![("host", "localhost:8000")];
+        all.extend_from_slice(headers);
+        let found = admission
+            .check(&call(peer, "/costs", &all))
+            .map_or_else(|problem| problem.into_response().status().as_u16(), |()| 200);
+        assert_eq!(found, status, "{peer} {headers:?}");
+    }
+
+    #[test]
+    fn without_tokens_only_loopback_writes_and_no_proxy() {
+        let open = admission(&[]);
+        for peer in [LOCAL, "127.8.8.8:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert_status(&open, peer, &[], 200);
+        }
+        for peer in [REMOTE, "[::ffff:10.0.0.9]:1", "[fe80::1]:1", "0.0.0.0:1"] {
+            assert_status(&open, peer, &[], 403);
+        }
+        for header in ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"] {
+            assert_status(&open, LOCAL, &[(header, "")], 403);
+        }
+        assert_status(&open, REMOTE, &[("authorization", "Bearer ")], 403);
+    }
+
+    #[test]
+    fn with_tokens_every_write_needs_one() {
+        let guarded = admission(&["first", "second"]);
+        for peer in [LOCAL, REMOTE] {
+            assert_status(&guarded, peer, &[("authorization", "Bearer first")], 200);
+            assert_status(&guarded, peer, &[("authorization", "bearer  second")], 200);
+            for wrong in ["Bearer firs", "Bearer first1", "Bearer ", "Bearer", "Basic first", "first", "Bearer first second"]
+            {
+                assert_status(&guarded, peer, &[("authorization", wrong)], 401);
+            }
+            assert_status(&guarded, peer, &[], 401);
+            assert_status(&guarded, peer, &[("authorization", "Bearer first"), ("authorization", "Bearer first")], 401);
+        }
+        guarded.set_tokens(vec![Token::new("third")]);
+        assert_status(&guarded, LOCAL, &[("authorization", "Bearer first")], 401);
+        assert_status(&guarded, LOCAL, &[("authorization", "Bearer third")], 200);
+    }
+
+    #[test]
+    fn loopback_may_be_let_in_but_not_through_a_proxy() {
+        let tokens = vec![Token::new("first")];
+        let lenient = Admission::new(&Settings { tokens, loopback_needs_token: false, ..Settings::default() });
+        assert_status(&lenient, LOCAL, &[], 200);
+        assert_status(&lenient, LOCAL, &[("x-forwarded-for", "10.0.0.9")], 401);
+        assert_status(&lenient, REMOTE, &[], 401);
+    }
+
+    #[test]
+    fn web_pages_may_not_write() {
+        let open = admission(&[]);
+        for (name, value, status) in [
+            ("origin", "http://localhost:8000", 403),
+            ("origin", "null", 403),
+            ("sec-fetch-site", "cross-site", 403),
+            ("sec-fetch-site", "same-origin", 403),
+            ("sec-fetch-site", "none", 200),
+        ] {
+            assert_status(&open, LOCAL, &[(name, value)], status);
+        }
+    }
+
+    #[test]
+    fn a_write_must_be_addressed_to_us() {
+        let open = admission(&[]);
+        for (uri, hosts, status) in [
+            ("/costs", &["agent.internal"][..], 200),
+            ("/costs", &["AGENT.internal.:80"], 200),
+            ("/costs", &["192.168.1.1:8000"], 200),
+            ("/costs", &["evil.example"], 421),
+            ("/costs", &["localhost.evil.example"], 421),
+            ("/costs", &[], 400),
+            ("/costs", &["localhost", "localhost"], 400),
+            ("/costs", &["localhost:http"], 400),
+            ("http://localhost/costs", &["localhost"], 200),
+            ("http://evil.example/costs", &["localhost"], 421),
+            ("http://localhost/costs", &["evil.example"], 421),
+            ("http://user@localhost/costs", &["localhost"], 400),
+        ] {
+            let headers: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
+            let found = open
+                .check(&call(LOCAL, uri, &headers))
+                .map_or_else(|problem| problem.into_response().status().as_u16(), |()| 200);
+            assert_eq!(found, status, "{uri} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn checks_come_in_order() {
+        let guarded = admission(&["first"]);
+        let wrong_in_all = call(REMOTE, "/costs", &[("host", "evil.example"), ("origin", "null")]);
+        assert!(matches!(guarded.check(&wrong_in_all), Err(Problem::Misdirected)));
+        let wrong_in_two = call(REMOTE, "/costs", &[("host", "localhost"), ("origin", "null")]);
+        assert!(matches!(guarded.check(&wrong_in_two), Err(Problem::Forbidden(_))));
+    }
+}

@@ -1,0 +1,16 @@
+//! `GET /budgets`: where every budget stands.
+
+use std::sync::Arc;
+
+use warp::reply::Response;
+
+use super::State;
+use super::answer;
+use super::call::Call;
+use super::problem::Problem;
+use super::query::Query;
+
+pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
+    Query::of(&call, &[])?;
+    Ok(answer::json(&state.board.read().standings(state.clock.now())))
+}

@@ -1,0 +1,74 @@
+//! What a handler is told about a request.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use warp::http::{HeaderMap, Method, Request, Uri};
+
+/// A request's body as it comes. The error says only that it ended early or broke the transfer coding.
+pub(super) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
+
+/// A request without its body. It travels in the request's extensions, because routes are chosen inside warp, and those who
+/// count requests stand outside.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// Who is at the other end of the connection.
+    pub peer: IpAddr,
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    matched: Mutex<Matched>,
+}
+
+/// What routing found out so far.
+#[derive(Debug, Default)]
+struct Matched {
+    template: Option<&'static str>,
+    /// Methods that the path knows, collected while none of them was the request's.
+    methods: Vec<&'static str>,
+}
+
+impl Call {
+    /// Takes a request's headers; the request keeps method and path, by which warp chooses the route.
+    pub fn of<B>(request: &mut Request<B>, peer: SocketAddr) -> Self {
+        Self {
+            // A dual-stack socket shows IPv4 peers as `::ffff:a.b.c.d`.
+            peer: peer.ip().to_canonical(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            headers: std::mem::take(request.headers_mut()),
+            matched: Mutex::default(),
+        }
+    }
+
+    /// The template of the route whose path matched; `None` when no path did.
+    pub fn template(&self) -> Option<&'static str> {
+        self.lock().template
+    }
+
+    /// The methods that the path would have known, ready for `Allow`.
+    pub fn allowed_methods(&self) -> String {
+        self.lock().methods.join(", ")
+    }
+
+    /// Whether path and method are the route's. Notes what was found either way.
+    pub fn matches(&self, template: &'static str, methods: &'static [&'static str]) -> bool {
+        if self.uri.path() != template {
+            return false;
+        }
+        let mut matched = self.lock();
+        matched.template = Some(template);
+        if methods.contains(&self.method.as_str()) {
+            return true;
+        }
+        matched.methods.extend(methods);
+        false
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Matched> {
+        self.matched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,107 @@
+//! What the surface measures of itself (contract, section 3).
+//!
+//! *Limits.* Labels are bounded: methods are folded, endpoints are templates, statuses come from our own code.
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram, Meter};
+use warp::http::Method;
+
+use crate::telemetry::SECONDS_BUCKETS;
+
+/// The endpoint of requests whose path no route knows.
+const UNMATCHED: &str = "unmatched";
+/// The status of requests whose client hung up before there was an answer. No answer carries it; servers and dashboards know
+/// the number from nginx.
+const STATUS_HUNG_UP: u16 = 499;
+/// The surface's own counters and histogram.
+#[derive(Debug)]
+pub(super) struct Instruments {
+    requests: Counter<u64>,
+    durations: Histogram<f64>,
+    events: Counter<u64>,
+}
+
+/// What became of events that came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EventResult {
+    /// New in the ledger.
+    Recorded,
+    /// Known before with the same content.
+    Duplicate,
+    /// Known before with other content; the batch was refused.
+    Conflict,
+    /// Not recorded, because of this event or of another one in its batch.
+    Rejected,
+}
+
+// === impl Instruments ===
+
+impl Instruments {
+    /// Creates the instruments. Once per meter: a second time would make series twice.
+    pub fn new(meter: &Meter) -> Self {
+        Self {
+            // The exporter adds `_total` and the unit to the names.
+            requests: meter
+                .u64_counter("lead_factory_http_requests")
+                .with_description(
+                    "Requests to this agent, by the route's template. Status 499: the client hung up before the answer.",
+                )
+                .build(),
+            durations: meter
+                .f64_histogram("lead_factory_http_request_duration")
+                .with_unit("s")
+                .with_description("Time from a request's headers to its answer.")
+                .with_boundaries(SECONDS_BUCKETS.to_vec())
+                .build(),
+            events: meter
+                .u64_counter("lead_factory_events")
+                .with_description("Events received by this process, by what became of them.")
+                .build(),
+        }
+    }
+
+    /// Counts a request that was answered with `status`, or never.
+    pub(super) fn count_request(
+        &self,
+        method: &Method,
+        endpoint: Option<&'static str>,
+        status: Option<u16>,
+        took: Duration,
+    ) {
+        let method = KeyValue::new("method", fold_method(method));
+        let endpoint = KeyValue::new("endpoint", endpoint.unwrap_or(UNMATCHED));
+        let status = KeyValue::new("http_status", i64::from(status.unwrap_or(STATUS_HUNG_UP)));
+        self.durations.record(took.as_secs_f64(), &[method.clone(), endpoint.clone()]);
+        self.requests.add(1, &[method, endpoint, status]);
+    }
+
+    /// Counts events of one format.
+    pub(super) fn count_events(&self, format: &'static str, result: EventResult, count: usize) {
+        if count > 0 {
+            let labels = [KeyValue::new("format", format), KeyValue::new("result", result.as_str())];
+            self.events.add(count as u64, &labels);
+        }
+    }
+}
+
+/// A method that HTTP defines, by its name; any text that a client made up, as `other`.
+fn fold_method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+// === impl EventResult ===
+
+impl EventResult {
+    /// The word used as a label.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Duplicate => "duplicate",
+            Self::Conflict => "conflict",
+            Self::Rejected => "rejected",
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Errors at the edge, as RFC 9457 problems. The only place that knows their status codes.
+//!
+//! *Invariants.* What a client reads here was written for clients: no paths, no SQL, no type names. Each problem says by its
+//! status whether the same request may be sent again: 408 and 503 yes, everything else no.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use warp::http::StatusCode;
+use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use warp::reply::Response;
+
+use super::answer;
+use crate::ingest::{EventProblem, IngestError, PROBLEMS_LISTED_MAX};
+use crate::writer::{Conflict, RecordError};
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// It cannot be read.
+    Malformed(Cow<'static, str>),
+    /// It carries no valid token. One answer for a missing and a wrong one.
+    Unauthorized,
+    /// Whoever sends it may not write, whatever it says.
+    Forbidden(&'static str),
+    /// It is addressed to another host.
+    Misdirected,
+    /// No such path.
+    NotFound,
+    /// The path knows other methods only.
+    MethodNotAllowed {
+        /// Those methods, as `Allow` lists them.
+        allow: String,
+    },
+    /// The body came too slowly.
+    Timeout,
+    /// Ids are known with other content.
+    IdConflict(Vec<Conflict>),
+    /// Body or batch passes a bound.
+    TooLarge(Cow<'static, str>),
+    /// Not a content type or coding that is understood here.
+    UnsupportedMediaType(Cow<'static, str>),
+    /// Events break rules.
+    InvalidEvent {
+        /// The first of them.
+        errors: Vec<EventProblem>,
+        /// How many events are bad.
+        total: usize,
+    },
+    /// Too much is under way.
+    Overloaded,
+    /// The ledger cannot record now.
+    LedgerUnavailable,
+    /// The agent is stopping.
+    ShuttingDown,
+    /// A fault of ours.
+    Internal,
+}
+
+/// The body of the answer.
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: Cow<'a, str>,
+    #[serde(skip_serializing_if = "<[EventProblem]>::is_empty")]
+    errors: &'a [EventProblem],
+}
+
+impl Problem {
+    /// Something that cannot be read, and what.
+    pub fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::Malformed(detail.into())
+    }
+
+    /// Status, slug and title.
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be read"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Writing is not allowed from here"),
+            Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "misdirected", "The request is for another host"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is nothing here"),
+            Self::MethodNotAllowed { .. } => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here")
+            }
+            Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "timeout", "The body came too slowly"),
+            Self::IdConflict(_) => (StatusCode::CONFLICT, "id-conflict", "An id is known with other content"),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),
+            Self::UnsupportedMediaType(_) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's type or coding is not known here")
+            }
+            Self::InvalidEvent { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-event", "An event breaks a rule"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too much is under way"),
+            Self::LedgerUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "ledger-unavailable", "The ledger is not available at the moment")
+            }
+            Self::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting-down", "The agent is shutting down"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The agent failed"),
+        }
+    }
+
+    fn detail(&self) -> Cow<'_, str> {
+        const AGAIN: &str = "Nothing was acknowledged. Send the same request again, under the same ids.";
+        match self {
+            Self::Malformed(detail) | Self::TooLarge(detail) | Self::UnsupportedMediaType(detail) => detail.as_ref().into(),
+            Self::Unauthorized => "Send the header Authorization: Bearer <token> with a token that is valid here.".into(),
+            Self::Forbidden(detail) => (*detail).into(),
+            Self::Misdirected => {
+                "A write is accepted for an IP address, localhost or a name in the setting allowed_hosts.".into()
+            }
+            Self::NotFound => "GET / lists what is served here.".into(),
+            Self::MethodNotAllowed { allow } => format!("This path answers to {allow}.").into(),
+            Self::Timeout => "The whole body has to arrive within the time that the agent allows. Nothing was recorded.".into(),
+            Self::IdConflict(conflicts) => format!(
+                "{} of the events carry an id that was used before, or twice in this request, with other content. Nothing was \
+                 recorded.",
+                conflicts.len()
+            )
+            .into(),
+            Self::InvalidEvent { total, .. } => {
+                format!("{total} of the events are not valid. Nothing was recorded.").into()
+            }
+            Self::Overloaded | Self::LedgerUnavailable | Self::ShuttingDown => AGAIN.into(),
+            Self::Internal => "The request was not completed because of a fault in the agent; its log says more.".into(),
+        }
+    }
+
+    /// The headers that belong to it besides the usual ones.
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Unauthorized => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::MethodNotAllowed { allow } => HeaderValue::from_str(allow).ok().map(|allow| (ALLOW, allow)),
+            // A full queue drains within a commit; a disk or a restart takes longer.
+            Self::Overloaded => Some((RETRY_AFTER, HeaderValue::from_static("1"))),
+            Self::LedgerUnavailable | Self::ShuttingDown => Some((RETRY_AFTER, HeaderValue::from_static("5"))),
+            Self::Malformed(_)
+            | Self::Forbidden(_)
+            | Self::Misdirected
+            | Self::NotFound
+            | Self::Timeout
+            | Self::IdConflict(_)
+            | Self::TooLarge(_)
+            | Self::UnsupportedMediaType(_)
+            | Self::InvalidEvent { .. }
+            | Self::Internal => None,
+        }
+    }
+
+    fn errors(&self) -> Cow<'_, [EventProblem]> {
+        match self {
+            Self::InvalidEvent { errors, .. } => errors.as_slice().into(),
+            Self::IdConflict(conflicts) => {
+                conflicts.iter().flat_map(differences).take(PROBLEMS_LISTED_MAX).collect::<Vec<_>>().into()
+            }
+            _ => [][..].into(),
+        }
+    }
+
+    /// The answer.
+    pub fn into_response(self) -> Response {
+        let (status, slug, title) = self.kind();
+        let document = Document {
+            r#type: format!("/problems/{slug}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail(),
+            errors: &self.errors(),
+        };
+        let mut response = answer::json(&document);
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some((name, value)) = self.header() {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Conflict(conflicts) => Self::IdConflict(conflicts),
+            RecordError::Overloaded => Self::Overloaded,
+            RecordError::Unavailable => Self::LedgerUnavailable,
+            RecordError::ShuttingDown => Self::ShuttingDown,
+        }
+    }
+}
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Malformed { detail, .. } => Self::Malformed(detail.into()),
+            IngestError::TooManyEvents { limit } => Self::TooLarge(format!("A request may have {limit} events.").into()),
+            IngestError::Invalid { errors, total, .. } => Self::InvalidEvent { errors, total },
+        }
+    }
+}
+
+/// One entry for each field in which an event differs from the recorded one.
+fn differences(conflict: &Conflict) -> impl Iterator<Item = EventProblem> + '_ {
+    conflict.fields.iter().map(|field| EventProblem {
+        index: conflict.index,
+        id: Some(conflict.id.to_string()),
+        field: Some((*field).into()),
+        detail: "differs from the event that was recorded under this id".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn read(problem: Problem) -> (Response, serde_json::Value) {
+        let (parts, body) = problem.into_response().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        (Response::from_parts(parts, warp::reply::Response::default().into_body()), serde_json::from_slice(&bytes).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_a_document_of_rfc_9457() {
+        let (response, document) = read(Problem::MethodNotAllowed { allow: "GET, HEAD".into() }).await;
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(response.headers()["allow"], "GET, HEAD");
+        assert_eq!(document["type"], "/problems/method-not-allowed");
+        assert_eq!(document["status"], 405);
+        assert!(document["title"].is_string() && document["detail"].is_string());
+        assert!(document.get("errors").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_conflict_names_index_id_and_every_field() {
+        let conflict = |index| Conflict { index, id: "call-1".into(), fields: vec!["amount_usd", "model"] };
+        let (response, document) = read(Problem::IdConflict(vec![conflict(3)])).await;
+        assert_eq!(response.status(), 409);
+        let errors = document["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 2);
+        assert_eq!(errors[1]["index"], 3);
+        assert_eq!(errors[1]["id"], "call-1");
+        assert_eq!(errors[1]["field"], "model");
+
+        let (_, document) = read(Problem::IdConflict((0..200).map(conflict).collect())).await;
+        assert_eq!(document["errors"].as_array().unwrap().len(), PROBLEMS_LISTED_MAX);
+    }
+
+    #[tokio::test]
+    async fn what_may_be_sent_again_says_when() {
+        for (problem, seconds) in
+            [(Problem::Overloaded, "1"), (Problem::LedgerUnavailable, "5"), (Problem::ShuttingDown, "5")]
+        {
+            let (response, _) = read(problem).await;
+            assert_eq!(response.status(), 503);
+            assert_eq!(response.headers()["retry-after"], seconds);
+        }
+        let (response, _) = read(Problem::Unauthorized).await;
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["www-authenticate"]),
+            (401, &HeaderValue::from_static("Bearer"))
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! Query strings, read strictly: a parameter that is misspelled or given twice is refused, never ignored.
+
+use std::ops::RangeInclusive;
+
+use super::call::Call;
+use super::problem::Problem;
+
+/// The parameters of one request, each known and given once.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Query(Vec<(&'static str, String)>);
+
+impl Query {
+    /// Reads the query of a request that may carry these parameters.
+    ///
+    /// # Errors
+    /// `malformed`: another parameter, one given twice, an invalid percent-encoding, or text that is not UTF-8.
+    pub fn of(call: &Call, known: &[&'static str]) -> Result<Self, Problem> {
+        Self::parse(call.uri.query().unwrap_or_default(), known)
+    }
+
+    /// The value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a parameter that is a whole number within bounds.
+    ///
+    /// # Errors
+    /// `malformed`: anything but decimal digits, or out of bounds.
+    pub fn number(&self, name: &str, bounds: RangeInclusive<u32>) -> Result<Option<u32>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|number| is_plain && bounds.contains(number));
+        let (min, max) = (bounds.start(), bounds.end());
+        number.map(Some).ok_or_else(|| Problem::malformed(format!("{name} must be a whole number from {min} to {max}")))
+    }
+
+    fn parse(text: &str, known: &[&'static str]) -> Result<Self, Problem> {
+        let mut parameters: Vec<(&'static str, String)> = Vec::new();
+        for part in text.split('&').filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let name = decode(name)?;
+            let Some(name) = known.iter().find(|known| **known == name) else {
+                return Err(Problem::malformed(unknown(&name, known)));
+            };
+            if parameters.iter().any(|(given, _)| given == name) {
+                return Err(Problem::malformed(format!("the query parameter {name} is given twice")));
+            }
+            parameters.push((name, decode(value)?));
+        }
+        Ok(Self(parameters))
+    }
+}
+
+fn unknown(name: &str, known: &[&'static str]) -> String {
+    // Debug form: quotes it, and escapes what a terminal should not be sent.
+    let name: String = name.chars().take(40).collect();
+    match known {
+        [] => format!("unknown query parameter {name:?}; this path takes none"),
+        _ => format!("unknown query parameter {name:?}; this path takes {}", known.join(", ")),
+    }
+}
+
+/// Undoes percent-encoding, with `+` for a blank as forms write it.
+fn decode(text: &str) -> Result<String, Problem> {
+    let invalid = || Problem::malformed("the query string has an invalid percent-encoding");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16)).ok_or_else(invalid);
+                let (high, low) = (digit()?, digit()?);
+                u8::try_from(high * 16 + low).map_err(|_| invalid())?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| Problem::malformed("the query string is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: &[&str] = &["by", "service"];
+
+    #[test]
+    fn known_parameters_are_decoded() {
+        let query = Query::parse("service=a%20b%2Bc+d%C3%A9&by=", KNOWN).unwrap();
+        assert_eq!(query.get("service"), Some("a b+c dé"));
+        assert_eq!(query.get("by"), Some(""));
+        assert_eq!(Query::parse("", KNOWN).unwrap().get("by"), None);
+        assert_eq!(Query::parse("&by&", KNOWN).unwrap().get("by"), Some(""));
+        assert_eq!(Query::parse("b%79=x", KNOWN).unwrap().get("by"), Some("x"));
+    }
+
+    #[test]
+    fn numbers_are_decimal_and_within_bounds() {
+        let number = |text: &str| Query::parse(&format!("by={text}"), KNOWN).unwrap().number("by", 1..=400).ok().flatten();
+        assert_eq!((number("1"), number("400"), number("007")), (Some(1), Some(400), Some(7)));
+        for text in ["", "0", "401", "-1", "%2B1", "1.0", "1e1", "99999999999", "%D9%A1"] {
+            assert_eq!(number(text), None, "{text}");
+        }
+        assert_eq!(Query::parse("", KNOWN).unwrap().number("by", 1..=400).unwrap(), None);
+    }
+
+    #[test]
+    fn anything_else_is_malformed() {
+        for text in [
+            "By=service",
+            "by=a&by=a",
+            "by=a&b%79=a",
+            "x",
+            "=a",
+            "by=%",
+            "by=%4",
+            "by=%zz",
+            "by=%ff",
+            "service=%C3",
+            "by=%+1",
+        ] {
+            assert!(matches!(Query::parse(text, KNOWN), Err(Problem::Malformed(_))), "{text}");
+        }
+    }
+}

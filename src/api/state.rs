@@ -1,0 +1,65 @@
+//! What handlers need: the other stages, and the surface's own rules.
+
+use std::sync::Arc;
+
+use opentelemetry::metrics::Meter;
+
+use super::Settings;
+use super::auth::Admission;
+use super::body::BodyReader;
+use super::instruments::Instruments;
+use super::reads::Reads;
+use crate::clock::Clock;
+use crate::ingest::Limits;
+use crate::ledger::Reader;
+use crate::telemetry::Scraper;
+use crate::views::Board;
+use crate::writer::Writer;
+
+/// The stages that the surface is the edge of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The committed state.
+    pub board: Arc<Board>,
+    /// The way to record.
+    pub writer: Writer,
+    /// The way to what is no longer in memory.
+    pub reader: Reader,
+    /// The way to the Prometheus text.
+    pub scraper: Scraper,
+    /// What time it is.
+    pub clock: Clock,
+    /// What an event may be.
+    pub limits: Limits,
+}
+
+/// Shared by all handlers.
+#[derive(Debug)]
+pub struct State {
+    pub(super) board: Arc<Board>,
+    pub(super) writer: Writer,
+    pub(super) reads: Reads,
+    pub(super) scraper: Scraper,
+    pub(super) clock: Clock,
+    pub(super) limits: Arc<Limits>,
+    pub(super) admission: Admission,
+    pub(super) bodies: BodyReader,
+    pub(super) instruments: Instruments,
+}
+
+impl State {
+    /// Joins the stages under these settings. Makes the surface's instruments from the meter, so it is made once.
+    pub fn new(parts: Parts, settings: &Settings, meter: &Meter) -> Self {
+        Self {
+            board: parts.board,
+            writer: parts.writer,
+            reads: Reads::new(parts.reader),
+            scraper: parts.scraper,
+            clock: parts.clock,
+            admission: Admission::new(settings),
+            bodies: BodyReader::new(settings, parts.limits.body_bytes_max),
+            limits: Arc::new(parts.limits),
+            instruments: Instruments::new(meter),
+        }
+    }
+}

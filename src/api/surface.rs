@@ -1,0 +1,103 @@
+//! Every request passes here, on its way in and out: it is timed, bounded, counted, and survives a panic in its handler.
+//!
+//! *Invariants.* Each request that hyper could read is counted once, also when its client hung up before the answer was made.
+
+use std::any::Any;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use tokio::time::Instant;
+use warp::http::Request;
+use warp::reply::Response;
+
+use super::call::Call;
+use super::endpoint::Route;
+use super::instruments::Instruments;
+use super::problem::Problem;
+use super::routes::routes;
+use super::{State, Token};
+
+/// How long a request may take, its body included. Reads that add up months of raw events are the longest.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The routes, as the server sees them. Cloning shares them.
+#[derive(Clone)]
+pub struct Surface(Arc<Inner>);
+
+struct Inner {
+    routes: Route,
+    state: Arc<State>,
+    call_timeout: Duration,
+}
+
+/// Counts a request when it is dropped: answered, or given up by its client.
+struct Counted<'a> {
+    instruments: &'a Instruments,
+    call: Arc<Call>,
+    began: Instant,
+    /// `None` until there is an answer.
+    status: Option<u16>,
+}
+
+// === impl Surface ===
+
+impl Surface {
+    /// The whole route table over this state.
+    pub fn new(state: State) -> Self {
+        let state = Arc::new(state);
+        Self(Arc::new(Inner { routes: routes(&state), state, call_timeout: CALL_TIMEOUT }))
+    }
+
+    /// Takes other tokens from the next request on; none: only loopback may write.
+    pub fn set_tokens(&self, tokens: Vec<Token>) {
+        self.0.state.admission.set_tokens(tokens);
+    }
+
+    pub(super) async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
+        let call = Arc::new(Call::of(&mut request, peer));
+        let mut counted =
+            Counted { instruments: &self.0.state.instruments, call: Arc::clone(&call), began: Instant::now(), status: None };
+        request.extensions_mut().insert(call);
+        let service = TowerToHyperService::new(warp::service(self.0.routes.clone()));
+        // Creating the future runs filters already, so that happens inside as well.
+        let answer = async move { service.call(request).await };
+        let answer = tokio::time::timeout(self.0.call_timeout, answer);
+        let response = match AssertUnwindSafe(answer).catch_unwind().await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_elapsed)) => Problem::Overloaded.into_response(),
+            Err(panic) => {
+                let endpoint = counted.call.template();
+                tracing::error!(panic = panic_text(panic.as_ref()), endpoint, "a request's handler panicked");
+                Problem::Internal.into_response()
+            }
+        };
+        counted.status = Some(response.status().as_u16());
+        response
+    }
+}
+
+impl std::fmt::Debug for Surface {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Surface")
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("not a text")
+}
+
+// === impl Counted ===
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.instruments.count_request(&self.call.method, self.call.template(), self.status, self.began.elapsed());
+    }
+}
