@@ -93,8 +93,8 @@ fn two_global_budgets() -> Vec<Budget> {
     ]
 }
 
-#[tokio::test]
-async fn the_text_shows_what_the_views_add_up_to() {
+/// Charges, a credit that cancels them out, a credit alone, and tokens.
+fn a_day() -> Published {
     let mut tokens = event("openai", "chat", "40");
     tokens.model = Some("gpt-x".into());
     tokens.usage = vec![UsageCount { kind: Name::new("input_tokens").unwrap(), count: 1_000 }];
@@ -106,33 +106,17 @@ async fn the_text_shows_what_the_views_add_up_to() {
         event("sendgrid", "mail", "-5"),
         event("refunds", "only", "-0.25"),
     ];
-    let mut state = published(&events, two_global_budgets());
-    state.views.change_gate(GateChange {
-        timestamp: NOON.parse().unwrap(),
-        active: true,
-        reason: String::new(),
-        mode: GateMode::Auto,
-        actor: String::new(),
-    });
-    let fixture = fixture(state);
-    let text = text(&fixture.telemetry).await;
+    published(&events, two_global_budgets())
+}
 
-    let services = |metric: &str| {
-        ["{service=\"openai\"} 40.3", "{service=\"refunds\"} -0.25", "{service=\"sendgrid\"} 0"]
-            .map(|rest| format!("{metric}{rest}"))
-    };
+#[tokio::test]
+async fn cost_is_shown_by_service_and_counters_by_operation() {
+    let text = text(&fixture(a_day()).telemetry).await;
     for metric in ["lead_factory_daily_cost", "lead_factory_monthly_cost"] {
-        assert_eq!(samples(&text, metric), services(metric));
+        let [openai, refunds, sendgrid] =
+            ["openai\"} 40.3", "refunds\"} -0.25", "sendgrid\"} 0"].map(|rest| format!("{metric}{{service=\"{rest}"));
+        assert_samples(&text, metric, &[&openai, &refunds, &sendgrid]);
     }
-    assert_samples(
-        &text,
-        "lead_factory_budget_utilization",
-        &[
-            "lead_factory_budget_utilization{period=\"daily\"} 80.1",
-            "lead_factory_budget_utilization{period=\"monthly\"} 4.005",
-        ],
-    );
-    assert_samples(&text, "lead_factory_scaling_gate_active", &["lead_factory_scaling_gate_active 0"]);
     assert_samples(
         &text,
         "lead_factory_cost_usd_total",
@@ -157,38 +141,54 @@ async fn the_text_shows_what_the_views_add_up_to() {
         "lead_factory_usage_total",
         &["lead_factory_usage_total{kind=\"input_tokens\",model=\"gpt-x\",service=\"openai\"} 1000"],
     );
+}
+
+#[tokio::test]
+async fn budgets_and_the_gate_are_shown() {
+    let mut state = a_day();
+    state.views.change_gate(GateChange {
+        timestamp: NOON.parse().unwrap(),
+        active: true,
+        reason: String::new(),
+        mode: GateMode::Auto,
+        actor: String::new(),
+    });
+    let text = text(&fixture(state).telemetry).await;
     assert_samples(
         &text,
-        "lead_factory_budget_limit_usd",
+        "lead_factory_budget_utilization",
         &[
-            "lead_factory_budget_limit_usd{budget=\"daily\",period=\"daily\"} 50",
-            "lead_factory_budget_limit_usd{budget=\"monthly\",period=\"monthly\"} 1000",
-            "lead_factory_budget_limit_usd{budget=\"openai-daily\",period=\"daily\"} 20",
-            "lead_factory_budget_limit_usd{budget=\"team\",period=\"daily\"} 100",
+            "lead_factory_budget_utilization{period=\"daily\"} 80.1",
+            "lead_factory_budget_utilization{period=\"monthly\"} 4.005",
         ],
     );
-    assert_samples(
-        &text,
-        "lead_factory_budget_spent_usd",
-        &[
-            "lead_factory_budget_spent_usd{budget=\"daily\",period=\"daily\"} 40.05",
-            "lead_factory_budget_spent_usd{budget=\"monthly\",period=\"monthly\"} 40.05",
-            "lead_factory_budget_spent_usd{budget=\"openai-daily\",period=\"daily\"} 40.3",
-            "lead_factory_budget_spent_usd{budget=\"team\",period=\"daily\"} 40.05",
-        ],
-    );
-    assert!(text.contains("lead_factory_budget_forecast_usd{budget=\"daily\",period=\"daily\"} 80.1\n"), "{text}");
-    assert_samples(&text, "lead_factory_scaling_gate_activations_total", &["lead_factory_scaling_gate_activations_total 1"]);
-    assert_samples(
-        &text,
-        "lead_factory_ledger_last_event_timestamp_seconds",
-        &["lead_factory_ledger_last_event_timestamp_seconds 1795348770.25"],
-    );
-    let build = format!(
-        "lead_factory_build_info{{environment=\"production\",revision=\"{}\",version=\"{}\"}} 1",
-        Settings::default().revision,
-        env!("CARGO_PKG_VERSION")
-    );
+    for (metric, [daily, monthly, openai, team]) in [
+        ("lead_factory_budget_limit_usd", ["50", "1000", "20", "100"]),
+        ("lead_factory_budget_spent_usd", ["40.05", "40.05", "40.3", "40.05"]),
+        ("lead_factory_budget_forecast_usd", ["80.1", "55.883720930233", "80.6", "80.1"]),
+    ] {
+        assert_samples(
+            &text,
+            metric,
+            &[
+                &format!("{metric}{{budget=\"daily\",period=\"daily\"}} {daily}"),
+                &format!("{metric}{{budget=\"monthly\",period=\"monthly\"}} {monthly}"),
+                &format!("{metric}{{budget=\"openai-daily\",period=\"daily\"}} {openai}"),
+                &format!("{metric}{{budget=\"team\",period=\"daily\"}} {team}"),
+            ],
+        );
+    }
+    for line in [
+        "lead_factory_scaling_gate_active 0",
+        "lead_factory_scaling_gate_activations_total 1",
+        "lead_factory_ledger_last_event_timestamp_seconds 1795348770.25",
+    ] {
+        assert_samples(&text, line.split(' ').next().unwrap(), &[line]);
+    }
+    let revision = Settings::default().revision;
+    let version = env!("CARGO_PKG_VERSION");
+    let build =
+        format!("lead_factory_build_info{{environment=\"production\",revision=\"{revision}\",version=\"{version}\"}} 1");
     assert_samples(&text, "lead_factory_build_info", &[&build]);
 }
 
