@@ -103,8 +103,7 @@ enum Asked {
 impl Agent {
     fn build(config: Config, clock: Clock) -> Result<Self, AppError> {
         let signals = Signals::register().map_err(AppError::System)?;
-        let server = Server::bind(&config.api)
-            .map_err(|source| AppError::Listen { address: config.api.listen, source })?;
+        let server = Server::bind(&config.api).map_err(|source| AppError::Listen { address: config.api.listen, source })?;
         let address = server.local_addr().map_err(AppError::System)?;
         let telemetry = Telemetry::new(telemetry::Settings {
             environment: config.environment.clone(),
@@ -114,8 +113,7 @@ impl Agent {
         let zone = config.policy.zone.clone();
         let ledger = Ledger::open(&config.ledger.path, &zone, clock.now())?;
         let settings = writer_settings(&config);
-        let started =
-            writer::start(ledger, Arc::new(config.policy.clone()), settings, clock.clone(), &telemetry.meter())?;
+        let started = writer::start(ledger, Arc::new(config.policy.clone()), settings, clock.clone(), &telemetry.meter())?;
         telemetry.observe(Arc::clone(&started.board), clock.clone());
         let surface = Surface::new(api::State::new(
             api::Parts {

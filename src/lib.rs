@@ -31,14 +31,16 @@
 //! - [`telemetry`]: metrics and logs.
 //! - [`api`]: the HTTP surface.
 //! - [`config`]: settings in layers. [`cli`]: the verbs. [`app`]: the composition root. [`clock`]: what time it is.
+//!   [`error_chain`]: errors with their causes, on one line.
 
 pub mod api;
-// pub mod app;
+pub mod app;
 pub mod budget;
-// pub mod cli;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod error_chain;
 pub mod ingest;
 pub mod ledger;
 pub mod telemetry;

@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 
-use super::log::LogFormat;
 use super::value;
 use crate::api::{self, Token};
 use crate::domain::{BudgetZone, Threshold, Usd};
 use crate::ingest;
 use crate::ledger::{self, RETENTION_DAYS_MIN};
+use crate::telemetry::LogFormat;
 use crate::views::SeriesLimits;
 
 /// What a value in the file may be written as, besides a string.

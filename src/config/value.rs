@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::log::LogFormat;
 use crate::api::Token;
 use crate::domain::{BudgetZone, NAME_BYTES_MAX, ParseUsdError, Threshold, Usd, check_text};
+use crate::telemetry::LogFormat;
 
 /// Longest host name (RFC 1035).
 const HOST_BYTES_MAX: usize = 253;

@@ -21,6 +21,7 @@ use super::segment::{SEGMENT_EVENTS, Segment};
 use super::store::read_day_pairs;
 use super::{LedgerError, meta};
 use crate::domain::{BudgetZone, Pair, Sums, Usd};
+use crate::error_chain::ErrorChain;
 
 /// Problems that a report lists; a damaged file may have millions.
 const PROBLEMS_MAX: usize = 50;
@@ -65,7 +66,7 @@ pub fn verify(path: &Path) -> Result<VerifyReport, LedgerError> {
     // One part that cannot be read says nothing about the others.
     for part in [Check::structure, Check::totals, Check::events, Check::ids, Check::gate] {
         if let Err(error) = part(&mut check) {
-            check.problem(describe(&error));
+            check.problem(ErrorChain(&error).to_string());
         }
     }
     Ok(check.report)
@@ -227,9 +228,4 @@ impl Check<'_> {
         }
         Ok(())
     }
-}
-
-fn describe(error: &LedgerError) -> String {
-    use std::error::Error;
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

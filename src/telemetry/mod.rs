@@ -10,7 +10,6 @@
 //!
 //! *Deliberately not here.* Instruments of other stages: each makes its own in its constructor from [`Telemetry::meter`].
 
-mod buckets;
 mod instruments;
 mod logs;
 mod moment;
@@ -26,7 +25,6 @@ use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
 use crate::clock::Clock;
 use crate::views::Board;
 
-pub use buckets::{CALL_SECONDS_BUCKETS, COUNT_BUCKETS, SECONDS_BUCKETS};
 pub use logs::{LOG_LINES_QUEUED_MAX, LogFlush, LogFormat, LogSettings, LogsAlreadySetUp, set_up_logs};
 pub use reload::ReloadStatus;
 pub use scrape::{ScrapeError, Scraper};

@@ -23,6 +23,7 @@ use super::{Health, RecordError, Recorded, Settings};
 use crate::budget::Policy;
 use crate::clock::Clock;
 use crate::domain::{CostEvent, GateChange, GateMode, Pair, UsageKey};
+use crate::error_chain::ErrorChain;
 use crate::ledger::{Change, Commit, Ledger, LedgerError};
 use crate::views::{Board, DayCosts, Published, Views};
 
@@ -68,7 +69,7 @@ impl Loop {
         while let Some(command) = self.commands.blocking_recv() {
             let group = self.gather(command);
             let Err(failed) = self.handle(group) else { continue };
-            tracing::error!(error = %Chain(&failed.error), "the ledger could not record");
+            tracing::error!(error = %ErrorChain(&failed.error), "the ledger could not record");
             for reply in failed.waiting {
                 // Nobody waits where the client hung up.
                 let _ = reply.send(Err(RecordError::Unavailable));
@@ -201,7 +202,7 @@ impl Loop {
         match self.tidy_file(now) {
             // Somebody else's lock or a full disk keeps the WAL and old ids for longer, and nothing else.
             Err(error @ (LedgerError::Busy(_) | LedgerError::Full(_))) => {
-                tracing::debug!(error = %Chain(&error), "the ledger's file could not be tidied up");
+                tracing::debug!(error = %ErrorChain(&error), "the ledger's file could not be tidied up");
             }
             other => other?,
         }
@@ -240,7 +241,7 @@ impl Loop {
                 }
                 Err(next) => error = next,
             }
-            tracing::debug!(error = %Chain(&error), "the ledger still cannot record");
+            tracing::debug!(error = %ErrorChain(&error), "the ledger still cannot record");
         }
     }
 
@@ -281,7 +282,7 @@ impl Loop {
             Err(LedgerError::SyncFailed(_)) => Ended::SyncFailed,
             // The WAL is synced; it is read at the next start.
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "the write-ahead log stays for the next start");
+                tracing::warn!(error = %ErrorChain(&error), "the write-ahead log stays for the next start");
                 Ended::Cleanly
             }
             Ok(()) => Ended::Cleanly,
@@ -353,19 +354,4 @@ fn gate_change(next: &Published, now: Timestamp) -> Option<GateChange> {
         mode: verdict.mode,
         actor: String::new(),
     })
-}
-
-/// An error with everything that caused it, on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(formatter, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
 }
