@@ -232,7 +232,7 @@ async fn every_metric_has_help_and_none_has_a_scope_or_a_target() {
     let _reload = ReloadStatus::new(&fixture.telemetry.meter());
     let meter = fixture.telemetry.meter();
     let seconds = meter.f64_histogram("lead_factory_example_duration").with_unit("s");
-    let seconds = seconds.with_description("Example.").with_boundaries(SECONDS_BUCKETS.to_vec()).build();
+    let seconds = seconds.with_description("Example.").with_boundaries(vec![0.1, 0.25, 1.0]).build();
     seconds.record(0.2, &[]);
     let text = text(&fixture.telemetry).await;
     let families: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
