@@ -35,7 +35,7 @@
 pub mod api;
 // pub mod app;
 pub mod budget;
-// pub mod cli;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;

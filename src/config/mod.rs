@@ -68,15 +68,6 @@ pub struct Shown {
     pub origin: Origin,
 }
 
-/// What a program that talks to the agent needs to know of the agent's own settings.
-#[derive(Clone, Debug)]
-pub struct ClientSettings {
-    /// Where the agent listens.
-    pub listen: SocketAddr,
-    /// A token that allows writing, if any is set.
-    pub token: Option<Token>,
-}
-
 /// Reads every layer and checks the whole.
 ///
 /// # Errors
@@ -91,18 +82,25 @@ pub fn load(sources: &Sources) -> Result<Config, Problems> {
     Ok(layers.into_config(tokens, sources.terminal))
 }
 
-/// Reads what a client of the agent needs, and lets problems elsewhere be: a probe must not fail on a setting it has no use for.
+/// Where the agent with these settings listens. Problems elsewhere are let be: a probe must not fail on a setting it has no use
+/// for.
 ///
 /// # Errors
-/// What is wrong with the address or the token.
-pub fn load_client(sources: &Sources) -> Result<ClientSettings, Problems> {
+/// What is wrong with the address.
+pub fn load_address(sources: &Sources) -> Result<SocketAddr, Problems> {
+    let layers = Layers::read(sources).only_about(&["metrics_host", "metrics_port"])?;
+    Ok(SocketAddr::new(layers.draft.host, layers.draft.port))
+}
+
+/// A token that allows writing to the agent with these settings, if any is set; the first one. Problems elsewhere are let be.
+///
+/// # Errors
+/// What is wrong with the tokens.
+pub fn load_token(sources: &Sources) -> Result<Option<Token>, Problems> {
     let mut layers = Layers::read(sources);
-    layers.problems.retain(|problem| matches!(problem.setting, Some("metrics_host" | "metrics_port")));
-    let listen = SocketAddr::new(layers.draft.host, layers.draft.port);
-    if !layers.problems.is_empty() {
-        return Err(Problems(layers.problems));
-    }
-    Ok(ClientSettings { listen, token: layers.tokens().into_iter().next() })
+    let token = layers.tokens().into_iter().next();
+    layers.only_about(&["api_token", "api_token_file"])?;
+    Ok(token)
 }
 
 /// The layers put on top of each other, with what was wrong on the way.
@@ -177,6 +175,12 @@ impl Layers {
                 self.problem(setting, origin, format!("{value}{wrong}; allowed: {}", setting.allowed));
             }
         }
+    }
+
+    /// Fails on problems with these settings only.
+    fn only_about(mut self, keys: &[&str]) -> Result<Self, Problems> {
+        self.problems.retain(|problem| problem.setting.is_some_and(|setting| keys.contains(&setting)));
+        if self.problems.is_empty() { Ok(self) } else { Err(Problems(self.problems)) }
     }
 
     fn problem(&mut self, setting: &'static Setting, origin: Origin, detail: String) {

@@ -115,7 +115,7 @@ fn the_highest_layer_that_speaks_is_heard() {
 #[test]
 fn the_file_is_named_by_flag_or_environment() {
     let folder = tempfile::tempdir().unwrap();
-    let path = with_file(folder.path(), "metrics_port = 7").config_flag.unwrap();
+    let path = with_file(folder.path(), "\u{feff}# comment\r\nmetrics_port = 7\r\n").config_flag.unwrap();
     let sources = environment(&[("CONFIG_FILE", path.to_str().unwrap())]);
     assert_eq!(load(&sources).unwrap().api.listen.port(), 7);
     assert_eq!(
@@ -180,6 +180,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
         assert_eq!(file_problems(text), [said], "{text}");
     }
     assert!(file_problems("metrics_port = 1\nmetrics_port = 2")[0].starts_with("agent.toml:2:1: duplicate key"));
+    assert!(!file_problems("api_token = s3cret\napi_token_file = 5")[0].contains("s3cret"));
     assert!(file_problems("metrics_port = = 1")[0].starts_with("agent.toml:1:"));
 }
 
@@ -314,7 +315,7 @@ fn tokens_come_from_both_settings_and_never_show() {
     let tokens: Vec<&[u8]> = config.api.tokens.iter().map(Token::expose).collect();
     assert_eq!(tokens, [&b"third-s3cret"[..], b"first#s3cret", b"second-s3cret"]);
     assert!(!format!("{config:?}").contains("s3cret"));
-    assert_eq!(load_client(&sources).unwrap().token.unwrap().expose(), b"third-s3cret");
+    assert_eq!(load_token(&sources).unwrap().unwrap().expose(), b"third-s3cret");
 }
 
 #[test]
@@ -352,9 +353,11 @@ fn a_file_of_tokens_that_everybody_can_read_is_a_warning() {
 
 #[test]
 fn a_client_asks_only_for_what_it_needs() {
-    let client = load_client(&environment(&[("METRICS_PORT", "9"), ("DAILY_BUDGET", "x")])).unwrap();
-    assert_eq!(client.listen.to_string(), "0.0.0.0:9");
-    assert!(load_client(&environment(&[("METRICS_PORT", "x")])).is_err());
+    let broken_elsewhere = environment(&[("METRICS_PORT", "9"), ("DAILY_BUDGET", "x")]);
+    assert_eq!(load_address(&broken_elsewhere).unwrap().to_string(), "0.0.0.0:9");
+    assert!(load_token(&broken_elsewhere).unwrap().is_none());
+    assert!(load_address(&environment(&[("METRICS_PORT", "x")])).is_err());
+    assert!(load_token(&environment(&[("API_TOKEN_FILE", "/nowhere/at-all")])).is_err());
 }
 
 #[test]

@@ -1,0 +1,22 @@
+//! `healthcheck`: is the agent ready?
+
+use std::time::Duration;
+
+use super::args::HealthcheckArgs;
+use super::client::{Client, ClientError};
+use super::output::print_line;
+use super::{Exit, Failure};
+use crate::config::Sources;
+
+/// Shorter than the time that container platforms give a probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Runs the verb.
+pub fn run(arguments: &HealthcheckArgs, process: &Sources) -> Result<Exit, Failure> {
+    Client::new(&arguments.agent, process, PROBE_TIMEOUT)?.get("/-/ready", &[]).map_err(|error| match error {
+        ClientError::TryAgain { said, .. } => Failure::Failed(format!("not ready: {said}")),
+        error => error.into(),
+    })?;
+    print_line("ready")?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,76 @@
+//! The command line: one verb a file, each a thin client of the agent's HTTP surface.
+//!
+//! *Invariants.* Money is shown with the digits that the agent sent, and added up as integers. JSON output is the agent's answer
+//! to the letter. Every wait has a bound. No token is printed.
+//!
+//! *Deliberately not here.* What the agent does: `serve` is handed to the caller of [`run`].
+
+mod args;
+mod budgets;
+mod check_config;
+mod client;
+mod costs;
+mod exit;
+mod gate;
+mod healthcheck;
+mod output;
+mod record;
+mod settings_args;
+mod verify;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::config::{self, Config, Sources};
+use args::{Cli, Verb};
+use output::Screen;
+
+pub use exit::{Exit, Failure};
+
+/// Runs what the arguments ask for.
+///
+/// `serve` gets the settings, and the sources to read them from again. TLS must have its provider installed before.
+pub fn run<I, F>(arguments: I, process: Sources, serve: F) -> Exit
+where
+    I: IntoIterator<Item = OsString>,
+    F: FnOnce(Config, Sources) -> Exit,
+{
+    let parsed = command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Also how clap hands over the text of --help and --version, which end well. A closed pipe needs no words.
+            let _closed = error.print();
+            return if error.exit_code() == 0 { Exit::Done } else { Exit::Usage };
+        }
+    };
+    let screen = Screen::of_process(&process);
+    let done = match cli.verb {
+        None => return start(cli.settings.over(process), serve),
+        Some(Verb::Serve(settings)) => return start(settings.over(process), serve),
+        Some(Verb::CheckConfig(arguments)) => check_config::run(&arguments, process, &screen),
+        Some(Verb::Healthcheck(arguments)) => healthcheck::run(&arguments, &process),
+        Some(Verb::Record(arguments)) => record::run(&arguments, &process, &screen),
+        Some(Verb::Costs(arguments)) => costs::run(&arguments, &process, &screen),
+        Some(Verb::Budgets(arguments)) => budgets::run(&arguments, &process, &screen),
+        Some(Verb::Gate(arguments)) => gate::run(&arguments, &process, &screen),
+        Some(Verb::Verify(arguments)) => verify::run(&arguments, process, &screen),
+    };
+    done.unwrap_or_else(|failure| failure.report())
+}
+
+/// The whole command line. Settings may follow the bare program name too, but its help names only the verbs.
+fn command() -> clap::Command {
+    Cli::command().mut_args(|argument| argument.hide(true))
+}
+
+fn start(sources: Sources, serve: impl FnOnce(Config, Sources) -> Exit) -> Exit {
+    match config::load(&sources) {
+        Ok(config) => serve(config, sources),
+        Err(problems) => Failure::Settings(problems).report(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

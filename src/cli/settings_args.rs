@@ -1,0 +1,67 @@
+//! The settings as flags, made from the one table.
+
+use clap::{Arg, ArgMatches, Command};
+
+use crate::config::{SETTINGS, Setting, Sources};
+
+/// Flags of the settings, as given.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsArgs(Sources);
+
+impl SettingsArgs {
+    /// Puts these flags over the environment of the process.
+    pub fn over(self, process: Sources) -> Sources {
+        Sources { flags: self.0.flags, config_flag: self.0.config_flag, ..process }
+    }
+}
+
+fn flag_of(setting: &'static Setting) -> Arg {
+    let default = if setting.default.is_empty() { String::new() } else { format!("; default {}", setting.default) };
+    Arg::new(setting.key)
+        .long(setting.flag())
+        .value_name(setting.value_name)
+        .help(format!("{} [{}{default}]", setting.doc, setting.environment_name()))
+        .long_help(format!(
+            "{}.\nAllowed: {}\n[environment {}, file key {}{default}]",
+            setting.doc,
+            setting.allowed,
+            setting.environment_name(),
+            setting.key
+        ))
+        // A negative limit is refused by the setting's own rule, which says more than "unexpected argument".
+        .allow_negative_numbers(true)
+        .help_heading("Settings (flag over environment over file)")
+}
+
+impl clap::Args for SettingsArgs {
+    fn augment_args(command: Command) -> Command {
+        let config = Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .help("File of settings in TOML [CONFIG_FILE]")
+            .value_parser(clap::value_parser!(std::path::PathBuf))
+            .help_heading("Settings (flag over environment over file)");
+        command.arg(config).args(SETTINGS.iter().map(flag_of))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for SettingsArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut arguments = Self::default();
+        arguments.update_from_arg_matches(matches)?;
+        Ok(arguments)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.config_flag = matches.get_one::<std::path::PathBuf>("config").cloned();
+        self.0.flags = SETTINGS
+            .iter()
+            .filter_map(|setting| Some((setting.key.to_owned(), matches.get_one::<String>(setting.key)?.clone())))
+            .collect();
+        Ok(())
+    }
+}

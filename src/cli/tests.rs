@@ -1,0 +1,110 @@
+use clap::Parser;
+
+use super::*;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    let matches = command().try_get_matches_from(line.split_whitespace())?;
+    Cli::from_arg_matches(&matches)
+}
+
+#[test]
+fn the_command_line_is_well_formed() {
+    command().debug_assert();
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_verb_has_examples_in_its_help() {
+    fn visit(command: &clap::Command, path: &str) {
+        let path = format!("{path} {}", command.get_name());
+        let leaf = command.get_subcommands().next().is_none();
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(!leaf || help.contains("Examples:\n  "), "{path}");
+        for line in help.lines().filter(|line| line.starts_with("  lead-factory-metrics ") && !line.ends_with('\\')) {
+            assert!(parse(line).is_ok(), "an example that does not parse: {line}");
+        }
+        command.get_subcommands().for_each(|verb| visit(verb, &path));
+    }
+    visit(&command(), "");
+}
+
+#[test]
+fn settings_may_follow_serve_and_the_bare_name() {
+    for line in ["p --daily-budget 5 --config a.toml", "p serve --daily-budget 5 --config a.toml"] {
+        let cli = parse(line).unwrap();
+        let arguments = match cli.verb {
+            None => cli.settings,
+            Some(Verb::Serve(arguments)) => arguments,
+            other => panic!("{other:?}"),
+        };
+        let sources = arguments.over(Sources { terminal: true, ..Sources::default() });
+        assert_eq!(sources.flags, [("daily_budget".to_owned(), "5".to_owned())]);
+        assert_eq!(sources.config_flag.unwrap().to_str(), Some("a.toml"));
+        assert!(sources.terminal);
+    }
+}
+
+#[test]
+fn every_setting_is_a_flag_with_its_names_in_the_help() {
+    let mut command = command();
+    let serve = command.find_subcommand_mut("serve").unwrap();
+    let help = serve.render_long_help().to_string();
+    for setting in config::SETTINGS {
+        for name in [format!("--{} ", setting.flag()), setting.environment_name(), format!("file key {}", setting.key)] {
+            assert!(help.contains(&name), "{name}");
+        }
+    }
+    assert!(!command.render_help().to_string().contains("--daily-budget"), "the first help names only the verbs");
+}
+
+#[test]
+fn nonsense_is_a_usage_error() {
+    for line in [
+        "p nonsense",
+        "p --colour",
+        "p serve --daily-budget",
+        "p serve --daily-budget --metrics-port 1",
+        "p serve --daily-budget 1 --daily-budget 2",
+        "p costs",
+        "p costs history --days 401",
+        "p gate history --limit 0",
+        "p record --service a",
+        "p record --service a --amount-usd --operation",
+        "p record --service a --amount-usd 1,00",
+        "p record --service a --amount-usd 1 --usage a",
+        "p record --service a --amount-usd 1 --attributes [1]",
+        "p record --service a --amount-usd 1 --duration-seconds inf",
+        "p budgets --output yaml",
+    ] {
+        let error = parse(line).err().unwrap_or_else(|| panic!("{line}"));
+        assert_eq!(error.exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn wrong_settings_end_before_serving() {
+    let arguments = ["p", "--metrics-port", "x"].map(OsString::from);
+    assert_eq!(run(arguments, Sources::default(), |_, _| panic!("served")), Exit::Configuration);
+    let arguments = ["p", "serve", "--metrics-port", "9"].map(OsString::from);
+    let exit = run(arguments, Sources::default(), |config, sources| {
+        assert_eq!(config.api.listen.port(), 9);
+        assert_eq!(config::load(&sources).unwrap().api.listen.port(), 9, "a reload sees the same flags");
+        Exit::Done
+    });
+    assert_eq!(exit, Exit::Done);
+}
+
+#[test]
+fn arguments_do_not_print_secrets() {
+    let line = "p record --service a --amount-usd 1 --token s3cret";
+    assert!(!format!("{:?}", parse(line).unwrap()).contains("s3cret"));
+    assert!(!format!("{:?}", Cli::parse_from(["p", "--api-token", "s3cret"])).contains("s3cret"));
+}
+
+#[test]
+fn a_negative_amount_is_a_value_and_not_a_flag() {
+    for amount in ["-2.5", "-1e-5", "0"] {
+        let line = format!("p record --service a --kind credit --amount-usd {amount}");
+        assert!(parse(&line).is_ok(), "{line}");
+    }
+}

@@ -1,0 +1,78 @@
+//! `verify`: is the ledger what was written?
+
+use super::args::VerifyArgs;
+use super::output::{Cell, Format, Screen, Table, Tone};
+use super::{Exit, Failure};
+use crate::config::{self, Sources};
+use crate::ledger::{self, VerifyReport};
+
+/// Runs the verb.
+pub fn run(arguments: &VerifyArgs, process: Sources, screen: &Screen) -> Result<Exit, Failure> {
+    let path = match &arguments.db {
+        Some(path) => path.clone(),
+        None => {
+            let config_flag = arguments.config.clone();
+            config::load(&Sources { config_flag, ..process })?.ledger.path
+        }
+    };
+    let report = ledger::verify(&path)
+        .map_err(|error| Failure::Failed(format!("{} cannot be verified: {}", path.display(), describe(&error))))?;
+    let json = serde_json::to_string(&report).map_err(|error| Failure::Failed(error.to_string()))?;
+    match arguments.output.output {
+        Format::Csv => problems(&report).write(Format::Csv, &json, screen)?,
+        format => summary(&report).write(format, &json, screen)?,
+    }
+    if report.problems.is_empty() { Ok(Exit::Done) } else { Ok(Exit::Failed) }
+}
+
+fn describe(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", describe(source)),
+        None => error.to_string(),
+    }
+}
+
+/// For people: what was counted, then what is wrong.
+fn summary(report: &VerifyReport) -> Table {
+    let verdict = match report.problems.len() {
+        0 => Cell::toned("sound", Tone::Good),
+        1 => Cell::toned("1 problem", Tone::Bad),
+        count => Cell::toned(format!("{count} problems"), Tone::Bad),
+    };
+    let last = report.last_recorded_at.map_or_else(|| "never".into(), |time| time.to_string());
+    let mut table = Table::new(&["ledger", "found"]);
+    table.push(vec![Cell::text("verdict"), verdict]);
+    table.push(vec![Cell::text("events"), Cell::text(report.events.to_string())]);
+    table.push(vec![Cell::text("events removed by retention"), Cell::text(report.events_pruned.to_string())]);
+    table.push(vec![Cell::text("last recorded"), Cell::text(last)]);
+    table.push(vec![Cell::text("total USD"), Cell::text(report.total_usd.to_string())]);
+    table.push(vec![Cell::text("time zone"), Cell::text(&report.time_zone)]);
+    for problem in &report.problems {
+        table.push(vec![Cell::toned("problem", Tone::Bad), Cell::text(problem)]);
+    }
+    table
+}
+
+/// For programs: one problem a line.
+fn problems(report: &VerifyReport) -> Table {
+    let mut table = Table::new(&["problem"]);
+    for problem in &report.problems {
+        table.push(vec![Cell::text(problem)]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Usd;
+
+    #[test]
+    fn a_report_says_the_verdict_first() {
+        let mut report = VerifyReport { events: 2, total_usd: Usd::parse("10.5").unwrap(), ..VerifyReport::default() };
+        assert!(summary(&report).csv().starts_with("ledger,found\r\nverdict,sound\r\nevents,2\r\n"));
+        report.problems.push("event 2 is missing".into());
+        assert!(summary(&report).csv().contains("verdict,1 problem\r\n"));
+        assert_eq!(problems(&report).csv(), "problem\r\nevent 2 is missing\r\n");
+    }
+}
