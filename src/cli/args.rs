@@ -120,7 +120,7 @@ pub struct RecordArgs {
     #[arg(long)]
     pub service: String,
     /// What it cost; a credit is 0 or less
-    #[arg(long, value_name = "USD", allow_negative_numbers = true)]
+    #[arg(long, value_name = "USD", allow_hyphen_values = true, value_parser = super::record::parse_amount)]
     pub amount_usd: String,
     /// What the service was asked to do [default: unknown]
     #[arg(long)]

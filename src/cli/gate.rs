@@ -11,7 +11,7 @@ use super::output::{Cell, Screen, Table, Tone};
 use super::{Exit, Failure};
 use crate::config::Sources;
 
-/// The agent's answer about the state; what is not known to this version is left out.
+/// The agent's answer about the state.
 #[derive(Deserialize)]
 struct Status {
     scaling_gate_active: bool,
@@ -27,12 +27,11 @@ struct Status {
     budgets: Vec<BudgetShare>,
 }
 
+/// A budget that the gate follows: both figures in percent.
 #[derive(Deserialize)]
 struct BudgetShare {
     name: String,
-    #[serde(alias = "utilization_percent")]
     utilization: Box<RawValue>,
-    #[serde(alias = "threshold_percent")]
     threshold: Box<RawValue>,
 }
 
@@ -74,8 +73,7 @@ fn status(answer: &str) -> Result<Table, Failure> {
         }
     }
     for budget in status.budgets {
-        // The words between two figures as the agent wrote them; their unit is the same.
-        let figures = format!("{} of threshold {}", percent(&budget.utilization)?, percent(&budget.threshold)?);
+        let figures = format!("{} %, threshold {} %", percent(&budget.utilization)?, percent(&budget.threshold)?);
         line(&format!("budget {}", budget.name), Cell::text(figures));
     }
     line("as of", Cell::text(status.timestamp));
@@ -113,7 +111,7 @@ mod tests {
         assert_eq!(
             status(answer).unwrap().csv(),
             "gate,now\r\nstate,active\r\nreason,Budget daily is at 92%\r\nmode,auto\r\nsince,2026-11-22T09:00:00Z\r\n\
-             budget daily,92.5 of threshold 90\r\nas of,2026-11-22T10:00:00Z\r\n"
+             budget daily,\"92.5 %, threshold 90 %\"\r\nas of,2026-11-22T10:00:00Z\r\n"
         );
         let least = r#"{"scaling_gate_active":false,"reason":"Below threshold","timestamp":"2026-11-22T10:00:00Z"}"#;
         assert!(status(least).unwrap().csv().contains("state,inactive\r\n"));

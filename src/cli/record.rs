@@ -18,6 +18,7 @@ use super::output::{Cell, Screen, Table, note, print_line};
 use super::{Exit, Failure};
 use crate::clock::Clock;
 use crate::config::{self, Sources};
+use crate::domain::Usd;
 
 /// How often an event is sent.
 pub const TRIES_MAX: u32 = 5;
@@ -172,6 +173,11 @@ fn new_id(clock: &Clock) -> String {
     let seconds = u64::try_from(now.as_second()).unwrap_or(0);
     let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
     uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds)).to_string()
+}
+
+/// Checks an amount and keeps its digits.
+pub fn parse_amount(text: &str) -> Result<String, String> {
+    Usd::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// Reads `name=count`.

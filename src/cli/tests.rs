@@ -69,6 +69,8 @@ fn nonsense_is_a_usage_error() {
         "p costs history --days 401",
         "p gate history --limit 0",
         "p record --service a",
+        "p record --service a --amount-usd --operation",
+        "p record --service a --amount-usd 1,00",
         "p record --service a --amount-usd 1 --usage a",
         "p record --service a --amount-usd 1 --attributes [1]",
         "p record --service a --amount-usd 1 --duration-seconds inf",
