@@ -16,7 +16,7 @@ use super::problem::Problem;
 /// Whether cost can be recorded.
 pub(super) async fn health(state: Arc<State>, _: Arc<Call>) -> Result<Response, Problem> {
     let Some(reason) = state.writer.health().problem() else { return Ok(answer::json(&json!({ "status": "healthy" }))) };
-    let mut response = answer::json(&json!({ "status": "unhealthy", "reason": *reason }));
+    let mut response = answer::json(&json!({ "status": "unhealthy", "reason": reason }));
     // Not a problem document: the contract gives this answer a shape of its own.
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     Ok(response)

@@ -78,6 +78,19 @@ pub enum LedgerError {
     Stopped,
 }
 
+impl LedgerError {
+    /// What a client may be told: no names of tables, no words of SQLite's.
+    pub const fn outward(&self) -> &'static str {
+        match self {
+            Self::Busy(_) => "the ledger file is locked by another program",
+            Self::Full(_) => "no room for the ledger on the disk",
+            Self::SyncFailed(_) => "the disk failed to sync the ledger; the agent has to be restarted",
+            Self::Damaged(_) => "the ledger is damaged; the log says where",
+            Self::Sqlite(_) | Self::Stopped => "the ledger cannot be read or written",
+        }
+    }
+}
+
 impl From<rusqlite::Error> for LedgerError {
     /// Sorts SQLite's errors by what must follow from them.
     fn from(error: rusqlite::Error) -> Self {

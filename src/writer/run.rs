@@ -42,6 +42,14 @@ pub enum Ended {
     SyncFailed,
 }
 
+/// What is worked off together.
+#[derive(Default)]
+struct Group {
+    batches: Vec<(Vec<CostEvent>, Reply)>,
+    /// Whether it was time to look at the clock.
+    ticked: bool,
+}
+
 /// What is left to do with a command once its commit is through.
 type Waiting = Vec<(Reply, Recorded)>;
 
@@ -82,18 +90,18 @@ impl Loop {
     }
 
     /// The command that came, and whatever else queued meanwhile.
-    fn gather(&mut self, first: Command) -> Vec<(Vec<CostEvent>, Reply)> {
-        let mut group = Vec::new();
+    fn gather(&mut self, first: Command) -> Group {
+        let mut group = Group::default();
         let mut events_len = 0;
         let mut next = Some(first);
         while let Some(command) = next {
             match command {
                 Command::Record { events, reply } => {
                     events_len += events.len();
-                    group.push((events, reply));
+                    group.batches.push((events, reply));
                 }
                 Command::SetPolicy(policy) => self.set_policy(policy),
-                Command::Tick => {}
+                Command::Tick => group.ticked = true,
                 // What queued before the close is still handed out.
                 Command::Stop => self.commands.close(),
             }
@@ -110,13 +118,13 @@ impl Loop {
     }
 
     /// Decides a group, commits and publishes what it changes, and answers everybody in it.
-    fn handle(&mut self, group: Vec<(Vec<CostEvent>, Reply)>) -> Result<(), Failed> {
+    fn handle(&mut self, group: Group) -> Result<(), Failed> {
         let now = self.clock.now();
         let mut new = NewEvents::default();
         let mut waiting: Waiting = Vec::new();
         let mut failure = None;
         let mut undecided = Vec::new();
-        for (batch, reply) in group {
+        for (batch, reply) in group.batches {
             if failure.is_some() {
                 undecided.push(reply);
                 continue;
@@ -141,7 +149,7 @@ impl Loop {
                 for (reply, recorded) in waiting {
                     let _ = reply.send(Ok(recorded));
                 }
-                self.housekeep(now).map_err(|error| Failed { error, waiting: Vec::new() })
+                self.housekeep(now, group.ticked).map_err(|error| Failed { error, waiting: Vec::new() })
             }
             Err(error) => {
                 undecided.extend(waiting.into_iter().map(|(reply, _)| reply));
@@ -197,21 +205,21 @@ impl Loop {
         self.board.read().policy.zone.day_of(now)
     }
 
-    /// What may be done after the answers are out.
-    fn housekeep(&mut self, now: Timestamp) -> Result<(), LedgerError> {
-        match self.tidy_file(now) {
+    /// What may be done after the answers are out; on a tick, also what need not be done each time.
+    fn housekeep(&mut self, now: Timestamp, ticked: bool) -> Result<(), LedgerError> {
+        let tidied = self.ledger.checkpoint_if_due().and_then(|()| if ticked { self.tidy_file(now) } else { Ok(()) });
+        match tidied {
             // Somebody else's lock or a full disk keeps the WAL and old ids for longer, and nothing else.
             Err(error @ (LedgerError::Busy(_) | LedgerError::Full(_))) => {
                 tracing::debug!(error = %ErrorChain(&error), "the ledger's file could not be tidied up");
             }
             other => other?,
         }
-        self.instruments.set_size(self.ledger.size_bytes());
         Ok(())
     }
 
     fn tidy_file(&mut self, now: Timestamp) -> Result<(), LedgerError> {
-        self.ledger.checkpoint_if_due()?;
+        self.instruments.set_size(self.ledger.size_bytes());
         let horizon = now.checked_sub(self.settings.remember()).unwrap_or(Timestamp::MIN);
         self.ledger.forget_ids(horizon)?;
         if let Some(keep) = self.settings.retention {
@@ -227,7 +235,7 @@ impl Loop {
             if matches!(error, LedgerError::SyncFailed(_)) {
                 return Some(self.give_up());
             }
-            self.health.set_problem(error.to_string());
+            self.health.set_problem(error.outward());
             std::thread::park_timeout(RECOVERY_PAUSE);
             if self.refuse_queued() {
                 // Nothing that was answered is missing from the file, so this is a clean end as well.
