@@ -22,6 +22,7 @@ mod schema;
 mod segment;
 mod settings;
 mod store;
+mod sums;
 mod verify;
 
 pub use error::{LedgerError, OpenError};

@@ -20,7 +20,8 @@ use super::events::{StoredEvent, each_event};
 use super::head::Head;
 use super::rows::{self, PairRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
-use super::store::{BUSY_TIMEOUT, read_day_pairs};
+use super::store::BUSY_TIMEOUT;
+use super::sums::read_day_pairs;
 use crate::domain::{BudgetZone, CostEvent, GateChange, Name, OTHER_LABEL, Sums, Usd};
 
 /// Keys that one answer names; the rest is added up under `other` (contract, section 1).

@@ -12,7 +12,7 @@ use super::checksum::digest_replace;
 use super::events::each_event;
 use super::rows::{self, DayRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
-use super::store::read_day_pairs;
+use super::sums::read_day_pairs;
 use super::{Ledger, LedgerError, meta};
 use crate::domain::{BudgetZone, Pair, Sums, Usd};
 

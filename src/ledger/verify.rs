@@ -18,7 +18,7 @@ use super::reader::open_read_only;
 use super::rows::{self, DayRow};
 use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};
-use super::store::read_day_pairs;
+use super::sums::read_day_pairs;
 use super::{LedgerError, meta};
 use crate::domain::{BudgetZone, Pair, Sums, Usd};
 use crate::error_chain::ErrorChain;
@@ -120,7 +120,7 @@ impl Check<'_> {
         }
         self.report.total_usd = total.net();
         let days: BTreeMap<Date, DayRow> = self.by_day.iter().map(|(day, (row, _))| (*day, row.clone())).collect();
-        super::store::check_digests(self.transaction, &head, &days)?;
+        super::sums::check_digests(self.transaction, &head, &days)?;
         let stored: i64 = self.transaction.query_row("SELECT count(*) FROM rollup_pair", (), |row| row.get(0))?;
         if stored != days.values().map(|row| row.pairs).sum::<i64>() {
             self.problem("rollup_pair has rows of days that do not exist");
