@@ -62,6 +62,12 @@ impl BodyReader {
         Self { bytes_max, timeout: settings.body_timeout, in_flight: Arc::new(Semaphore::new(steps)) }
     }
 
+    /// Memory that no body holds.
+    #[cfg(test)]
+    pub fn free_bytes(&self) -> usize {
+        self.in_flight.available_permits() * STEP_BYTES
+    }
+
     /// Reads all of a body.
     ///
     /// # Errors
@@ -107,6 +113,8 @@ impl BodyReader {
             Sink::Plain(bytes) => bytes,
             Sink::Gzip(inflater) => inflater.finish().map_err(|error| self.inflate_problem(error))?,
         };
+        // An inflater keeps some of what it made to itself until the end.
+        share.grow_to(bytes.len())?;
         Ok(HeldBody { bytes, share })
     }
 

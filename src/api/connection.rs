@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper::body::Body;
+use hyper::Request;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -42,13 +43,14 @@ pub(super) async fn drive(
     let refused_midway = Arc::new(AtomicBool::new(false));
     let service = {
         let (pace, refused_midway) = (Arc::clone(&pace), Arc::clone(&refused_midway));
-        service_fn(move |request| {
-            let (surface, pace, refused_midway) = (surface.clone(), Arc::clone(&pace), Arc::clone(&refused_midway));
+        service_fn(move |request: Request<Incoming>| {
+            let (pace, refused_midway) = (Arc::clone(&pace), Arc::clone(&refused_midway));
+            pace.call_begins();
+            let has_body = !Body::is_end_stream(request.body());
+            let answer = surface.answer(request, peer);
             // Boxed: `poll_without_shutdown`, which leaves the socket open to linger on, wants a future that can be moved.
             Box::pin(async move {
-                pace.call_begins();
-                let has_body = !Body::is_end_stream(request.body());
-                let answer = surface.answer(request, peer).await;
+                let answer = answer.await;
                 let refused = answer.status().is_client_error() || answer.status().is_server_error();
                 refused_midway.store(has_body && refused, Ordering::Relaxed);
                 pace.call_ends();

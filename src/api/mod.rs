@@ -38,3 +38,6 @@ pub use server::Server;
 pub use settings::{Settings, Token};
 pub use state::{Parts, State};
 pub use surface::Surface;
+
+#[cfg(test)]
+mod tests;

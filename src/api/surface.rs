@@ -13,12 +13,11 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
-use warp::http::Request;
+use warp::http::{Request, StatusCode};
 use warp::reply::Response;
 
 use super::call::Call;
 use super::endpoint::Route;
-use super::instruments::Instruments;
 use super::problem::Problem;
 use super::routes::routes;
 use super::{State, Token};
@@ -37,8 +36,8 @@ struct Inner {
 }
 
 /// Counts a request when it is dropped: answered, or given up by its client.
-struct Counted<'a> {
-    instruments: &'a Instruments,
+struct Counted {
+    surface: Surface,
     call: Arc<Call>,
     began: Instant,
     /// `None` until there is an answer.
@@ -51,7 +50,11 @@ impl Surface {
     /// The whole route table over this state.
     pub fn new(state: State) -> Self {
         let state = Arc::new(state);
-        Self(Arc::new(Inner { routes: routes(&state), state, call_timeout: CALL_TIMEOUT }))
+        Self::over(routes(&state), state, CALL_TIMEOUT)
+    }
+
+    pub(super) fn over(routes: Route, state: Arc<State>, call_timeout: Duration) -> Self {
+        Self(Arc::new(Inner { routes, state, call_timeout }))
     }
 
     /// Takes other tokens from the next request on; none: only loopback may write.
@@ -59,27 +62,34 @@ impl Surface {
         self.0.state.admission.set_tokens(tokens);
     }
 
-    pub(super) async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
+    /// Answers a request. It is counted when the future ends or is dropped, even one that was never polled: hyper may find out
+    /// that a client is gone before it looks at the answer at all.
+    pub(super) fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response> + Send + use<> {
         let call = Arc::new(Call::of(&mut request, peer));
-        let mut counted =
-            Counted { instruments: &self.0.state.instruments, call: Arc::clone(&call), began: Instant::now(), status: None };
+        let mut counted = Counted { surface: self.clone(), call: Arc::clone(&call), began: Instant::now(), status: None };
         request.extensions_mut().insert(call);
-        let service = TowerToHyperService::new(warp::service(self.0.routes.clone()));
-        // Creating the future runs filters already, so that happens inside as well.
-        let answer = async move { service.call(request).await };
-        let answer = tokio::time::timeout(self.0.call_timeout, answer);
-        let response = match AssertUnwindSafe(answer).catch_unwind().await {
-            Ok(Ok(Ok(response))) => response,
-            Ok(Ok(Err(never))) => match never {},
-            Ok(Err(_elapsed)) => Problem::Overloaded.into_response(),
-            Err(panic) => {
-                let endpoint = counted.call.template();
-                tracing::error!(panic = panic_text(panic.as_ref()), endpoint, "a request's handler panicked");
-                Problem::Internal.into_response()
-            }
-        };
-        counted.status = Some(response.status().as_u16());
-        response
+        async move {
+            let surface = &counted.surface.0;
+            let service = TowerToHyperService::new(warp::service(surface.routes.clone()));
+            // Creating the future runs filters already, so that happens inside as well.
+            let answer = tokio::time::timeout(surface.call_timeout, async move { service.call(request).await });
+            let response = match AssertUnwindSafe(answer).catch_unwind().await {
+                Ok(Ok(Ok(response))) => response,
+                Ok(Ok(Err(never))) => match never {},
+                Ok(Err(_elapsed)) => Problem::Overloaded.into_response(),
+                Err(panic) => {
+                    let endpoint = counted.call.template();
+                    tracing::error!(panic = panic_text(panic.as_ref()), endpoint, "a request's handler panicked");
+                    Problem::Internal.into_response()
+                }
+            };
+            counted.answered(response.status());
+            response
+        }
     }
 }
 
@@ -96,8 +106,19 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 // === impl Counted ===
 
-impl Drop for Counted<'_> {
+impl Counted {
+    fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status.as_u16());
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.instruments.count_request(&self.call.method, self.call.template(), self.status, self.began.elapsed());
+        self.surface.0.state.instruments.count_request(
+            &self.call.method,
+            self.call.template(),
+            self.status,
+            self.began.elapsed(),
+        );
     }
 }

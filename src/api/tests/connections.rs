@@ -1,0 +1,284 @@
+use super::*;
+use crate::api::answer;
+use crate::api::endpoint::{join, read};
+use crate::api::problem::Problem;
+
+/// Bytes of an answer that fits no socket buffer.
+const LARGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Routes that misbehave in one way each, beside a good one.
+fn misbehaving(state: &Arc<State>) -> Route {
+    let table = [
+        read(state, "/good", |_, _| async { Ok(answer::uncached("text/plain", "good")) }),
+        read(state, "/panic", |_, _| async { panic!("on purpose") }),
+        read(state, "/never", |_, _| std::future::pending::<Result<_, Problem>>()),
+        read(state, "/slow", |_, _| async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            Ok(answer::uncached("text/plain", "slow"))
+        }),
+        read(state, "/large", |_, _| async { Ok(answer::uncached("text/plain", vec![b'x'; LARGE_BYTES])) }),
+    ];
+    join(table.into_iter())
+}
+
+async fn misbehaving_agent(settings: Settings) -> TestAgent {
+    TestAgent::start_with(settings, Limits::default(), misbehaving).await
+}
+
+const GET_GOOD: &str = "GET /good HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_on_which_nothing_is_sent_is_closed() {
+    let agent = misbehaving_agent(Settings { header_timeout: Duration::from_millis(150), ..short() }).await;
+    let began = Instant::now();
+    assert!(read_to_end(&mut agent.connect().await).await.is_empty());
+    assert!(began.elapsed() >= Duration::from_millis(150));
+    agent.stop(PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_trickle_in_are_cut_off() {
+    let agent = misbehaving_agent(Settings { header_timeout: Duration::from_millis(300), ..short() }).await;
+    let mut stream = agent.connect().await;
+    let deadline = Instant::now() + PATIENCE;
+    // Bytes keep coming, so only a bound on the whole of the headers ends this.
+    while stream.write_all(b"G").await.is_ok() {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The same on a connection that has served a request.
+    let mut stream = agent.connect().await;
+    stream.write_all(GET_GOOD.as_bytes()).await.unwrap();
+    assert_eq!(read_answer(&mut stream).await.status, 200);
+    stream.write_all(b"GET /good HT").await.unwrap();
+    assert!(read_to_end(&mut stream).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_may_rest_longer_than_headers_take() {
+    let (header_timeout, idle_timeout) = (Duration::from_millis(100), Duration::from_millis(600));
+    let agent = misbehaving_agent(Settings { header_timeout, idle_timeout, ..short() }).await;
+    let mut stream = agent.connect().await;
+    stream.write_all(GET_GOOD.as_bytes()).await.unwrap();
+    assert_eq!(read_answer(&mut stream).await.text(), "good");
+    let began = Instant::now();
+    assert!(read_to_end(&mut stream).await.is_empty());
+    assert!(began.elapsed() >= Duration::from_millis(400), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_drips_is_timed_out() {
+    let agent = TestAgent::start(Settings { body_timeout: Duration::from_millis(300), ..short() }).await;
+    let mut stream = agent.connect().await;
+    let head = "POST /costs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let drip = tokio::spawn(async move {
+        while writing.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mut bytes = Vec::new();
+    let _ = timeout(PATIENCE, reading.read_to_end(&mut bytes)).await.unwrap();
+    Answer::parse(&bytes).assert_problem(408, "timeout");
+    drip.abort();
+    agent.eventually_shows(r#"lead_factory_http_requests_total{endpoint="/costs",http_status="408",method="POST"} 1"#).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_reads_holds_its_connection_for_a_while_only() {
+    let idle_timeout = Duration::from_millis(300);
+    let agent = misbehaving_agent(Settings { connections_max: 1, idle_timeout, ..short() }).await;
+    let mut greedy = agent.connect().await;
+    greedy.write_all(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    // The only place is taken until the agent gives up on the first client.
+    assert_eq!(agent.send(GET_GOOD.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await.text(), "good");
+    drop(greedy);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_at_rest_make_room_when_every_place_is_taken() {
+    let header_timeout = Duration::from_millis(200);
+    let agent = misbehaving_agent(Settings { connections_max: 2, header_timeout, ..short() }).await;
+    let mut resting = Vec::new();
+    for _ in 0..2 {
+        let mut stream = agent.connect().await;
+        stream.write_all(GET_GOOD.as_bytes()).await.unwrap();
+        assert_eq!(read_answer(&mut stream).await.status, 200);
+        resting.push(stream);
+    }
+    assert_eq!(agent.get("/good").await.text(), "good");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_is_an_answer_and_is_counted() {
+    let agent = misbehaving_agent(short()).await;
+    let mut stream = agent.connect().await;
+    stream.write_all(b"GET /panic HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let answer = read_answer(&mut stream).await;
+    answer.assert_problem(500, "internal");
+    assert!(!answer.text().contains("on purpose"));
+    stream.write_all(GET_GOOD.as_bytes()).await.unwrap();
+    assert_eq!(read_answer(&mut stream).await.text(), "good", "the connection goes on");
+    agent.eventually_shows(r#"lead_factory_http_requests_total{endpoint="/panic",http_status="500",method="GET"} 1"#).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_takes_too_long_is_answered() {
+    let call_timeout = Duration::from_millis(100);
+    let agent = TestAgent::start_over(short(), Limits::default(), misbehaving, call_timeout).await;
+    let answer = agent.get("/never").await;
+    answer.assert_problem(503, "overloaded");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_is_counted() {
+    let agent = misbehaving_agent(short()).await;
+    let mut stream = agent.connect().await;
+    stream.write_all(b"GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    drop(stream);
+    agent.eventually_shows(r#"lead_factory_http_requests_total{endpoint="/never",http_status="499",method="GET"} 1"#).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_finishes_requests_and_closes_connections_at_rest() {
+    let agent = misbehaving_agent(short()).await;
+    let address = agent.address;
+    let mut resting = agent.connect().await;
+    resting.write_all(GET_GOOD.as_bytes()).await.unwrap();
+    assert_eq!(read_answer(&mut resting).await.status, 200);
+    let mut fresh = agent.connect().await;
+    let mut busy = agent.connect().await;
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let began = Instant::now();
+    let stopping = tokio::spawn(agent.stop(PATIENCE));
+    assert!(read_to_end(&mut resting).await.is_empty());
+    assert!(read_to_end(&mut fresh).await.is_empty());
+    assert_eq!(Answer::parse(&read_to_end(&mut busy).await).text(), "slow");
+    stopping.await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(4), "nothing waited for a time-out");
+    assert!(TcpStream::connect(address).await.is_err(), "the port is free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_ends_at_its_deadline() {
+    let agent = misbehaving_agent(short()).await;
+    let mut stuck = agent.connect().await;
+    stuck.write_all(b"GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let began = Instant::now();
+    agent.stop(Duration::from_millis(200)).await;
+    assert!(began.elapsed() >= Duration::from_millis(200));
+    assert!(read_to_end(&mut stuck).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_reported() {
+    let agent = misbehaving_agent(short()).await;
+    let settings = Settings { listen: agent.address, ..short() };
+    assert_eq!(Server::bind(&settings).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_answers_as_get_does_without_the_body() {
+    let agent = TestAgent::start(short()).await;
+    for path in ["/health", "/budgets", "/", "/openapi.json", "/costs/daily", "/costs/daily?days=1", "/nowhere"] {
+        let get = agent.get(path).await;
+        let head = agent.send(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
+        assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+        assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
+        assert!(get.header("content-length").is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_paths_and_methods_are_told_apart_and_folded() {
+    let agent = TestAgent::start(short()).await;
+    let send = |method: &str, path: &str| {
+        agent.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+    };
+    for path in ["/nowhere", "/costs/", "//costs", "/costs/daily/", "/%63osts", "/costs%00", "/..%2fcosts", "/COSTS", "*"] {
+        send("GET", path).await.assert_problem(404, "not-found");
+    }
+    for (method, path, allow) in [
+        ("GET", "/costs", "POST"),
+        ("HEAD", "/costs", "POST"),
+        ("POST", "/health", "GET, HEAD"),
+        ("DELETE", "/", "GET, HEAD"),
+        ("OPTIONS", "/costs", "POST"),
+        ("BREW", "/costs", "POST"),
+        ("get", "/health", "GET, HEAD"),
+    ] {
+        let answer = send(method, path).await;
+        assert_eq!(answer.status, 405, "{method} {path}");
+        assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
+    }
+    send("BREW", "/nowhere").await.assert_problem(404, "not-found");
+    let metrics = agent.metrics().await;
+    for line in [
+        r#"lead_factory_http_requests_total{endpoint="unmatched",http_status="404",method="GET"} 9"#,
+        r#"lead_factory_http_requests_total{endpoint="unmatched",http_status="404",method="other"} 1"#,
+        r#"lead_factory_http_requests_total{endpoint="/costs",http_status="405",method="other"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line} in\n{metrics}");
+    }
+    assert!(!metrics.contains("BREW") && !metrics.contains("nowhere"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_body_does_not_destroy_the_answer() {
+    let agent = TestAgent::start(short()).await;
+    // Much more than the socket's buffers hold, sent whole before anything is read.
+    let answer = agent.post_json(vec![b' '; 12 * 1024 * 1024]).await;
+    answer.assert_problem(413, "too-large");
+    let answer = agent.post("Content-Type: text/plain\r\n", vec![b' '; 3 * 1024 * 1024]).await;
+    answer.assert_problem(415, "unsupported-media-type");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_asked_for_only_when_it_is_wanted() {
+    let agent = TestAgent::start(short()).await;
+    let head = |length: usize| {
+        format!(
+            "POST /costs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    let mut stream = agent.connect().await;
+    stream.write_all(head(2).as_bytes()).await.unwrap();
+    assert_eq!(read_answer(&mut stream).await.status, 100);
+    stream.write_all(b"[]").await.unwrap();
+    assert_eq!(Answer::parse(&read_to_end(&mut stream).await).status, 200);
+
+    let answer = agent.send(head(100_000_000)).await;
+    answer.assert_problem(413, "too-large");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_protocols_are_closed() {
+    let agent = misbehaving_agent(Settings { header_timeout: Duration::from_millis(500), ..short() }).await;
+    let tls_hello = [0x16, 0x03, 0x01, 0x00, 0x05, 0x01, 0x00, 0x00, 0x01, 0x00];
+    for bytes in [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &tls_hello, b"\r\n\r\n\r\n", b"GET /\r\n\r\n"] {
+        let mut stream = agent.connect().await;
+        stream.write_all(bytes).await.unwrap();
+        let answer = read_to_end(&mut stream).await;
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 400 "), "{:?}", String::from_utf8_lossy(&answer));
+    }
+    let many = format!("GET /good HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(40_000));
+    assert_eq!(agent.send(many).await.status, 431);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_sent_at_once_are_answered_in_order() {
+    let agent = misbehaving_agent(short()).await;
+    let both = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET /good HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let mut stream = agent.connect().await;
+    stream.write_all(both.as_bytes()).await.unwrap();
+    let text = String::from_utf8(read_to_end(&mut stream).await).unwrap();
+    let (slow, good) = (text.find("\r\n\r\nslow").unwrap(), text.find("\r\n\r\ngood").unwrap());
+    assert!(slow < good);
+    assert_eq!(agent.send("GET /good HTTP/1.0\r\n\r\n").await.text(), "good");
+}

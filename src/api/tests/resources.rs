@@ -1,0 +1,195 @@
+use std::io::Read;
+
+use serde_json::json;
+
+use super::*;
+
+/// An agent that knows some cost: today, yesterday, and last month.
+async fn agent_with_cost() -> TestAgent {
+    let agent = TestAgent::start(short()).await;
+    let body = json!([
+        { "service": "openai", "operation": "chat", "amount_usd": "6.5", "worker": "w1", "model": "large", "batch_id": "b1" },
+        { "service": "openai", "operation": "embeddings", "amount_usd": 2, "worker": "w2", "lead_id": "l1" },
+        { "service": "sendgrid", "amount_usd": "0.0000015" },
+        { "service": "zero", "amount_usd": 1 },
+        { "service": "zero", "amount_usd": -1, "kind": "credit" },
+        { "service": "openai", "operation": "chat", "amount_usd": 1, "time": "2026-11-21T23:59:59Z", "worker": "w1" },
+        { "service": "openai", "operation": "chat", "amount_usd": 4, "time": "2026-10-31T12:00:00Z" },
+    ]);
+    let answer = agent.post_json(body.to_string()).await;
+    assert_eq!(answer.text(), r#"{"accepted":7,"duplicates":0}"#);
+    agent
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cost_is_shown_by_day_and_month_and_by_everything() {
+    let agent = agent_with_cost().await;
+    for (target, expected) in [
+        ("/costs/daily", r#"{"openai":8.5,"sendgrid":0.0000015,"zero":0}"#),
+        ("/costs/daily?date=2026-11-22", r#"{"openai":8.5,"sendgrid":0.0000015,"zero":0}"#),
+        ("/costs/daily?date=2026-11-21", r#"{"openai":1}"#),
+        ("/costs/daily?date=2026-11-20", "{}"),
+        ("/costs/daily?date=1999-01-01", "{}"),
+        ("/costs/daily?date=9999-12-31", "{}"),
+        ("/costs/daily?service=openai", r#"{"openai":8.5}"#),
+        ("/costs/daily?service=nobody", "{}"),
+        ("/costs/daily?by=operation&service=openai", r#"{"openai":{"chat":6.5,"embeddings":2}}"#),
+        ("/costs/daily?by=operation&date=2026-11-20", "{}"),
+        ("/costs/daily?by=worker&service=openai", r#"{"w1":6.5,"w2":2}"#),
+        ("/costs/daily?by=model", r#"{"":2.0000015,"large":6.5}"#),
+        ("/costs/daily?by=batch&service=openai", r#"{"":2,"b1":6.5}"#),
+        ("/costs/monthly", r#"{"openai":9.5,"sendgrid":0.0000015,"zero":0}"#),
+        ("/costs/monthly?month=2026-10", r#"{"openai":4}"#),
+        ("/costs/monthly?month=2026-09&by=operation", "{}"),
+        ("/costs/monthly?by=lead&service=openai", r#"{"":7.5,"l1":2}"#),
+        ("/costs/monthly?by=worker&month=2026-10", r#"{"":4}"#),
+    ] {
+        let answer = agent.get(target).await;
+        assert_eq!((answer.status, answer.text()), (200, expected), "{target}");
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_has_every_day_once() {
+    let agent = agent_with_cost().await;
+    let days = agent.get("/costs/history?days=3").await;
+    assert_eq!(
+        days.text(),
+        r#"[{"date":"2026-11-20","total_usd":0,"by":{}},{"date":"2026-11-21","total_usd":1,"by":{"openai":1}},{"date":"2026-11-22","total_usd":8.5000015,"by":{"openai":8.5,"sendgrid":0.0000015,"zero":0}}]"#
+    );
+    let days = agent.get("/costs/history?days=2&by=worker&service=openai").await;
+    assert_eq!(
+        days.text(),
+        r#"[{"date":"2026-11-21","total_usd":1,"by":{"w1":1}},{"date":"2026-11-22","total_usd":8.5,"by":{"w1":6.5,"w2":2}}]"#
+    );
+    assert_eq!(agent.get("/costs/history").await.json().as_array().unwrap().len(), 30);
+    for by in ["service", "operation", "worker", "batch", "lead", "model"] {
+        let history = agent.get(&format!("/costs/history?days=400&by={by}")).await.json();
+        let history = history.as_array().unwrap();
+        assert_eq!(history.len(), 400);
+        let last_month = history.iter().find(|day| day["date"] == "2026-10-31").unwrap();
+        assert_eq!(last_month["total_usd"], 4, "{by}");
+        assert_eq!(history.iter().map(|day| day["total_usd"].as_f64().unwrap()).sum::<f64>(), 13.5000015, "{by}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_that_have_left_memory_are_read_from_the_ledger() {
+    let agent = agent_with_cost().await;
+    let before = agent.get("/costs/history?days=60&by=operation").await.json();
+    // Some months on, those days are beyond the window that memory keeps.
+    agent.clock.set("2027-03-01T12:00:00Z".parse().unwrap());
+    assert_eq!(agent.post_json(r#"{"service":"new","amount_usd":1}"#).await.status, 200);
+    let resident_from = agent.state.board.read().views.resident_from();
+    assert!(resident_from > jiff::civil::date(2026, 11, 22), "{resident_from}");
+    let after = agent.get("/costs/history?days=200&by=operation").await.json();
+    for day in before.as_array().unwrap() {
+        assert!(after.as_array().unwrap().contains(day), "{day}");
+    }
+    assert_eq!(
+        agent.get("/costs/monthly?month=2026-11&by=operation&service=openai").await.text(),
+        r#"{"openai":{"chat":7.5,"embeddings":2}}"#
+    );
+    assert_eq!(agent.get("/costs/daily?date=2026-11-22").await.text(), r#"{"openai":8.5,"sendgrid":0.0000015,"zero":0}"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_parameters_are_refused_and_probes_ignore_them() {
+    let agent = TestAgent::start(short()).await;
+    for target in [
+        "/costs/daily?day=1",
+        "/costs/daily?month=2026-11",
+        "/costs/daily?date=2026-02-30",
+        "/costs/daily?date=",
+        "/costs/daily?by=colour",
+        "/costs/daily?by=service&by=service",
+        "/costs/daily?service=",
+        "/costs/daily?service=%00",
+        "/costs/daily?service=%ff",
+        "/costs/monthly?month=2026-13",
+        "/costs/history?days=0",
+        "/costs/history?days=401",
+        "/costs/history?days=x",
+        "/budgets?x",
+        "/scaling-gate/status?x=1",
+        "/scaling-gate/history?limit=0",
+        "/scaling-gate/history?limit=1001",
+        "/openapi.json?x=1",
+        "/?x=1",
+    ] {
+        agent.get(target).await.assert_problem(400, "malformed");
+    }
+    for target in ["/metrics?x=%ff", "/health?x", "/-/healthy?x", "/-/ready?x&x"] {
+        assert_eq!(agent.get(target).await.status, 200, "{target}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn budgets_and_gate_show_the_same_numbers() {
+    let agent = TestAgent::start(short()).await;
+    let status = agent.get("/scaling-gate/status").await.json();
+    assert_eq!(status["scaling_gate_active"], false);
+    assert_eq!(status["reason"], "Below threshold");
+    assert_eq!(status["timestamp"], NOON);
+    assert_eq!(status["mode"], "auto");
+    assert_eq!(status["expires_at"], Value::Null);
+
+    agent.post_json(r#"{"service":"openai","amount_usd":45}"#).await;
+    let budgets = agent.get("/budgets").await.json();
+    let daily = &budgets[0];
+    assert_eq!(daily["name"], "daily");
+    assert_eq!(daily["service"], Value::Null);
+    assert_eq!(daily["period"], "daily");
+    assert_eq!(daily["remaining_usd"], 5);
+    assert_eq!(daily["utilization_percent"], 90.0);
+    assert_eq!(daily["state"], "critical");
+    assert_eq!(daily["period_start"], "2026-11-22T00:00:00Z");
+    assert_eq!(daily["forecast_usd"], 90);
+    let status = agent.get("/scaling-gate/status").await.json();
+    assert_eq!(status["scaling_gate_active"], true);
+    assert_eq!(status["since"], NOON);
+    assert_eq!(status["budgets"][0], json!({ "name": "daily", "utilization": 90.0, "threshold": 90.0 }));
+    assert_eq!(status["budgets"].as_array().unwrap().len(), 2);
+
+    let history = agent.get("/scaling-gate/history?limit=1").await.json();
+    assert_eq!(history.as_array().unwrap().len(), 1);
+    assert_eq!(history[0]["active"], true);
+    assert_eq!(history[0]["timestamp"], NOON);
+    assert_eq!(history[0]["actor"], "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_compressed_for_who_wants_it() {
+    let agent = TestAgent::start(short()).await;
+    let plain = agent.get("/metrics").await;
+    assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("accept-encoding")));
+    let request = "GET /metrics HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
+    let packed = agent.send(request).await;
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    assert_eq!(packed.header("content-type"), plain.header("content-type"));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&packed.body[..]).read_to_string(&mut text).unwrap();
+    assert!(text.contains("lead_factory_http_requests_total{endpoint=\"/metrics\",http_status=\"200\",method=\"GET\"} 1\n"));
+    assert!(
+        text.contains(
+            "lead_factory_http_request_duration_seconds_bucket{endpoint=\"/metrics\",method=\"GET\",le=\"0.0001\"}"
+        )
+    );
+
+    agent.telemetry.shutdown();
+    agent.get("/metrics").await.assert_problem(500, "internal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_tell_whether_cost_can_be_recorded() {
+    let agent = TestAgent::start(short()).await;
+    assert_eq!(agent.get("/health").await.text(), r#"{"status":"healthy"}"#);
+    assert_eq!(agent.get("/-/healthy").await.status, 200);
+    assert_eq!(agent.get("/-/ready").await.status, 200);
+    let page = agent.get("/").await;
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+}
