@@ -24,7 +24,7 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the place")]
-            Self::System => Timestamp::now(),
+            Self::System => microseconds(Timestamp::now()),
             Self::Manual(time) => *time.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
         }
     }
@@ -35,4 +35,9 @@ impl Clock {
             *time.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = to;
         }
     }
+}
+
+/// As fine as the date types of most languages: Python's and PostgreSQL's stop at microseconds, and some readers refuse more.
+fn microseconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }

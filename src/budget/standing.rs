@@ -6,6 +6,9 @@ use serde::Serialize;
 use super::Budget;
 use crate::domain::{Name, PeriodKind, Threshold, Usd, nearest_f64_percent};
 
+/// In a second.
+const NANOSECONDS: i128 = 1_000_000_000;
+
 /// How serious it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -105,7 +108,8 @@ fn exhausted_at(limit: Usd, spent: Usd, start: Timestamp, elapsed_ns: i128, leng
     if after_ns >= length_ns {
         return None;
     }
-    Timestamp::from_nanosecond(start.as_nanosecond() + after_ns).ok()
+    // A forecast to the second is more than it can know.
+    Timestamp::from_second(start.as_second() + i64::try_from(after_ns / NANOSECONDS).ok()?).ok()
 }
 
 /// `a × b ÷ divisor`, to the nearest integer, without overflow in between; `None` when the divisor is not positive or the
