@@ -15,6 +15,7 @@ use super::Failure;
 use super::args::AgentArgs;
 use super::output::printable;
 use crate::config::{self, Sources};
+use crate::error_chain::ErrorChain;
 
 /// How long a connection may take to come about.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -99,8 +100,9 @@ impl Client {
             // Without TLS no certificates are needed; small images have none, and looking for them would fail.
             builder = builder.tls_certs_only([]);
         }
-        let http =
-            builder.build().map_err(|error| Failure::Failed(format!("the HTTP client cannot start: {}", chain(&error))))?;
+        let http = builder
+            .build()
+            .map_err(|error| Failure::Failed(format!("the HTTP client cannot start: {}", ErrorChain(&error))))?;
         Ok(Self { http, base })
     }
 
@@ -206,7 +208,8 @@ fn problem_text(status: StatusCode, body: &str) -> String {
     };
     text = printable(&text);
     for item in problem.errors.iter().take(ERRORS_SHOWN_MAX) {
-        let field = item.field.as_deref().map(|field| format!("{field}: ")).unwrap_or_default();
+        let field = item.field.as_deref().filter(|field| !item.detail.starts_with(field));
+        let field = field.map(|field| format!("{field}: ")).unwrap_or_default();
         text += &format!("\n  {}", printable(&format!("{field}{}", item.detail)));
     }
     text
@@ -224,13 +227,6 @@ fn root(error: &dyn std::error::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
-    }
 }
 
 #[cfg(test)]

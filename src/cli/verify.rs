@@ -4,6 +4,7 @@ use super::args::VerifyArgs;
 use super::output::{Cell, Format, Screen, Table, Tone};
 use super::{Exit, Failure};
 use crate::config::{self, Sources};
+use crate::error_chain::ErrorChain;
 use crate::ledger::{self, VerifyReport};
 
 /// Runs the verb.
@@ -16,20 +17,13 @@ pub fn run(arguments: &VerifyArgs, process: Sources, screen: &Screen) -> Result<
         }
     };
     let report = ledger::verify(&path)
-        .map_err(|error| Failure::Failed(format!("{} cannot be verified: {}", path.display(), describe(&error))))?;
+        .map_err(|error| Failure::Failed(format!("{} cannot be verified: {}", path.display(), ErrorChain(&error))))?;
     let json = serde_json::to_string(&report).map_err(|error| Failure::Failed(error.to_string()))?;
     match arguments.output.output {
         Format::Csv => problems(&report).write(Format::Csv, &json, screen)?,
         format => summary(&report).write(format, &json, screen)?,
     }
     if report.problems.is_empty() { Ok(Exit::Done) } else { Ok(Exit::Failed) }
-}
-
-fn describe(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", describe(source)),
-        None => error.to_string(),
-    }
 }
 
 /// For people: what was counted, then what is wrong.
