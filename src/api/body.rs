@@ -50,7 +50,7 @@ pub(super) struct Share {
 /// Where the bytes go.
 enum Sink {
     Plain(Vec<u8>),
-    Gzip(Inflater),
+    Gzip(Box<Inflater>),
 }
 
 // === impl BodyReader ===
@@ -80,7 +80,7 @@ impl BodyReader {
             return Err(self.too_large());
         }
         let sink = if is_gzip {
-            Sink::Gzip(Inflater::new(self.bytes_max))
+            Sink::Gzip(Box::new(Inflater::new(self.bytes_max)))
         } else {
             Sink::Plain(Vec::with_capacity(announced.min(FIRST_ROOM_BYTES_MAX)))
         };

@@ -71,6 +71,8 @@ pub struct Reader {
 
 /// A day (or the period's first day) and a value of the attribute; empty where events have none.
 type Cell = (Date, String);
+/// The largest cells so far, the smallest of them on top, ready to be dropped.
+type Largest = BinaryHeap<Reverse<(Usd, Reverse<Cell>)>>;
 
 impl Attribute {
     fn of(self, event: &CostEvent) -> &str {
@@ -210,8 +212,7 @@ impl<'a> Scan<'a> {
 
     /// Works the groups out in so many passes, each over its share of the cells; `None` when a share is too large.
     fn in_passes(&self, passes: u64) -> Result<Option<BTreeMap<Date, BTreeMap<String, Usd>>>, LedgerError> {
-        // The largest cells so far, the smallest of them on top.
-        let mut largest: BinaryHeap<Reverse<(Usd, Reverse<Cell>)>> = BinaryHeap::new();
+        let mut largest = Largest::new();
         let mut found: BTreeMap<Date, Usd> = BTreeMap::new();
         for pass in 0..passes {
             let Some(cells) = self.cells(|cell| self.hasher.hash_one(cell) % passes == pass)? else { return Ok(None) };
