@@ -27,7 +27,7 @@ mod verify;
 
 pub use error::{LedgerError, OpenError};
 pub use events::StoredEvent;
-pub use reader::{Attribute, Breakdown, KEYS_MAX, Reader};
+pub use reader::{Attribute, Breakdown, KEYS_MAX, Reader, SumsByDay};
 pub use rows::PairRow;
 pub use settings::{RETENTION_DAYS_MIN, Settings};
 pub use store::{Change, Commit, Ledger, Summary};

@@ -69,6 +69,8 @@ pub struct Reader {
     idle: Mutex<Vec<Connection>>,
 }
 
+/// Sums by value of the attribute, by day (or under the period's first day). Events without one count under the empty text.
+pub type SumsByDay = BTreeMap<Date, BTreeMap<String, Usd>>;
 /// A day (or the period's first day) and a value of the attribute; empty where events have none.
 type Cell = (Date, String);
 /// The largest cells so far, the smallest of them on top, ready to be dropped.
@@ -120,11 +122,7 @@ impl Reader {
     ///
     /// # Errors
     /// `Stopped` when told to, else a row is damaged or cannot be read.
-    pub fn breakdown(
-        &self,
-        question: &Breakdown,
-        should_stop: &dyn Fn() -> bool,
-    ) -> Result<BTreeMap<Date, BTreeMap<String, Usd>>, LedgerError> {
+    pub fn breakdown(&self, question: &Breakdown, should_stop: &dyn Fn() -> bool) -> Result<SumsByDay, LedgerError> {
         self.read(|transaction| {
             let scan = Scan::begin(transaction, &self.zone, question, should_stop)?;
             let mut passes = 1;
@@ -211,7 +209,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Works the groups out in so many passes, each over its share of the cells; `None` when a share is too large.
-    fn in_passes(&self, passes: u64) -> Result<Option<BTreeMap<Date, BTreeMap<String, Usd>>>, LedgerError> {
+    fn in_passes(&self, passes: u64) -> Result<Option<SumsByDay>, LedgerError> {
         let mut largest = Largest::new();
         let mut found: BTreeMap<Date, Usd> = BTreeMap::new();
         for pass in 0..passes {
@@ -225,8 +223,7 @@ impl<'a> Scan<'a> {
             }
         }
         self.compare(&found)?;
-        let mut groups: BTreeMap<Date, BTreeMap<String, Usd>> =
-            self.expected.keys().map(|day| (*day, BTreeMap::new())).collect();
+        let mut groups: SumsByDay = self.expected.keys().map(|day| (*day, BTreeMap::new())).collect();
         for Reverse((net, Reverse((day, value)))) in largest {
             *found.entry(day).or_insert(Usd::ZERO) -= net;
             *groups.entry(day).or_default().entry(value).or_insert(Usd::ZERO) += net;
@@ -282,7 +279,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Cost whose events retention removed has no attribute any more: it is shown like cost that never had one.
-    fn add_pruned(&self, groups: &mut BTreeMap<Date, BTreeMap<String, Usd>>) {
+    fn add_pruned(&self, groups: &mut SumsByDay) {
         if !self.is_pruned {
             return;
         }
