@@ -57,7 +57,7 @@ fn short() -> Settings {
 
 impl TestAgent {
     async fn start(settings: Settings) -> Self {
-        Self::start_with(settings, Limits::default(), |state| routes::routes(state)).await
+        Self::start_with(settings, Limits::default(), routes::routes).await
     }
 
     async fn start_with(settings: Settings, limits: Limits, routes: impl FnOnce(&Arc<State>) -> Route) -> Self {
