@@ -170,15 +170,14 @@ fn same_value(left: &Value, right: &Value) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event() -> CostEvent {
-        CostEvent {
+impl CostEvent {
+    /// An event for tests to vary: a chat of one dollar, at a time that was given.
+    pub(crate) fn example() -> Self {
+        Self {
             key: EventKey { source: "".into(), id: "call-1".into() },
             service: Name::new("openai").unwrap(),
             operation: Name::new("chat").unwrap(),
-            amount: Usd::parse("1.5").unwrap(),
+            amount: Usd::from_dollars(1),
             kind: Kind::Charge,
             time: "2026-11-22T10:00:00Z".parse().unwrap(),
             time_given: true,
@@ -189,8 +188,18 @@ mod tests {
             usage: vec![],
             duration_seconds: None,
             outcome: Outcome::Ok,
-            attributes: Some(r#"{"a":1,"b":[1,2]}"#.into()),
+            attributes: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> CostEvent {
+        let attributes = Some(r#"{"a":1,"b":[1,2]}"#.into());
+        CostEvent { amount: Usd::parse("1.5").unwrap(), attributes, ..CostEvent::example() }
     }
 
     #[test]

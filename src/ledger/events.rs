@@ -7,8 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::LedgerError;
 use super::checksum::Checksum;
-use super::head::nanoseconds;
-use super::rows::{check, damaged, name, timestamp};
+use super::rows::{check, damaged, name, nanoseconds, timestamp};
 use crate::domain::{CostEvent, EventKey, Kind, Name, Outcome, UsageCount, Usd};
 
 /// An event as it stands in the ledger.

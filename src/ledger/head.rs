@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::LedgerError;
 use super::checksum::Checksum;
-use super::rows::timestamp;
+use super::rows::{nanoseconds, timestamp};
 
 /// The head row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,10 +103,4 @@ impl Head {
             .integer(self.gate_chain)
             .finish()
     }
-}
-
-/// Nanoseconds since 1970; a time beyond the years 1677 to 2262 is held at that edge.
-pub(super) fn nanoseconds(time: Timestamp) -> i64 {
-    let ns = time.as_nanosecond();
-    i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })
 }

@@ -7,7 +7,6 @@ use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::LedgerError;
 use super::checksum::Checksum;
-use super::head::nanoseconds;
 use crate::domain::{GateChange, GateMode, Name, Pair, Sums, UsageKey, Usd};
 
 /// A row of `rollup_pair`.
@@ -218,6 +217,12 @@ pub(super) fn check(table: &str, stored: i64, computed: i64) -> Result<(), Ledge
 
 pub(super) fn damaged(table: &str, column: &str) -> LedgerError {
     LedgerError::Damaged(format!("a row of {table} has an impossible {column}"))
+}
+
+/// Nanoseconds since 1970; a time beyond the years 1677 to 2262 is held at that edge.
+pub(super) fn nanoseconds(time: Timestamp) -> i64 {
+    let ns = time.as_nanosecond();
+    i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })
 }
 
 pub(super) fn timestamp(column: usize, ns: i64) -> rusqlite::Result<Timestamp> {

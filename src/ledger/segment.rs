@@ -11,8 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::LedgerError;
 use super::checksum::Checksum;
-use super::head::nanoseconds;
-use super::rows::{check, damaged, each, timestamp};
+use super::rows::{check, damaged, each, nanoseconds, timestamp};
 
 /// Events in a segment. Small enough that an open one is read back in milliseconds at start-up and held in memory; large
 /// enough that ten million events make only 610.

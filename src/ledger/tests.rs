@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::segment::SEGMENT_EVENTS;
 use super::*;
 use crate::domain::{
-    BudgetZone, CostEvent, EventKey, GateChange, GateMode, Kind, Name, Outcome, Pair, Sums, UsageCount, Usd,
+    BudgetZone, CostEvent, EventKey, GateChange, GateMode, Name, Outcome, Pair, Sums, UsageCount, Usd,
 };
 
 const DAY: Date = date(2026, 11, 22);
@@ -60,19 +60,15 @@ fn event(number: i64) -> CostEvent {
     CostEvent {
         key: EventKey { source: "test".into(), id: format!("id-{number}").into() },
         service: Name::new(&format!("service-{}", number % 3)).unwrap(),
-        operation: Name::new("chat").unwrap(),
         amount: Usd::from_pico(i128::from(number) * 7 + 1),
-        kind: Kind::Charge,
         time: now(),
-        time_given: true,
         worker: Some(format!("worker-{}", number % 5).into()),
-        batch_id: None,
-        lead_id: None,
         model: (number % 2 == 0).then(|| "gpt".into()),
         usage: vec![UsageCount { kind: Name::new("tokens").unwrap(), count: 5 }],
         duration_seconds: Some(0.25),
         outcome: Outcome::Error,
         attributes: Some(r#"{"a":[1.50]}"#.into()),
+        ..CostEvent::example()
     }
 }
 

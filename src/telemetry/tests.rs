@@ -6,7 +6,7 @@ use jiff::civil::date;
 use super::*;
 use crate::budget::{Budget, Policy};
 use crate::domain::{
-    BudgetZone, CostEvent, EventKey, GateChange, GateMode, Kind, Name, Outcome, PeriodKind, Threshold, UsageCount, Usd,
+    BudgetZone, CostEvent, GateChange, GateMode, Kind, Name, PeriodKind, Threshold, UsageCount, Usd,
 };
 use crate::views::{Published, SeriesLimits, Views};
 
@@ -25,21 +25,12 @@ fn usd(text: &str) -> Usd {
 fn event(service: &str, operation: &str, amount: &str) -> CostEvent {
     let amount = usd(amount);
     CostEvent {
-        key: EventKey { source: "".into(), id: "x".into() },
         service: Name::new(service).unwrap(),
         operation: Name::new(operation).unwrap(),
         amount,
         kind: if amount < Usd::ZERO { Kind::Credit } else { Kind::Charge },
         time: NOON.parse().unwrap(),
-        time_given: true,
-        worker: None,
-        batch_id: None,
-        lead_id: None,
-        model: None,
-        usage: vec![],
-        duration_seconds: None,
-        outcome: Outcome::Ok,
-        attributes: None,
+        ..CostEvent::example()
     }
 }
 

@@ -4,25 +4,17 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{EventKey, Kind, Outcome, UsageCount};
+use crate::domain::{Kind, UsageCount};
 
 fn event(service: &str, operation: &str, pico: i64) -> CostEvent {
     CostEvent {
-        key: EventKey { source: "".into(), id: "x".into() },
         service: Name::new(service).unwrap(),
         operation: Name::new(operation).unwrap(),
         amount: Usd::from_pico(i128::from(pico)),
         kind: if pico < 0 { Kind::Credit } else { Kind::Charge },
         time: Timestamp::UNIX_EPOCH,
-        time_given: true,
-        worker: None,
-        batch_id: None,
-        lead_id: None,
-        model: None,
         usage: vec![UsageCount { kind: Name::new(operation).unwrap(), count: 3 }],
-        duration_seconds: None,
-        outcome: Outcome::Ok,
-        attributes: None,
+        ..CostEvent::example()
     }
 }
 

@@ -65,25 +65,13 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::domain::{Kind, Name, Outcome, Usd};
+    use crate::domain::Usd;
 
     fn event(id: &str, dollars: i64) -> CostEvent {
         CostEvent {
             key: EventKey { source: "".into(), id: id.into() },
-            service: Name::new("openai").unwrap(),
-            operation: Name::new("chat").unwrap(),
             amount: Usd::from_dollars(dollars),
-            kind: Kind::Charge,
-            time: "2026-11-22T10:00:00Z".parse().unwrap(),
-            time_given: false,
-            worker: None,
-            batch_id: None,
-            lead_id: None,
-            model: None,
-            usage: vec![],
-            duration_seconds: None,
-            outcome: Outcome::Ok,
-            attributes: None,
+            ..CostEvent::example()
         }
     }
 

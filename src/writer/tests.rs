@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::budget::Budget;
-use crate::domain::{BudgetZone, CostEvent, EventKey, Kind, Name, Outcome, Period, PeriodKind, Threshold, Usd};
+use crate::domain::{BudgetZone, CostEvent, EventKey, Kind, Period, PeriodKind, Threshold, Usd};
 use crate::ledger::{Attribute, Breakdown, Reader, verify};
 use crate::views::SeriesLimits;
 
@@ -52,20 +52,12 @@ async fn stop(started: Started) {
 fn charge(id: &str, dollars: i64, time: Timestamp) -> CostEvent {
     CostEvent {
         key: EventKey { source: "".into(), id: id.into() },
-        service: Name::new("openai").unwrap(),
-        operation: Name::new("chat").unwrap(),
         amount: Usd::from_dollars(dollars),
         kind: if dollars < 0 { Kind::Credit } else { Kind::Charge },
         time,
-        time_given: true,
         worker: Some("w1".into()),
-        batch_id: None,
-        lead_id: None,
-        model: None,
-        usage: vec![],
         duration_seconds: Some(0.5),
-        outcome: Outcome::Ok,
-        attributes: None,
+        ..CostEvent::example()
     }
 }
 
