@@ -136,13 +136,13 @@ impl TestAgent {
         String::from_utf8(self.telemetry.scraper().scrape().await.unwrap().to_vec()).unwrap()
     }
 
-    /// Waits until the metrics have this line: work goes on after a client has left.
+    /// Waits until the metrics have a line that ends like this: work goes on after a client has left.
     #[track_caller]
     fn eventually_shows(&self, line: &str) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
             let deadline = Instant::now() + PATIENCE;
-            while !self.metrics().await.lines().any(|found| found == line) {
+            while !self.metrics().await.lines().any(|found| found.ends_with(line)) {
                 assert!(Instant::now() < deadline, "{caller}: no {line} in\n{}", self.metrics().await);
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
