@@ -5,9 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::segment::SEGMENT_EVENTS;
 use super::*;
-use crate::domain::{
-    BudgetZone, CostEvent, EventKey, GateChange, GateMode, Name, Outcome, Pair, Sums, UsageCount, Usd,
-};
+use crate::domain::{BudgetZone, CostEvent, EventKey, GateChange, GateMode, Name, Outcome, Pair, Sums, UsageCount, Usd};
 
 const DAY: Date = date(2026, 11, 22);
 

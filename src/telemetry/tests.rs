@@ -5,9 +5,7 @@ use jiff::civil::date;
 
 use super::*;
 use crate::budget::{Budget, Policy};
-use crate::domain::{
-    BudgetZone, CostEvent, GateChange, GateMode, Kind, Name, PeriodKind, Threshold, UsageCount, Usd,
-};
+use crate::domain::{BudgetZone, CostEvent, GateChange, GateMode, Kind, Name, PeriodKind, Threshold, UsageCount, Usd};
 use crate::views::{Published, SeriesLimits, Views};
 
 const NOON: &str = "2026-11-22T12:00:00Z";
