@@ -17,6 +17,7 @@ mod lock;
 mod meta;
 mod reader;
 mod recount;
+mod room;
 mod rows;
 mod schema;
 mod segment;

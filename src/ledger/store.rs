@@ -23,7 +23,7 @@ use super::rows::{self, DayRow, PairRow};
 use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::{check_digests, read_day_pairs, write_sums};
-use super::{LedgerError, OpenError, meta};
+use super::{LedgerError, OpenError, meta, room};
 use crate::domain::{BudgetZone, CostEvent, EventKey, GateChange, Pair, Sums, UsageKey};
 
 /// How long a statement waits for somebody else's lock. Short: an open transaction in an operator's shell must turn into a
@@ -241,11 +241,13 @@ impl Ledger {
         self.checkpoint("TRUNCATE")
     }
 
-    /// Writes and syncs a transaction that changes nothing: proves that commits work again. Relies on nothing in memory.
+    /// Takes some room on the disk and gives it back, then writes and syncs a transaction that changes nothing: proves that
+    /// commits work again. Relies on nothing in memory.
     ///
     /// # Errors
     /// As for [`Ledger::commit`].
     pub fn probe(&mut self) -> Result<(), LedgerError> {
+        room::check(&self.path)?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("UPDATE meta SET value = value", ())?;
         transaction.commit()?;

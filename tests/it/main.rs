@@ -1,0 +1,36 @@
+//! The built program, seen from outside: one binary, one module per promise.
+//!
+//! Every test starts the real program on a ledger of its own and talks to it as a worker, Prometheus or an operator would.
+//! Nothing is skipped: a test whose tool is missing fails and says which package has it (`scripts/test` installs them all).
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on stops with the reason"
+)]
+
+mod support;
+
+mod bad_bodies;
+mod bad_events;
+mod bad_requests;
+mod bitflip;
+mod bounds;
+mod cli;
+mod disk;
+mod exact;
+mod kill;
+mod kill_at_system_call;
+mod ledger_locks;
+mod metrics;
+mod overload;
+mod prometheus;
+mod quick_start;
+mod readme;
+mod settings;
+mod shutdown;
+mod slow;
+mod sync_failure;
+mod tidy;
+mod time;
+mod writes_auth;

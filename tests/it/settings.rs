@@ -1,0 +1,167 @@
+//! Settings: flag over environment over file over default; every problem at once, before anything is bound.
+
+use std::fs;
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Setup, TestAgent, run, within};
+
+fn limit_of_the_day(agent: &TestAgent) -> Value {
+    let budgets = agent.get("/budgets").expect(200).json();
+    let daily = budgets.as_array().unwrap().iter().find(|budget| budget["name"] == "daily");
+    daily.map_or(Value::Null, |budget| budget["limit_usd"].clone())
+}
+
+fn check(setup: &Setup, settings: &str) -> (Option<i32>, String) {
+    let file = setup.folder().join("checked.toml");
+    fs::write(&file, settings).unwrap();
+    let output: Output = setup.verb(&["check-config", "--config", file.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (output.status.code(), said)
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_that_over_the_file_and_that_over_the_default() {
+    let mut setup = Setup::new();
+    assert_eq!(limit_of_the_day(&setup.start()), 50);
+    setup = setup.setting("daily_budget = \"60\"");
+    assert_eq!(limit_of_the_day(&setup.start()), 60);
+    setup = setup.env("DAILY_BUDGET", "70.5");
+    assert_eq!(limit_of_the_day(&setup.start()).to_string(), "70.5");
+    setup = setup.flag("daily-budget", "80");
+    assert_eq!(limit_of_the_day(&setup.start()), 80);
+    setup = setup.flag("daily-budget", "none");
+    assert_eq!(limit_of_the_day(&setup.start()), Value::Null);
+}
+
+#[test]
+fn the_file_may_also_be_named_by_the_environment() {
+    let setup = Setup::new();
+    let file = setup.folder().join("named.toml");
+    fs::write(&file, "no_such_key = 1").unwrap();
+    let output = setup.env("CONFIG_FILE", file.as_os_str()).verb(&["check-config"]);
+    assert_eq!(output.status.code(), Some(78));
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_78() {
+    let setup = Setup::new()
+        .env("METRICS_PORT", "99999")
+        .env("MONTHLY_BUDGET", "-5")
+        .env("BUDGET_TIMEZONE", "Mars/Olympus")
+        .env("SCALING_GATE_ENABLED", "perhaps")
+        .setting("daily_budgett = \"50\"")
+        .setting("max_event_usd = \"2000000\"")
+        .setting("daily_alert_threshold = \"-1\"")
+        .setting("max_connections = 0");
+    let refused = setup.try_start().err().expect("does not start");
+    assert_eq!(refused.status.code(), Some(78), "{}", refused.log);
+    let said = refused.log.to_ascii_lowercase();
+    for name in [
+        "metrics_port",
+        "monthly_budget",
+        "budget_timezone",
+        "scaling_gate_enabled",
+        "daily_budgett",
+        "max_event_usd",
+        "daily_alert_threshold",
+        "max_connections",
+    ] {
+        assert!(said.contains(name), "{name} is not reported: {said}");
+    }
+    let unknown = said.lines().find(|line| line.contains("daily_budgett")).unwrap();
+    assert!(unknown.replace("daily_budgett", "").contains("daily_budget"), "suggests the near name: {unknown}");
+    assert!(!said.contains("listening"), "nothing was bound");
+    assert!(!setup.ledger().exists(), "no ledger was made");
+}
+
+#[test]
+fn good_settings_are_said_to_be_good_and_secrets_do_not_print() {
+    let setup = Setup::new().env("API_TOKEN", "very-secret-token").env("LOG_LEVEL", "WARNING");
+    let (code, said) = check(&setup, "daily_budget = 12.5\nbudget_timezone = \"Europe/Berlin\"\n");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("very-secret-token"), "{said}");
+}
+
+#[test]
+fn a_missing_or_broken_file_is_a_configuration_error() {
+    let setup = Setup::new();
+    assert_eq!(setup.verb(&["check-config", "--config", "/no/such/file"]).status.code(), Some(78));
+    for text in [
+        "daily_budget = ",
+        "[unknown]\na = 1",
+        "daily_budget = \"1,5\"",
+        "daily_budget = true",
+        "max_body_bytes = \"4 MiB\"",
+    ] {
+        let (code, said) = check(&setup, text);
+        assert_eq!(code, Some(78), "{text}: {said}");
+    }
+}
+
+#[test]
+fn a_brake_that_this_version_does_not_have_is_not_silently_ignored() {
+    let setup = Setup::new();
+    for text in ["[[budget]]\nname = \"x\"", "openai_daily_cap = \"20\"", "webhook_url = \"https://example.org\""] {
+        let (code, said) = check(&setup, text);
+        assert_eq!(code, Some(78), "{text}: {said}");
+    }
+    assert_eq!(setup.env("OPENAI_DAILY_CAP", "20").verb(&["check-config"]).status.code(), Some(78));
+}
+
+#[test]
+fn folders_of_the_ledger_are_made() {
+    let setup = Setup::new();
+    let deep = setup.folder().join("a/b/c/ledger.db");
+    let agent = setup.ledger_at(&deep).start();
+    agent.costs(r#"{"service":"s","amount_usd":1}"#).expect(200);
+    assert!(deep.exists());
+}
+
+#[test]
+fn sighup_reads_budgets_and_tokens_again_and_a_bad_file_changes_nothing() {
+    let setup = Setup::new().setting("daily_budget = \"10\"").setting("api_token = \"first\"");
+    let agent = setup.start();
+    let file = setup.folder().join("settings.toml");
+    let hang_up = || run("kill", &["-HUP", &agent.pid().to_string()]);
+    let record = |token: &str| {
+        let headers = [("Content-Type", "application/json"), ("Authorization", token)];
+        agent.client().request("POST", "/costs", &headers, br#"{"id":"a","service":"s","amount_usd":9}"#).unwrap().status
+    };
+    assert_eq!(record("Bearer first"), 200);
+    assert_eq!(agent.get("/scaling-gate/status").json()["scaling_gate_active"], true);
+
+    fs::write(&file, "daily_budget = \"nonsense\"\napi_token = \"second\"").unwrap();
+    hang_up();
+    within(Duration::from_secs(10), "the bad file is noticed", || {
+        (agent.metrics().get("lead_factory_config_reload_success", &[]) == Some(0.0)).then_some(())
+    });
+    assert_eq!(limit_of_the_day(&agent), 10);
+    assert_eq!(record("Bearer first"), 200, "a duplicate, let in by the old token");
+    assert_eq!(record("Bearer second"), 401);
+
+    fs::write(&file, "daily_budget = \"20\"\napi_token = \"second\"").unwrap();
+    hang_up();
+    within(Duration::from_secs(10), "the good file is in force", || {
+        (agent.metrics().get("lead_factory_config_reload_success", &[]) == Some(1.0)).then_some(())
+    });
+    assert_eq!(limit_of_the_day(&agent), 20);
+    assert_eq!((record("Bearer first"), record("Bearer second")), (401, 200));
+    assert_eq!(
+        agent.get("/scaling-gate/status").json()["scaling_gate_active"],
+        json!(false),
+        "a raised limit opens the gate"
+    );
+}
+
+#[test]
+fn a_gate_that_is_switched_off_only_watches() {
+    let agent = Setup::new().env("SCALING_GATE_ENABLED", "false").env("DAILY_BUDGET", "1").start();
+    agent.costs(r#"{"service":"s","amount_usd":5}"#).expect(200);
+    let status = agent.get("/scaling-gate/status").json();
+    assert_eq!((&status["scaling_gate_active"], &status["mode"]), (&json!(false), &json!("disabled")));
+    assert_eq!(status["reason"], "Scaling gate is disabled");
+    assert_eq!(agent.metrics().get("lead_factory_budget_utilization", &[("period", "daily")]), Some(500.0));
+}

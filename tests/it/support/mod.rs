@@ -1,0 +1,20 @@
+//! What the tests stand on: the program under test, a raw HTTP client, exact sums, a reader of Prometheus text.
+//!
+//! *Invariants.* Nothing here shares code with the program, so that a mistake is not made on both sides. No helper sleeps for
+//! luck: each waits for a state, with a deadline.
+
+mod agent;
+mod amounts;
+mod exposition;
+mod http;
+mod model;
+mod tools;
+mod wait;
+
+pub use agent::{Setup, TestAgent};
+pub use amounts::{Amount, amounts_in, exact, nearest_float, nested_amounts_in, recorded};
+pub use exposition::Exposition;
+pub use http::{Client, Conn, Response};
+pub use model::{GROUPINGS, Model, Sent};
+pub use tools::{Rng, TmpfsForLedger, now, program, run, same_day, same_day_in, tool, try_run};
+pub use wait::within;
