@@ -78,7 +78,7 @@ With an --id of yours the command can be run again: the event counts once.")]
     /// Prove the ledger file against its checksums and totals
     #[command(after_help = "Examples:
   lead-factory-metrics verify
-  lead-factory-metrics verify --db /var/lib/lead-factory/ledger.db --output json
+  lead-factory-metrics verify --db-path /var/lib/lead-factory/ledger.db --output json
 
 Works beside a running agent. Exit codes: 0 sound, 1 not")]
     Verify(VerifyArgs),
@@ -314,10 +314,10 @@ pub enum GateVerb {
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
     /// The ledger [default: as DB_PATH and CONFIG_FILE say]
-    #[arg(long, value_name = "FILE")]
-    pub db: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", alias = "db")]
+    pub db_path: Option<PathBuf>,
     /// File of settings that names the ledger [CONFIG_FILE]
-    #[arg(long, value_name = "FILE", conflicts_with = "db")]
+    #[arg(long, value_name = "FILE", conflicts_with = "db_path")]
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub output: OutputArgs,

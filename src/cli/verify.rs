@@ -9,7 +9,7 @@ use crate::ledger::{self, VerifyReport};
 
 /// Runs the verb.
 pub fn run(arguments: &VerifyArgs, process: Sources, screen: &Screen) -> Result<Exit, Failure> {
-    let path = match &arguments.db {
+    let path = match &arguments.db_path {
         Some(path) => path.clone(),
         None => {
             let config_flag = arguments.config.clone();
