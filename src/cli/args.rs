@@ -161,10 +161,10 @@ pub struct RecordArgs {
     /// Anything else, as a JSON object
     #[arg(long, value_name = "JSON", value_parser = super::record::parse_attributes)]
     pub attributes: Option<Box<serde_json::value::RawValue>>,
-    /// Token that allows writing [API_TOKEN]; better given in a file, where no process list shows it
+    /// Token that allows writing (API_TOKEN); better given in a file, where no process list shows it
     #[arg(long, conflicts_with = "token_file")]
     pub token: Option<Secret>,
-    /// File whose first line is a token that allows writing [API_TOKEN_FILE]
+    /// File whose first line is a token that allows writing (API_TOKEN_FILE)
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     #[command(flatten)]
@@ -316,7 +316,7 @@ pub struct VerifyArgs {
     /// The ledger [default: as DB_PATH and CONFIG_FILE say]
     #[arg(long, value_name = "FILE", alias = "db")]
     pub db_path: Option<PathBuf>,
-    /// File of settings that names the ledger [CONFIG_FILE]
+    /// File of settings that names the ledger (CONFIG_FILE)
     #[arg(long, value_name = "FILE", conflicts_with = "db_path")]
     pub config: Option<PathBuf>,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! The durable record: an SQLite file that is only ever added to, and sums written in the same transaction.
 //!
 //! *Invariants.* What a commit wrote is synced before it returns. Every row has a checksum; chains and digests in the head row
-//! prove that none is missing. Rollups equal the events; [`verify`] proves it.
+//! prove that none is missing. Rollups equal the events; [`verify()`] proves it.
 //!
 //! *Limits.* Start-up reads the head, the days, the series and the open segment (at most 16,384 events), never all events.
 //!

@@ -1,7 +1,7 @@
 //! What leaves as numbers and log lines: the meter provider, the Prometheus text, the instruments over the views, the logs.
 //!
 //! *Invariants.* Every number about money comes from the published views, and all series of one scrape from a single one of
-//! them at a single time ([`moment`]). A scrape begins after it was asked for, so a client whose events were acknowledged finds
+//! them at a single time (`moment`). A scrape begins after it was asked for, so a client whose events were acknowledged finds
 //! them in it. No instrument can end the others: a panic in one costs its own series in that scrape.
 //!
 //! *Limits.* One text is made at a time, however many ask ([`Scraper`]). Each instrument's series are bounded by the views; the
