@@ -24,6 +24,7 @@ mod kill_at_system_call;
 mod ledger_locks;
 mod metrics;
 mod overload;
+mod power_cut;
 mod prometheus;
 mod quick_start;
 mod readme;
