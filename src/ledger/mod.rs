@@ -17,7 +17,6 @@ mod lock;
 mod meta;
 mod reader;
 mod recount;
-mod room;
 mod rows;
 mod schema;
 mod segment;

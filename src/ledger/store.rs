@@ -23,7 +23,7 @@ use super::rows::{self, DayRow, PairRow};
 use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::{check_digests, read_day_pairs, write_sums};
-use super::{LedgerError, OpenError, meta, room};
+use super::{LedgerError, OpenError, meta};
 use crate::domain::{BudgetZone, CostEvent, EventKey, GateChange, Pair, Sums, UsageKey};
 
 /// How long a statement waits for somebody else's lock. Short: an open transaction in an operator's shell must turn into a
@@ -33,6 +33,9 @@ pub(super) const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_m
 const CHECKPOINT_PAGES: i32 = 4_096;
 /// The WAL file is cut back to this after a checkpoint that emptied it.
 const WAL_BYTES_MAX: i64 = 64 * 1024 * 1024;
+/// Room that the WAL must have for recording to go on after a failure: many commits of a few events, or one of a thousand.
+const PROBE_BYTES: u32 = 512 * 1024;
+const HEX_DIGITS_PER_BYTE: u32 = 2;
 /// Memory for SQLite's page cache, in KiB.
 const CACHE_KIB: i64 = 4_096;
 /// First SQLite version without the WAL-reset bug.
@@ -241,13 +244,22 @@ impl Ledger {
         self.checkpoint("TRUNCATE")
     }
 
-    /// Takes some room on the disk and gives it back, then writes and syncs a transaction that changes nothing: proves that
-    /// commits work again. Relies on nothing in memory.
+    /// Proves that commits work again: writes [`PROBE_BYTES`] to the WAL and takes them back, then commits and syncs a transaction
+    /// that changes nothing. Relies on nothing in memory.
+    ///
+    /// The latter alone would fit into the WAL file as it is and succeed on a full disk, where the next event fails: the agent
+    /// would say that it records, fail, and say so again, as long as the disk is full.
     ///
     /// # Errors
     /// As for [`Ledger::commit`].
     pub fn probe(&mut self) -> Result<(), LedgerError> {
-        room::check(&self.path)?;
+        let room = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        room.execute(
+            "INSERT INTO meta (key, value, checksum) VALUES ('probe', hex(zeroblob(?)), 0)",
+            [PROBE_BYTES / HEX_DIGITS_PER_BYTE],
+        )?;
+        room.cache_flush()?;
+        room.rollback()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("UPDATE meta SET value = value", ())?;
         transaction.commit()?;

@@ -73,9 +73,9 @@ fn assert_unhealthy_but_readable(agent: &TestAgent, answered: &Amount) {
 
 #[test]
 fn a_full_disk_refuses_writes_until_there_is_room_again() {
-    let disk = TmpfsForLedger::mount("4m");
+    let disk = TmpfsForLedger::mount("6m");
     let filler = disk.path_from_here().join("filler");
-    fs::write(&filler, vec![0; 1024 * 1024]).unwrap();
+    fs::write(&filler, vec![0; 2 * 1024 * 1024]).unwrap();
     let setup = Setup::new().ledger_at(disk.path().join("ledger.db")).wrapped_in(disk.inside());
     let mut agent = setup.start();
     let (refused, mut answered) = record_until_refused(&agent, 1);
