@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::domain::{Name, OTHER_LABEL, Pair, Usd};
 use crate::views::{DayCosts, RESIDENT_PAIRS_MAX};
@@ -13,14 +13,16 @@ use crate::views::{DayCosts, RESIDENT_PAIRS_MAX};
 const KEYS_MAX: usize = RESIDENT_PAIRS_MAX;
 
 /// Sums by something. Written as a JSON object, nested for operations.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Groups {
     /// By service, worker, batch, lead or model.
     Flat(BTreeMap<String, Usd>),
-    /// By service, then operation.
-    Nested(BTreeMap<Name, BTreeMap<Name, Usd>>),
+    /// By service, then operation. One map, since a map for each service would take a hundred times its one entry.
+    Nested(BTreeMap<Pair, Usd>),
 }
+
+/// The operations of one service.
+struct Operations<'a>(&'a [(&'a Pair, &'a Usd)]);
 
 /// What rollups can be grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,24 +54,23 @@ impl Groups {
     }
 
     /// Adds cost, under `other` when the name is new and there is no room; says whether a name was added.
-    fn add(&mut self, service: &Name, operation: &Name, net: Usd, has_room: bool) -> bool {
+    fn add(&mut self, pair: &Pair, net: Usd, has_room: bool) -> bool {
         match self {
             Self::Flat(sums) => {
-                if let Some(sum) = sums.get_mut(service.as_str()) {
+                if let Some(sum) = sums.get_mut(pair.service.as_str()) {
                     *sum += net;
                     return false;
                 }
-                let name = if has_room { service.as_str() } else { OTHER_LABEL };
+                let name = if has_room { pair.service.as_str() } else { OTHER_LABEL };
                 *sums.entry(name.to_owned()).or_default() += net;
             }
-            Self::Nested(services) => {
-                if let Some(sum) = services.get_mut(service).and_then(|operations| operations.get_mut(operation)) {
+            Self::Nested(sums) => {
+                if let Some(sum) = sums.get_mut(pair) {
                     *sum += net;
                     return false;
                 }
-                let (service, operation) =
-                    if has_room { (service.clone(), operation.clone()) } else { (Name::other(), Name::other()) };
-                *services.entry(service).or_default().entry(operation).or_default() += net;
+                let pair = if has_room { pair.clone() } else { Pair::other() };
+                *sums.entry(pair).or_default() += net;
             }
         }
         true
@@ -79,8 +80,27 @@ impl Groups {
     pub fn total(&self) -> Usd {
         match self {
             Self::Flat(sums) => sums.values().copied().sum(),
-            Self::Nested(services) => services.values().flat_map(BTreeMap::values).copied().sum(),
+            Self::Nested(sums) => sums.values().copied().sum(),
         }
+    }
+}
+
+impl Serialize for Groups {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Flat(sums) => sums.serialize(serializer),
+            Self::Nested(sums) => {
+                let pairs: Vec<_> = sums.iter().collect();
+                let services = pairs.chunk_by(|(left, _), (right, _)| left.service == right.service);
+                serializer.collect_map(services.map(|pairs| (&pairs[0].0.service, Operations(pairs))))
+            }
+        }
+    }
+}
+
+impl Serialize for Operations<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(pair, net)| (&pair.operation, net)))
     }
 }
 
@@ -111,7 +131,7 @@ impl GroupsByDay {
             return;
         }
         let groups = self.days.entry(group).or_insert_with(|| Groups::empty(self.grouping));
-        let is_new = groups.add(&pair.service, &pair.operation, net, self.keys_left > 0);
+        let is_new = groups.add(pair, net, self.keys_left > 0);
         self.keys_left -= usize::from(is_new && self.keys_left > 0);
     }
 
