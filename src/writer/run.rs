@@ -50,8 +50,8 @@ struct Group {
     ticked: bool,
 }
 
-/// What is left to do with a command once its commit is through.
-type Waiting = Vec<(Reply, Recorded)>;
+/// What is to be answered once the commit is through.
+type Waiting = Vec<(Reply, Result<Recorded, RecordError>)>;
 
 pub(super) struct Loop {
     pub ledger: Ledger,
@@ -131,9 +131,8 @@ impl Loop {
             }
             let ledger = &self.ledger;
             match new.take_batch(batch, |key| Ok(ledger.find(key)?.map(|stored| stored.event))) {
-                Ok(Ok(recorded)) => waiting.push((reply, recorded)),
-                // A refusal rests on what is on disk, or on a batch that is decided before: it may be told at once.
-                Ok(Err(refused)) => drop(reply.send(Err(refused))),
+                // A refusal waits as well: it may rest on a batch of this group, which is not on the disk yet.
+                Ok(decided) => waiting.push((reply, decided)),
                 Err(error) => {
                     failure = Some(error);
                     undecided.push(reply);
@@ -146,8 +145,8 @@ impl Loop {
         };
         match done {
             Ok(()) => {
-                for (reply, recorded) in waiting {
-                    let _ = reply.send(Ok(recorded));
+                for (reply, decided) in waiting {
+                    let _ = reply.send(decided);
                 }
                 self.housekeep(now, group.ticked).map_err(|error| Failed { error, waiting: Vec::new() })
             }
