@@ -244,7 +244,7 @@ impl Ledger {
         self.checkpoint("TRUNCATE")
     }
 
-    /// Proves that commits work again: writes [`PROBE_BYTES`] to the WAL and takes them back, then commits and syncs a transaction
+    /// Proves that commits work again: writes `PROBE_BYTES` to the WAL and takes them back, then commits and syncs a transaction
     /// that changes nothing. Relies on nothing in memory.
     ///
     /// The latter alone would fit into the WAL file as it is and succeed on a full disk, where the next event fails: the agent
