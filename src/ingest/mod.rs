@@ -13,7 +13,7 @@ mod event;
 mod fields;
 mod format;
 mod inflate;
-pub mod json;
+mod json;
 mod limits;
 mod names;
 mod problem;

@@ -16,7 +16,7 @@ const TIME_ZONE: &str = "time_zone";
 
 /// Writes the facts of a new file.
 pub(super) fn initialise(connection: &Connection, zone: &str, now: Timestamp) -> Result<(), LedgerError> {
-    // The standard library seeds each of these from the operating system.
+    // Its keys come from the operating system, once a thread; nobody outside can know what it makes of them.
     let random = || RandomState::new().hash_one(0);
     write(connection, CREATED_AT, &now.to_string())?;
     write(connection, HASH_KEY, &format!("{:016x}{:016x}", random(), random()))?;

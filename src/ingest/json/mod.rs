@@ -22,17 +22,6 @@ pub use value::{Shape, Value};
 /// Containers that may lie in each other; a top-level object or array is the first.
 pub const DEPTH_MAX: usize = 32;
 
-/// Reads a text that is one value and nothing else.
-///
-/// # Errors
-/// The first thing in it that is not strict JSON.
-pub fn read_value(text: &str) -> Result<Value<'_>, JsonError> {
-    let mut reader = Reader::new(text)?;
-    let value = reader.value()?;
-    reader.end()?;
-    Ok(value)
-}
-
 /// Checks that a body is UTF-8, which RFC 8259 demands of JSON.
 ///
 /// # Errors

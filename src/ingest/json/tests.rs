@@ -3,6 +3,14 @@ use serde_json::Value as Tree;
 
 use super::*;
 
+/// Reads a text that is one value and nothing else.
+fn read_value(text: &str) -> Result<Value<'_>, JsonError> {
+    let mut reader = Reader::new(text)?;
+    let value = reader.value()?;
+    reader.end()?;
+    Ok(value)
+}
+
 fn problem(text: &str) -> JsonProblem {
     read_value(text).map(|value| value.raw().to_owned()).expect_err(text).problem
 }
