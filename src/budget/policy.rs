@@ -29,3 +29,20 @@ pub struct Policy {
     /// `false`: watch and account, but never close the gate.
     pub gate_enabled: bool,
 }
+
+#[cfg(test)]
+impl Policy {
+    /// The two global budgets at their default thresholds, 1,000 USD a month, for tests.
+    pub(crate) fn example(zone: BudgetZone, daily_dollars: i64) -> Self {
+        let budget = |name: &str, period, dollars| Budget {
+            name: name.into(),
+            service: None,
+            period,
+            limit: Usd::from_dollars(dollars),
+            warn_at: Threshold::parse("0.8").unwrap(),
+            gate_at: Threshold::parse("0.9").unwrap(),
+        };
+        let budgets = vec![budget("daily", PeriodKind::Daily, daily_dollars), budget("monthly", PeriodKind::Monthly, 1_000)];
+        Self { zone, budgets, gate_enabled: true }
+    }
+}

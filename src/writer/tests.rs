@@ -6,8 +6,7 @@ use opentelemetry::metrics::MeterProvider;
 use proptest::prelude::*;
 
 use super::*;
-use crate::budget::Budget;
-use crate::domain::{BudgetZone, CostEvent, EventKey, Kind, Period, PeriodKind, Threshold, Usd};
+use crate::domain::{BudgetZone, CostEvent, EventKey, Kind, Period, Usd};
 use crate::ledger::{Attribute, Breakdown, Reader, verify};
 use crate::views::SeriesLimits;
 
@@ -16,19 +15,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn policy(daily: i64) -> Arc<Policy> {
-    let budget = |name: &str, period, limit| Budget {
-        name: name.into(),
-        service: None,
-        period,
-        limit: Usd::from_dollars(limit),
-        warn_at: Threshold::parse("0.8").unwrap(),
-        gate_at: Threshold::parse("0.9").unwrap(),
-    };
-    Arc::new(Policy {
-        zone: BudgetZone::named("Europe/Berlin").unwrap(),
-        budgets: vec![budget("daily", PeriodKind::Daily, daily), budget("monthly", PeriodKind::Monthly, 1000)],
-        gate_enabled: true,
-    })
+    Arc::new(Policy::example(BudgetZone::named("Europe/Berlin").unwrap(), daily))
 }
 
 fn start_at(path: &Path, clock: &Clock) -> Started {

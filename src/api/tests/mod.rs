@@ -18,9 +18,9 @@ use tokio::time::{Instant, timeout};
 
 use super::endpoint::Route;
 use super::*;
-use crate::budget::{Budget, Policy};
+use crate::budget::Policy;
 use crate::clock::Clock;
-use crate::domain::{BudgetZone, PeriodKind, Threshold, Usd};
+use crate::domain::BudgetZone;
 use crate::ingest::Limits;
 use crate::ledger::{Ledger, Reader};
 use crate::telemetry::{self, Telemetry};
@@ -73,7 +73,7 @@ impl TestAgent {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
         let clock = Clock::manual(NOON.parse::<Timestamp>().unwrap());
-        let policy = policy();
+        let policy = Policy::example(BudgetZone::UTC, 50);
         let telemetry = Telemetry::new(telemetry::Settings::default()).unwrap();
         let ledger = Ledger::open(&path, &policy.zone, clock.now()).unwrap();
         let writer_settings = writer::Settings {
@@ -156,22 +156,6 @@ impl TestAgent {
         timeout(PATIENCE, serving).await.unwrap().unwrap();
         drop(state);
         assert_eq!(timeout(PATIENCE, ended).await.unwrap(), Ok(Ended::Cleanly), "nothing holds the writer any more");
-    }
-}
-
-fn policy() -> Policy {
-    let budget = |name: &str, period, limit| Budget {
-        name: name.into(),
-        service: None,
-        period,
-        limit: Usd::from_dollars(limit),
-        warn_at: Threshold::parse("0.8").unwrap(),
-        gate_at: Threshold::parse("0.9").unwrap(),
-    };
-    Policy {
-        zone: BudgetZone::UTC,
-        budgets: vec![budget("daily", PeriodKind::Daily, 50), budget("monthly", PeriodKind::Monthly, 1000)],
-        gate_enabled: true,
     }
 }
 
