@@ -82,6 +82,24 @@ With an --id of yours the command can be run again: the event counts once.")]
 
 Works beside a running agent. Exit codes: 0 sound, 1 not")]
     Verify(VerifyArgs),
+    /// Write completions for a shell
+    #[command(after_help = "Examples:
+  lead-factory-metrics completions bash > ~/.local/share/bash-completion/completions/lead-factory-metrics
+  lead-factory-metrics completions zsh > ~/.zfunc/_lead-factory-metrics
+  lead-factory-metrics completions fish > ~/.config/fish/completions/lead-factory-metrics.fish")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual page, or all of them
+    #[command(after_help = "Examples:
+  lead-factory-metrics man | man -l -
+  lead-factory-metrics man --folder ~/.local/share/man/man1")]
+    Man {
+        /// Write a page for each verb into this folder, which is made when missing
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
 }
 
 /// Where the agent is.
@@ -200,6 +218,7 @@ pub enum CostsPeriod {
     /// Cost of a day
     #[command(after_help = "Examples:
   lead-factory-metrics costs daily
+  lead-factory-metrics costs daily --watch
   lead-factory-metrics costs daily --date 2026-11-22 --by operation")]
     Daily {
         /// The day, YYYY-MM-DD [default: today]
@@ -240,6 +259,15 @@ pub struct CostsView {
     /// Only this service
     #[arg(long)]
     pub service: Option<String>,
+    /// Ask again every so many seconds, until interrupted [default without a number: 2]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        default_missing_value = "2",
+        value_parser = clap::value_parser!(u16).range(1..=3600)
+    )]
+    pub watch: Option<u16>,
     #[command(flatten)]
     pub agent: AgentArgs,
     #[command(flatten)]

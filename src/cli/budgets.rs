@@ -39,7 +39,7 @@ pub fn run(arguments: &BudgetsArgs, process: &Sources, screen: &Screen) -> Resul
     match arguments.output.output {
         Format::Table => table.narrowed(SHOWN).write(Format::Table, &answer, screen)?,
         format => table.write(format, &answer, screen)?,
-    }
+    };
     Ok(Exit::Done)
 }
 

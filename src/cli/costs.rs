@@ -1,6 +1,7 @@
 //! `costs`: what was spent in a day, a month, and each of the last days.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +9,7 @@ use serde_json::value::RawValue;
 use super::args::{CostsArgs, CostsPeriod, CostsView, Grouping};
 use super::client::{ANSWER_TIMEOUT, Client};
 use super::output::{Cell, Format, Screen, Table, printable};
-use super::{Exit, Failure};
+use super::{Exit, Failure, watch};
 use crate::config::Sources;
 use crate::domain::Usd;
 
@@ -35,15 +36,17 @@ pub fn run(arguments: &CostsArgs, process: &Sources, screen: &Screen) -> Result<
     };
     let query = query(parameter, view);
     let client = Client::new(&view.agent, process, ANSWER_TIMEOUT)?;
-    let answer = client.get(path, &query)?;
     let format = view.output.output;
-    let table = match (&arguments.period, format) {
-        (CostsPeriod::History { .. }, Format::Csv) => history_lines(&answer, view.by)?,
-        (CostsPeriod::History { .. }, _) => history(&answer)?,
-        _ => period(&answer, view.by)?,
-    };
-    table.write(format, &answer, screen)?;
-    Ok(Exit::Done)
+    let pause = view.watch.map(|seconds| Duration::from_secs(seconds.into()));
+    watch::repeat(pause, screen, || {
+        let answer = client.get(path, &query)?;
+        let table = match (&arguments.period, format) {
+            (CostsPeriod::History { .. }, Format::Csv) => history_lines(&answer, view.by)?,
+            (CostsPeriod::History { .. }, _) => history(&answer)?,
+            _ => period(&answer, view.by)?,
+        };
+        table.write(format, &answer, screen)
+    })
 }
 
 fn query((name, value): (&'static str, Option<String>), view: &CostsView) -> Vec<(&'static str, String)> {

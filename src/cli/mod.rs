@@ -12,11 +12,13 @@ mod client;
 mod costs;
 mod exit;
 mod gate;
+mod guides;
 mod healthcheck;
 mod output;
 mod record;
 mod settings_args;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 
@@ -56,6 +58,8 @@ where
         Some(Verb::Budgets(arguments)) => budgets::run(&arguments, &process, &screen),
         Some(Verb::Gate(arguments)) => gate::run(&arguments, &process, &screen),
         Some(Verb::Verify(arguments)) => verify::run(&arguments, process, &screen),
+        Some(Verb::Completions { shell }) => guides::completions(shell, &mut command()),
+        Some(Verb::Man { folder }) => guides::man(folder.as_deref(), command()),
     };
     done.unwrap_or_else(|failure| failure.report())
 }

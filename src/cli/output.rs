@@ -159,10 +159,12 @@ impl Table {
     }
 
     /// In the format asked for; `json` is the agent's answer.
-    pub fn write(&self, format: Format, json: &str, screen: &Screen) -> Result<(), Failure> {
+    ///
+    /// Says whether somebody still reads.
+    pub fn write(&self, format: Format, json: &str, screen: &Screen) -> Result<bool, Failure> {
         match format {
-            Format::Table => print(&self.paint(*screen)),
-            Format::Csv => print(&self.csv()),
+            Format::Table => print_text(&self.paint(*screen)),
+            Format::Csv => print_text(&self.csv()),
             Format::Json => print_line(json),
         }
     }
@@ -174,6 +176,12 @@ impl Screen {
         let terminal = io::stdout().is_terminal();
         let dumb = process.variable("TERM") == Some("dumb");
         Self { terminal, colours: terminal && !dumb && process.variable("NO_COLOR").is_none() }
+    }
+
+    /// Makes room for an answer that takes the place of the one before; on paper, they follow each other.
+    pub fn clear(&self) -> Result<(), Failure> {
+        // ECMA-48: the cursor to the corner, and everything erased.
+        if self.terminal { print_text("\u{1b}[H\u{1b}[2J").map(drop) } else { Ok(()) }
     }
 
     /// Paper.
@@ -188,9 +196,9 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char }).collect()
 }
 
-/// Writes a line to standard output.
-pub fn print_line(line: &str) -> Result<(), Failure> {
-    print(&format!("{}\n", line.trim_end_matches('\n')))
+/// Writes a line to standard output, and says whether somebody still reads.
+pub fn print_line(line: &str) -> Result<bool, Failure> {
+    print_text(&format!("{}\n", line.trim_end_matches('\n')))
 }
 
 /// Writes a line to standard error, for people only.
@@ -199,14 +207,14 @@ pub fn note(line: &str) {
     let _closed = writeln!(io::stderr(), "{}", printable(line));
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+/// Writes to standard output, and says whether somebody still reads.
+pub fn print_text(text: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
         // The reader has seen enough (`| head`).
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(format!("the answer cannot be written: {error}")))
-        }
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::Failed(format!("the answer cannot be written: {error}"))),
     }
 }
 

@@ -108,7 +108,7 @@ fn with_id(error: ClientError, id: &str) -> Failure {
     }
 }
 
-fn show(arguments: &RecordArgs, id: &str, answer: &str, screen: &Screen) -> Result<(), Failure> {
+fn show(arguments: &RecordArgs, id: &str, answer: &str, screen: &Screen) -> Result<bool, Failure> {
     use super::output::Format;
     let counts: Answer = serde_json::from_str(answer).map_err(|error| not_understood(&error.to_string()))?;
     let word = if counts.duplicates > 0 { "duplicate" } else { "accepted" };

@@ -22,7 +22,7 @@ pub fn run(arguments: &VerifyArgs, process: Sources, screen: &Screen) -> Result<
     match arguments.output.output {
         Format::Csv => problems(&report).write(Format::Csv, &json, screen)?,
         format => summary(&report).write(format, &json, screen)?,
-    }
+    };
     if report.problems.is_empty() { Ok(Exit::Done) } else { Ok(Exit::Failed) }
 }
 

@@ -5,30 +5,30 @@
 //!
 //! They guard against accidents (a flipped bit, a page lost by a disk), not against somebody who edits the file on purpose.
 
-use std::hash::Hasher;
-
 use siphasher::sip::SipHasher13;
 
-/// A running checksum of one row.
-pub(super) struct Checksum(SipHasher13);
+/// Room for most rows without growing.
+const ROW_BYTES: usize = 256;
+
+/// The bytes of one row, of which the checksum is taken at the end: hashing them at once is several times quicker than piece
+/// by piece.
+pub(super) struct Checksum(Vec<u8>);
 
 impl Checksum {
     /// Begins a row of a table.
     pub fn of(table: &str) -> Self {
-        Self(SipHasher13::new_with_keys(0, 0)).text(table)
+        Self(Vec::with_capacity(ROW_BYTES)).text(table)
     }
 
     /// Adds an integer column.
     pub fn integer(mut self, value: i64) -> Self {
-        self.0.write(&value.to_le_bytes());
+        self.0.extend_from_slice(&value.to_le_bytes());
         self
     }
 
     /// Adds a text column.
-    pub fn text(mut self, value: &str) -> Self {
-        self.0.write(&(value.len() as u64).to_le_bytes());
-        self.0.write(value.as_bytes());
-        self
+    pub fn text(self, value: &str) -> Self {
+        self.bytes(value.as_bytes())
     }
 
     /// Adds a text column that may be null.
@@ -41,14 +41,14 @@ impl Checksum {
 
     /// Adds a binary column.
     pub fn bytes(mut self, value: &[u8]) -> Self {
-        self.0.write(&(value.len() as u64).to_le_bytes());
-        self.0.write(value);
+        self.0.extend_from_slice(&(value.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(value);
         self
     }
 
     /// The checksum as SQLite holds it.
     pub fn finish(self) -> i64 {
-        self.0.finish().cast_signed()
+        SipHasher13::new_with_keys(0, 0).hash(&self.0).cast_signed()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use super::LedgerError;
 use super::checksum::Checksum;
@@ -25,9 +25,18 @@ pub struct StoredEvent {
 pub(super) const EVENT_COLUMNS: &str = "seq, recorded_at_ns, time_ns, time_given, source, id, service, operation, kind, amount_pico, \
      worker, batch_id, lead_id, model, usage, duration_seconds, outcome, attributes, checksum";
 
+/// The statement that [`write_event`] runs: prepared once for all events of a commit.
+pub(super) fn prepare_insert(connection: &Connection) -> Result<CachedStatement<'_>, LedgerError> {
+    Ok(connection.prepare_cached(
+        "INSERT INTO event (seq, recorded_at_ns, time_ns, time_given, source, id, service, operation, kind, \
+         amount_pico, worker, batch_id, lead_id, model, usage, duration_seconds, outcome, attributes, checksum) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?)
+}
+
 /// Writes an event and returns its checksum.
 pub(super) fn write_event(
-    connection: &Connection,
+    insert: &mut CachedStatement<'_>,
     seq: i64,
     recorded_at: Timestamp,
     event: &CostEvent,
@@ -37,33 +46,27 @@ pub(super) fn write_event(
     let amount_pico =
         i64::try_from(event.amount.pico()).map_err(|_| LedgerError::Damaged("an event's amount is out of range".into()))?;
     let checksum = checksum(seq, recorded_at, event, usage.as_deref(), amount_pico);
-    connection
-        .prepare_cached(
-            "INSERT INTO event (seq, recorded_at_ns, time_ns, time_given, source, id, service, operation, kind, \
-             amount_pico, worker, batch_id, lead_id, model, usage, duration_seconds, outcome, attributes, checksum) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            seq,
-            nanoseconds(recorded_at),
-            nanoseconds(event.time),
-            event.time_given,
-            &*event.key.source,
-            &*event.key.id,
-            event.service.as_str(),
-            event.operation.as_str(),
-            event.kind.as_str(),
-            amount_pico,
-            event.worker.as_deref(),
-            event.batch_id.as_deref(),
-            event.lead_id.as_deref(),
-            event.model.as_deref(),
-            usage,
-            event.duration_seconds,
-            event.outcome.as_str(),
-            event.attributes.as_deref(),
-            checksum,
-        ])?;
+    insert.execute(params![
+        seq,
+        nanoseconds(recorded_at),
+        nanoseconds(event.time),
+        event.time_given,
+        &*event.key.source,
+        &*event.key.id,
+        event.service.as_str(),
+        event.operation.as_str(),
+        event.kind.as_str(),
+        amount_pico,
+        event.worker.as_deref(),
+        event.batch_id.as_deref(),
+        event.lead_id.as_deref(),
+        event.model.as_deref(),
+        usage,
+        event.duration_seconds,
+        event.outcome.as_str(),
+        event.attributes.as_deref(),
+        checksum,
+    ])?;
     Ok(checksum)
 }
 

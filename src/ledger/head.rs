@@ -1,20 +1,27 @@
-//! Where the ledger stands: counters, chains and digests over its tables, in one row that every commit writes.
+//! Where the ledger stands: counters, chains and digests over its tables, in one row that every rollup writes.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::LedgerError;
-use super::checksum::Checksum;
+use super::checksum::{Checksum, chain};
 use super::rows::{nanoseconds, timestamp};
+
+/// The newest of some events, and the chain over all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct End {
+    /// How many events there are, which is the `seq` of the newest.
+    pub events: i64,
+    pub event_chain: i64,
+    pub last_recorded_at: Option<Timestamp>,
+}
 
 /// The head row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
-    pub commits: i64,
-    /// Events ever recorded, which is the `seq` of the newest.
-    pub events: i64,
-    pub event_chain: i64,
-    pub last_recorded_at: Option<Timestamp>,
+    pub rollups: i64,
+    /// The events that the rollups count. Behind them come those recorded since the newest rollup.
+    pub rolled_up: End,
     /// Segments whose events retention removed.
     pub pruned_segments: i64,
     /// Blocks of segments whose ids are no longer remembered.
@@ -27,21 +34,32 @@ pub(super) struct Head {
     pub gate_chain: i64,
 }
 
+impl End {
+    /// Adds the next event.
+    pub fn add(&mut self, checksum: i64, recorded_at: Timestamp) {
+        self.events += 1;
+        self.event_chain = chain(self.event_chain, checksum);
+        self.last_recorded_at = Some(recorded_at);
+    }
+}
+
 impl Head {
     /// Reads and checks the row; a new ledger has none.
     pub fn read(connection: &Connection) -> Result<Self, LedgerError> {
         let row = connection
             .prepare_cached(
-                "SELECT commits, events, event_chain, last_recorded_at_ns, pruned_segments, forgotten_blocks, \
+                "SELECT rollups, events, event_chain, last_recorded_at_ns, pruned_segments, forgotten_blocks, \
                  days_digest, series_digest, usage_digest, gate_changes, gate_activations, gate_chain, checksum FROM head",
             )?
             .query_row((), |row| {
                 let last_recorded_at = row.get::<_, Option<i64>>(3)?;
                 let head = Self {
-                    commits: row.get(0)?,
-                    events: row.get(1)?,
-                    event_chain: row.get(2)?,
-                    last_recorded_at: last_recorded_at.map(|ns| timestamp(3, ns)).transpose()?,
+                    rollups: row.get(0)?,
+                    rolled_up: End {
+                        events: row.get(1)?,
+                        event_chain: row.get(2)?,
+                        last_recorded_at: last_recorded_at.map(|ns| timestamp(3, ns)).transpose()?,
+                    },
                     pruned_segments: row.get(4)?,
                     forgotten_blocks: row.get(5)?,
                     days_digest: row.get(6)?,
@@ -65,15 +83,15 @@ impl Head {
     pub fn write(&self, connection: &Connection) -> Result<(), LedgerError> {
         connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO head (one, commits, events, event_chain, last_recorded_at_ns, pruned_segments, \
+                "INSERT OR REPLACE INTO head (one, rollups, events, event_chain, last_recorded_at_ns, pruned_segments, \
                  forgotten_blocks, days_digest, series_digest, usage_digest, gate_changes, gate_activations, gate_chain, checksum) \
                  VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
-                self.commits,
-                self.events,
-                self.event_chain,
-                self.last_recorded_at.map(nanoseconds),
+                self.rollups,
+                self.rolled_up.events,
+                self.rolled_up.event_chain,
+                self.rolled_up.last_recorded_at.map(nanoseconds),
                 self.pruned_segments,
                 self.forgotten_blocks,
                 self.days_digest,
@@ -89,10 +107,10 @@ impl Head {
 
     fn checksum(&self) -> i64 {
         Checksum::of("head")
-            .integer(self.commits)
-            .integer(self.events)
-            .integer(self.event_chain)
-            .integer(self.last_recorded_at.map_or(i64::MIN, nanoseconds))
+            .integer(self.rollups)
+            .integer(self.rolled_up.events)
+            .integer(self.rolled_up.event_chain)
+            .integer(self.rolled_up.last_recorded_at.map_or(i64::MIN, nanoseconds))
             .integer(self.pruned_segments)
             .integer(self.forgotten_blocks)
             .integer(self.days_digest)

@@ -1,7 +1,8 @@
-//! The durable record: an SQLite file that is only ever added to, and sums written in the same transaction.
+//! The durable record: an SQLite file that is only ever added to, and the sums of what was added.
 //!
 //! *Invariants.* What a commit wrote is synced before it returns. Every row has a checksum; chains and digests in the head row
-//! prove that none is missing. Rollups equal the events; [`verify()`] proves it.
+//! prove that none is missing. Rollups equal the events up to the one that the head row names, of which [`verify()`] is the proof;
+//! the few behind it are read at start-up. A checkpoint comes after a rollup.
 //!
 //! *Limits.* Start-up reads the head, the days, the series and the open segment (at most 16,384 events), never all events.
 //!
@@ -17,6 +18,7 @@ mod lock;
 mod meta;
 mod reader;
 mod recount;
+mod retention;
 mod rows;
 mod schema;
 mod segment;
@@ -30,7 +32,7 @@ pub use events::StoredEvent;
 pub use reader::{Attribute, Breakdown, KEYS_MAX, Reader, SumsByDay};
 pub use rows::PairRow;
 pub use settings::{RETENTION_DAYS_MIN, Settings};
-pub use store::{Change, Commit, KeyedEvent, Ledger, Summary};
+pub use store::{Change, Commit, KeyedEvent, Ledger, Rollup, Summary};
 pub use verify::{VerifyReport, verify};
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ struct Scan<'a> {
     hasher: RandomState,
     /// Ranges of `seq` in which the period occurs.
     ranges: Vec<(i64, i64)>,
-    /// What the rollups say each group adds up to.
+    /// What the rollups, and the events since, say each group adds up to.
     expected: BTreeMap<Date, Usd>,
     /// Whether retention has removed events, so that fewer of them than the rollups count may be left.
     is_pruned: bool,
@@ -191,7 +191,7 @@ impl<'a> Scan<'a> {
             .filter(|segment| segment.number >= head.pruned_segments && segment.touches(question.first, question.last))
             .map(|segment| Segment::bounds(segment.number))
             .collect();
-        ranges.push((closed * SEGMENT_EVENTS + 1, head.events));
+        ranges.push((closed * SEGMENT_EVENTS + 1, i64::MAX));
         let mut expected = BTreeMap::new();
         for (day, row) in rows::read_days(transaction, question.first, question.last)? {
             let mut sums = Sums::default();
@@ -205,7 +205,15 @@ impl<'a> Scan<'a> {
             }
         }
         let is_pruned = head.pruned_segments > 0;
-        Ok(Self { transaction, zone, question, should_stop, hasher: RandomState::new(), ranges, expected, is_pruned })
+        let hasher = RandomState::new();
+        let mut scan = Self { transaction, zone, question, should_stop, hasher, ranges, expected, is_pruned };
+        each_event(transaction, head.rolled_up.events + 1, i64::MAX, |stored, _| {
+            if let Some((day, _)) = scan.cell(&stored) {
+                *scan.expected.entry(day).or_insert(Usd::ZERO) += stored.event.amount;
+            }
+            Ok(())
+        })?;
+        Ok(scan)
     }
 
     /// Works the groups out in so many passes, each over its share of the cells; `None` when a share is too large.

@@ -1,7 +1,7 @@
 //! What follows when the budget time zone changes: the same events, counted in other days.
 //!
 //! *Invariants.* One transaction. Only events whose day differs are moved, so the sums of events that retention removed stay
-//! in the days they were counted in. No event changes.
+//! in the days they were counted in. No event changes. Events that the rollups do not count yet have no day to be moved from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,7 @@ impl Ledger {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut shifts = Shifts::new();
         let mut segment_days: BTreeMap<i64, BTreeSet<Date>> = BTreeMap::new();
-        each_event(&transaction, first, head.events, |stored, _| {
+        each_event(&transaction, first, head.rolled_up.events, |stored, _| {
             let (from, to) = (old_zone.day_of(stored.event.time), zone.day_of(stored.event.time));
             segment_days.entry(Segment::number_of(stored.seq)).or_default().insert(to);
             if from != to {

@@ -8,15 +8,15 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::checksum::chain;
-use super::events::{StoredEvent, event_at, write_event};
-use super::head::Head;
+use super::events::{StoredEvent, each_event, event_at, prepare_insert, write_event};
+use super::head::{End, Head};
 use super::ids::IdIndex;
 use super::lock::FileLock;
 use super::rows::{self, DayRow, PairRow};
@@ -73,11 +73,19 @@ pub struct KeyedEvent {
 pub struct Commit {
     /// New events, in the order in which they are recorded.
     pub events: Vec<KeyedEvent>,
-    /// The sums by day, service and operation that these events change.
+    /// What all events since the newest rollup, these included, have changed. It may wait while
+    /// [`Ledger::may_defer_rollup`]: the events say the same.
+    pub rollup: Option<Rollup>,
+}
+
+/// What events have changed in the sums, since the sums were last written.
+#[derive(Debug, Default)]
+pub struct Rollup {
+    /// The sums by day, service and operation.
     pub pairs: Vec<Change<(Date, Pair), Sums>>,
-    /// The metric series that they change.
+    /// The metric series.
     pub series: Vec<Change<Pair, Sums>>,
-    /// The usage series that they change.
+    /// The usage series.
     pub usage: Vec<Change<UsageKey, u128>>,
     /// New lines of the gate's history.
     pub gate: Vec<GateChange>,
@@ -88,9 +96,14 @@ pub struct Ledger {
     pub(super) connection: Connection,
     path: PathBuf,
     pub(super) zone: BudgetZone,
+    /// What the head row says.
     pub(super) head: Head,
+    /// The newest event, which may be ahead of the rollups.
+    end: End,
+    /// Events that the rollups lacked when the file was read.
+    tail: Vec<StoredEvent>,
     pub(super) days: BTreeMap<Date, DayRow>,
-    ids: IdIndex,
+    pub(super) ids: IdIndex,
     /// Dropped last: the file must be closed before another process may have it.
     _lock: FileLock,
 }
@@ -106,9 +119,9 @@ pub struct Summary {
     pub gate: Option<GateChange>,
     /// How often the gate became active.
     pub gate_activations: u64,
-    /// Events ever recorded.
+    /// Events that these sums count.
     pub events: u64,
-    /// When the newest was.
+    /// When the newest of them was recorded.
     pub last_recorded_at: Option<Timestamp>,
 }
 
@@ -140,6 +153,8 @@ impl Ledger {
             path: path.into(),
             zone: BudgetZone::named(&counted_in).map_err(|error| wrap(LedgerError::Damaged(error.to_string())))?,
             head: Head::default(),
+            end: End::default(),
+            tail: Vec::new(),
             days: BTreeMap::new(),
             _lock: lock,
         };
@@ -170,9 +185,21 @@ impl Ledger {
             usage: rows::read_usage(&self.connection)?,
             gate: rows::read_gate(&self.connection, 1)?.pop().map(|(_, change)| change),
             gate_activations: self.head.gate_activations.cast_unsigned(),
-            events: self.head.events.cast_unsigned(),
-            last_recorded_at: self.head.last_recorded_at,
+            events: self.head.rolled_up.events.cast_unsigned(),
+            last_recorded_at: self.head.rolled_up.last_recorded_at,
         })
+    }
+
+    /// The events that the sums did not count when the file was read, in their order: what a process recorded after its newest
+    /// rollup, before it was killed. Once; whoever takes them adds them up and commits a rollup.
+    pub fn take_tail(&mut self) -> Vec<StoredEvent> {
+        std::mem::take(&mut self.tail)
+    }
+
+    /// Whether a commit of so many events may leave the rollup to a later one. It may not where a segment ends: the events since
+    /// the newest rollup are read at start-up, so they must stay few.
+    pub fn may_defer_rollup(&self, new_events: usize) -> bool {
+        (self.end.events + new_events as i64) / SEGMENT_EVENTS == self.head.rolled_up.events / SEGMENT_EVENTS
     }
 
     /// The days with cost since `first`, newest first.
@@ -214,50 +241,56 @@ impl Ledger {
     /// after `SyncFailed` end the process.
     pub fn commit(&mut self, commit: &Commit, recorded_at: Timestamp) -> Result<(), LedgerError> {
         // The connection is taken apart from the rest because a transaction borrows it.
-        let Self { connection, head, days, ids, .. } = self;
+        let Self { connection, head, end, days, ids, .. } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut insert = prepare_insert(&transaction)?;
         for KeyedEvent { event, key_hash, day } in &commit.events {
-            let seq = head.events + 1;
-            let checksum = write_event(&transaction, seq, recorded_at, event)?;
-            head.events = seq;
-            head.event_chain = chain(head.event_chain, checksum);
-            head.last_recorded_at = Some(recorded_at);
+            let seq = end.events + 1;
+            let checksum = write_event(&mut insert, seq, recorded_at, event)?;
+            end.add(checksum, recorded_at);
             ids.add(*key_hash, seq, *day);
             if seq % SEGMENT_EVENTS == 0 {
-                ids.close_segment(&transaction, Segment::number_of(seq), recorded_at, head.event_chain)?;
+                ids.close_segment(&transaction, Segment::number_of(seq), recorded_at, end.event_chain)?;
             }
         }
-        write_sums(&transaction, commit, head, days)?;
-        for change in &commit.gate {
-            head.gate_changes += 1;
-            head.gate_activations += i64::from(change.active);
-            head.gate_chain = chain(head.gate_chain, rows::gate_checksum(head.gate_changes, change));
-            rows::write_gate(&transaction, head.gate_changes, change)?;
+        drop(insert);
+        if let Some(rollup) = &commit.rollup {
+            write_sums(&transaction, rollup, head, days)?;
+            for change in &rollup.gate {
+                head.gate_changes += 1;
+                head.gate_activations += i64::from(change.active);
+                head.gate_chain = chain(head.gate_chain, rows::gate_checksum(head.gate_changes, change));
+                rows::write_gate(&transaction, head.gate_changes, change)?;
+            }
+            head.rollups += 1;
+            head.rolled_up = end.clone();
+            head.write(&transaction)?;
         }
-        head.commits += 1;
-        head.write(&transaction)?;
         transaction.commit()?;
         Ok(())
     }
 
-    /// Moves the WAL into the file when it has grown enough to be worth it.
+    /// Whether the WAL has grown enough to be worth moving into the file.
+    pub fn checkpoint_is_due(&self) -> bool {
+        WAL_PAGES.get() >= CHECKPOINT_PAGES
+    }
+
+    /// Moves the WAL into the file. Everything must be rolled up: what lies in the file itself has no checksums but those of its
+    /// rows, and only the head row says how many there are.
     ///
     /// # Errors
     /// `SyncFailed` means what it means for a commit. `Busy` and `Full` are harmless here: the WAL simply stays longer.
-    pub fn checkpoint_if_due(&mut self) -> Result<(), LedgerError> {
-        if WAL_PAGES.get() < CHECKPOINT_PAGES {
-            return Ok(());
-        }
+    pub fn checkpoint(&mut self) -> Result<(), LedgerError> {
         WAL_PAGES.set(0);
-        self.checkpoint("PASSIVE")
+        self.run_checkpoint("PASSIVE")
     }
 
     /// Moves the whole WAL into the file and empties it: the last act of a clean stop.
     ///
     /// # Errors
-    /// As for [`Ledger::checkpoint_if_due`].
+    /// As for [`Ledger::checkpoint`].
     pub fn checkpoint_all(&mut self) -> Result<(), LedgerError> {
-        self.checkpoint("TRUNCATE")
+        self.run_checkpoint("TRUNCATE")
     }
 
     /// Proves that commits work again: writes `PROBE_BYTES` to the WAL and takes them back, then commits and syncs a transaction
@@ -282,45 +315,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// Forgets the oldest ids that were recorded before `horizon`, a block at most. Returns whether there was one.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn forget_ids(&mut self, horizon: Timestamp) -> Result<bool, LedgerError> {
-        let Some(block) = self.ids.forgettable(horizon) else { return Ok(false) };
-        let head = Head { forgotten_blocks: block + 1, ..self.head.clone() };
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        head.write(&transaction)?;
-        IdIndex::delete_block(&transaction, block)?;
-        transaction.commit()?;
-        self.head = head;
-        self.ids.forget(block);
-        Ok(true)
-    }
-
-    /// Removes the oldest segment's events if all were recorded longer than `keep` before `now`. Rollups stay. Returns whether
-    /// there was one.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn prune(&mut self, keep: SignedDuration, now: Timestamp) -> Result<bool, LedgerError> {
-        let number = self.head.pruned_segments;
-        let sql = "SELECT newest_recorded_at_ns FROM segment WHERE segment = ?";
-        let newest: Vec<i64> = rows::each(self.connection.prepare_cached(sql)?, [number], |row| Ok(row.get(0)?))?;
-        let horizon = now.checked_sub(keep).unwrap_or(Timestamp::MIN);
-        if newest.first().is_none_or(|newest| i128::from(*newest) >= horizon.as_nanosecond()) {
-            return Ok(false);
-        }
-        let (first, last) = Segment::bounds(number);
-        let head = Head { pruned_segments: number + 1, ..self.head.clone() };
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute("DELETE FROM event WHERE seq BETWEEN ? AND ?", [first, last])?;
-        head.write(&transaction)?;
-        transaction.commit()?;
-        self.head = head;
-        Ok(true)
-    }
-
     /// Bytes of the file and its WAL.
     pub fn size_bytes(&self) -> u64 {
         let mut wal = self.path.clone().into_os_string();
@@ -335,25 +329,37 @@ impl Ledger {
         self.days = rows::read_days(connection, Date::MIN, Date::MAX)?.into_iter().collect();
         check_digests(connection, &self.head, &self.days)?;
         let segments = Segment::read_all(connection)?;
-        if segments.len() as i64 != self.head.events / SEGMENT_EVENTS {
+        let closed = segments.len() as i64;
+        let rolled_up = &self.head.rolled_up;
+        if closed != rolled_up.events / SEGMENT_EVENTS {
             return Err(LedgerError::Damaged("segments and events do not match".into()));
         }
         self.ids.load(connection, &segments, self.head.forgotten_blocks)?;
-        let mut event_chain = segments.last().map_or(0, |segment| segment.event_chain);
-        let mut seq = segments.len() as i64 * SEGMENT_EVENTS;
-        super::events::each_event(connection, seq + 1, self.head.events, |stored, checksum| {
-            seq += 1;
-            event_chain = chain(event_chain, checksum);
+        let mut end = segments.last().map_or_else(End::default, |newest| End {
+            events: closed * SEGMENT_EVENTS,
+            event_chain: newest.event_chain,
+            last_recorded_at: Some(newest.newest_recorded_at),
+        });
+        self.tail.clear();
+        let mut is_sound = end.events < rolled_up.events || end.event_chain == rolled_up.event_chain;
+        each_event(connection, end.events + 1, i64::MAX, |stored, checksum| {
+            end.add(checksum, stored.recorded_at);
+            is_sound &= stored.seq == end.events && stored.seq / SEGMENT_EVENTS == closed;
+            is_sound &= end.events != rolled_up.events || end.event_chain == rolled_up.event_chain;
             self.ids.add(self.ids.hash(&stored.event.key), stored.seq, self.zone.day_of(stored.event.time));
+            if stored.seq > rolled_up.events {
+                self.tail.push(stored);
+            }
             Ok(())
         })?;
-        if seq != self.head.events || event_chain != self.head.event_chain {
+        if !is_sound || end.events < rolled_up.events {
             return Err(LedgerError::Damaged("the chain over the newest events is broken".into()));
         }
+        self.end = end;
         Ok(())
     }
 
-    fn checkpoint(&mut self, mode: &str) -> Result<(), LedgerError> {
+    fn run_checkpoint(&mut self, mode: &str) -> Result<(), LedgerError> {
         self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |_| Ok(()))?;
         Ok(())
     }

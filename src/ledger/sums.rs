@@ -8,18 +8,18 @@ use rusqlite::Connection;
 use super::checksum::digest_replace;
 use super::head::Head;
 use super::rows::{self, DayRow, PairRow};
-use super::{Change, Commit, LedgerError};
+use super::{Change, LedgerError, Rollup};
 use crate::domain::Sums;
 
-/// Writes the sums that a commit changes, and keeps the digests over them.
+/// Writes the sums that changed, and keeps the digests over them.
 pub(super) fn write_sums(
     connection: &Connection,
-    commit: &Commit,
+    rollup: &Rollup,
     head: &mut Head,
     days: &mut BTreeMap<Date, DayRow>,
 ) -> Result<(), LedgerError> {
     let mut days_before: BTreeMap<Date, Option<i64>> = BTreeMap::new();
-    for Change { key: (day, pair), before, after } in &commit.pairs {
+    for Change { key: (day, pair), before, after } in &rollup.pairs {
         days_before.entry(*day).or_insert_with(|| days.get(day).map(|row| rows::day_checksum(*day, row)));
         let row = days.entry(*day).or_default();
         let before_checksum = before.as_ref().map(|sums| rows::pair_checksum(*day, pair, sums));
@@ -38,12 +38,12 @@ pub(super) fn write_sums(
         head.days_digest = digest_replace(head.days_digest, before, rows::day_checksum(day, row));
         rows::write_day(connection, day, row)?;
     }
-    for Change { key, before, after } in &commit.series {
+    for Change { key, before, after } in &rollup.series {
         let before = before.as_ref().map(|sums| rows::series_checksum(key, sums));
         head.series_digest = digest_replace(head.series_digest, before, rows::series_checksum(key, after));
         rows::write_series(connection, key, after)?;
     }
-    for Change { key, before, after } in &commit.usage {
+    for Change { key, before, after } in &rollup.usage {
         let before = before.map(|total| rows::usage_checksum(key, total));
         head.usage_digest = digest_replace(head.usage_digest, before, rows::usage_checksum(key, *after));
         rows::write_usage(connection, key, *after)?;
@@ -74,7 +74,7 @@ pub(super) fn check_digests(connection: &Connection, head: &Head, days: &BTreeMa
     days.values().for_each(|row| by_day += row.sums);
     let mut by_series = Sums::default();
     series.iter().for_each(|(_, sums)| by_series += *sums);
-    if by_day != by_series || by_day.events.cast_signed() != head.events {
+    if by_day != by_series || by_day.events.cast_signed() != head.rolled_up.events {
         return Err(LedgerError::Damaged("the days and the series do not add up to the same total".into()));
     }
     Ok(())

@@ -31,7 +31,7 @@ impl Fixture {
     }
 
     fn commit(&mut self, ledger: &mut Ledger, events: Vec<CostEvent>, at: Timestamp) {
-        let mut commit = Commit::default();
+        let mut rollup = Rollup::default();
         let (pairs_before, series_before) = (self.pairs.clone(), self.series.clone());
         for event in &events {
             let pair = Pair { service: event.service.clone(), operation: event.operation.clone() };
@@ -40,13 +40,13 @@ impl Fixture {
             *self.series.entry(pair).or_default() += Sums::of(event);
         }
         for (key, after) in &self.pairs {
-            commit.pairs.push(Change { key: key.clone(), before: pairs_before.get(key).copied(), after: *after });
+            rollup.pairs.push(Change { key: key.clone(), before: pairs_before.get(key).copied(), after: *after });
         }
         for (key, after) in &self.series {
-            commit.series.push(Change { key: key.clone(), before: series_before.get(key).copied(), after: *after });
+            rollup.series.push(Change { key: key.clone(), before: series_before.get(key).copied(), after: *after });
         }
-        commit.events = events.into_iter().map(|event| ledger.keyed(event)).collect();
-        ledger.commit(&commit, at).unwrap();
+        let events = events.into_iter().map(|event| ledger.keyed(event)).collect();
+        ledger.commit(&Commit { events, rollup: Some(rollup) }, at).unwrap();
     }
 }
 
@@ -226,7 +226,8 @@ fn the_gates_history_is_kept_newest_first() {
     for active in [true, false, true] {
         let change =
             GateChange { timestamp: now(), active, reason: "why".into(), mode: GateMode::Auto, actor: String::new() };
-        ledger.commit(&Commit { gate: vec![change], ..Commit::default() }, now()).unwrap();
+        let rollup = Rollup { gate: vec![change], ..Rollup::default() };
+        ledger.commit(&Commit { rollup: Some(rollup), ..Commit::default() }, now()).unwrap();
     }
     drop(ledger);
     let ledger = fixture.open();

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::checksum::chain;
 use super::events::each_event;
-use super::head::Head;
+use super::head::{End, Head};
 use super::ids::{BLOCK_SEGMENTS, Entry, IdIndex, place_of, read_entries};
 use super::reader::open_read_only;
 use super::rows::{self, DayRow};
@@ -103,9 +103,9 @@ impl Check<'_> {
     /// Days, pairs, series and usage against their digests and each other.
     fn totals(&mut self) -> Result<(), LedgerError> {
         let head = Head::read(self.transaction)?;
-        self.report.events = head.events.cast_unsigned();
+        self.report.events = head.rolled_up.events.cast_unsigned();
         self.report.events_pruned = (head.pruned_segments * SEGMENT_EVENTS).cast_unsigned();
-        self.report.last_recorded_at = head.last_recorded_at;
+        self.report.last_recorded_at = head.rolled_up.last_recorded_at;
         self.report.time_zone = meta::time_zone(self.transaction)?;
         let mut total = Sums::default();
         for (day, row) in rows::read_days(self.transaction, Date::MIN, Date::MAX)? {
@@ -134,40 +134,56 @@ impl Check<'_> {
         let zone_name = meta::time_zone(self.transaction)?;
         let zone = BudgetZone::named(&zone_name).map_err(|error| LedgerError::Damaged(error.to_string()))?;
         let segments = Segment::read_all(self.transaction)?;
-        if segments.len() as i64 != head.events / SEGMENT_EVENTS {
+        if segments.len() as i64 != head.rolled_up.events / SEGMENT_EVENTS {
             self.problem("segments and events do not match");
         }
         let anchor = head.pruned_segments.checked_sub(1).and_then(|last| segments.get(usize::try_from(last).ok()?));
-        let mut seq = head.pruned_segments * SEGMENT_EVENTS;
-        let mut event_chain = anchor.map_or(0, |segment| segment.event_chain);
+        let mut end = End {
+            events: head.pruned_segments * SEGMENT_EVENTS,
+            event_chain: anchor.map_or(0, |segment| segment.event_chain),
+            last_recorded_at: anchor.map(|segment| segment.newest_recorded_at),
+        };
+        let mut chain_at_head = (end.events == head.rolled_up.events).then_some(end.event_chain);
+        let mut not_rolled_up = Sums::default();
         let mut counted: BTreeMap<Date, HashMap<Pair, Sums>> = BTreeMap::new();
         let mut problems = Vec::new();
         let by_day = &self.by_day;
         each_event(self.transaction, i64::MIN, i64::MAX, |stored, checksum| {
-            seq += 1;
+            let seq = end.events + 1;
+            end.add(checksum, stored.recorded_at);
             if stored.seq != seq && problems.len() < PROBLEMS_MAX {
                 problems.push(format!("event {seq} is missing"));
-                seq = stored.seq;
+                end.events = stored.seq;
             }
-            event_chain = chain(event_chain, checksum);
-            let segment = usize::try_from(Segment::number_of(seq)).ok().and_then(|number| segments.get(number));
+            let number = Segment::number_of(end.events);
+            let segment = usize::try_from(number).ok().and_then(|number| segments.get(number));
             let day = zone.day_of(stored.event.time);
-            if seq % SEGMENT_EVENTS == 0 && segment.is_some_and(|segment| segment.event_chain != event_chain) {
-                problems.push(format!("the chain is broken in segment {}", Segment::number_of(seq)));
+            if end.events % SEGMENT_EVENTS == 0 && segment.is_some_and(|segment| segment.event_chain != end.event_chain) {
+                problems.push(format!("the chain is broken in segment {number}"));
             }
             if segment.is_some_and(|segment| !segment.touches(day, day)) {
-                problems.push(format!("segment {} does not know of day {day}", Segment::number_of(seq)));
+                problems.push(format!("segment {number} does not know of day {day}"));
+            }
+            problems.truncate(PROBLEMS_MAX);
+            if end.events > head.rolled_up.events {
+                not_rolled_up += Sums::of(&stored.event);
+                return Ok(());
+            }
+            if end.events == head.rolled_up.events {
+                chain_at_head = Some(end.event_chain);
             }
             let mut pair = Pair { service: stored.event.service.clone(), operation: stored.event.operation.clone() };
             if !by_day.get(&day).is_some_and(|(_, pairs)| pairs.contains_key(&pair)) {
                 pair = Pair::other();
             }
             *counted.entry(day).or_default().entry(pair).or_default() += Sums::of(&stored.event);
-            problems.truncate(PROBLEMS_MAX);
             Ok(())
         })?;
         problems.into_iter().for_each(|problem| self.problem(problem));
-        if seq != head.events || event_chain != head.event_chain {
+        self.report.events += not_rolled_up.events;
+        self.report.total_usd += not_rolled_up.net();
+        self.report.last_recorded_at = end.last_recorded_at;
+        if chain_at_head != Some(head.rolled_up.event_chain) {
             self.problem("the chain over the events does not end where the head row says");
         }
         if head.pruned_segments == 0 {
@@ -189,7 +205,7 @@ impl Check<'_> {
     fn ids(&mut self) -> Result<(), LedgerError> {
         let head = Head::read(self.transaction)?;
         let index = IdIndex::new(meta::hash_key(self.transaction)?);
-        let closed = head.events / SEGMENT_EVENTS;
+        let closed = head.rolled_up.events / SEGMENT_EVENTS;
         let closed_blocks = (head.forgotten_blocks..).take_while(|block| block * BLOCK_SEGMENTS < closed);
         for block in closed_blocks {
             let segments = (closed - block * BLOCK_SEGMENTS).min(BLOCK_SEGMENTS);

@@ -216,6 +216,21 @@ impl Views {
     }
 }
 
+impl Touched {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        // Whatever touches a series or a usage touches a pair.
+        self.pairs.is_empty()
+    }
+
+    /// Adds what else was touched.
+    pub fn merge(&mut self, other: Self) {
+        self.pairs.extend(other.pairs);
+        self.labels.extend(other.labels);
+        self.usage.extend(other.usage);
+    }
+}
+
 impl MonthCosts {
     fn add(&mut self, label: &Name, sums: Sums) {
         self.total += sums;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Thread;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::Health;
 use crate::budget::Policy;
@@ -63,15 +63,12 @@ pub(super) struct Reply {
     waiting: oneshot::Sender<Outcome>,
 }
 
-/// Wakes the writer when it is dropped, to look at its queue. A queue that woke the writer by itself would do so for the first
-/// command already.
+/// Wakes the writer to look at its queue, after whoever else is ready to record has queued up. A queue that woke the writer by
+/// itself would do so for the first command already, which would then have a commit for itself while the others wait for it.
 #[derive(Clone, Debug)]
-pub(super) struct Bell(pub Thread);
-
-impl Drop for Bell {
-    fn drop(&mut self) {
-        self.0.unpark();
-    }
+pub(super) struct Bell {
+    asked: Arc<Notify>,
+    thread: Thread,
 }
 
 /// What the writer is asked to do.
@@ -87,13 +84,39 @@ pub(super) enum Command {
     Stop,
 }
 
-/// A handle to the one writer. Cloning it shares the queue; when the last one is dropped the writer drains and stops.
+/// A handle to the one writer. Cloning it shares the queue; when the last one is dropped the writer drains and stops, at its next
+/// ring.
 #[derive(Clone, Debug)]
 pub struct Writer {
     commands: mpsc::Sender<Command>,
     bell: Bell,
     queued_events: Arc<AtomicUsize>,
     health: Health,
+}
+
+// === impl Bell ===
+
+impl Bell {
+    /// A bell for this thread. It rings as long as the tokio runtime around this call runs.
+    pub fn new(thread: Thread) -> Self {
+        let bell = Self { asked: Arc::default(), thread };
+        tokio::spawn(bell.clone().ring_when_asked());
+        bell
+    }
+
+    /// Asks for one ring, soon.
+    pub fn ask(&self) {
+        self.asked.notify_one();
+    }
+
+    async fn ring_when_asked(self) {
+        loop {
+            self.asked.notified().await;
+            // Tokio comes back to a task that yields after all that are ready and those that wait for their sockets.
+            tokio::task::yield_now().await;
+            self.thread.unpark();
+        }
+    }
 }
 
 // === impl Reply ===
@@ -128,26 +151,21 @@ impl Writer {
     pub fn record(&self, events: Vec<CostEvent>, receipt: Receipt) -> impl Future<Output = Outcome> + Send + use<> {
         let (waiting, answer) = oneshot::channel();
         let reply = Reply { receipt, waiting };
-        let bell = self.queue(events, reply);
+        self.queue(events, reply);
         async move {
-            // Whoever else is ready to record queues up before the writer wakes, so that one commit takes all of them. Without
-            // this the first of them would have a commit for itself, and the others wait for it.
-            tokio::task::yield_now().await;
-            drop(bell);
             // The writer answers every command it takes; a dropped sender means it stopped with this one still queued.
             answer.await.unwrap_or(Err(RecordError::Unavailable))
         }
     }
 
-    fn queue(&self, events: Vec<CostEvent>, reply: Reply) -> Option<Bell> {
+    fn queue(&self, events: Vec<CostEvent>, reply: Reply) {
         if self.health.problem().is_some() {
-            reply.send(Err(RecordError::Unavailable));
-            return None;
+            return reply.send(Err(RecordError::Unavailable));
         }
         let count = events.len();
         self.queued_events.fetch_add(count, Ordering::Relaxed);
         let Err(refused) = self.commands.try_send(Command::Record { events, reply }) else {
-            return Some(self.bell.clone());
+            return self.bell.ask();
         };
         self.queued_events.fetch_sub(count, Ordering::Relaxed);
         let (refused, why) = match refused {
@@ -157,7 +175,6 @@ impl Writer {
         if let Command::Record { reply, .. } = refused {
             reply.send(Err(why));
         }
-        None
     }
 
     /// Has budgets and gate judged by another policy from now on. Its zone must be the one the writer was started with: days are
@@ -166,15 +183,16 @@ impl Writer {
     /// # Errors
     /// The writer has stopped.
     pub async fn set_policy(&self, policy: Arc<Policy>) -> Result<(), RecordError> {
-        let _bell = self.bell.clone();
-        self.commands.send(Command::SetPolicy(policy)).await.map_err(|_| RecordError::ShuttingDown)
+        let sent = self.commands.send(Command::SetPolicy(policy)).await;
+        self.bell.ask();
+        sent.map_err(|_| RecordError::ShuttingDown)
     }
 
     /// Asks the writer to take no more, to finish what it has taken, and to stop.
     pub async fn stop(&self) {
-        let _bell = self.bell.clone();
         // A closed queue means that it has stopped already.
         let _ = self.commands.send(Command::Stop).await;
+        self.bell.ask();
     }
 
     /// Whether cost can be recorded right now.

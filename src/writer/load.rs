@@ -4,13 +4,15 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::Settings;
+use super::unsaved::{Unsaved, make_resident};
 use crate::domain::{BudgetZone, Month};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Commit, Ledger, LedgerError};
 use crate::views::{RESIDENT_PAIRS_MAX, Views};
 
-/// Builds the views from the ledger's sums. Reads no events.
+/// Builds the views from the ledger's sums, and brings these up to date if the last process was killed before it did. Reads no
+/// closed events.
 pub(super) fn load_views(
-    ledger: &Ledger,
+    ledger: &mut Ledger,
     settings: &Settings,
     zone: &BudgetZone,
     now: Timestamp,
@@ -41,7 +43,20 @@ pub(super) fn load_views(
             }
         }
     }
+    roll_up_tail(ledger, &mut views, zone, now)?;
     Ok(views)
+}
+
+fn roll_up_tail(ledger: &mut Ledger, views: &mut Views, zone: &BudgetZone, now: Timestamp) -> Result<(), LedgerError> {
+    let tail = ledger.take_tail();
+    let Some(newest) = tail.last() else { return Ok(()) };
+    for stored in &tail {
+        make_resident(views, ledger, zone.day_of(stored.event.time))?;
+    }
+    let mut unsaved = Unsaved::since(views.clone());
+    unsaved.add(views.record(tail.iter().map(|stored| (&stored.event, zone.day_of(stored.event.time))), newest.recorded_at));
+    let rollup = Some(unsaved.rollup(views, None));
+    ledger.commit(&Commit { events: Vec::new(), rollup }, now)
 }
 
 /// The first day that stays in memory: the month's beginning, of the oldest day in which an event may still count.

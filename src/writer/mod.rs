@@ -12,6 +12,7 @@ mod instruments;
 mod load;
 mod run;
 mod settings;
+mod unsaved;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -49,13 +50,13 @@ pub struct Started {
 /// # Errors
 /// The ledger is damaged or cannot be read, or no thread can be had.
 pub fn start(
-    ledger: Ledger,
+    mut ledger: Ledger,
     policy: Arc<Policy>,
     settings: Settings,
     clock: Clock,
     meter: &Meter,
 ) -> Result<Started, StartError> {
-    let views = load::load_views(&ledger, &settings, &policy.zone, clock.now()).map_err(StartError::Ledger)?;
+    let views = load::load_views(&mut ledger, &settings, &policy.zone, clock.now()).map_err(StartError::Ledger)?;
     let board = Arc::new(Board::new(Published { views, policy }));
     let (sender, commands) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let (queued_events, health) = (Arc::new(AtomicUsize::new(0)), Health::default());
@@ -63,6 +64,7 @@ pub fn start(
     let (shared_board, shared_count, shared_health) = (Arc::clone(&board), Arc::clone(&queued_events), health.clone());
     let work = run::Loop {
         ledger,
+        unsaved: None,
         board: shared_board,
         settings,
         clock,
@@ -79,7 +81,7 @@ pub fn start(
             let _ = tell_ended.send(work.run());
         })
         .map_err(StartError::Thread)?;
-    let bell = handle::Bell(thread.thread().clone());
+    let bell = handle::Bell::new(thread.thread().clone());
     tokio::spawn(tick(sender.downgrade(), bell.clone()));
     let writer = Writer::new(sender, bell, queued_events, health);
     Ok(Started { writer, board, ended })
@@ -101,10 +103,10 @@ async fn tick(commands: mpsc::WeakSender<handle::Command>, bell: handle::Bell) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
-        let Some(commands) = commands.upgrade() else { return };
+        let Some(commands) = commands.upgrade() else { return bell.ask() };
         // A full queue has the writer looking at the clock anyway.
         let _ = commands.try_send(handle::Command::Tick);
-        drop(bell.clone());
+        bell.ask();
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! *Invariants.* An answer is given after the commit is synced *and* published, so whoever has it sees its cost everywhere.
 //! Commands are decided in the order in which they queued, each against the ones before it. Whatever makes a commit fail, the
-//! views are built anew from the file before the next one.
+//! views are built anew from the file before the next one. Events are committed at once; the sums follow with the next tick, and
+//! before anything reads them from the file or a checkpoint moves them there.
 //!
 //! *Limits.* [`COMMIT_EVENTS_MAX`] events in a commit, beyond the batch that crosses it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -19,13 +19,14 @@ use super::decide::NewEvents;
 use super::handle::{Command, Reply};
 use super::instruments::Instruments;
 use super::load::{load_views, resident_floor};
+use super::unsaved::{Unsaved, make_resident};
 use super::{Health, RecordError, Recorded, Settings};
 use crate::budget::Policy;
 use crate::clock::Clock;
-use crate::domain::{CostEvent, GateChange, GateMode, Pair};
+use crate::domain::{CostEvent, GateChange, GateMode};
 use crate::error_chain::ErrorChain;
-use crate::ledger::{Change, Commit, KeyedEvent, Ledger, LedgerError};
-use crate::views::{Board, DayCosts, Published, Touched, Views};
+use crate::ledger::{Commit, KeyedEvent, Ledger, LedgerError};
+use crate::views::{Board, Published};
 
 /// Events from which a commit takes no further batch. Two full requests: a commit of that size takes some tens of
 /// milliseconds, which everybody behind it waits.
@@ -55,6 +56,8 @@ type Waiting = Vec<(Reply, Result<Recorded, RecordError>)>;
 
 pub(super) struct Loop {
     pub ledger: Ledger,
+    /// What the ledger's sums lack; `None` when they are up to date.
+    pub unsaved: Option<Unsaved>,
     pub board: Arc<Board>,
     pub settings: Settings,
     pub clock: Clock,
@@ -94,7 +97,7 @@ impl Loop {
             match self.commands.try_recv() {
                 Ok(command) => return Some(command),
                 Err(mpsc::error::TryRecvError::Disconnected) => return None,
-                // Whoever queues something rings the bell afterwards.
+                // Whoever queues something asks for a ring afterwards.
                 Err(mpsc::error::TryRecvError::Empty) => std::thread::park(),
             }
         }
@@ -153,7 +156,7 @@ impl Loop {
         }
         let done = match failure {
             Some(error) => Err(error),
-            None => self.record(new.into_events(), now),
+            None => self.record(new.into_events(), now, group.ticked),
         };
         match done {
             Ok(()) => {
@@ -170,28 +173,51 @@ impl Loop {
     }
 
     /// Commits new events and what follows from them and from the clock, then publishes.
-    fn record(&mut self, events: Vec<KeyedEvent>, now: Timestamp) -> Result<(), LedgerError> {
-        if self.zone_day(now) < self.board.read().views.resident_from() {
-            // The clock was ahead and stepped back: what the current periods need was let go.
+    fn record(&mut self, events: Vec<KeyedEvent>, now: Timestamp, ticked: bool) -> Result<(), LedgerError> {
+        let views = &self.board.read().views;
+        let clock_stepped_back = self.zone_day(now) < views.resident_from();
+        let is_late = events.iter().any(|keyed| !views.is_resident(keyed.day));
+        if clock_stepped_back || is_late {
+            // Sums are about to be read back from the file.
+            self.commit(Vec::new(), now, true)?;
+        }
+        if clock_stepped_back {
+            // It was ahead: what the current periods need was let go.
             self.reload_views()?;
         }
+        self.commit(events, now, ticked || is_late)
+    }
+
+    /// Commits events, and the sums as well if they are asked for or may not wait.
+    fn commit(&mut self, events: Vec<KeyedEvent>, now: Timestamp, wants_rollup: bool) -> Result<(), LedgerError> {
         let published = self.board.read();
         let mut before = published.views.clone();
         let zone = published.policy.zone.clone();
         for keyed in &events {
             make_resident(&mut before, &self.ledger, keyed.day)?;
         }
-        let mut next = Published { views: before.clone(), policy: Arc::clone(&published.policy) };
-        let mut commit = Commit::default();
-        let touched = next.views.record(events.iter().map(|keyed| (&keyed.event, keyed.day)), now);
-        note_changes(touched, &before, &next.views, &mut commit);
-        if let Some(change) = gate_change(&next, now) {
+        let mut unsaved = self.unsaved.take().unwrap_or_else(|| Unsaved::since(before.clone()));
+        let mut next = Published { views: before, policy: Arc::clone(&published.policy) };
+        unsaved.add(next.views.record(events.iter().map(|keyed| (&keyed.event, keyed.day)), now));
+        let change = gate_change(&next, now);
+        if let Some(change) = &change {
             next.views.change_gate(change.clone());
-            commit.gate.push(change);
         }
-        next.views.retire(resident_floor(&self.settings, &zone, now), zone.day_of(now));
-        commit.events = events;
-        if commit.events.is_empty() && commit.gate.is_empty() {
+        let must_roll_up = change.is_some() || !self.ledger.may_defer_rollup(events.len());
+        let rolls_up = must_roll_up || (wants_rollup && !unsaved.is_empty());
+        let may_retire = rolls_up || unsaved.is_empty();
+        let rollup = if rolls_up {
+            Some(unsaved.rollup(&next.views, change.clone()))
+        } else {
+            self.unsaved = Some(unsaved).filter(|unsaved| !unsaved.is_empty());
+            None
+        };
+        if may_retire {
+            // Only what the file's sums hold may be let go, so never before they are worked out.
+            next.views.retire(resident_floor(&self.settings, &zone, now), zone.day_of(now));
+        }
+        let commit = Commit { events, rollup };
+        if commit.events.is_empty() && commit.rollup.is_none() {
             self.board.publish(next);
             return Ok(());
         }
@@ -201,7 +227,7 @@ impl Loop {
         for keyed in &commit.events {
             self.instruments.called(&keyed.event, &next.views.series);
         }
-        for change in &commit.gate {
+        if let Some(change) = change {
             tracing::warn!(active = change.active, reason = %change.reason, "the scaling gate changed");
         }
         self.board.publish(next);
@@ -214,7 +240,12 @@ impl Loop {
 
     /// What may be done after the answers are out; on a tick, also what need not be done each time.
     fn housekeep(&mut self, now: Timestamp, ticked: bool) -> Result<(), LedgerError> {
-        let tidied = self.ledger.checkpoint_if_due().and_then(|()| if ticked { self.tidy_file(now) } else { Ok(()) });
+        let checkpoint_is_due = self.ledger.checkpoint_is_due();
+        if checkpoint_is_due {
+            self.commit(Vec::new(), now, true)?;
+        }
+        let checkpointed = if checkpoint_is_due { self.ledger.checkpoint() } else { Ok(()) };
+        let tidied = checkpointed.and_then(|()| if ticked { self.tidy_file(now) } else { Ok(()) });
         match tidied {
             // Somebody else's lock or a full disk keeps the WAL and old ids for longer, and nothing else.
             Err(error @ (LedgerError::Busy(_) | LedgerError::Full(_))) => {
@@ -286,13 +317,15 @@ impl Loop {
 
     fn reload_views(&mut self) -> Result<(), LedgerError> {
         let policy = Arc::clone(&self.board.read().policy);
-        let views = load_views(&self.ledger, &self.settings, &policy.zone, self.clock.now())?;
+        let views = load_views(&mut self.ledger, &self.settings, &policy.zone, self.clock.now())?;
+        self.unsaved = None;
         self.board.publish(Published { views, policy });
         Ok(())
     }
 
     fn close(mut self) -> Ended {
-        match self.ledger.checkpoint_all() {
+        let now = self.clock.now();
+        match self.commit(Vec::new(), now, true).and_then(|()| self.ledger.checkpoint_all()) {
             Err(LedgerError::SyncFailed(_)) => Ended::SyncFailed,
             // The WAL is synced; it is read at the next start.
             Err(error) => {
@@ -310,36 +343,6 @@ impl Loop {
         self.refuse_queued();
         Ended::SyncFailed
     }
-}
-
-/// The rows to write anew for the sums that changed.
-fn note_changes(touched: Touched, before: &Views, after: &Views, commit: &mut Commit) {
-    let pair_of = |views: &Views, day: Date, pair: &Pair| views.day(day).and_then(|costs| costs.pair(pair));
-    commit.pairs = changes(touched.pairs, |(day, pair)| (pair_of(before, *day, pair), pair_of(after, *day, pair)));
-    commit.series = changes(touched.labels, |label| (before.series.get(label), after.series.get(label)));
-    commit.usage = changes(touched.usage, |key| (before.usage.get(key), after.usage.get(key)));
-}
-
-fn changes<K, V>(keys: BTreeSet<K>, values: impl Fn(&K) -> (Option<V>, Option<V>)) -> Vec<Change<K, V>> {
-    keys.into_iter()
-        .filter_map(|key| {
-            let (before, after) = values(&key);
-            after.map(|after| Change { key, before, after })
-        })
-        .collect()
-}
-
-/// Puts a day's sums into memory if an event is about to be added to them.
-fn make_resident(views: &mut Views, ledger: &Ledger, day: Date) -> Result<(), LedgerError> {
-    if views.is_resident(day) {
-        return Ok(());
-    }
-    let mut costs = DayCosts::default();
-    for row in ledger.pairs_of(day)? {
-        costs.load(row.pair, row.sums);
-    }
-    views.load_day(day, costs);
-    Ok(())
 }
 
 /// The line to write in the gate's history, if what the rule says now is not what its newest line says.

@@ -1,6 +1,7 @@
 //! The command line, as an operator uses it.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use crate::support::{Setup, amounts_in, program, run};
 
@@ -8,16 +9,19 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned()
 }
 
+const VERBS: [&str; 10] =
+    ["serve", "check-config", "healthcheck", "record", "costs", "budgets", "gate", "verify", "completions", "man"];
+
 #[test]
 fn every_verb_has_help_with_an_example() {
-    for verb in ["serve", "check-config", "healthcheck", "record", "costs", "budgets", "gate", "verify"] {
+    for verb in VERBS {
         let output = Setup::new().verb(&[verb, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{verb}");
         let help = text(&output);
         assert!(help.contains("Example") && help.contains(&format!("lead-factory-metrics {verb}")), "{verb}: {help}");
     }
     let help = text(&Setup::new().verb(&["--help"]));
-    for verb in ["serve", "check-config", "healthcheck", "record", "costs", "budgets", "gate", "verify"] {
+    for verb in VERBS {
         assert!(help.contains(verb), "{verb} in {help}");
     }
     assert!(text(&Setup::new().verb(&["--version"])).contains(env!("CARGO_PKG_VERSION")));
@@ -166,4 +170,43 @@ fn output_into_a_closed_pipe_is_no_panic() {
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
     assert!(!text(&output).contains("panicked"), "{}", text(&output));
     assert!(amounts_in(&agent.get("/costs/daily")).is_empty());
+}
+
+#[test]
+fn a_watch_asks_again_and_ends_with_its_reader() {
+    let agent = Setup::new().start();
+    let mut watching = Command::new(program())
+        .args(["costs", "daily", "--watch", "1", "--output", "json", "--url", &agent.url()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut answers = BufReader::new(watching.stdout.take().unwrap()).lines();
+    assert_eq!(answers.next().unwrap().unwrap(), "{}");
+    agent.costs(r#"{"service":"openai","amount_usd":"1.50"}"#).expect(200);
+    // One more may have been on its way.
+    assert!(answers.by_ref().take(3).any(|answer| answer.unwrap() == r#"{"openai":1.5}"#));
+    drop(answers);
+    assert_eq!(watching.wait().unwrap().code(), Some(0), "nobody reads any more");
+}
+
+#[test]
+fn shells_and_man_can_read_what_is_written_for_them() {
+    let setup = Setup::new();
+    let script = setup.folder().join("completions.bash");
+    std::fs::write(&script, setup.verb(&["completions", "bash"]).stdout).unwrap();
+    let names = "source \"$0\" && COMP_WORDS=(lead-factory-metrics co) COMP_CWORD=1 && \
+                 _lead-factory-metrics lead-factory-metrics co lead-factory-metrics; echo \"${COMPREPLY[@]}\"";
+    let completed = run("bash", &["--norc", "-c", names, script.to_str().unwrap()]);
+    assert_eq!(text(&completed).trim(), "costs completions");
+    for shell in ["zsh", "fish", "elvish", "powershell"] {
+        assert!(text(&setup.verb(&["completions", shell])).contains("check-config"), "{shell}");
+    }
+
+    let pages = setup.folder().join("man");
+    assert_eq!(setup.verb(&["man", "--folder", pages.to_str().unwrap()]).status.code(), Some(0));
+    let page = std::fs::read_to_string(pages.join("lead-factory-metrics-costs-daily.1")).unwrap();
+    for part in [".TH", "SYNOPSIS", "watch", "Examples:"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(text(&setup.verb(&["man"])).contains("lead\\-factory\\-metrics\\-verify(1)"));
 }

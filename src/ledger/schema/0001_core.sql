@@ -31,7 +31,7 @@ CREATE TABLE event (
     checksum         INTEGER NOT NULL
 ) STRICT;
 
--- What the events add up to by day, service and operation. Written in the same transaction as they are.
+-- What the events add up to by day, service and operation, up to the one that the head row names.
 CREATE TABLE rollup_pair (
     day         TEXT NOT NULL,
     service     TEXT NOT NULL,
@@ -84,10 +84,11 @@ CREATE TABLE gate_change (
     checksum     INTEGER NOT NULL
 ) STRICT;
 
--- One row: where the ledger stands after its newest commit, with chains and digests over everything above.
+-- One row: where the ledger stands after its newest rollup, with chains and digests over everything above. Events with a higher
+-- seq were recorded since; the sums do not count them yet.
 CREATE TABLE head (
     one                 INTEGER PRIMARY KEY CHECK (one = 1),
-    commits             INTEGER NOT NULL,
+    rollups             INTEGER NOT NULL,
     events              INTEGER NOT NULL,
     event_chain         INTEGER NOT NULL,
     last_recorded_at_ns INTEGER,
