@@ -119,6 +119,8 @@ impl Loop {
 
     /// Decides a group, commits and publishes what it changes, and answers everybody in it.
     fn handle(&mut self, group: Group) -> Result<(), Failed> {
+        let span = group_span(&group);
+        let _entered = span.enter();
         let now = self.clock.now();
         let mut new = NewEvents::default();
         let mut waiting: Waiting = Vec::new();
@@ -188,7 +190,8 @@ impl Loop {
             return Ok(());
         }
         let start = Instant::now();
-        self.ledger.commit(&commit, now)?;
+        tracing::info_span!("ledger commit", events = commit.events.len(), sums = commit.pairs.len())
+            .in_scope(|| self.ledger.commit(&commit, now))?;
         self.instruments.committed(start.elapsed(), commit.events.len());
         for event in &commit.events {
             self.instruments.called(event, &next.views.series);
@@ -303,6 +306,15 @@ impl Loop {
         self.refuse_queued();
         Ended::SyncFailed
     }
+}
+
+/// What a group costs, where traces are pushed; a tick without events is not worth a trace.
+fn group_span(group: &Group) -> tracing::Span {
+    if group.batches.is_empty() {
+        return tracing::Span::none();
+    }
+    let events = || group.batches.iter().map(|(events, _)| events.len()).sum::<usize>();
+    tracing::info_span!(parent: None, "group commit", batches = group.batches.len(), events = events())
 }
 
 /// The sums that a group of events changes.
