@@ -10,17 +10,18 @@ use std::net::IpAddr;
 use hyper::HeaderMap;
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::TraceContextExt;
 use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The span of a request, a child of the one that its `traceparent` names. `method` is one of few names.
+/// The span of a request, a child of the one that its `traceparent` names. `method` is a name of HTTP's, or
+/// `other`.
 pub fn request(method: impl FnOnce() -> &'static str, path: &str, headers: &HeaderMap, peer: IpAddr) -> Span {
     let span = tracing::info_span!(
         "request",
-        "otel.name" = Empty,
         "otel.kind" = "server",
         "otel.status_code" = Empty,
         "http.request.method" = Empty,
@@ -34,7 +35,7 @@ pub fn request(method: impl FnOnce() -> &'static str, path: &str, headers: &Head
     if span.is_disabled() {
         return span;
     }
-    span.record("http.request.method", method());
+    span.record("http.request.method", known(method()).unwrap_or("_OTHER"));
     span.record("client.address", tracing::field::display(peer));
     let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
     // It fails only on spans that were entered before.
@@ -52,15 +53,15 @@ pub fn answered(
     if span.is_disabled() {
         return;
     }
-    let method = method();
+    let method = known(method()).unwrap_or("HTTP");
+    let context = span.context();
+    // The field `otel.name` names a span only until it has begun.
     match route() {
         Some(route) => {
-            span.record("otel.name", format!("{method} {route}"));
+            context.span().update_name(format!("{method} {route}"));
             span.record("http.route", route);
         }
-        None => {
-            span.record("otel.name", method);
-        }
+        None => context.span().update_name(method),
     }
     match status {
         Some(status) => {
@@ -74,6 +75,11 @@ pub fn answered(
             span.record("error.type", "cancelled");
         }
     }
+}
+
+/// The semantic conventions have words of their own for a method that HTTP does not define.
+fn known(method: &'static str) -> Option<&'static str> {
+    (method != "other").then_some(method)
 }
 
 /// The span of one export of a signal; none for traces.

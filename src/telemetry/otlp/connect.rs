@@ -34,6 +34,12 @@ pub enum ConnectError {
         #[source]
         source: std::io::Error,
     },
+    /// A file that should hold certificates holds none.
+    #[error("{path} holds no certificate in PEM")]
+    NoCertificate {
+        /// The file.
+        path: String,
+    },
     /// No HTTP client, most often because of TLS: a file that holds no certificate, or a system without authorities.
     #[error("no HTTP client for the push")]
     Http(#[source] reqwest::Error),
@@ -108,7 +114,7 @@ pub(super) fn logs(connection: &Connection, reason: &Reason) -> Result<opentelem
 /// What is wrong with one of the files, and with which.
 pub fn check_tls(tls: &Tls) -> Result<(), String> {
     for path in tls.files() {
-        read(path).map_err(|error| format!("{}", ErrorChain(&error)))?;
+        read(path).map_err(|error| ErrorChain(&error).to_string())?;
     }
     let client =
         tls_for_http(reqwest::Client::builder(), tls).and_then(|builder| builder.build().map_err(ConnectError::Http));
@@ -128,7 +134,11 @@ fn read(path: &Path) -> Result<Vec<u8>, ConnectError> {
 fn tls_for_http(builder: reqwest::ClientBuilder, tls: &Tls) -> Result<reqwest::ClientBuilder, ConnectError> {
     let mut builder = builder;
     if let Some(path) = &tls.authorities {
-        builder = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&read(path)?).map_err(ConnectError::Http)?);
+        let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?).map_err(ConnectError::Http)?;
+        if certificates.is_empty() {
+            return Err(ConnectError::NoCertificate { path: path.display().to_string() });
+        }
+        builder = builder.tls_certs_only(certificates);
     }
     if let Some((certificate, key)) = &tls.identity {
         let pem = [read(key)?, b"\n".to_vec(), read(certificate)?].concat();
