@@ -220,100 +220,95 @@ pub(super) fn settings() -> impl Iterator<Item = Setting> {
         .chain(connection!(metrics, "metrics_", "metrics"))
         .chain(connection!(traces, "traces_", "traces"))
         .chain(connection!(logs, "logs_", "logs"))
-        .chain(signals())
+        .chain(SIGNALS)
         .chain(batching!(spans, "bsp", "spans", "5000"))
         .chain(batching!(log_records, "blrp", "log lines", "1000"))
 }
 
-fn signals() -> [Setting; 12] {
-    [
-        Setting {
-            shape: Shape::Boolean,
-            ..number("otel_sdk_disabled", "false", "BOOL", "Pushes nothing, whatever else is set", BOOLEAN, |draft, text| {
-                put(&mut draft.otel.disabled, plain::boolean(text))
-            })
+/// What is not about a connection.
+const SIGNALS: [Setting; 12] = [
+    Setting {
+        shape: Shape::Boolean,
+        ..number("otel_sdk_disabled", "false", "BOOL", "Pushes nothing, whatever else is set", BOOLEAN, |draft, text| {
+            put(&mut draft.otel.disabled, plain::boolean(text))
+        })
+    },
+    text("otel_metrics_exporter", "NAME", "Whether metrics are pushed; default: otlp", EXPORTER, |draft, text| {
+        put(&mut draft.otel.push_metrics, value::exporter(text))
+    }),
+    text("otel_traces_exporter", "NAME", "Whether traces are pushed; default: otlp", EXPORTER, |draft, text| {
+        put(&mut draft.otel.push_traces, value::exporter(text))
+    }),
+    text(
+        "otel_logs_exporter",
+        "NAME",
+        "Whether log lines are pushed; default: none, or otlp where logs have an endpoint of their own",
+        EXPORTER,
+        |draft, text| put(&mut draft.otel.push_logs, value::exporter(text).map(Some)),
+    ),
+    text("otel_service_name", "NAME", "service.name in what is pushed", "1 to 128 bytes", |draft, text| {
+        put(&mut draft.otel.service_name, plain::label(text).map(Some))
+    }),
+    Setting {
+        shape: Shape::List,
+        ..text(
+            "otel_resource_attributes",
+            "PAIRS",
+            "What is said about this process in all that is pushed",
+            "key=value, separated by commas, values percent-encoded",
+            |draft, text| put(&mut draft.otel.attributes, value::attributes(text)),
+        )
+    },
+    number(
+        "otel_metric_export_interval",
+        "60000",
+        "MS",
+        "From one push of metrics to the next",
+        MILLISECONDS,
+        |draft, text| put(&mut draft.otel.interval, value::milliseconds(text)),
+    ),
+    number(
+        "otel_metric_export_timeout",
+        "30000",
+        "MS",
+        "How long one push of metrics may take at most",
+        MILLISECONDS,
+        |draft, text| put(&mut draft.otel.export_timeout, value::milliseconds(text)),
+    ),
+    text(
+        "otel_exporter_otlp_metrics_temporality_preference",
+        "NAME",
+        "Whether metrics are pushed as totals or as increments; default: cumulative",
+        "cumulative, delta or lowmemory",
+        |draft, text| put(&mut draft.otel.temporality, value::temporality(text)),
+    ),
+    text(
+        "otel_traces_sampler",
+        "NAME",
+        "Which traces are recorded; default: parentbased_always_on",
+        "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or parentbased_traceidratio",
+        |draft, text| put(&mut draft.otel.sampler, value::sampler(text)),
+    ),
+    number(
+        "otel_traces_sampler_arg",
+        "",
+        "SHARE",
+        "Share of the traces that the traceidratio samplers record; default: 1",
+        "0 to 1",
+        |draft, text| put(&mut draft.otel.sampler_share, value::share(text).map(Some)),
+    ),
+    // Not a setting of ours; kept so that images which set it for all their services start.
+    text(
+        "otel_propagators",
+        "NAMES",
+        "How callers say which trace they belong to; only tracecontext has an effect",
+        "tracecontext, baggage or none, separated by commas",
+        |_, text| {
+            let known = |name: &str| matches!(name.trim(), "tracecontext" | "baggage" | "none");
+            if text.split(',').all(known) { Ok(()) } else { Err("has a propagator that this agent does not know".into()) }
         },
-        text("otel_metrics_exporter", "NAME", "Whether metrics are pushed; default: otlp", EXPORTER, |draft, text| {
-            put(&mut draft.otel.push_metrics, value::exporter(text))
-        }),
-        text("otel_traces_exporter", "NAME", "Whether traces are pushed; default: otlp", EXPORTER, |draft, text| {
-            put(&mut draft.otel.push_traces, value::exporter(text))
-        }),
-        text(
-            "otel_logs_exporter",
-            "NAME",
-            "Whether log lines are pushed; default: none, or otlp where logs have an endpoint of their own",
-            EXPORTER,
-            |draft, text| put(&mut draft.otel.push_logs, value::exporter(text).map(Some)),
-        ),
-        text("otel_service_name", "NAME", "service.name in what is pushed", "1 to 128 bytes", |draft, text| {
-            put(&mut draft.otel.service_name, plain::label(text).map(Some))
-        }),
-        Setting {
-            shape: Shape::List,
-            ..text(
-                "otel_resource_attributes",
-                "PAIRS",
-                "What is said about this process in all that is pushed",
-                "key=value, separated by commas, values percent-encoded",
-                |draft, text| put(&mut draft.otel.attributes, value::attributes(text)),
-            )
-        },
-        number(
-            "otel_metric_export_interval",
-            "60000",
-            "MS",
-            "From one push of metrics to the next",
-            MILLISECONDS,
-            |draft, text| put(&mut draft.otel.interval, value::milliseconds(text)),
-        ),
-        number(
-            "otel_metric_export_timeout",
-            "30000",
-            "MS",
-            "How long one push of metrics may take at most",
-            MILLISECONDS,
-            |draft, text| put(&mut draft.otel.export_timeout, value::milliseconds(text)),
-        ),
-        text(
-            "otel_exporter_otlp_metrics_temporality_preference",
-            "NAME",
-            "Whether metrics are pushed as totals or as increments; default: cumulative",
-            "cumulative, delta or lowmemory",
-            |draft, text| put(&mut draft.otel.temporality, value::temporality(text)),
-        ),
-        text(
-            "otel_traces_sampler",
-            "NAME",
-            "Which traces are recorded; default: parentbased_always_on",
-            "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or parentbased_traceidratio",
-            |draft, text| put(&mut draft.otel.sampler, value::sampler(text)),
-        ),
-        number(
-            "otel_traces_sampler_arg",
-            "",
-            "SHARE",
-            "Share of the traces that the traceidratio samplers record; default: 1",
-            "0 to 1",
-            |draft, text| put(&mut draft.otel.sampler_share, value::share(text).map(Some)),
-        ),
-        // Not a setting of ours; kept so that images which set it for all their services start.
-        text(
-            "otel_propagators",
-            "NAMES",
-            "How callers say which trace they belong to; only tracecontext has an effect",
-            "tracecontext, baggage or none, separated by commas",
-            |_, text| {
-                let known = |name: &str| matches!(name.trim(), "tracecontext" | "baggage" | "none");
-                if text.split(',').all(known) {
-                    Ok(())
-                } else {
-                    Err("has a propagator that this agent does not know".into())
-                }
-            },
-        ),
-    ]
-}
+    ),
+];
 
 #[cfg(test)]
 mod tests;

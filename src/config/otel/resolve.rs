@@ -1,7 +1,7 @@
 //! From the settings as they were given to what each signal's push is told.
 
 use super::{ConnectionDraft, OtelDraft, SamplerName};
-use crate::telemetry::otlp::{Connection, Headers, OtlpSettings, Protocol, Root, Sampler, Tls, check_tls};
+use crate::telemetry::otlp::{Connection, OtlpSettings, Protocol, Root, Sampler, Tls, check_tls};
 
 /// How long an export may take unless something else is said; the standard's own default.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -113,7 +113,7 @@ fn connection(own: &ConnectionDraft, all: &ConnectionDraft, names: &Names, wrong
     Some(Connection {
         endpoint,
         protocol,
-        headers: own.headers.clone().or_else(|| all.headers.clone()).unwrap_or(Headers::default()),
+        headers: own.headers.clone().or_else(|| all.headers.clone()).unwrap_or_default(),
         gzip: own.gzip.or(all.gzip).unwrap_or(false),
         timeout: own.timeout.or(all.timeout).unwrap_or(TIMEOUT),
         tls,

@@ -65,22 +65,22 @@ impl Carrier {
         let span = spans::export(self.signal.as_str());
         let outcome = self.runtime.block_on(async { tokio::time::timeout(self.timeout, export).await });
         let reason = self.reason.take();
-        let outcome = match outcome {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(OTelSdkError::InternalFailure(said))) => Err(match reason {
+        let failure = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(OTelSdkError::InternalFailure(said))) => Some(match reason {
                 Some(reason) => format!("{said}: {reason}"),
                 None => said,
             }),
-            Ok(Err(other)) => Err(other.to_string()),
-            Err(_elapsed) => Err(format!("no answer within {:?}", self.timeout)),
+            Ok(Err(other)) => Some(other.to_string()),
+            Err(_elapsed) => Some(format!("no answer within {:?}", self.timeout)),
         };
-        spans::exported(&span, outcome.is_ok());
-        self.report.note(self.signal, outcome.as_ref().map(|()| ()).map_err(String::as_str));
+        spans::exported(&span, failure.is_none());
+        self.report.note(self.signal, failure.as_deref());
     }
 
     /// Notes an export that did not come to be sent.
     fn failed(&self, error: &OTelSdkError) {
-        self.report.note(self.signal, Err(&error.to_string()));
+        self.report.note(self.signal, Some(&error.to_string()));
     }
 }
 

@@ -84,18 +84,18 @@ impl Report {
             .build();
     }
 
-    /// Notes one export.
-    pub fn note(&self, signal: Signal, outcome: Result<(), &str>) {
+    /// Notes one export, and why it failed if it did.
+    pub fn note(&self, signal: Signal, failure: Option<&str>) {
         let counts = &self.signals[signal as usize];
-        let count = if outcome.is_ok() { &counts.ok } else { &counts.failed };
+        let count = if failure.is_none() { &counts.ok } else { &counts.failed };
         count.fetch_add(1, Ordering::Relaxed);
         let line = {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.next_line(signal, outcome.is_ok(), Instant::now())
+            told.next_line(signal, failure.is_none(), Instant::now())
         };
         match line {
             Some(Line::Failing([metrics, traces, logs])) => tracing::warn!(
-                error = outcome.err().unwrap_or("the export of another signal failed"),
+                error = failure.unwrap_or("the export of another signal failed"),
                 last = signal.as_str(),
                 metrics,
                 traces,

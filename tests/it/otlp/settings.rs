@@ -115,5 +115,5 @@ fn without_an_endpoint_no_thread_is_there_for_it() {
     let telemetry = |name: &String| name.starts_with("otlp") || name.starts_with("OpenTelemetry");
     assert_eq!(names(&agent).iter().filter(|name| telemetry(name)).count(), 0);
     let pushing = pushing(&Collector::http()).start();
-    assert!(names(&pushing).iter().any(|name| telemetry(name)));
+    assert!(names(&pushing).iter().any(telemetry));
 }
