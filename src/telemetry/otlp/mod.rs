@@ -15,7 +15,7 @@ mod resource;
 mod settings;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry::metrics::Meter;
 use opentelemetry::trace::TracerProvider;
@@ -35,6 +35,8 @@ use super::moment::Source;
 
 /// What all signals together may take at the end, whatever the collector does.
 pub const FLUSH_MAX: Duration = Duration::from_secs(3);
+/// The part of it that is kept for spans, which come last.
+const SPANS_WAIT: Duration = Duration::from_secs(1);
 
 /// What pushes.
 #[derive(Debug)]
@@ -122,17 +124,21 @@ impl Otlp {
 
     /// Sends what is there, and stops. Blocks for [`FLUSH_MAX`] at most.
     pub(super) fn shutdown(&self) {
+        let deadline = Instant::now() + FLUSH_MAX;
         std::thread::scope(|scope| {
             if let Some(pushing) = self.pushing.get() {
-                scope.spawn(|| pushing.stop(FLUSH_MAX));
-            }
-            if let Some(tracers) = &self.tracers {
-                scope.spawn(|| tracers.shutdown_with_timeout(FLUSH_MAX).map_err(|error| told("spans", &error)));
+                scope.spawn(|| pushing.stop(FLUSH_MAX - SPANS_WAIT));
             }
             if let Some(loggers) = &self.loggers {
-                scope.spawn(|| loggers.shutdown_with_timeout(FLUSH_MAX).map_err(|error| told("log lines", &error)));
+                let stop = || loggers.shutdown_with_timeout(FLUSH_MAX - SPANS_WAIT);
+                scope.spawn(move || stop().map_err(|error| told("log lines", &error)));
             }
         });
+        // Last, since the exports above make spans.
+        if let Some(tracers) = &self.tracers {
+            let wait = deadline.saturating_duration_since(Instant::now());
+            let _ = tracers.shutdown_with_timeout(wait).map_err(|error| told("spans", &error));
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Push>> {

@@ -43,10 +43,33 @@ fn a_request_is_a_child_of_its_caller_by_the_semantic_conventions() {
         ("url.path", "/costs/daily"),
         ("url.scheme", "http"),
         ("client.address", "127.0.0.1"),
+        ("server.address", "127.0.0.1"),
+        ("server.port", &agent.addr().port().to_string()),
     ] {
         assert_eq!(attributes.get(key).map(String::as_str), Some(value), "{key} in {attributes:?}");
     }
     assert!(!attributes.keys().any(|key| key.starts_with("otel.")), "{attributes:?}");
+}
+
+#[test]
+fn a_clean_end_says_nothing_of_its_own_and_loses_no_span() {
+    let collector = Collector::http();
+    let mut agent = pushing(&collector)
+        .env("OTEL_LOGS_EXPORTER", "otlp")
+        .env("OTEL_BSP_SCHEDULE_DELAY", "600000")
+        .env("OTEL_BLRP_SCHEDULE_DELAY", "600000")
+        .env("OTEL_METRIC_EXPORT_INTERVAL", "600000")
+        .start();
+    ask(&agent, "GET", "/budgets", "01");
+    assert_eq!((collector.spans().len(), collector.metrics().len()), (0, 0));
+    assert_eq!(agent.terminate().code(), Some(0));
+    let names: Vec<String> = collector.spans().into_iter().map(|span| span.name).collect();
+    for name in ["GET /budgets", "export metrics", "export logs"] {
+        assert!(names.iter().any(|known| known == name), "{name} in {names:?}");
+    }
+    assert_eq!((collector.metrics().len(), collector.wait_for_log("stopping").severity_text.as_str()), (1, "INFO"));
+    let log = agent.log();
+    assert!(log.lines().all(|line| line.contains("listening") || line.contains("stopping")), "{log}");
 }
 
 #[test]
