@@ -223,6 +223,10 @@ impl Layers {
                 self.warnings.push(format!("{key} is otlp, but without an endpoint nothing is pushed"));
             }
         }
+        let pushed = [&otlp.metrics, &otlp.traces, &otlp.logs].into_iter().flatten();
+        for endpoint in otel::suspicious(pushed) {
+            self.warnings.push(format!("{endpoint}: port 4317 is the one of gRPC, and the protocol is http/protobuf"));
+        }
         let unknown =
             sources.environment.keys().filter(|name| name.starts_with("OTEL_") && sources.variable(name).is_some());
         for name in unknown.filter(|name| Setting::find(&name.to_ascii_lowercase()).is_none()) {

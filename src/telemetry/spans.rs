@@ -21,11 +21,11 @@ use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// Bytes of a path that a span keeps; thousands of spans wait when the collector is slow.
-const PATH_BYTES_MAX: usize = 256;
+pub const PATH_BYTES_MAX: usize = 256;
 /// Longest host name (RFC 1035).
-const HOST_BYTES_MAX: usize = 253;
+pub const HOST_BYTES_MAX: usize = 253;
 /// Longest `traceparent` or `tracestate` that is heard; what the standard asks one to pass on.
-const TRACE_HEADER_BYTES_MAX: usize = 512;
+pub const TRACE_HEADER_BYTES_MAX: usize = 512;
 
 /// What the headers say about the caller's trace.
 struct Caller<'a>(&'a HeaderMap);

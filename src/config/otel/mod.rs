@@ -13,7 +13,7 @@ use super::table::{Draft, Setting, Shape, put};
 use super::value as plain;
 use crate::telemetry::otlp::{Batching, Headers, OtlpSettings, Protocol, Temporality};
 
-pub(super) use resolve::{Wrong, resolve};
+pub(super) use resolve::{Wrong, resolve, suspicious};
 
 /// What is known of a connection before the signals' settings are put over those for all.
 #[derive(Clone, Debug, Default)]

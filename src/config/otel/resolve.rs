@@ -1,5 +1,7 @@
 //! From the settings as they were given to what each signal's push is told.
 
+use std::collections::BTreeSet;
+
 use super::{ConnectionDraft, OtelDraft, SamplerName};
 use crate::telemetry::otlp::{Connection, OtlpSettings, Protocol, Root, Sampler, Tls, check_tls};
 
@@ -129,6 +131,15 @@ fn endpoint(own: &ConnectionDraft, all: &ConnectionDraft, protocol: Protocol, na
         }
         (None, endpoint) => endpoint.clone(),
     }
+}
+
+/// Endpoints where the port of the other protocol is asked, the usual mistake; each once.
+pub(in crate::config) fn suspicious<'a>(connections: impl Iterator<Item = &'a Connection>) -> BTreeSet<&'a str> {
+    let is_odd = |to: &&Connection| {
+        let authority = to.endpoint.split('/').nth(2).unwrap_or_default();
+        to.protocol == Protocol::HttpProtobuf && authority.ends_with(":4317")
+    };
+    connections.filter(is_odd).map(|to| to.endpoint.as_str()).collect()
 }
 
 fn path_of(endpoint: &str) -> &str {

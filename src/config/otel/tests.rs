@@ -194,6 +194,14 @@ fn settings_that_do_not_go_together_are_refused() {
 }
 
 #[test]
+fn the_port_of_the_other_protocol_is_a_warning() {
+    let warnings = good(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://c:4317/v1/metrics")]).warnings;
+    assert_eq!(warnings, ["http://c:4317/v1/metrics: port 4317 is the one of gRPC, and the protocol is http/protobuf"]);
+    let grpc = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
+    assert!(good(&grpc).warnings.is_empty());
+}
+
+#[test]
 fn a_standard_name_without_effect_is_a_warning() {
     let config = good(&[("OTEL_EXPORTER_OTLP_INSECURE", "true"), ("OTEL_LOG_LEVEL", ""), ("OTEL_PROPAGATORS", "baggage")]);
     assert_eq!(config.warnings, ["OTEL_EXPORTER_OTLP_INSECURE has no effect on this agent"]);

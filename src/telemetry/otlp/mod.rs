@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::metrics::Meter;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::logs::{BatchConfigBuilder as LogBatchConfig, BatchLogProcessor, SdkLoggerProvider};
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanLimits};
 use tokio::runtime::{Builder, Handle};
 
 use carrier::{Carrier, Reason};
@@ -37,6 +37,10 @@ use super::moment::Source;
 pub const FLUSH_MAX: Duration = Duration::from_secs(3);
 /// The part of it that is kept for spans, which come last.
 const SPANS_WAIT: Duration = Duration::from_secs(1);
+/// Threads that drive the connections of all signals.
+const DRIVERS: usize = 1;
+/// Names that are looked up at once; further ones wait, within the time-out of their export.
+const LOOKUPS_MAX: usize = 1;
 
 /// What pushes.
 #[derive(Debug)]
@@ -68,8 +72,8 @@ impl Otlp {
             return Ok(None);
         }
         let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(1)
+            .worker_threads(DRIVERS)
+            .max_blocking_threads(LOOKUPS_MAX)
             .thread_name("otlp")
             .enable_all()
             .build()
@@ -193,6 +197,8 @@ impl Parts {
         Ok(SdkTracerProvider::builder()
             .with_resource(resource.clone())
             .with_sampler(opentelemetry_sdk::trace::Sampler::from(settings.sampler))
+            // The library would look for other limits in the environment, where nobody checks them.
+            .with_span_limits(SpanLimits::default())
             .with_span_processor(processor)
             .build())
     }

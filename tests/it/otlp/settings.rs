@@ -1,7 +1,9 @@
 //! `OTEL_*` settings from outside: refused as a whole, never printed; TLS; what exists only with an endpoint.
 
+use std::time::Duration;
+
 use super::{pushing, pushing_to};
-use crate::support::{Collector, Identity, Setup};
+use crate::support::{Collector, Identity, ServerTls, Setup, within};
 
 #[test]
 fn every_problem_is_reported_at_once_with_78_and_without_secrets() {
@@ -59,13 +61,27 @@ fn a_file_for_tls_that_is_none_is_refused() {
     }
 }
 
+/// A receiver of each protocol.
+fn both(tls: &ServerTls) -> [(Collector, &'static str); 2] {
+    [(Collector::https(tls), "http/protobuf"), (Collector::grpc_with_tls(tls), "grpc")]
+}
+
+#[track_caller]
+fn assert_gets_nothing(collector: &Collector, setup: &Setup) {
+    let agent = setup.start();
+    within(Duration::from_secs(30), "exports fail", || {
+        let labels = [("signal", "metrics"), ("result", "failed")];
+        (agent.metrics().get("lead_factory_otlp_exports_total", &labels)? >= 1.0).then_some(())
+    });
+    assert_eq!(collector.metrics().len(), 0);
+}
+
 #[test]
 fn a_collector_with_a_certificate_of_ones_own_is_trusted_when_told() {
-    let identity = Identity::new();
-    for (collector, protocol) in
-        [(Collector::https(&identity), "http/protobuf"), (Collector::grpc_with_tls(&identity), "grpc")]
-    {
+    let (identity, other) = (Identity::new(), Identity::new());
+    for (collector, protocol) in both(&ServerTls { identity: &identity, clients: None }) {
         let setup = pushing(&collector).env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol);
+        assert_gets_nothing(&collector, &setup.clone().env("OTEL_EXPORTER_OTLP_CERTIFICATE", other.certificate()));
         let agent = setup.env("OTEL_EXPORTER_OTLP_CERTIFICATE", identity.certificate()).start();
         collector.wait_for_pushes(2);
         agent.assert_healthy();
@@ -73,18 +89,17 @@ fn a_collector_with_a_certificate_of_ones_own_is_trusted_when_told() {
 }
 
 #[test]
-fn a_collector_with_a_certificate_of_somebody_else_gets_nothing() {
-    let (identity, other) = (Identity::new(), Identity::new());
-    for (collector, protocol) in
-        [(Collector::https(&identity), "http/protobuf"), (Collector::grpc_with_tls(&identity), "grpc")]
-    {
-        let setup = pushing(&collector).env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol);
-        let agent = setup.env("OTEL_EXPORTER_OTLP_CERTIFICATE", other.certificate()).start();
-        crate::support::within(std::time::Duration::from_secs(30), "exports fail", || {
-            let labels = [("signal", "metrics"), ("result", "failed")];
-            (agent.metrics().get("lead_factory_otlp_exports_total", &labels)? >= 1.0).then_some(())
-        });
-        assert_eq!(collector.metrics().len(), 0);
+fn a_collector_that_asks_who_we_are_is_told() {
+    let (identity, ours) = (Identity::new(), Identity::new());
+    for (collector, protocol) in both(&ServerTls { identity: &identity, clients: Some(&ours) }) {
+        let setup = pushing(&collector)
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+            .env("OTEL_EXPORTER_OTLP_CERTIFICATE", identity.certificate());
+        assert_gets_nothing(&collector, &setup);
+        let setup = setup.env("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", ours.certificate());
+        let agent = setup.env("OTEL_EXPORTER_OTLP_CLIENT_KEY", ours.key()).start();
+        collector.wait_for_pushes(2);
+        agent.assert_healthy();
     }
 }
 

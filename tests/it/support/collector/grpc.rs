@@ -16,16 +16,20 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
-use super::{Got, Identity, Kept};
+use super::{Got, Kept, ServerTls};
 
 /// Takes all three services.
 #[derive(Clone)]
 struct Service(Arc<Kept>);
 
-pub fn listen(kept: Arc<Kept>, identity: Option<&Identity>) -> SocketAddr {
-    let tls = identity.map(|identity| {
-        let identity = tonic::transport::Identity::from_pem(&identity.certificate_pem, &identity.key_pem);
-        ServerTlsConfig::new().identity(identity)
+pub fn listen(kept: Arc<Kept>, tls: Option<&ServerTls>) -> SocketAddr {
+    let tls = tls.map(|tls| {
+        let identity = tonic::transport::Identity::from_pem(&tls.identity.certificate_pem, &tls.identity.key_pem);
+        let config = ServerTlsConfig::new().identity(identity);
+        match tls.clients {
+            Some(clients) => config.client_ca_root(tonic::transport::Certificate::from_pem(&clients.certificate_pem)),
+            None => config,
+        }
     });
     let (bound, addr) = sync_channel(1);
     std::thread::spawn(move || {

@@ -10,15 +10,15 @@ use prost::Message;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{Got, Identity, Kept, Manner};
+use super::{Got, Kept, Manner, ServerTls};
 
 /// Between two bytes of an answer that never ends.
 const DRIP: Duration = Duration::from_millis(100);
 
-pub fn listen(kept: Arc<Kept>, manner: Manner, identity: Option<&Identity>) -> SocketAddr {
+pub fn listen(kept: Arc<Kept>, manner: Manner, tls: Option<&ServerTls>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
-    let tls = identity.map(server_tls);
+    let tls = tls.map(server_tls);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             *kept.connections.lock().unwrap() += 1;
@@ -36,12 +36,22 @@ pub fn listen(kept: Arc<Kept>, manner: Manner, identity: Option<&Identity>) -> S
     addr
 }
 
-fn server_tls(identity: &Identity) -> Arc<rustls::ServerConfig> {
-    let certificate = CertificateDer::from_pem_slice(identity.certificate_pem.as_bytes()).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).unwrap();
+fn server_tls(tls: &ServerTls) -> Arc<rustls::ServerConfig> {
+    let certificate = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(tls.identity.key_pem.as_bytes()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
+    let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = match tls.clients {
+        Some(clients) => {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(certificate(&clients.certificate_pem)).unwrap();
+            let asks = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            config.with_client_cert_verifier(asks.build().unwrap())
+        }
+        None => config.with_no_client_auth(),
+    };
+    Arc::new(config.with_single_cert(vec![certificate(&tls.identity.certificate_pem)], key).unwrap())
 }
 
 /// What a connection is, for those who only read and write.

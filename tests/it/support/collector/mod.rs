@@ -62,6 +62,12 @@ pub enum Manner {
     Refuses(u16),
 }
 
+/// Who a receiver is, and whom alone it serves, if it asks.
+pub struct ServerTls<'a> {
+    pub identity: &'a Identity,
+    pub clients: Option<&'a Identity>,
+}
+
 /// A certificate for `localhost`, signed by itself.
 pub struct Identity {
     folder: tempfile::TempDir,
@@ -82,9 +88,9 @@ impl Collector {
         Self { scheme: "http", addr: http::listen(Arc::clone(&kept), manner, None), kept }
     }
 
-    pub fn https(identity: &Identity) -> Self {
+    pub fn https(tls: &ServerTls) -> Self {
         let kept = Arc::<Kept>::default();
-        Self { scheme: "https", addr: http::listen(Arc::clone(&kept), Manner::Takes, Some(identity)), kept }
+        Self { scheme: "https", addr: http::listen(Arc::clone(&kept), Manner::Takes, Some(tls)), kept }
     }
 
     /// Takes gRPC.
@@ -93,9 +99,9 @@ impl Collector {
         Self { scheme: "http", addr: grpc::listen(Arc::clone(&kept), None), kept }
     }
 
-    pub fn grpc_with_tls(identity: &Identity) -> Self {
+    pub fn grpc_with_tls(tls: &ServerTls) -> Self {
         let kept = Arc::<Kept>::default();
-        Self { scheme: "https", addr: grpc::listen(Arc::clone(&kept), Some(identity)), kept }
+        Self { scheme: "https", addr: grpc::listen(Arc::clone(&kept), Some(tls)), kept }
     }
 
     /// By name, since certificates are for one.
