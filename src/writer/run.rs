@@ -190,8 +190,11 @@ impl Loop {
             return Ok(());
         }
         let start = Instant::now();
-        tracing::info_span!("ledger commit", events = commit.events.len(), sums = commit.pairs.len())
-            .in_scope(|| self.ledger.commit(&commit, now))?;
+        let span = commit_span(&commit);
+        if let Err(error) = span.in_scope(|| self.ledger.commit(&commit, now)) {
+            span.record("otel.status_code", "ERROR");
+            return Err(error);
+        }
         self.instruments.committed(start.elapsed(), commit.events.len());
         for event in &commit.events {
             self.instruments.called(event, &next.views.series);
@@ -315,6 +318,12 @@ fn group_span(group: &Group) -> tracing::Span {
     }
     let events = || group.batches.iter().map(|(events, _)| events.len()).sum::<usize>();
     tracing::info_span!(parent: None, "group commit", batches = group.batches.len(), events = events())
+}
+
+/// What the transaction costs, its sync included.
+fn commit_span(commit: &Commit) -> tracing::Span {
+    let (events, sums) = (commit.events.len(), commit.pairs.len());
+    tracing::info_span!("ledger commit", events, sums, "otel.status_code" = tracing::field::Empty)
 }
 
 /// The sums that a group of events changes.

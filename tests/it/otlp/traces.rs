@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use super::pushing;
-use crate::support::{Collector, Setup, TestAgent, texts, within};
+use crate::support::{Collector, Conn, Setup, TestAgent, texts, within};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
@@ -83,6 +83,24 @@ fn requests_that_nobody_knows_have_few_names() {
     assert_eq!((attributes["url.path"].as_str(), attributes.get("http.route")), ("/secret/123", None));
     let span = collector.wait_for_span("of a method that HTTP does not know", named("HTTP /costs/daily"));
     assert_eq!(texts(&span.attributes)["http.request.method"], "_OTHER");
+}
+
+#[test]
+fn a_request_whose_client_hung_up_says_so() {
+    let collector = Collector::http();
+    // The answer waits for the disk for long enough to be given up before it is there.
+    let agent = pushing(&collector).with_injected_faults(&["fsync,fdatasync:delay_exit=1000000"]).start();
+    let body = r#"{"id":"a","service":"s","amount_usd":1}"#;
+    let mut conn = Conn::open(agent.addr()).unwrap();
+    let head = "POST /costs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json";
+    conn.send(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
+    drop(conn);
+    // It may be given up before it was routed.
+    let span = collector.wait_for_span("the request's", |span| span.name.starts_with("POST"));
+    let attributes = texts(&span.attributes);
+    assert_eq!(attributes.get("error.type").map(String::as_str), Some("cancelled"), "{attributes:?}");
+    assert_eq!(attributes.get("http.response.status_code"), None);
+    agent.assert_healthy();
 }
 
 #[test]
