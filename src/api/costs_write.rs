@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
 use uuid::{NoContext, Uuid};
 use warp::http::HeaderMap;
 use warp::http::header::CONTENT_TYPE;
@@ -16,52 +16,58 @@ use super::call::{BodyStream, Call};
 use super::instruments::{EventResult, Instruments};
 use super::problem::Problem;
 use super::query::Query;
-use crate::domain::CostEvent;
-use crate::ingest::{Format, IngestError, read_events};
-use crate::writer::{RecordError, Recorded};
+use crate::ingest::{Format, read_events};
+use crate::writer::{Outcome, RecordError, Recorded};
 
 /// Bodies up to this size are read where they arrive, which takes less than a millisecond; larger ones beside the async threads,
 /// so that they delay nobody else's answer.
 const INLINE_BYTES_MAX: usize = 32 * 1024;
 
+/// The answer to a recorded batch.
+#[derive(Serialize)]
+struct Accepted {
+    accepted: usize,
+    duplicates: usize,
+}
+
 pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     Query::of(&call, &[])?;
     let format = format_of(&call.headers)?;
-    let HeldBody { bytes, share } = state.bodies.read(&call.headers, body).await?;
-    // A task of its own: a client that hangs up from here on cancels its wait, while its events are still recorded, counted, and
-    // accounted for in memory until they are.
-    let work = tokio::spawn(async move {
-        let recorded = read_and_record(&state, format, bytes).await;
-        drop(share);
-        recorded
-    });
-    let recorded = work.await.unwrap_or(Err(Problem::Internal))?;
-    Ok(answer::json(&json!({ "accepted": recorded.accepted, "duplicates": recorded.duplicates })))
+    let body = state.bodies.read(&call.headers, body).await?;
+    let is_large = body.bytes.len() > INLINE_BYTES_MAX;
+    let queue = move || queue(&state, format, body);
+    // From here on a client that hangs up cancels its wait, while its events are still recorded, counted, and accounted for in
+    // memory until they are.
+    let queued =
+        if is_large { tokio::task::spawn_blocking(queue).await.map_err(|_panicked| Problem::Internal)? } else { queue() };
+    let recorded = match queued? {
+        Some(answer) => answer.await?,
+        None => Recorded { accepted: 0, duplicates: 0 },
+    };
+    Ok(answer::json(&Accepted { accepted: recorded.accepted, duplicates: recorded.duplicates }))
 }
 
-async fn read_and_record(state: &State, format: Format, bytes: Vec<u8>) -> Result<Recorded, Problem> {
-    let events = match read(state, format, bytes).await? {
-        Ok(events) => events,
-        Err(error) => {
+/// Reads the events of a body and queues them for the ledger; `None` when there are none.
+fn queue(
+    state: &Arc<State>,
+    format: Format,
+    HeldBody { bytes, share }: HeldBody,
+) -> Result<Option<impl Future<Output = Outcome> + Send + use<>>, Problem> {
+    let received_at = state.clock.now();
+    let events =
+        read_events(format, &bytes, received_at, &state.limits, &mut || new_id(received_at)).inspect_err(|error| {
             state.instruments.count_events(format.as_str(), EventResult::Rejected, error.events_seen());
-            return Err(error.into());
-        }
-    };
+        })?;
     let count = events.len();
     if count == 0 {
-        return Ok(Recorded { accepted: 0, duplicates: 0 });
+        return Ok(None);
     }
-    let outcome = state.writer.record(events).await;
-    count_outcome(&state.instruments, format, count, &outcome);
-    Ok(outcome?)
-}
-
-/// The events of a body, or why there are none.
-async fn read(state: &State, format: Format, bytes: Vec<u8>) -> Result<Result<Vec<CostEvent>, IngestError>, Problem> {
-    let (limits, received_at) = (Arc::clone(&state.limits), state.clock.now());
-    let is_large = bytes.len() > INLINE_BYTES_MAX;
-    let read = move || read_events(format, &bytes, received_at, &limits, &mut || new_id(received_at));
-    if is_large { tokio::task::spawn_blocking(read).await.map_err(|_panicked| Problem::Internal) } else { Ok(read()) }
+    let counting = Arc::clone(state);
+    let receipt = Box::new(move |outcome: &Outcome| {
+        count_outcome(&counting.instruments, format, count, outcome);
+        drop(share);
+    });
+    Ok(Some(state.writer.record(events, receipt)))
 }
 
 /// An id for an event that came without one: a UUIDv7, which sorts by time as the ledger likes it.
@@ -72,7 +78,7 @@ fn new_id(now: Timestamp) -> Box<str> {
 }
 
 /// Counts events, not requests: of a refused batch, the conflicting ones as such and the rest as rejected.
-fn count_outcome(instruments: &Instruments, format: Format, count: usize, outcome: &Result<Recorded, RecordError>) {
+fn count_outcome(instruments: &Instruments, format: Format, count: usize, outcome: &Outcome) {
     let format = format.as_str();
     match outcome {
         Ok(recorded) => {

@@ -11,7 +11,7 @@ use super::answer;
 use super::call::Call;
 use super::problem::Problem;
 use super::query::Query;
-use crate::budget::{GateVerdict, judge};
+use crate::budget::GateVerdict;
 use crate::domain::GateMode;
 use crate::views::Published;
 
@@ -55,7 +55,7 @@ pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Respon
 
 fn status_at(published: &Published, now: Timestamp) -> Status {
     let standings = published.standings(now);
-    let verdict = judge(&published.policy, &standings);
+    let verdict = published.gate(now);
     let since = since(published, &verdict, now);
     let budgets = standings.into_iter().filter(|standing| standing.service.is_none()).map(|standing| GateBudget {
         threshold: standing.gate_at.percent(),

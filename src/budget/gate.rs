@@ -1,7 +1,7 @@
 //! The scaling gate: whether work that is not critical must stop.
 
-use super::{Policy, Standing};
-use crate::domain::GateMode;
+use super::{Budget, Policy};
+use crate::domain::{GateMode, Usd, nearest_f64_percent};
 
 /// The reason while no budget has reached its threshold.
 pub const REASON_BELOW: &str = "Below threshold";
@@ -19,22 +19,22 @@ pub struct GateVerdict {
     pub mode: GateMode,
 }
 
-/// The one rule of the gate: active while the utilization of any global budget is at or above its gate threshold.
-pub fn judge(policy: &Policy, standings: &[Standing]) -> GateVerdict {
+/// The one rule of the gate: active while the utilization of any global budget is at or above its gate threshold. `spent` says
+/// what a budget's current period has cost.
+pub fn judge(policy: &Policy, spent: impl Fn(&Budget) -> Usd) -> GateVerdict {
     if !policy.gate_enabled {
         return GateVerdict { active: false, reason: REASON_DISABLED.into(), mode: GateMode::Disabled };
     }
-    let reached: Vec<String> = standings
-        .iter()
-        .filter(|standing| standing.service.is_none() && standing.gate_at.reached(standing.spent_usd, standing.limit_usd))
-        .map(|standing| {
+    let global = policy.budgets.iter().filter(|budget| budget.service.is_none()).map(|budget| (budget, spent(budget)));
+    let reached: Vec<String> = global
+        .filter(|(budget, spent)| budget.gate_at.reached(*spent, budget.limit))
+        .map(|(budget, spent)| {
             format!(
-                "Budget {} is at {}% ({} of {} USD), at or above its gate threshold of {}%",
-                standing.name,
-                standing.utilization_percent,
-                standing.spent_usd,
-                standing.limit_usd,
-                standing.gate_at.percent()
+                "Budget {} is at {}% ({spent} of {} USD), at or above its gate threshold of {}%",
+                budget.name,
+                nearest_f64_percent(spent, budget.limit),
+                budget.limit,
+                budget.gate_at.percent()
             )
         })
         .collect();

@@ -30,7 +30,7 @@ pub use events::StoredEvent;
 pub use reader::{Attribute, Breakdown, KEYS_MAX, Reader, SumsByDay};
 pub use rows::PairRow;
 pub use settings::{RETENTION_DAYS_MIN, Settings};
-pub use store::{Change, Commit, Ledger, Summary};
+pub use store::{Change, Commit, KeyedEvent, Ledger, Summary};
 pub use verify::{VerifyReport, verify};
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::{check_digests, read_day_pairs, write_sums};
 use super::{LedgerError, OpenError, meta};
-use crate::domain::{BudgetZone, CostEvent, EventKey, GateChange, Pair, Sums, UsageKey};
+use crate::domain::{BudgetZone, CostEvent, GateChange, Pair, Sums, UsageKey};
 
 /// How long a statement waits for somebody else's lock. Short: an open transaction in an operator's shell must turn into a
 /// quick "send it again", not into a stalled queue.
@@ -57,11 +57,22 @@ pub struct Change<K, V> {
     pub after: V,
 }
 
+/// An event with what this ledger files it under, worked out once.
+#[derive(Clone, Debug)]
+pub struct KeyedEvent {
+    /// The event.
+    pub event: CostEvent,
+    /// The hash of its key. The same for equal keys; different keys may share one.
+    pub key_hash: u64,
+    /// The day it counts in.
+    pub day: Date,
+}
+
 /// Everything that one transaction writes.
 #[derive(Debug, Default)]
 pub struct Commit {
     /// New events, in the order in which they are recorded.
-    pub events: Vec<CostEvent>,
+    pub events: Vec<KeyedEvent>,
     /// The sums by day, service and operation that these events change.
     pub pairs: Vec<Change<(Date, Pair), Sums>>,
     /// The metric series that they change.
@@ -177,14 +188,19 @@ impl Ledger {
         self.days.get(&day).map_or(Ok(Vec::new()), |row| read_day_pairs(&self.connection, day, row))
     }
 
-    /// The event recorded under this key, if it is remembered.
+    /// An event with the hash under which this ledger looks for its id, and its day in this ledger's zone.
+    pub fn keyed(&self, event: CostEvent) -> KeyedEvent {
+        KeyedEvent { key_hash: self.ids.hash(&event.key), day: self.zone.day_of(event.time), event }
+    }
+
+    /// The event recorded under the same key, if it is remembered.
     ///
     /// # Errors
     /// The index or the event is damaged or cannot be read.
-    pub fn find(&self, key: &EventKey) -> Result<Option<StoredEvent>, LedgerError> {
-        for seq in self.ids.places(&self.connection, self.ids.hash(key))? {
+    pub fn find(&self, wanted: &KeyedEvent) -> Result<Option<StoredEvent>, LedgerError> {
+        for seq in self.ids.places(&self.connection, wanted.key_hash)? {
             let found = event_at(&self.connection, seq)?;
-            if found.as_ref().is_some_and(|stored| stored.event.key == *key) {
+            if found.as_ref().is_some_and(|stored| stored.event.key == wanted.event.key) {
                 return Ok(found);
             }
         }
@@ -198,15 +214,15 @@ impl Ledger {
     /// after `SyncFailed` end the process.
     pub fn commit(&mut self, commit: &Commit, recorded_at: Timestamp) -> Result<(), LedgerError> {
         // The connection is taken apart from the rest because a transaction borrows it.
-        let Self { connection, head, days, ids, zone, .. } = self;
+        let Self { connection, head, days, ids, .. } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for event in &commit.events {
+        for KeyedEvent { event, key_hash, day } in &commit.events {
             let seq = head.events + 1;
             let checksum = write_event(&transaction, seq, recorded_at, event)?;
             head.events = seq;
             head.event_chain = chain(head.event_chain, checksum);
             head.last_recorded_at = Some(recorded_at);
-            ids.add(ids.hash(&event.key), seq, zone.day_of(event.time));
+            ids.add(*key_hash, seq, *day);
             if seq % SEGMENT_EVENTS == 0 {
                 ids.close_segment(&transaction, Segment::number_of(seq), recorded_at, head.event_chain)?;
             }

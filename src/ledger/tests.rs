@@ -45,7 +45,7 @@ impl Fixture {
         for (key, after) in &self.series {
             commit.series.push(Change { key: key.clone(), before: series_before.get(key).copied(), after: *after });
         }
-        commit.events = events;
+        commit.events = events.into_iter().map(|event| ledger.keyed(event)).collect();
         ledger.commit(&commit, at).unwrap();
     }
 }
@@ -70,6 +70,11 @@ fn event(number: i64) -> CostEvent {
     }
 }
 
+#[track_caller]
+fn find(ledger: &Ledger, number: i64) -> Option<StoredEvent> {
+    ledger.find(&ledger.keyed(event(number))).unwrap()
+}
+
 fn events(numbers: std::ops::Range<i64>) -> Vec<CostEvent> {
     numbers.map(event).collect()
 }
@@ -81,9 +86,9 @@ fn what_was_committed_is_found_after_opening_anew() {
     fixture.commit(&mut ledger, events(0..10), now());
     drop(ledger);
     let ledger = fixture.open();
-    let found = ledger.find(&event(3).key).unwrap().unwrap();
+    let found = find(&ledger, 3).unwrap();
     assert_eq!((found.seq, found.recorded_at, found.event), (4, now(), event(3)));
-    assert_eq!(ledger.find(&event(99).key).unwrap(), None);
+    assert_eq!(find(&ledger, 99), None);
     assert_eq!(ledger.summary().unwrap().events, 10);
     assert_eq!(ledger.pairs_of(DAY).unwrap().len(), 3);
     assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
@@ -103,10 +108,10 @@ fn ids_of_closed_segments_are_found_in_their_buckets() {
             ledger = fixture.open();
         }
         for number in (0..count).step_by(997).chain([0, SEGMENT_EVENTS - 1, SEGMENT_EVENTS, count - 1]) {
-            assert_eq!(ledger.find(&event(number).key).unwrap().map(|found| found.seq), Some(number + 1));
+            assert_eq!(find(&ledger, number).map(|found| found.seq), Some(number + 1));
         }
         for number in count..count + 2_000 {
-            assert_eq!(ledger.find(&event(number).key).unwrap(), None);
+            assert_eq!(find(&ledger, number), None);
         }
     }
     let report = verify(&fixture.path()).unwrap();
@@ -125,7 +130,7 @@ fn retention_removes_events_and_keeps_sums() {
     let later = now().checked_add(SignedDuration::from_hours(24 * 41)).unwrap();
     assert!(ledger.prune(keep, later).unwrap());
     assert!(!ledger.prune(keep, later).unwrap(), "the open segment stays");
-    assert_eq!(ledger.find(&event(0).key).unwrap(), None);
+    assert_eq!(find(&ledger, 0), None);
     drop(ledger);
     let ledger = fixture.open();
     let total: Usd = ledger.pairs_of(DAY).unwrap().iter().map(|row| row.sums.net()).sum();
@@ -149,14 +154,14 @@ fn ids_are_forgotten_by_whole_blocks_once_they_are_old() {
     }
     assert!(!ledger.forget_ids(now()).unwrap(), "they are not older than this");
     let later = now().checked_add(SignedDuration::from_secs(1)).unwrap();
-    assert!(ledger.find(&event(0).key).unwrap().is_some());
+    assert!(find(&ledger, 0).is_some());
     assert!(ledger.forget_ids(later).unwrap());
-    assert!(ledger.find(&event(0).key).unwrap().is_none());
-    assert!(ledger.find(&event(count - 1).key).unwrap().is_some());
+    assert!(find(&ledger, 0).is_none());
+    assert!(find(&ledger, count - 1).is_some());
     drop(ledger);
     let ledger = fixture.open();
-    assert!(ledger.find(&event(0).key).unwrap().is_none());
-    assert!(ledger.find(&event(count - 1).key).unwrap().is_some());
+    assert!(find(&ledger, 0).is_none());
+    assert!(find(&ledger, count - 1).is_some());
     assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
 }
 
@@ -272,7 +277,7 @@ fn an_open_transaction_elsewhere_is_busy_and_loses_nothing() {
     let mut ledger = fixture.open();
     let other = rusqlite::Connection::open(fixture.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let refused = ledger.commit(&Commit { events: events(0..1), ..Commit::default() }, now());
+    let refused = ledger.commit(&Commit { events: vec![ledger.keyed(event(0))], ..Commit::default() }, now());
     assert!(matches!(refused, Err(LedgerError::Busy(_))));
     other.execute_batch("COMMIT").unwrap();
     fixture.commit(&mut ledger, events(0..1), now());

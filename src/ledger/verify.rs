@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::checksum::chain;
 use super::events::each_event;
 use super::head::Head;
-use super::ids::{BLOCK_SEGMENTS, IdIndex, buckets_of, read_bucket};
+use super::ids::{BLOCK_SEGMENTS, Entry, IdIndex, place_of, read_entries};
 use super::reader::open_read_only;
 use super::rows::{self, DayRow};
 use super::schema::{self, FileKind};
@@ -190,23 +190,23 @@ impl Check<'_> {
         let head = Head::read(self.transaction)?;
         let index = IdIndex::new(meta::hash_key(self.transaction)?);
         let closed = head.events / SEGMENT_EVENTS;
-        for segment in head.forgotten_blocks * BLOCK_SEGMENTS..closed {
-            let mut stored = Vec::new();
-            for bucket in buckets_of(segment) {
-                stored.extend(read_bucket(self.transaction, bucket)?);
-            }
-            if segment < head.pruned_segments {
-                continue;
-            }
-            let (first, last) = Segment::bounds(segment);
-            let mut expected = Vec::new();
+        let closed_blocks = (head.forgotten_blocks..).take_while(|block| block * BLOCK_SEGMENTS < closed);
+        for block in closed_blocks {
+            let segments = (closed - block * BLOCK_SEGMENTS).min(BLOCK_SEGMENTS);
+            let (first, _) = Segment::bounds((block * BLOCK_SEGMENTS).max(head.pruned_segments));
+            let (_, last) = Segment::bounds(block * BLOCK_SEGMENTS + segments - 1);
+            let mut stored = read_entries(self.transaction, block, segments)?;
+            // What retention removed can no longer be compared.
+            stored.retain(|(_, place)| *place >= place_of(block, first));
+            stored.sort_unstable();
+            let mut expected: Vec<Entry> = Vec::with_capacity(stored.len());
             each_event(self.transaction, first, last, |event, _| {
-                expected.push((index.hash(&event.event.key), u16::try_from(event.seq - first).unwrap_or(u16::MAX)));
+                expected.push((index.hash(&event.event.key), place_of(block, event.seq)));
                 Ok(())
             })?;
             expected.sort_unstable();
             if stored != expected {
-                self.problem(format!("the index of ids of segment {segment} does not match its events"));
+                self.problem(format!("the index of ids of block {block} does not match its events"));
             }
         }
         IdIndex::new(meta::hash_key(self.transaction)?).load(

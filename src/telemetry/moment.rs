@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::budget::{GateVerdict, Standing, judge};
+use crate::budget::{GateVerdict, Standing};
 use crate::clock::Clock;
 use crate::views::{Board, Published, SeriesLimits, USAGE_KINDS_MAX, USAGE_PAIRS_MAX};
 
@@ -75,7 +75,7 @@ impl Source {
         let now = self.clock.now();
         let published = self.board.read();
         let standings = published.standings(now);
-        let gate = judge(&published.policy, &standings);
+        let gate = published.gate(now);
         Arc::new(Moment { now, published, standings, gate })
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! *Limits.* [`PATH_BYTES_MAX`], [`HOST_BYTES_MAX`] and [`TRACE_HEADER_BYTES_MAX`] of what a client sends.
 //!
-//! *Deliberately not here.* The writer's own span stands in the writer, which does not know this module.
+//! *Deliberately not here.* The writer's own spans stand in the writer, which does not know this module.
 
 use std::net::IpAddr;
 

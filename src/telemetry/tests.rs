@@ -46,7 +46,7 @@ fn budget(name: &str, service: Option<&str>, period: PeriodKind, limit: &str) ->
 fn published(events: &[CostEvent], budgets: Vec<Budget>) -> Published {
     let mut views = Views::new(SeriesLimits::default(), date(2026, 10, 1));
     for event in events {
-        views.record(event, date(2026, 11, 22), "2026-11-22T11:59:30.25Z".parse().unwrap());
+        views.record([(event, date(2026, 11, 22))], "2026-11-22T11:59:30.25Z".parse().unwrap());
     }
     Published { views, policy: Arc::new(Policy { zone: BudgetZone::UTC, budgets, gate_enabled: true }) }
 }
@@ -299,7 +299,7 @@ async fn names_kept_from_larger_limits_are_all_shown() {
     let mut state = published(&[], vec![]);
     state.views = Views::new(limits, date(2026, 10, 1));
     for at in 0..5_000 {
-        state.views.record(&event(&format!("s{at}"), "o", "1"), date(2026, 11, 22), Timestamp::UNIX_EPOCH);
+        state.views.record([(&event(&format!("s{at}"), "o", "1"), date(2026, 11, 22))], Timestamp::UNIX_EPOCH);
     }
     let fixture = fixture(state);
     let text = text(&fixture.telemetry).await;

@@ -9,10 +9,13 @@
 //!
 //! *Deliberately not here.* Groupings by worker, batch, lead and model: they read the ledger.
 
+mod batch;
 mod costs;
 mod published;
 mod series;
 mod usage;
+
+use std::collections::BTreeSet;
 
 use imbl::OrdMap;
 use jiff::Timestamp;
@@ -20,6 +23,7 @@ use jiff::civil::Date;
 
 use crate::domain::{CostEvent, GateChange, Month, Name, Pair, Period, Sums, UsageKey, Usd};
 
+use batch::Batch;
 pub use costs::{DayCosts, PAIRS_PER_DAY_MAX};
 pub use published::{Board, Published};
 pub use series::{Series, SeriesLimits};
@@ -61,17 +65,15 @@ pub struct MonthCosts {
     pub by_label: OrdMap<Name, Sums>,
 }
 
-/// The sums that recording one event changes: the keys of the rows that the ledger must write anew.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The sums that recording events changes: the keys of the rows that the ledger must write anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// The day it counts in.
-    pub day: Date,
-    /// Service and operation as that day's rollup names them.
-    pub pair: Pair,
-    /// Service and operation as metrics name them.
-    pub label: Pair,
-    /// The usage series it adds to.
-    pub usage: Vec<UsageKey>,
+    /// By day, service and operation, as that day's rollup names them.
+    pub pairs: BTreeSet<(Date, Pair)>,
+    /// By service and operation, as metrics name them.
+    pub labels: BTreeSet<Pair>,
+    /// The usage series.
+    pub usage: BTreeSet<UsageKey>,
 }
 
 impl Views {
@@ -90,18 +92,31 @@ impl Views {
         }
     }
 
-    /// Adds one recorded event that counts in `day`, and says which sums changed.
+    /// Adds events, each with the day that it counts in, and says which sums changed.
     ///
-    /// `day` must be resident ([`Views::is_resident`]); the writer loads it before.
-    pub fn record(&mut self, event: &CostEvent, day: Date, recorded_at: Timestamp) -> Touched {
-        let sums = Sums::of(event);
-        let label = self.series.add(&event.service, &event.operation, sums);
-        let pair = self.days.entry(day).or_default().add(&event.service, &event.operation, sums);
-        self.month_mut(day).add(&label.service, sums);
-        let usage = self.usage.add_event(&label.service, event);
-        self.events += 1;
-        self.last_recorded_at = Some(recorded_at);
-        Touched { day, pair, label, usage }
+    /// The days must be resident ([`Views::is_resident`]); the writer loads them before.
+    pub fn record<'e>(
+        &mut self,
+        events: impl IntoIterator<Item = (&'e CostEvent, Date)>,
+        recorded_at: Timestamp,
+    ) -> Touched {
+        let batch = Batch::of(events);
+        if batch.events > 0 {
+            self.events += batch.events;
+            self.last_recorded_at = Some(recorded_at);
+        }
+        let mut touched = Touched::default();
+        for ((day, service, operation), sums) in batch.sums {
+            let label = self.series.add(service, operation, sums);
+            let pair = self.days.entry(day).or_default().add(service, operation, sums);
+            self.month_mut(day).add(&label.service, sums);
+            touched.pairs.insert((day, pair));
+            touched.labels.insert(label);
+        }
+        for ((service, model, kind), count) in batch.usage {
+            touched.usage.insert(self.usage.add(&self.series.service_label(service), model, kind, count));
+        }
+        touched
     }
 
     /// Adds one line of the gate's history.

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use super::Views;
-use crate::budget::{GateVerdict, Policy, Standing, assess, judge};
+use crate::budget::{Budget, GateVerdict, Policy, Standing, assess, judge};
 use crate::domain::Usd;
 
 /// What readers see: the newest committed views under the policy in force. Immutable.
@@ -26,20 +26,18 @@ impl Published {
     /// Where every budget stands at `now`, in the policy's order.
     pub fn standings(&self, now: Timestamp) -> Vec<Standing> {
         let zone = &self.policy.zone;
-        self.policy
-            .budgets
-            .iter()
-            .map(|budget| {
-                let period = zone.period_of(budget.period, now);
-                let spent = self.views.spent(budget.service.as_ref(), period);
-                assess(budget, spent, Usd::ZERO, zone.bounds(period), now)
-            })
-            .collect()
+        let bounds = |budget: &Budget| zone.bounds(zone.period_of(budget.period, now));
+        let budgets = self.policy.budgets.iter();
+        budgets.map(|budget| assess(budget, self.spent(budget, now), Usd::ZERO, bounds(budget), now)).collect()
     }
 
     /// Whether the gate is active at `now`, from the same numbers that `standings` shows.
     pub fn gate(&self, now: Timestamp) -> GateVerdict {
-        judge(&self.policy, &self.standings(now))
+        judge(&self.policy, |budget| self.spent(budget, now))
+    }
+
+    fn spent(&self, budget: &Budget, now: Timestamp) -> Usd {
+        self.views.spent(budget.service.as_ref(), self.policy.zone.period_of(budget.period, now))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use imbl::OrdMap;
 
-use crate::domain::{CostEvent, Name, UsageKey};
+use crate::domain::{Name, UsageKey};
 
 /// Service and model pairs with series of their own; further ones are added up under `other`/`other`.
 pub const USAGE_PAIRS_MAX: usize = 200;
@@ -17,18 +17,11 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Adds what an event used, under its service's metric label; says which series changed.
-    pub fn add_event(&mut self, service_label: &Name, event: &CostEvent) -> Vec<UsageKey> {
-        event
-            .usage
-            .iter()
-            .map(|usage| {
-                let model = event.model.as_deref().unwrap_or_default();
-                let key = self.take_key(service_label, model, &usage.kind);
-                self.load(key.clone(), u128::from(usage.count));
-                key
-            })
-            .collect()
+    /// Adds what was used, under a service's metric label; says which series changed.
+    pub fn add(&mut self, service_label: &Name, model: &str, kind: &Name, count: u128) -> UsageKey {
+        let key = self.take_key(service_label, model, kind);
+        self.load(key.clone(), count);
+        key
     }
 
     /// Adds to exactly this series.

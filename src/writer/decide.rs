@@ -3,16 +3,18 @@
 //! *Invariants.* A batch is all or nothing. An id counts once, whether its first event lies in the ledger, in an earlier batch
 //! of the same commit, or earlier in the same batch.
 
-use std::collections::HashMap;
+use hashbrown::HashTable;
 
 use super::{Conflict, RecordError, Recorded};
-use crate::domain::{CostEvent, EventKey, differing_fields};
+use crate::domain::{CostEvent, differing_fields};
+use crate::ledger::KeyedEvent;
 
 /// The new events of the commit that is being put together.
 #[derive(Debug, Default)]
 pub(super) struct NewEvents {
-    events: Vec<CostEvent>,
-    by_key: HashMap<EventKey, usize>,
+    events: Vec<KeyedEvent>,
+    /// Where in `events` each key stands, by its hash.
+    by_key: HashTable<usize>,
 }
 
 impl NewEvents {
@@ -22,41 +24,49 @@ impl NewEvents {
     /// The outer error is the look-up's; the inner one says why the batch is refused.
     pub fn take_batch<E>(
         &mut self,
-        batch: Vec<CostEvent>,
-        mut recorded: impl FnMut(&EventKey) -> Result<Option<CostEvent>, E>,
+        batch: impl Iterator<Item = KeyedEvent>,
+        mut recorded: impl FnMut(&KeyedEvent) -> Result<Option<CostEvent>, E>,
     ) -> Result<Result<Recorded, RecordError>, E> {
         let before = self.events.len();
         let mut conflicts = Vec::new();
         let mut duplicates = 0;
-        for (index, event) in batch.into_iter().enumerate() {
-            let fields = match self.by_key.get(&event.key) {
-                Some(&at) => Some(differing_fields(&self.events[at], &event)),
-                None => recorded(&event.key)?.map(|known| differing_fields(&known, &event)),
+        for (index, keyed) in batch.enumerate() {
+            let fields = match self.taken(&keyed) {
+                Some(taken) => Some(differing_fields(&taken.event, &keyed.event)),
+                None => recorded(&keyed)?.map(|known| differing_fields(&known, &keyed.event)),
             };
             match fields {
-                None => self.push(event),
+                None => self.push(keyed),
                 Some(fields) if fields.is_empty() => duplicates += 1,
-                Some(fields) => conflicts.push(Conflict { index, id: event.key.id, fields }),
+                Some(fields) => conflicts.push(Conflict { index, id: keyed.event.key.id, fields }),
             }
         }
         let accepted = self.events.len() - before;
         if conflicts.is_empty() {
             return Ok(Ok(Recorded { accepted, duplicates }));
         }
-        for event in self.events.drain(before..) {
-            self.by_key.remove(&event.key);
+        for (at, refused) in (before..).zip(self.events.drain(before..)) {
+            if let Ok(entry) = self.by_key.find_entry(refused.key_hash, |other| *other == at) {
+                entry.remove();
+            }
         }
         Ok(Err(RecordError::Conflict(conflicts)))
     }
 
     /// The events to record, in order.
-    pub fn into_events(self) -> Vec<CostEvent> {
+    pub fn into_events(self) -> Vec<KeyedEvent> {
         self.events
     }
 
-    fn push(&mut self, event: CostEvent) {
-        self.by_key.insert(event.key.clone(), self.events.len());
-        self.events.push(event);
+    fn taken(&self, wanted: &KeyedEvent) -> Option<&KeyedEvent> {
+        let is_same = |at: &usize| self.events[*at].event.key == wanted.event.key;
+        self.by_key.find(wanted.key_hash, is_same).map(|at| &self.events[*at])
+    }
+
+    fn push(&mut self, keyed: KeyedEvent) {
+        let events = &self.events;
+        self.by_key.insert_unique(keyed.key_hash, events.len(), |at| events[*at].key_hash);
+        self.events.push(keyed);
     }
 }
 
@@ -65,19 +75,19 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::domain::Usd;
+    use crate::domain::{EventKey, Usd};
 
-    fn event(id: &str, dollars: i64) -> CostEvent {
-        CostEvent {
-            key: EventKey { source: "".into(), id: id.into() },
-            amount: Usd::from_dollars(dollars),
-            ..CostEvent::example()
-        }
+    /// All ids share few hashes, so that a hash alone must not decide.
+    fn event(id: &str, dollars: i64) -> KeyedEvent {
+        let key = EventKey { source: "".into(), id: id.into() };
+        let event = CostEvent { key, amount: Usd::from_dollars(dollars), ..CostEvent::example() };
+        KeyedEvent { key_hash: id.len() as u64, day: jiff::civil::date(2026, 11, 22), event }
     }
 
-    fn take(new: &mut NewEvents, batch: Vec<CostEvent>) -> Result<Recorded, RecordError> {
-        let ledger = |key: &EventKey| Ok::<_, Infallible>((&*key.id == "old").then(|| event("old", 1)));
-        let Ok(outcome) = new.take_batch(batch, ledger);
+    fn take(new: &mut NewEvents, batch: Vec<KeyedEvent>) -> Result<Recorded, RecordError> {
+        let ledger =
+            |wanted: &KeyedEvent| Ok::<_, Infallible>((&*wanted.event.key.id == "old").then(|| event("old", 1).event));
+        let Ok(outcome) = new.take_batch(batch.into_iter(), ledger);
         outcome
     }
 

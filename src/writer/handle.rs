@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Thread;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -50,8 +51,28 @@ pub enum RecordError {
     ShuttingDown,
 }
 
+/// What became of a batch.
+pub type Outcome = Result<Recorded, RecordError>;
+
+/// Told what became of a batch, also when nobody waits any more. It runs on the writer's thread, so it must be short.
+pub type Receipt = Box<dyn FnOnce(&Outcome) + Send>;
+
 /// Where the answer to a batch goes.
-pub(super) type Reply = oneshot::Sender<Result<Recorded, RecordError>>;
+pub(super) struct Reply {
+    receipt: Receipt,
+    waiting: oneshot::Sender<Outcome>,
+}
+
+/// Wakes the writer when it is dropped, to look at its queue. A queue that woke the writer by itself would do so for the first
+/// command already.
+#[derive(Clone, Debug)]
+pub(super) struct Bell(pub Thread);
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        self.0.unpark();
+    }
+}
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -70,36 +91,73 @@ pub(super) enum Command {
 #[derive(Clone, Debug)]
 pub struct Writer {
     commands: mpsc::Sender<Command>,
+    bell: Bell,
     queued_events: Arc<AtomicUsize>,
     health: Health,
 }
 
+// === impl Reply ===
+
+impl Reply {
+    pub fn send(self, outcome: Outcome) {
+        (self.receipt)(&outcome);
+        // Nobody waits where the client hung up.
+        let _ = self.waiting.send(outcome);
+    }
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Reply")
+    }
+}
+
+// === impl Writer ===
+
 impl Writer {
-    pub(super) fn new(commands: mpsc::Sender<Command>, queued_events: Arc<AtomicUsize>, health: Health) -> Self {
-        Self { commands, queued_events, health }
+    pub(super) fn new(commands: mpsc::Sender<Command>, bell: Bell, queued_events: Arc<AtomicUsize>, health: Health) -> Self {
+        Self { commands, bell, queued_events, health }
     }
 
-    /// Records a batch, all or nothing. When this returns `Ok`, the events are synced to disk and visible to every read that
-    /// starts from now on. Dropping the future gives up the wait, never the work.
+    /// Records a batch, all or nothing; `receipt` is told what became of it. When the answer is `Ok`, the events are synced to
+    /// disk and visible to every read that starts from now on. The events are queued when this returns: dropping the answer
+    /// gives up the wait, never the work.
     ///
     /// # Errors
-    /// See [`RecordError`]; in each case nothing of the batch was acknowledged.
-    pub async fn record(&self, events: Vec<CostEvent>) -> Result<Recorded, RecordError> {
-        if self.health.problem().is_some() {
-            return Err(RecordError::Unavailable);
+    /// The answer's: see [`RecordError`]; in each case nothing of the batch was acknowledged.
+    pub fn record(&self, events: Vec<CostEvent>, receipt: Receipt) -> impl Future<Output = Outcome> + Send + use<> {
+        let (waiting, answer) = oneshot::channel();
+        let reply = Reply { receipt, waiting };
+        let bell = self.queue(events, reply);
+        async move {
+            // Whoever else is ready to record queues up before the writer wakes, so that one commit takes all of them. Without
+            // this the first of them would have a commit for itself, and the others wait for it.
+            tokio::task::yield_now().await;
+            drop(bell);
+            // The writer answers every command it takes; a dropped sender means it stopped with this one still queued.
+            answer.await.unwrap_or(Err(RecordError::Unavailable))
         }
-        let (reply, answer) = oneshot::channel();
+    }
+
+    fn queue(&self, events: Vec<CostEvent>, reply: Reply) -> Option<Bell> {
+        if self.health.problem().is_some() {
+            reply.send(Err(RecordError::Unavailable));
+            return None;
+        }
         let count = events.len();
         self.queued_events.fetch_add(count, Ordering::Relaxed);
-        if let Err(refused) = self.commands.try_send(Command::Record { events, reply }) {
-            self.queued_events.fetch_sub(count, Ordering::Relaxed);
-            return Err(match refused {
-                mpsc::error::TrySendError::Full(_) => RecordError::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => RecordError::ShuttingDown,
-            });
+        let Err(refused) = self.commands.try_send(Command::Record { events, reply }) else {
+            return Some(self.bell.clone());
+        };
+        self.queued_events.fetch_sub(count, Ordering::Relaxed);
+        let (refused, why) = match refused {
+            mpsc::error::TrySendError::Full(refused) => (refused, RecordError::Overloaded),
+            mpsc::error::TrySendError::Closed(refused) => (refused, RecordError::ShuttingDown),
+        };
+        if let Command::Record { reply, .. } = refused {
+            reply.send(Err(why));
         }
-        // The writer answers every command it takes; a dropped sender means it stopped with this one still queued.
-        answer.await.unwrap_or(Err(RecordError::Unavailable))
+        None
     }
 
     /// Has budgets and gate judged by another policy from now on. Its zone must be the one the writer was started with: days are
@@ -108,11 +166,13 @@ impl Writer {
     /// # Errors
     /// The writer has stopped.
     pub async fn set_policy(&self, policy: Arc<Policy>) -> Result<(), RecordError> {
+        let _bell = self.bell.clone();
         self.commands.send(Command::SetPolicy(policy)).await.map_err(|_| RecordError::ShuttingDown)
     }
 
     /// Asks the writer to take no more, to finish what it has taken, and to stop.
     pub async fn stop(&self) {
+        let _bell = self.bell.clone();
         // A closed queue means that it has stopped already.
         let _ = self.commands.send(Command::Stop).await;
     }

@@ -12,6 +12,7 @@ mod instruments;
 mod load;
 mod run;
 mod settings;
+mod spans;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -25,7 +26,7 @@ use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
 use crate::views::{Board, Published};
 
-pub use handle::{Conflict, QUEUE_MESSAGES_MAX, RecordError, Recorded, Writer};
+pub use handle::{Conflict, Outcome, QUEUE_MESSAGES_MAX, Receipt, RecordError, Recorded, Writer};
 pub use health::Health;
 pub use run::Ended;
 pub use settings::Settings;
@@ -60,18 +61,28 @@ pub fn start(
     let (sender, commands) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let (queued_events, health) = (Arc::new(AtomicUsize::new(0)), Health::default());
     let instruments = instruments::Instruments::new(meter, Arc::clone(&queued_events), health.clone());
-    let writer = Writer::new(sender.clone(), Arc::clone(&queued_events), health.clone());
-    let shared_board = Arc::clone(&board);
-    let work = run::Loop { ledger, board: shared_board, settings, clock, commands, queued_events, health, instruments };
+    let (shared_board, shared_count, shared_health) = (Arc::clone(&board), Arc::clone(&queued_events), health.clone());
+    let work = run::Loop {
+        ledger,
+        board: shared_board,
+        settings,
+        clock,
+        commands,
+        queued_events: shared_count,
+        health: shared_health,
+        instruments,
+    };
     let (tell_ended, ended) = oneshot::channel();
-    std::thread::Builder::new()
+    let thread = std::thread::Builder::new()
         .name("ledger-writer".into())
         .spawn(move || {
             // Nobody listens any more only when the process is ending anyway.
             let _ = tell_ended.send(work.run());
         })
         .map_err(StartError::Thread)?;
-    tokio::spawn(tick(sender.downgrade()));
+    let bell = handle::Bell(thread.thread().clone());
+    tokio::spawn(tick(sender.downgrade(), bell.clone()));
+    let writer = Writer::new(sender, bell, queued_events, health);
     Ok(Started { writer, board, ended })
 }
 
@@ -86,7 +97,7 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
-async fn tick(commands: mpsc::WeakSender<handle::Command>) {
+async fn tick(commands: mpsc::WeakSender<handle::Command>, bell: handle::Bell) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
@@ -94,6 +105,7 @@ async fn tick(commands: mpsc::WeakSender<handle::Command>) {
         let Some(commands) = commands.upgrade() else { return };
         // A full queue has the writer looking at the clock anyway.
         let _ = commands.try_send(handle::Command::Tick);
+        drop(bell.clone());
     }
 }
 

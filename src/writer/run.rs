@@ -19,13 +19,13 @@ use super::decide::NewEvents;
 use super::handle::{Command, Reply};
 use super::instruments::Instruments;
 use super::load::{load_views, resident_floor};
-use super::{Health, RecordError, Recorded, Settings};
+use super::{Health, RecordError, Recorded, Settings, spans};
 use crate::budget::Policy;
 use crate::clock::Clock;
-use crate::domain::{CostEvent, GateChange, GateMode, Pair, UsageKey};
+use crate::domain::{CostEvent, GateChange, GateMode, Pair};
 use crate::error_chain::ErrorChain;
-use crate::ledger::{Change, Commit, Ledger, LedgerError};
-use crate::views::{Board, DayCosts, Published, Views};
+use crate::ledger::{Change, Commit, KeyedEvent, Ledger, LedgerError};
+use crate::views::{Board, DayCosts, Published, Touched, Views};
 
 /// Events from which a commit takes no further batch. Two full requests: a commit of that size takes some tens of
 /// milliseconds, which everybody behind it waits.
@@ -74,19 +74,30 @@ impl Loop {
     /// Runs until asked to stop, until nobody can ask any more, or until a sync fails.
     pub fn run(mut self) -> Ended {
         self.instruments.set_size(self.ledger.size_bytes());
-        while let Some(command) = self.commands.blocking_recv() {
+        while let Some(command) = self.next_command() {
             let group = self.gather(command);
             let Err(failed) = self.handle(group) else { continue };
             tracing::error!(error = %ErrorChain(&failed.error), "the ledger could not record");
             for reply in failed.waiting {
-                // Nobody waits where the client hung up.
-                let _ = reply.send(Err(RecordError::Unavailable));
+                reply.send(Err(RecordError::Unavailable));
             }
             if let Some(ended) = self.recover(failed.error) {
                 return ended;
             }
         }
         self.close()
+    }
+
+    /// Waits for a command; `None` once nobody can ask any more.
+    fn next_command(&mut self) -> Option<Command> {
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => return Some(command),
+                Err(mpsc::error::TryRecvError::Disconnected) => return None,
+                // Whoever queues something rings the bell afterwards.
+                Err(mpsc::error::TryRecvError::Empty) => std::thread::park(),
+            }
+        }
     }
 
     /// The command that came, and whatever else queued meanwhile.
@@ -119,7 +130,7 @@ impl Loop {
 
     /// Decides a group, commits and publishes what it changes, and answers everybody in it.
     fn handle(&mut self, group: Group) -> Result<(), Failed> {
-        let span = group_span(&group);
+        let span = spans::group(group.batches.len(), || group.batches.iter().map(|(events, _)| events.len()).sum());
         let _entered = span.enter();
         let now = self.clock.now();
         let mut new = NewEvents::default();
@@ -132,7 +143,8 @@ impl Loop {
                 continue;
             }
             let ledger = &self.ledger;
-            match new.take_batch(batch, |key| Ok(ledger.find(key)?.map(|stored| stored.event))) {
+            let batch = batch.into_iter().map(|event| ledger.keyed(event));
+            match new.take_batch(batch, |keyed| Ok(ledger.find(keyed)?.map(|stored| stored.event))) {
                 // A refusal waits as well: it may rest on a batch of this group, which is not on the disk yet.
                 Ok(decided) => waiting.push((reply, decided)),
                 Err(error) => {
@@ -148,7 +160,7 @@ impl Loop {
         match done {
             Ok(()) => {
                 for (reply, decided) in waiting {
-                    let _ = reply.send(decided);
+                    reply.send(decided);
                 }
                 self.housekeep(now, group.ticked).map_err(|error| Failed { error, waiting: Vec::new() })
             }
@@ -160,7 +172,7 @@ impl Loop {
     }
 
     /// Commits new events and what follows from them and from the clock, then publishes.
-    fn record(&mut self, events: Vec<CostEvent>, now: Timestamp) -> Result<(), LedgerError> {
+    fn record(&mut self, events: Vec<KeyedEvent>, now: Timestamp) -> Result<(), LedgerError> {
         if self.zone_day(now) < self.board.read().views.resident_from() {
             // The clock was ahead and stepped back: what the current periods need was let go.
             self.reload_views()?;
@@ -168,17 +180,13 @@ impl Loop {
         let published = self.board.read();
         let mut before = published.views.clone();
         let zone = published.policy.zone.clone();
-        let days: Vec<Date> = events.iter().map(|event| zone.day_of(event.time)).collect();
-        for day in days.iter().collect::<BTreeSet<_>>() {
-            make_resident(&mut before, &self.ledger, *day)?;
+        for keyed in &events {
+            make_resident(&mut before, &self.ledger, keyed.day)?;
         }
         let mut next = Published { views: before.clone(), policy: Arc::clone(&published.policy) };
         let mut commit = Commit::default();
-        let mut touched = Touched::default();
-        for (event, day) in events.iter().zip(days) {
-            touched.note(next.views.record(event, day, now));
-        }
-        touched.into_changes(&before, &next.views, &mut commit);
+        let touched = next.views.record(events.iter().map(|keyed| (&keyed.event, keyed.day)), now);
+        note_changes(touched, &before, &next.views, &mut commit);
         if let Some(change) = gate_change(&next, now) {
             next.views.change_gate(change.clone());
             commit.gate.push(change);
@@ -190,14 +198,11 @@ impl Loop {
             return Ok(());
         }
         let start = Instant::now();
-        let span = commit_span(&commit);
-        if let Err(error) = span.in_scope(|| self.ledger.commit(&commit, now)) {
-            span.record("otel.status_code", "ERROR");
-            return Err(error);
-        }
+        let span = spans::commit(&commit);
+        span.in_scope(|| self.ledger.commit(&commit, now)).inspect_err(|_| spans::failed(&span))?;
         self.instruments.committed(start.elapsed(), commit.events.len());
-        for event in &commit.events {
-            self.instruments.called(event, &next.views.series);
+        for keyed in &commit.events {
+            self.instruments.called(&keyed.event, &next.views.series);
         }
         for change in &commit.gate {
             tracing::warn!(active = change.active, reason = %change.reason, "the scaling gate changed");
@@ -241,7 +246,7 @@ impl Loop {
                 return Some(self.give_up());
             }
             self.health.set_problem(error.outward());
-            std::thread::park_timeout(RECOVERY_PAUSE);
+            std::thread::sleep(RECOVERY_PAUSE);
             if self.refuse_queued() {
                 // Nothing that was answered is missing from the file, so this is a clean end as well.
                 return Some(Ended::Cleanly);
@@ -264,8 +269,7 @@ impl Loop {
             match self.commands.try_recv() {
                 Ok(Command::Record { events, reply }) => {
                     self.queued_events.fetch_sub(events.len(), Ordering::Relaxed);
-                    // Nobody waits where the client hung up.
-                    let _ = reply.send(Err(RecordError::Unavailable));
+                    reply.send(Err(RecordError::Unavailable));
                 }
                 Ok(Command::SetPolicy(policy)) => self.set_policy(policy),
                 Ok(Command::Tick) => {}
@@ -311,42 +315,12 @@ impl Loop {
     }
 }
 
-/// What a group costs, where traces are pushed; a tick without events is not worth a trace.
-fn group_span(group: &Group) -> tracing::Span {
-    if group.batches.is_empty() {
-        return tracing::Span::none();
-    }
-    let events = || group.batches.iter().map(|(events, _)| events.len()).sum::<usize>();
-    tracing::info_span!(parent: None, "group commit", batches = group.batches.len(), events = events())
-}
-
-/// What the transaction costs, its sync included.
-fn commit_span(commit: &Commit) -> tracing::Span {
-    let (events, sums) = (commit.events.len(), commit.pairs.len());
-    tracing::info_span!("ledger commit", events, sums, "otel.status_code" = tracing::field::Empty)
-}
-
-/// The sums that a group of events changes.
-#[derive(Default)]
-struct Touched {
-    pairs: BTreeSet<(Date, Pair)>,
-    labels: BTreeSet<Pair>,
-    usage: BTreeSet<UsageKey>,
-}
-
-impl Touched {
-    fn note(&mut self, touched: crate::views::Touched) {
-        self.pairs.insert((touched.day, touched.pair));
-        self.labels.insert(touched.label);
-        self.usage.extend(touched.usage);
-    }
-
-    fn into_changes(self, before: &Views, after: &Views, commit: &mut Commit) {
-        let pair_of = |views: &Views, day: Date, pair: &Pair| views.day(day).and_then(|costs| costs.pair(pair));
-        commit.pairs = changes(self.pairs, |(day, pair)| (pair_of(before, *day, pair), pair_of(after, *day, pair)));
-        commit.series = changes(self.labels, |label| (before.series.get(label), after.series.get(label)));
-        commit.usage = changes(self.usage, |key| (before.usage.get(key), after.usage.get(key)));
-    }
+/// The rows to write anew for the sums that changed.
+fn note_changes(touched: Touched, before: &Views, after: &Views, commit: &mut Commit) {
+    let pair_of = |views: &Views, day: Date, pair: &Pair| views.day(day).and_then(|costs| costs.pair(pair));
+    commit.pairs = changes(touched.pairs, |(day, pair)| (pair_of(before, *day, pair), pair_of(after, *day, pair)));
+    commit.series = changes(touched.labels, |label| (before.series.get(label), after.series.get(label)));
+    commit.usage = changes(touched.usage, |key| (before.usage.get(key), after.usage.get(key)));
 }
 
 fn changes<K, V>(keys: BTreeSet<K>, values: impl Fn(&K) -> (Option<V>, Option<V>)) -> Vec<Change<K, V>> {

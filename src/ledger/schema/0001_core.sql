@@ -111,7 +111,8 @@ CREATE TABLE segment (
     checksum              INTEGER NOT NULL
 ) STRICT;
 
--- The index of ids: each segment's ids by the top 6 bits of their keyed hash, in 64 buckets of (hash, place) sorted by hash.
+-- The index of ids: (hash, place) sorted by keyed hash, in 1,024 buckets for every 16 segments. Each segment's ids are in its own
+-- 64 buckets, by the hash's top 6 bits, until the 16th is closed; then all are sorted anew, by the top 10.
 CREATE TABLE id_bucket (
     bucket   INTEGER PRIMARY KEY,
     entries  BLOB NOT NULL,
@@ -119,7 +120,7 @@ CREATE TABLE id_bucket (
 ) STRICT;
 
 -- Every 16 segments make a block, whose filter says "certainly not here" without looking at its buckets.
-CREATE TABLE id_filter (
+CREATE TABLE id_block_filter (
     block    INTEGER PRIMARY KEY,
     bits     BLOB NOT NULL,
     checksum INTEGER NOT NULL

@@ -1,0 +1,123 @@
+//! The index of ids on disk: sorted entries in buckets, each one row.
+//!
+//! *Invariants.* A block has 1,024 buckets, whose numbers follow from its own. While it is open they belong to its segments in
+//! turn, 64 each; once it is full its entries are sorted anew over all of them. Either way an id lies in one bucket of each
+//! part, named by the top bits of its hash. Places are counted within the block.
+//!
+//! *Limits.* About 256 entries a bucket: 3 KB, one page of the file.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::LedgerError;
+use super::super::checksum::Checksum;
+use super::super::rows::check;
+use super::super::segment::SEGMENT_EVENTS;
+use super::BLOCK_SEGMENTS;
+
+/// Buckets of a segment in an open block.
+const SEGMENT_BUCKETS: i64 = 64;
+/// Buckets of a block.
+pub(super) const BLOCK_BUCKETS: i64 = BLOCK_SEGMENTS * SEGMENT_BUCKETS;
+/// Bytes of an entry: the hash, and the place within the block.
+const ENTRY_BYTES: usize = 12;
+
+/// An id's hash, and its event's place within the block, from 0.
+pub(in crate::ledger) type Entry = (u64, u32);
+
+/// Buckets that one sort of entries is spread over.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    /// A closed segment of an open block, by its number.
+    Segment(i64),
+    /// A full block, by its number.
+    Block(i64),
+}
+
+impl Part {
+    /// The parts of a block of which so many segments are closed.
+    pub fn of_block(block: i64, segments: i64) -> impl DoubleEndedIterator<Item = Self> {
+        let is_full = segments == BLOCK_SEGMENTS;
+        let first = block * BLOCK_SEGMENTS;
+        let whole = is_full.then_some(Self::Block(block)).into_iter();
+        whole.chain((first..if is_full { first } else { first + segments }).map(Self::Segment))
+    }
+
+    /// The bucket that a hash belongs to: by its top bits, so that buckets in order are hashes in order.
+    fn bucket(self, hash: u64) -> i64 {
+        let (first, bits) = match self {
+            Self::Segment(number) => (number * SEGMENT_BUCKETS, SEGMENT_BUCKETS.ilog2()),
+            Self::Block(number) => (number * BLOCK_BUCKETS, BLOCK_BUCKETS.ilog2()),
+        };
+        first + (hash >> (u64::BITS - bits)).cast_signed()
+    }
+
+    /// Writes its buckets. The entries must be sorted.
+    pub fn write(self, connection: &Connection, entries: &[Entry]) -> Result<(), LedgerError> {
+        let mut rest = entries;
+        for bucket in self.bucket(0)..=self.bucket(u64::MAX) {
+            let (mine, others) = rest.split_at(rest.partition_point(|(hash, _)| self.bucket(*hash) <= bucket));
+            write_bucket(connection, bucket, mine)?;
+            rest = others;
+        }
+        Ok(())
+    }
+
+    /// The places of a hash.
+    pub fn places(self, connection: &Connection, hash: u64) -> Result<Vec<u32>, LedgerError> {
+        let entries = read_bucket(connection, self.bucket(hash))?;
+        let first = entries.partition_point(|(other, _)| *other < hash);
+        Ok(entries[first..].iter().take_while(|(other, _)| *other == hash).map(|(_, place)| *place).collect())
+    }
+
+    /// All its entries, in order.
+    ///
+    /// # Errors
+    /// A bucket is missing, does not match its checksum, or has an entry that belongs elsewhere.
+    pub fn read(self, connection: &Connection) -> Result<Vec<Entry>, LedgerError> {
+        let mut all = Vec::with_capacity(SEGMENT_EVENTS as usize);
+        for bucket in self.bucket(0)..=self.bucket(u64::MAX) {
+            let entries = read_bucket(connection, bucket)?;
+            if entries.iter().any(|(hash, _)| self.bucket(*hash) != bucket) || !entries.is_sorted() {
+                return Err(LedgerError::Damaged(format!("bucket {bucket} of the index of ids is out of order")));
+            }
+            all.extend(entries);
+        }
+        Ok(all)
+    }
+}
+
+fn write_bucket(connection: &Connection, bucket: i64, entries: &[Entry]) -> Result<(), LedgerError> {
+    let mut bytes = Vec::with_capacity(entries.len() * ENTRY_BYTES);
+    for (hash, place) in entries {
+        bytes.extend(hash.to_le_bytes());
+        bytes.extend(place.to_le_bytes());
+    }
+    let checksum = blob_checksum("id_bucket", bucket, &bytes);
+    let sql = "INSERT OR REPLACE INTO id_bucket (bucket, entries, checksum) VALUES (?, ?, ?)";
+    connection.prepare_cached(sql)?.execute(params![bucket, bytes, checksum])?;
+    Ok(())
+}
+
+fn read_bucket(connection: &Connection, bucket: i64) -> Result<Vec<Entry>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT entries, checksum FROM id_bucket WHERE bucket = ?")?;
+    let read = |bytes: &[u8], stored| {
+        check("id_bucket", stored, blob_checksum("id_bucket", bucket, bytes))?;
+        let entries = bytes.as_chunks::<ENTRY_BYTES>().0.iter().map(|entry| {
+            let (hash, place) = entry.split_at(size_of::<u64>());
+            let mut words = ([0; 8], [0; 4]);
+            words.0.copy_from_slice(hash);
+            words.1.copy_from_slice(place);
+            (u64::from_le_bytes(words.0), u32::from_le_bytes(words.1))
+        });
+        Ok(entries.collect())
+    };
+    statement
+        .query_row([bucket], |row| Ok(read(row.get_ref(0)?.as_blob()?, row.get(1)?)))
+        .optional()?
+        .ok_or_else(|| LedgerError::Damaged(format!("bucket {bucket} of the index of ids is missing")))?
+}
+
+/// The checksum of a row that is a number and bytes.
+pub(super) fn blob_checksum(table: &str, key: i64, bytes: &[u8]) -> i64 {
+    Checksum::of(table).integer(key).bytes(bytes).finish()
+}

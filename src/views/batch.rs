@@ -1,0 +1,68 @@
+//! Events that are recorded together, added up before they reach the maps: a commit of a thousand events changes some tens of
+//! sums.
+//!
+//! *Invariants.* First come, first kept: what occurs first stands first, because names are taken in the order of recording.
+
+use hashbrown::HashMap;
+use jiff::civil::Date;
+
+use crate::domain::{CostEvent, Name, Sums};
+
+/// What the events add up to.
+#[derive(Debug, Default)]
+pub(super) struct Batch<'e> {
+    /// By day, service and operation.
+    pub sums: Totals<(Date, &'e Name, &'e Name), Sums>,
+    /// By service, model and kind; no model is the empty one.
+    pub usage: Totals<(&'e Name, &'e str, &'e Name), u128>,
+    /// How many they are.
+    pub events: u64,
+}
+
+/// Totals in the order in which their keys came.
+#[derive(Debug)]
+pub(super) struct Totals<K, V> {
+    places: HashMap<K, usize>,
+    totals: Vec<(K, V)>,
+}
+
+impl<'e> Batch<'e> {
+    pub fn of(events: impl IntoIterator<Item = (&'e CostEvent, Date)>) -> Self {
+        let mut batch = Self::default();
+        for (event, day) in events {
+            *batch.sums.total((day, &event.service, &event.operation)) += Sums::of(event);
+            for usage in &event.usage {
+                let model = event.model.as_deref().unwrap_or_default();
+                // 2⁷⁵ counts of 2⁵³ each would be needed to reach the bound.
+                *batch.usage.total((&event.service, model, &usage.kind)) += u128::from(usage.count);
+            }
+            batch.events += 1;
+        }
+        batch
+    }
+}
+
+impl<K: Copy + Eq + std::hash::Hash, V: Default> Totals<K, V> {
+    fn total(&mut self, key: K) -> &mut V {
+        let place = *self.places.entry(key).or_insert_with(|| {
+            self.totals.push((key, V::default()));
+            self.totals.len() - 1
+        });
+        &mut self.totals[place].1
+    }
+}
+
+impl<K, V> Default for Totals<K, V> {
+    fn default() -> Self {
+        Self { places: HashMap::default(), totals: Vec::new() }
+    }
+}
+
+impl<K, V> IntoIterator for Totals<K, V> {
+    type Item = (K, V);
+    type IntoIter = std::vec::IntoIter<(K, V)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.totals.into_iter()
+    }
+}
