@@ -41,10 +41,10 @@ pub enum ConnectError {
         path: String,
     },
     /// No HTTP client, most often because of TLS: a file that holds no certificate, or a system without authorities.
-    #[error("no HTTP client for the push")]
+    #[error("the push over HTTP cannot be set up (a system without certificates needs OTEL_EXPORTER_OTLP_CERTIFICATE)")]
     Http(#[source] reqwest::Error),
     /// What the exporter itself refuses.
-    #[error("no exporter for the push")]
+    #[error("the push cannot be set up (a system without certificates needs OTEL_EXPORTER_OTLP_CERTIFICATE)")]
     Exporter(#[source] ExporterBuildError),
     /// The system gave no thread.
     #[error("no thread for the push")]
@@ -118,7 +118,10 @@ pub fn check_tls(tls: &Tls) -> Result<(), String> {
     }
     let client =
         tls_for_http(reqwest::Client::builder(), tls).and_then(|builder| builder.build().map_err(ConnectError::Http));
-    client.map(drop).map_err(|error| format!("cannot be used for TLS: {}", ErrorChain(&error)))
+    client.map(drop).map_err(|error| match error {
+        ConnectError::Http(cause) => format!("cannot be used for TLS: {}", ErrorChain(&cause)),
+        other => other.to_string(),
+    })
 }
 
 fn headers_of(connection: &Connection) -> HeaderMap {
