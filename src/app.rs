@@ -16,7 +16,7 @@ use crate::api::{self, Server, Surface};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::ledger::{Ledger, OpenError, Reader};
-use crate::telemetry::{self, ReloadStatus, Telemetry, TelemetryError};
+use crate::telemetry::{self, Otlp, ReloadStatus, Telemetry, TelemetryError};
 use crate::writer::{self, Ended, Started};
 
 /// From the signal to the exit. Supervisors commonly kill after 10 s.
@@ -61,18 +61,23 @@ pub enum AppError {
     ShutdownTooSlow,
 }
 
-/// Runs the agent until a signal stops it or its disk fails. `reload` reads the settings again.
+/// Runs the agent until a signal stops it or its disk fails. `otlp` is what pushes its telemetry, if anything does; `reload` reads
+/// the settings again.
 ///
 /// # Errors
 /// See [`AppError`]; each means exit code 1.
-pub fn serve(config: Config, reload: impl Fn() -> Result<Config, Problems> + Send) -> Result<(), AppError> {
+pub fn serve(
+    config: Config,
+    otlp: Option<Otlp>,
+    reload: impl Fn() -> Result<Config, Problems> + Send,
+) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(io_threads())
         .enable_all()
         .build()
         .map_err(AppError::System)?;
     let outcome = runtime.block_on(async {
-        let agent = Agent::build(config, Clock::System)?;
+        let agent = Agent::build(config, otlp, Clock::System)?;
         agent.run(reload).await
     });
     // Whatever still runs (a read of old events) waits for nobody.
@@ -107,15 +112,11 @@ enum Asked {
 // === impl Agent ===
 
 impl Agent {
-    fn build(config: Config, clock: Clock) -> Result<Self, AppError> {
+    fn build(config: Config, otlp: Option<Otlp>, clock: Clock) -> Result<Self, AppError> {
         let signals = Signals::register().map_err(AppError::System)?;
         let server = Server::bind(&config.api).map_err(|source| AppError::Listen { address: config.api.listen, source })?;
         let address = server.local_addr().map_err(AppError::System)?;
-        let telemetry = Telemetry::new(telemetry::Settings {
-            environment: config.environment.clone(),
-            series: config.series.clone(),
-            ..telemetry::Settings::default()
-        })?;
+        let telemetry = Telemetry::pushing(telemetry_settings(&config), otlp)?;
         let zone = config.policy.zone.clone();
         let ledger = Ledger::open(&config.ledger.path, &zone, clock.now())?;
         let settings = writer_settings(&config);
@@ -134,6 +135,7 @@ impl Agent {
             &telemetry.meter(),
         ));
         let reloads = ReloadStatus::new(&telemetry.meter());
+        telemetry.push()?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             %address,
@@ -183,6 +185,14 @@ impl Agent {
             // A writer that panicked counts as a failed disk: only a restart may look at the file again.
             Ok(Ended::SyncFailed) | Err(_) => Err(AppError::SyncFailed),
         }
+    }
+}
+
+fn telemetry_settings(config: &Config) -> telemetry::Settings {
+    telemetry::Settings {
+        environment: config.environment.clone(),
+        series: config.series.clone(),
+        ..telemetry::Settings::default()
     }
 }
 

@@ -28,7 +28,7 @@
 //! - [`ingest`]: bodies to valid events. Pure.
 //! - [`ledger`]: the durable record.
 //! - [`writer`]: decide, commit, publish, answer.
-//! - [`telemetry`]: metrics and logs.
+//! - [`telemetry`]: metrics, spans and log lines, scraped and pushed.
 //! - [`api`]: the HTTP surface.
 //! - [`config`]: settings in layers. [`cli`]: the verbs. [`app`]: the composition root. [`clock`]: what time it is.
 //!   [`error_chain`]: errors with their causes, on one line.

@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use lead_factory_metrics::app;
 use lead_factory_metrics::cli::{self, Exit, Failure};
 use lead_factory_metrics::config::{self, Config, Sources};
 use lead_factory_metrics::error_chain::ErrorChain;
-use lead_factory_metrics::{app, telemetry};
+use lead_factory_metrics::telemetry::{self, Otlp};
 
 fn main() -> ExitCode {
     // Without a provider the first TLS client would panic. That there is one already is just as good.
@@ -14,11 +15,15 @@ fn main() -> ExitCode {
 }
 
 fn serve(config: Config, sources: Sources) -> Exit {
-    let logs = telemetry::set_up_logs(config.log);
+    let otlp = match Otlp::new(&config.otlp) {
+        Ok(otlp) => otlp,
+        Err(error) => return Failure::Failed(ErrorChain(&error).to_string()).report(),
+    };
+    let logs = telemetry::set_up_logs(config.log, otlp.as_ref());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let outcome = app::serve(config, move || config::load(&sources));
+    let outcome = app::serve(config, otlp, move || config::load(&sources));
     drop(logs);
     match outcome {
         Ok(()) => Exit::Done,

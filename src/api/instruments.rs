@@ -89,7 +89,7 @@ impl Instruments {
 }
 
 /// A method that HTTP defines, by its name; any text that a client made up, as `other`.
-fn fold_method(method: &Method) -> &'static str {
+pub(super) fn fold_method(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }

@@ -13,14 +13,17 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 use warp::http::{Request, StatusCode};
 use warp::reply::Response;
 
 use super::call::Call;
 use super::endpoint::Route;
+use super::instruments::fold_method;
 use super::problem::Problem;
 use super::routes::routes;
 use super::{State, Token};
+use crate::telemetry::spans;
 
 /// How long a request may take, its body included. Reads that add up months of raw events are the longest.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -42,6 +45,8 @@ struct Counted {
     began: Instant,
     /// `None` until there is an answer.
     status: Option<u16>,
+    /// Disabled without a trace endpoint.
+    span: Span,
 }
 
 // === impl Surface ===
@@ -70,7 +75,14 @@ impl Surface {
         peer: SocketAddr,
     ) -> impl Future<Output = Response> + Send + use<> {
         let call = Arc::new(Call::of(&mut request, peer));
-        let mut counted = Counted { surface: self.clone(), call: Arc::clone(&call), began: Instant::now(), status: None };
+        let span = spans::request(|| fold_method(&call.method), call.uri.path(), &call.headers, call.peer);
+        let mut counted = Counted {
+            surface: self.clone(),
+            call: Arc::clone(&call),
+            began: Instant::now(),
+            status: None,
+            span: span.clone(),
+        };
         request.extensions_mut().insert(call);
         async move {
             let surface = &counted.surface.0;
@@ -90,6 +102,7 @@ impl Surface {
             counted.answered(response.status());
             response
         }
+        .instrument(span)
     }
 }
 
@@ -114,6 +127,7 @@ impl Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
+        spans::answered(&self.span, || fold_method(&self.call.method), || self.call.template(), self.status);
         self.surface.0.state.instruments.count_request(
             &self.call.method,
             self.call.template(),

@@ -31,6 +31,8 @@ fn flag_of(setting: &'static Setting) -> Arg {
         // A negative limit is refused by the setting's own rule, which says more than "unexpected argument".
         .allow_negative_numbers(true)
         .help_heading("Settings (flag over environment over file)")
+        // Fifty standard names would bury the rest.
+        .hide_short_help(setting.is_otel())
 }
 
 impl clap::Args for SettingsArgs {

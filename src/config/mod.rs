@@ -8,6 +8,7 @@
 //! *Deliberately not here.* What a setting does: each stage owns its own settings type, and this module only fills them in.
 
 mod file;
+mod otel;
 mod problem;
 mod sources;
 mod table;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use crate::api::Token;
 use crate::budget::{Budget, Policy};
 use crate::domain::PeriodKind;
-use crate::telemetry::{LogFormat, LogSettings};
+use crate::telemetry::{LogFormat, LogSettings, OtlpSettings};
 use crate::views::SeriesLimits;
 use crate::{api, ingest, ledger};
 
@@ -31,6 +32,7 @@ pub use sources::Sources;
 pub use table::{SETTINGS, Setting};
 pub use tokens::{TOKEN_FILE_BYTES_MAX, TOKENS_MAX};
 
+use otel::Wrong;
 use table::{BudgetDraft, Draft, Shape};
 
 /// Everything the program was told, valid as a whole.
@@ -50,6 +52,8 @@ pub struct Config {
     pub ledger: ledger::Settings,
     /// The series of the metrics.
     pub series: SeriesLimits,
+    /// The push over OTLP.
+    pub otlp: OtlpSettings,
     /// Every setting as it holds, for people to read.
     pub shown: Vec<Shown>,
     /// What is allowed and probably not meant.
@@ -75,10 +79,11 @@ pub fn load(sources: &Sources) -> Result<Config, Problems> {
     let mut layers = Layers::read(sources);
     let tokens = layers.tokens();
     layers.check_relations();
+    let otlp = layers.otlp(sources);
     if !layers.problems.is_empty() {
         return Err(Problems(layers.problems));
     }
-    Ok(layers.into_config(tokens, sources.terminal))
+    Ok(layers.into_config(tokens, otlp, sources.terminal))
 }
 
 /// Where the agent with these settings listens. Problems elsewhere are let be: a probe must not fail on a setting it has no use
@@ -142,7 +147,7 @@ impl Layers {
     }
 
     fn put_environment(&mut self, sources: &Sources) {
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter() {
             let name = setting.environment_name();
             if sources.not_utf8.contains(&name) {
                 self.problem(setting, Origin::Environment(name), "is not UTF-8 text".into());
@@ -205,6 +210,31 @@ impl Layers {
         tokens
     }
 
+    /// What is pushed. Broken rules between its settings are noted, and what is set without effect.
+    fn otlp(&mut self, sources: &Sources) -> OtlpSettings {
+        let (otlp, wrong) = otel::resolve(&self.draft.otel, &self.draft.environment, self.draft.port);
+        for Wrong { keys: [first, second], detail } in wrong {
+            let named = if self.origin_of(first) == Origin::Default { second } else { first };
+            self.problems.push(Problem { setting: Some(named), origin: self.origin_of(named), detail });
+        }
+        let asked = ["otel_metrics_exporter", "otel_traces_exporter", "otel_logs_exporter"];
+        for (key, pushed) in asked.into_iter().zip([&otlp.metrics, &otlp.traces, &otlp.logs]) {
+            if pushed.is_none() && self.winners.get(key).is_some_and(|(text, _)| text.eq_ignore_ascii_case("otlp")) {
+                self.warnings.push(format!("{key} is otlp, but without an endpoint nothing is pushed"));
+            }
+        }
+        let pushed = [&otlp.metrics, &otlp.traces, &otlp.logs].into_iter().flatten();
+        for endpoint in otel::suspicious(pushed) {
+            self.warnings.push(format!("{endpoint}: port 4317 is the one of gRPC, and the protocol is http/protobuf"));
+        }
+        let unknown =
+            sources.environment.keys().filter(|name| name.starts_with("OTEL_") && sources.variable(name).is_some());
+        for name in unknown.filter(|name| Setting::find(&name.to_ascii_lowercase()).is_none()) {
+            self.warnings.push(format!("{name} has no effect on this agent"));
+        }
+        otlp
+    }
+
     /// Rules between settings.
     fn check_relations(&mut self) {
         let draft = &self.draft;
@@ -242,7 +272,7 @@ impl Layers {
         self.winners.get(key).map_or(Origin::Default, |(_, origin)| origin.clone())
     }
 
-    fn into_config(self, tokens: Vec<Token>, terminal: bool) -> Config {
+    fn into_config(self, tokens: Vec<Token>, otlp: OtlpSettings, terminal: bool) -> Config {
         let Self { draft, mut winners, warnings, .. } = self;
         let format = draft.log_format.unwrap_or(LogFormat::default_for(terminal));
         let format_word = if format == LogFormat::Text { "text" } else { "json" };
@@ -266,6 +296,7 @@ impl Layers {
             ingest: draft.ingest,
             ledger: draft.ledger,
             series: SeriesLimits { reserved, ..draft.series },
+            otlp,
             warnings,
         }
     }
@@ -277,9 +308,13 @@ fn global_budget(name: &str, period: PeriodKind, parts: &BudgetDraft) -> Option<
     Some(Budget { name: name.into(), service: None, period, limit, warn_at: parts.warn_at, gate_at: parts.gate_at })
 }
 
-/// A value as it is repeated in a problem: quoted, and not endless.
+/// A value as it is repeated in a problem: quoted, not endless, and of a URL no part that could be a secret.
 fn quoted(text: &str) -> String {
     const CHARS_MAX: usize = 60;
+    let text = match text.split_once("://") {
+        Some((scheme, rest)) if rest.contains(['@', '?', '#']) => format!("{scheme}://…"),
+        _ => text.to_owned(),
+    };
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),

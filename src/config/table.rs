@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 
+use super::otel::{self, OtelDraft};
 use super::value;
 use crate::api::{self, Token};
 use crate::domain::{BudgetZone, Threshold, Usd};
@@ -70,6 +71,7 @@ pub(super) struct Draft {
     pub ingest: ingest::Limits,
     pub ledger: ledger::Settings,
     pub series: SeriesLimits,
+    pub otel: OtelDraft,
 }
 
 impl Setting {
@@ -89,6 +91,11 @@ impl Setting {
     /// Whether its value must not be shown.
     pub fn is_secret(&self) -> bool {
         self.shape == Shape::Secret
+    }
+
+    /// Whether it is one of the standard names of OpenTelemetry, of which there are many.
+    pub fn is_otel(&self) -> bool {
+        self.key.starts_with("otel_")
     }
 
     /// The setting with this key.
@@ -117,13 +124,14 @@ impl Default for Draft {
             ingest: ingest::Limits::default(),
             ledger: ledger::Settings::default(),
             series: SeriesLimits::default(),
+            otel: OtelDraft::default(),
         }
     }
 }
 
 macro_rules! settings {
     ($($key:literal $shape:ident $value_name:literal = $default:literal, $doc:literal, $allowed:literal, $set:expr;)*) => {
-        &[$(Setting {
+        [$(Setting {
             key: $key,
             default: $default,
             value_name: $value_name,
@@ -136,12 +144,15 @@ macro_rules! settings {
 }
 
 /// Puts a parsed value into its place.
-fn put<T>(place: &mut T, parsed: Result<T, String>) -> Result<(), String> {
+pub(super) fn put<T>(place: &mut T, parsed: Result<T, String>) -> Result<(), String> {
     parsed.map(|value| *place = value)
 }
 
 /// Every setting, in the order in which they are shown.
-pub static SETTINGS: &[Setting] = settings! {
+pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| OWN.into_iter().chain(otel::settings()).collect());
+
+/// The settings that are this program's own.
+const OWN: [Setting; 32] = settings! {
     "metrics_host" Text "ADDRESS" = "0.0.0.0", "Address to listen on", "an IPv4 or IPv6 address, or localhost",
         |draft, text| put(&mut draft.host, value::host(text));
     "metrics_port" Number "PORT" = "8000", "Port to listen on; 0 takes a free one", "0 to 65535",

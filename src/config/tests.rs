@@ -54,9 +54,30 @@ fn example(key: &str) -> &'static str {
         key if key.ends_with("threshold") => "0.5",
         key if key.ends_with("timeout_seconds") => "2.5",
         "max_event_age_seconds" => "7200",
+        "otel_bsp_max_export_batch_size" | "otel_blrp_max_export_batch_size" => "100",
         "metric_services_max" => "100",
         key if key.starts_with("m") => "2048",
+        key if key.starts_with("otel_") => otel_example(key),
         other => panic!("give {other} an example"),
+    }
+}
+
+fn otel_example(key: &str) -> &'static str {
+    match key {
+        "otel_sdk_disabled" => "true",
+        "otel_service_name" => "costs",
+        "otel_resource_attributes" => "host.name=a,team=b%20c",
+        "otel_exporter_otlp_metrics_temporality_preference" => "DELTA",
+        "otel_traces_sampler" => "parentbased_traceidratio",
+        "otel_traces_sampler_arg" => "0.25",
+        "otel_propagators" => "tracecontext,baggage",
+        key if key.ends_with("endpoint") => "http://collector.example:4318",
+        key if key.ends_with("protocol") => "grpc",
+        key if key.ends_with("headers") => "authorization=Bearer%20s3cret",
+        key if key.ends_with("compression") => "gzip",
+        key if key.ends_with("certificate") || key.ends_with("key") => "file.pem",
+        key if key.ends_with("exporter") => "none",
+        _ => "1000",
     }
 }
 
@@ -72,6 +93,7 @@ fn without_any_source_the_defaults_of_each_stage_hold() {
         config.policy.budgets.iter().map(|budget| (budget.warn_at.percent(), budget.gate_at.percent())).collect();
     assert_eq!(percents, [(80.0, 90.0); 2]);
     assert_eq!(config.environment, "production");
+    assert_eq!(format!("{:?}", config.otlp), format!("{:?}", OtlpSettings::default()));
     assert!(config.policy.gate_enabled);
     assert_eq!(config.log, LogSettings { level: tracing::level_filters::LevelFilter::INFO, format: LogFormat::Json });
     assert_eq!(load(&Sources { terminal: true, ..Sources::default() }).unwrap().log.format, LogFormat::Text);
@@ -83,7 +105,7 @@ fn every_setting_works_in_every_layer_and_the_higher_one_wins() {
     let tokens = folder.path().join("tokens");
     std::fs::write(&tokens, "one\n").unwrap();
     let tokens = tokens.display().to_string();
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         let text = if setting.key == "api_token_file" { &tokens } else { example(setting.key) };
         let shown = if setting.is_secret() { "•••" } else { text };
         let mut sources = with_file(folder.path(), &format!("{} = {text:?}", setting.key));

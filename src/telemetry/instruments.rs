@@ -27,52 +27,66 @@ pub(super) struct Reading {
     labels: Vec<KeyValue>,
 }
 
-/// An instrument: its name as the SDK wants it (a counter's without `_total`, which the reader adds), its help, and what it
-/// shows of a moment.
+/// An instrument: its name as the SDK wants it (without what readers add: `_total` for a counter, `_seconds` for the unit `s`),
+/// its unit, its help, and what it shows of a moment.
 pub(super) struct Definition {
     pub name: &'static str,
+    pub unit: &'static str,
     pub help: &'static str,
     pub read: fn(&Moment) -> Vec<Reading>,
 }
 
+/// Units in braces say what is counted and become no part of a name.
+const USD: &str = "{USD}";
+const PERCENT: &str = "{percent}";
+const NONE: &str = "";
+
 const GAUGES: [Definition; 8] = [
     Definition {
         name: "lead_factory_daily_cost",
+        unit: USD,
         help: "Cost of the current day in USD, charges less credits, by service.",
         read: daily_cost,
     },
     Definition {
         name: "lead_factory_monthly_cost",
+        unit: USD,
         help: "Cost of the current month in USD, charges less credits, by service.",
         read: monthly_cost,
     },
     Definition {
         name: "lead_factory_budget_utilization",
+        unit: PERCENT,
         help: "Cost of the current period in percent of the global budget's limit.",
         read: budget_utilization,
     },
     Definition {
         name: "lead_factory_scaling_gate_active",
+        unit: NONE,
         help: "1 while the scaling gate is active and work that is not critical must stop, else 0.",
         read: |moment| vec![Reading::plain(f64::from(u8::from(moment.gate.active)))],
     },
     Definition {
         name: "lead_factory_budget_limit_usd",
+        unit: USD,
         help: "What may be spent in one period, in USD, by budget.",
         read: |moment| by_budget(moment, |standing| standing.limit_usd),
     },
     Definition {
         name: "lead_factory_budget_spent_usd",
+        unit: USD,
         help: "Cost of the current period that counts against the budget, in USD.",
         read: |moment| by_budget(moment, |standing| standing.spent_usd),
     },
     Definition {
         name: "lead_factory_budget_forecast_usd",
+        unit: USD,
         help: "What the current period will cost at its pace so far, in USD, by budget.",
         read: |moment| by_budget(moment, |standing| standing.forecast_usd),
     },
     Definition {
-        name: "lead_factory_ledger_last_event_timestamp_seconds",
+        name: "lead_factory_ledger_last_event_timestamp",
+        unit: "s",
         help: "When the last event was recorded, in seconds since the Unix epoch.",
         read: last_event,
     },
@@ -81,21 +95,25 @@ const GAUGES: [Definition; 8] = [
 const COUNTERS: [Definition; 4] = [
     Definition {
         name: "lead_factory_cost_usd",
+        unit: USD,
         help: "Charges in USD since the ledger began, by service and operation.",
         read: charges,
     },
     Definition {
         name: "lead_factory_credit_usd",
+        unit: USD,
         help: "Credits in USD since the ledger began, by service.",
         read: credits,
     },
     Definition {
         name: "lead_factory_usage",
+        unit: NONE,
         help: "Quantities that events reported in usage since the ledger began, such as tokens.",
         read: usage,
     },
     Definition {
         name: "lead_factory_scaling_gate_activations",
+        unit: NONE,
         help: "How often the scaling gate became active since the ledger began.",
         read: |moment| vec![Reading::plain(moment.published.views.gate_activations as f64)],
     },
@@ -134,6 +152,7 @@ pub(super) fn over_views(meter: &Meter, source: &Arc<OnceLock<Source>>) {
         let source = Arc::clone(source);
         meter
             .f64_observable_counter(definition.name)
+            .with_unit(definition.unit)
             .with_description(definition.help)
             .with_callback(move |observer| observe(&definition, &source, observer))
             .build();
@@ -144,6 +163,7 @@ pub(super) fn gauge(meter: &Meter, source: &Arc<OnceLock<Source>>, definition: D
     let source = Arc::clone(source);
     meter
         .f64_observable_gauge(definition.name)
+        .with_unit(definition.unit)
         .with_description(definition.help)
         .with_callback(move |observer| observe(&definition, &source, observer))
         .build();

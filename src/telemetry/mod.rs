@@ -1,4 +1,5 @@
-//! What leaves as numbers and log lines: the meter provider, the Prometheus text, the instruments over the views, the logs.
+//! What leaves as numbers, spans and log lines: the meter provider, the Prometheus text, the instruments over the views, the
+//! logs, and the push of all three over OTLP.
 //!
 //! *Invariants.* Every number about money comes from the published views, and all series of one scrape from a single one of
 //! them at a single time (`moment`). A scrape begins after it was asked for, so a client whose events were acknowledged finds
@@ -13,9 +14,11 @@
 mod instruments;
 mod logs;
 mod moment;
+pub mod otlp;
 mod reload;
 mod scrape;
 mod settings;
+pub mod spans;
 
 use std::sync::{Arc, OnceLock};
 
@@ -26,6 +29,7 @@ use crate::clock::Clock;
 use crate::views::Board;
 
 pub use logs::{LOG_LINES_QUEUED_MAX, LogFlush, LogFormat, LogSettings, LogsAlreadySetUp, set_up_logs};
+pub use otlp::{Otlp, OtlpSettings};
 pub use reload::ReloadStatus;
 pub use scrape::{ScrapeError, Scraper};
 pub use settings::Settings;
@@ -44,6 +48,7 @@ pub struct Telemetry {
     meter: Meter,
     source: Arc<OnceLock<Source>>,
     scraper: Scraper,
+    otlp: Option<Otlp>,
 }
 
 /// Why there can be no metrics.
@@ -55,6 +60,9 @@ pub enum TelemetryError {
     /// The metrics of the process could not be joined to the registry.
     #[error("the process metrics cannot be set up")]
     Process(#[source] prometheus::Error),
+    /// The system gave no thread to push metrics from.
+    #[error("the push of metrics cannot be started")]
+    Push(#[source] std::io::Error),
 }
 
 impl Telemetry {
@@ -63,6 +71,14 @@ impl Telemetry {
     /// # Errors
     /// The reader or the process collector cannot be registered; not expected, since the registry is new.
     pub fn new(settings: Settings) -> Result<Self, TelemetryError> {
+        Self::pushing(settings, None)
+    }
+
+    /// The same; where metrics are pushed as well, a second reader stands beside the one for Prometheus.
+    ///
+    /// # Errors
+    /// See [`Telemetry::new`].
+    pub fn pushing(settings: Settings, otlp: Option<Otlp>) -> Result<Self, TelemetryError> {
         let registry = prometheus::Registry::new();
         let reader = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
@@ -74,18 +90,25 @@ impl Telemetry {
 
         let source = Arc::new(OnceLock::<Source>::new());
         let bounds = Arc::clone(&source);
-        let provider = SdkMeterProvider::builder()
-            .with_reader(reader)
-            .with_view(move |instrument: &Instrument| {
-                let series_max = instruments::series_max(instrument.name(), bounds.get()?)?;
-                // A limit that the SDK refuses (0) leaves its default; ours are sums of positive bounds.
-                Stream::builder().with_cardinality_limit(series_max).build().ok()
-            })
-            .build();
+        let mut provider = SdkMeterProvider::builder().with_reader(reader).with_view(move |instrument: &Instrument| {
+            let series_max = instruments::series_max(instrument.name(), bounds.get()?)?;
+            // A limit that the SDK refuses (0) leaves its default; ours are sums of positive bounds.
+            Stream::builder().with_cardinality_limit(series_max).build().ok()
+        });
+        if let Some(otlp) = &otlp {
+            provider = provider.with_resource(otlp.resource());
+            if let Some(reader) = otlp.reader() {
+                provider = provider.with_reader(reader);
+            }
+        }
+        let provider = provider.build();
         let meter = provider.meter(METER_NAME);
         instruments::build_info(&meter, &settings);
+        if let Some(otlp) = &otlp {
+            otlp.show(&meter);
+        }
         let scraper = Scraper::new(registry, Arc::clone(&source));
-        Ok(Self { settings, provider, meter, source, scraper })
+        Ok(Self { settings, provider, meter, source, scraper, otlp })
     }
 
     /// Shows what is on the board from now on. Once; a second board is ignored, since two would show two truths.
@@ -94,6 +117,14 @@ impl Telemetry {
         if self.source.set(source).is_ok() {
             instruments::over_views(&self.meter, &self.source);
         }
+    }
+
+    /// Pushes metrics from now on, where they are pushed. Call it once there is a board to observe.
+    ///
+    /// # Errors
+    /// The system gave no thread.
+    pub fn push(&self) -> Result<(), TelemetryError> {
+        self.otlp.as_ref().map_or(Ok(()), |otlp| otlp.start(&self.source)).map_err(TelemetryError::Push)
     }
 
     /// What other stages make their instruments with.
@@ -106,8 +137,12 @@ impl Telemetry {
         self.scraper.clone()
     }
 
-    /// Stops the readers. Later scrapes fail. It may block, so call it off the async threads.
+    /// Pushes what is there for the last time and stops the readers. Later scrapes fail. It blocks for up to
+    /// [`otlp::FLUSH_MAX`], so call it off the async threads.
     pub fn shutdown(&self) {
+        if let Some(otlp) = &self.otlp {
+            otlp.shutdown();
+        }
         if let Err(error) = self.provider.shutdown() {
             tracing::warn!(%error, "the meter provider did not shut down cleanly");
         }

@@ -311,7 +311,8 @@ async fn names_kept_from_larger_limits_are_all_shown() {
 #[tokio::test]
 async fn a_panicking_instrument_costs_only_its_own_series() {
     let fixture = fixture(published(&[event("openai", "chat", "1")], vec![]));
-    let broken = instruments::Definition { name: "lead_factory_broken", help: "Broken.", read: |_| panic!("on purpose") };
+    let broken =
+        instruments::Definition { name: "lead_factory_broken", unit: "", help: "Broken.", read: |_| panic!("on purpose") };
     instruments::gauge(&fixture.telemetry.meter(), &fixture.telemetry.source, broken);
     for _ in 0..3 {
         let text = text(&fixture.telemetry).await;
@@ -430,6 +431,7 @@ async fn all_series_of_a_scrape_show_one_state() {
         .build();
     let later = instruments::Definition {
         name: "lead_factory_later",
+        unit: "",
         help: "Later.",
         read: |moment| vec![instruments::Reading::plain(moment.standings[0].spent_usd.to_f64())],
     };

@@ -34,6 +34,7 @@ pub(super) struct Instruments {
 
 impl Instruments {
     pub fn new(meter: &Meter, queued_events: Arc<AtomicUsize>, health: Health) -> Self {
+        // Readers add the unit to the name.
         let size_bytes = Arc::new(AtomicU64::new(0));
         let shown_size = Arc::clone(&size_bytes);
         meter
@@ -42,7 +43,8 @@ impl Instruments {
             .with_callback(move |observer| observer.observe(queued_events.load(Ordering::Relaxed) as u64, &[]))
             .build();
         meter
-            .u64_observable_gauge("lead_factory_ledger_size_bytes")
+            .u64_observable_gauge("lead_factory_ledger_size")
+            .with_unit("By")
             .with_description("Size of the ledger's file and its write-ahead log.")
             .with_callback(move |observer| observer.observe(shown_size.load(Ordering::Relaxed), &[]))
             .build();
@@ -53,7 +55,8 @@ impl Instruments {
             .build();
         Self {
             commit_seconds: meter
-                .f64_histogram("lead_factory_ledger_commit_duration_seconds")
+                .f64_histogram("lead_factory_ledger_commit_duration")
+                .with_unit("s")
                 .with_description("How long one group commit took, its sync included.")
                 .with_boundaries(COMMIT_SECONDS_BUCKETS.to_vec())
                 .build(),
@@ -63,7 +66,8 @@ impl Instruments {
                 .with_boundaries(COMMIT_EVENTS_BUCKETS.to_vec())
                 .build(),
             call_seconds: meter
-                .f64_histogram("lead_factory_api_call_duration_seconds")
+                .f64_histogram("lead_factory_api_call_duration")
+                .with_unit("s")
                 .with_description("How long the workers' paid calls took, as they reported it.")
                 .with_boundaries(CALL_SECONDS_BUCKETS.to_vec())
                 .build(),

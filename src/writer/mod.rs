@@ -12,6 +12,7 @@ mod instruments;
 mod load;
 mod run;
 mod settings;
+mod spans;
 mod unsaved;
 
 use std::sync::Arc;

@@ -20,7 +20,7 @@ use super::handle::{Command, Reply};
 use super::instruments::Instruments;
 use super::load::{load_views, resident_floor};
 use super::unsaved::{Unsaved, make_resident};
-use super::{Health, RecordError, Recorded, Settings};
+use super::{Health, RecordError, Recorded, Settings, spans};
 use crate::budget::Policy;
 use crate::clock::Clock;
 use crate::domain::{CostEvent, GateChange, GateMode};
@@ -133,6 +133,8 @@ impl Loop {
 
     /// Decides a group, commits and publishes what it changes, and answers everybody in it.
     fn handle(&mut self, group: Group) -> Result<(), Failed> {
+        let span = spans::group(group.batches.len(), || group.batches.iter().map(|(events, _)| events.len()).sum());
+        let _entered = span.enter();
         let now = self.clock.now();
         let mut new = NewEvents::default();
         let mut waiting: Waiting = Vec::new();
@@ -222,7 +224,8 @@ impl Loop {
             return Ok(());
         }
         let start = Instant::now();
-        self.ledger.commit(&commit, now)?;
+        let span = spans::commit(&commit);
+        span.in_scope(|| self.ledger.commit(&commit, now)).inspect_err(|_| spans::failed(&span))?;
         self.instruments.committed(start.elapsed(), commit.events.len());
         for keyed in &commit.events {
             self.instruments.called(&keyed.event, &next.views.series);

@@ -1,4 +1,5 @@
-//! A bound on what OpenTelemetry's own messages may write: an exporter that cannot reach its collector says so at every try.
+//! A bound on what OpenTelemetry's own messages may write. That an export failed is left out altogether: the push says it itself,
+//! with the number of failures, and less often.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +13,9 @@ pub(super) const LINES_PER_WINDOW_MAX: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(60);
 /// The targets that are bounded begin with this.
 const TARGET_PREFIX: &str = "opentelemetry";
+
+/// Names of messages about single exports begin with this.
+const EXPORT_PREFIX: &str = "Export.";
 
 /// Lets everything pass but the flood.
 #[derive(Debug, Default)]
@@ -42,7 +46,11 @@ impl<S: Subscriber> Filter<S> for FloodFilter {
     }
 
     fn event_enabled(&self, event: &Event<'_>, _context: &Context<'_, S>) -> bool {
-        !event.metadata().target().starts_with(TARGET_PREFIX) || self.admits(Instant::now())
+        let metadata = event.metadata();
+        if !metadata.target().starts_with(TARGET_PREFIX) {
+            return true;
+        }
+        !metadata.name().starts_with(EXPORT_PREFIX) && self.admits(Instant::now())
     }
 }
 

@@ -1,22 +1,27 @@
-//! Log lines on standard error, as text or JSON.
+//! Log lines on standard error, as text or JSON; where there is a push, the layers that feed it.
 //!
 //! *Invariants.* Logging never stops, fails or delays the agent: a full disk, a closed or a stuck reader costs log lines only.
-//! A library that fails in a loop cannot flood the log.
+//! A library that fails in a loop cannot flood the log. A line that is written inside of a span names its trace.
 //!
 //! *Limits.* [`LOG_LINES_QUEUED_MAX`] lines wait; see [`flood`] for the libraries.
 
 mod flood;
+mod ids;
 mod queue;
 
 use std::io::IsTerminal;
 
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{FilterExt, Targets};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
+use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
+use super::otlp::Otlp;
 use flood::FloodFilter;
+use ids::{WithIds, ids_in_json, ids_in_text};
 pub use queue::{LOG_LINES_QUEUED_MAX, LogFlush};
 
 /// How a log line is written.
@@ -56,28 +61,62 @@ impl LogFormat {
     }
 }
 
-/// Sends the process's log lines to standard error. Keep what it returns until the end: dropping it writes what still waits.
+/// Sends the process's log lines to standard error, and over OTLP what is pushed: spans, and log lines where they are asked for.
+/// Keep what it returns until the end: dropping it writes what still waits.
 ///
 /// # Errors
 /// The logs were set up before; nothing changes.
-pub fn set_up_logs(settings: LogSettings) -> Result<LogFlush, LogsAlreadySetUp> {
+pub fn set_up_logs(settings: LogSettings, otlp: Option<&Otlp>) -> Result<LogFlush, LogsAlreadySetUp> {
     let (lines, flush) = queue::start(std::io::stderr());
+    let ansi = settings.format == LogFormat::Text && std::io::stderr().is_terminal();
+    let mut layers = vec![lines_layer(settings, lines, ansi)];
+    if let Some(tracer) = otlp.and_then(Otlp::tracer) {
+        let spans = tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
+        layers.push(spans.with_tracked_inactivity(false).with_filter(own_spans()).boxed());
+    }
+    if let Some(loggers) = otlp.and_then(Otlp::loggers) {
+        layers.push(OpenTelemetryTracingBridge::new(loggers).with_filter(pushed_lines(settings.level)).boxed());
+    }
+    tracing_subscriber::registry().with(layers).try_init().map(|()| flush).map_err(|_| LogsAlreadySetUp)
+}
+
+/// A layer of any kind.
+type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// What writes lines. It wants no spans: their ids are all that a line shows of them.
+fn lines_layer(settings: LogSettings, lines: queue::Lines, ansi: bool) -> Boxed {
+    let filter = targets(settings.level).and(FloodFilter::default()).and(filter_fn(|metadata| metadata.is_event()));
     let layer = tracing_subscriber::fmt::layer().with_writer(lines);
-    let filter = targets(settings.level).and(FloodFilter::default());
-    let set_up = match settings.format {
+    match settings.format {
         LogFormat::Json => {
-            tracing_subscriber::registry().with(layer.json().flatten_event(true).with_filter(filter)).try_init()
+            let format = tracing_subscriber::fmt::format().json().flatten_event(true);
+            let layer = layer.json().flatten_event(true);
+            layer.event_format(WithIds { inner: format, ids: ids_in_json }).with_filter(filter).boxed()
         }
-        LogFormat::Text if std::io::stderr().is_terminal() => {
-            tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()
+        LogFormat::Text => {
+            // The format is told as well, since it may write to a buffer first.
+            let format = tracing_subscriber::fmt::format().with_ansi(ansi);
+            layer.with_ansi(ansi).event_format(WithIds { inner: format, ids: ids_in_text }).with_filter(filter).boxed()
         }
-        LogFormat::Text => tracing_subscriber::registry().with(layer.with_ansi(false).with_filter(filter)).try_init(),
-    };
-    set_up.map(|()| flush).map_err(|_| LogsAlreadySetUp)
+    }
 }
 
 fn targets(level: LevelFilter) -> Targets {
     Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(env!("CARGO_CRATE_NAME"), level)
+}
+
+/// Spans of our own, at any level of the log. Those of libraries would include the ones of the exporters.
+fn own_spans<S: Subscriber>() -> impl Filter<S> {
+    let own = Targets::new().with_target(env!("CARGO_CRATE_NAME"), LevelFilter::TRACE);
+    FilterExt::<S>::and(own, filter_fn(|metadata| metadata.is_span()))
+}
+
+/// Lines of our own, but those about exports: a push that fails must not give the next one something to push.
+fn pushed_lines<S: Subscriber>(level: LevelFilter) -> impl Filter<S> {
+    let own = Targets::new()
+        .with_target(env!("CARGO_CRATE_NAME"), level)
+        .with_target(concat!(env!("CARGO_CRATE_NAME"), "::telemetry::otlp"), LevelFilter::OFF);
+    FilterExt::<S>::and(own, filter_fn(|metadata| metadata.is_event()))
 }
 
 #[cfg(test)]

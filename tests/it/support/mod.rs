@@ -5,6 +5,7 @@
 
 mod agent;
 mod amounts;
+mod collector;
 mod exposition;
 mod http;
 mod model;
@@ -13,6 +14,7 @@ mod wait;
 
 pub use agent::{Setup, TestAgent};
 pub use amounts::{Amount, amounts_in, exact, nearest_float, nested_amounts_in, recorded};
+pub use collector::{Collector, Identity, Manner, Points, ServerTls, texts};
 pub use exposition::Exposition;
 pub use http::{Client, Conn, Response};
 pub use model::{GROUPINGS, Model, Sent};

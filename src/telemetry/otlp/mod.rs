@@ -1,0 +1,240 @@
+//! The push over OTLP: metrics, traces and logs to a collector, where an endpoint is set.
+//!
+//! *Invariants.* Without an endpoint there is nothing here: no thread, no runtime, no certificate. No export runs on the threads
+//! that answer requests or commit: one thread drives all connections, and each signal waits on a thread of its own. A collector
+//! that is dead, slow or hostile costs telemetry only.
+//!
+//! *Limits.* One collection of metrics, [`Batching`] spans and log lines wait; the rest is dropped. Each export ends at its
+//! connection's time-out. At the end all that waits has [`FLUSH_MAX`].
+
+mod carrier;
+mod connect;
+mod push;
+mod report;
+mod resource;
+mod settings;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use opentelemetry::metrics::Meter;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::logs::{BatchConfigBuilder as LogBatchConfig, BatchLogProcessor, SdkLoggerProvider};
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanLimits};
+use tokio::runtime::{Builder, Handle};
+
+use carrier::{Carrier, Reason};
+pub use connect::{ConnectError, check_tls};
+pub(super) use push::SharedReader;
+use push::{Push, Pushing};
+use report::{Report, Signal};
+pub use settings::{Batching, Connection, Headers, OtlpSettings, Protocol, Root, Sampler, Temporality, Tls};
+
+use super::METER_NAME;
+use super::moment::Source;
+
+/// What all signals together may take at the end, whatever the collector does.
+pub const FLUSH_MAX: Duration = Duration::from_secs(3);
+/// The part of it that is kept for spans, which come last.
+const SPANS_WAIT: Duration = Duration::from_secs(1);
+/// Threads that drive the connections of all signals.
+const DRIVERS: usize = 1;
+/// Names that are looked up at once; further ones wait, within the time-out of their export.
+const LOOKUPS_MAX: usize = 1;
+
+/// What pushes.
+#[derive(Debug)]
+pub struct Otlp {
+    report: Arc<Report>,
+    resource: opentelemetry_sdk::Resource,
+    push: Mutex<Option<Push>>,
+    pushing: OnceLock<Pushing>,
+    tracers: Option<SdkTracerProvider>,
+    loggers: Option<SdkLoggerProvider>,
+}
+
+/// What all signals are built with.
+struct Parts {
+    runtime: Handle,
+    report: Arc<Report>,
+}
+
+// === impl Otlp ===
+
+impl Otlp {
+    /// Builds what pushes, if anything is to be pushed. Nothing is connected yet. Call it outside of async code.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn new(settings: &OtlpSettings) -> Result<Option<Self>, ConnectError> {
+        let OtlpSettings { metrics, traces, logs, .. } = settings;
+        if metrics.is_none() && traces.is_none() && logs.is_none() {
+            return Ok(None);
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(DRIVERS)
+            .max_blocking_threads(LOOKUPS_MAX)
+            .thread_name("otlp")
+            .enable_all()
+            .build()
+            .map_err(ConnectError::Thread)?;
+        // It ends with the process: an export that hangs may still be waiting on it when `main` returns.
+        let runtime = Box::leak(Box::new(runtime)).handle().clone();
+        let parts = Parts { runtime, report: Arc::default() };
+        let resource = resource::describe(settings);
+        let _inside = parts.runtime.enter();
+        let push = metrics.as_ref().map(|connection| parts.metrics(connection, settings)).transpose()?;
+        let tracers = traces.as_ref().map(|connection| parts.tracers(connection, settings, &resource)).transpose()?;
+        let loggers = logs.as_ref().map(|connection| parts.loggers(connection, settings, &resource)).transpose()?;
+        let push = Mutex::new(push);
+        Ok(Some(Self { report: Arc::clone(&parts.report), resource, push, pushing: OnceLock::new(), tracers, loggers }))
+    }
+
+    /// What the metrics are collected with, where they are pushed.
+    pub(super) fn reader(&self) -> Option<SharedReader> {
+        self.lock().as_ref().map(|push| push.reader.clone())
+    }
+
+    /// What is said about this process.
+    pub(super) fn resource(&self) -> opentelemetry_sdk::Resource {
+        self.resource.clone()
+    }
+
+    /// Makes the instrument that shows what became of exports.
+    pub(super) fn show(&self, meter: &Meter) {
+        let pushed = [self.lock().is_some(), self.tracers.is_some(), self.loggers.is_some()];
+        let signals = Signal::ALL.into_iter().zip(pushed).filter_map(|(signal, pushed)| pushed.then_some(signal));
+        self.report.show(signals.collect(), meter);
+    }
+
+    /// Pushes metrics from now on.
+    pub(super) fn start(&self, source: &Arc<OnceLock<Source>>) -> std::io::Result<()> {
+        if let Some(push) = self.lock().take() {
+            // The push is there once, so this is set once.
+            let _ = self.pushing.set(push.start(Arc::clone(source))?);
+        }
+        Ok(())
+    }
+
+    /// Where spans are made, if they are pushed.
+    pub(super) fn tracer(&self) -> Option<SdkTracer> {
+        self.tracers.as_ref().map(|tracers| tracers.tracer(METER_NAME))
+    }
+
+    /// Where log lines go, if they are pushed.
+    pub(super) fn loggers(&self) -> Option<&SdkLoggerProvider> {
+        self.loggers.as_ref()
+    }
+
+    /// Sends what is there, and stops. Blocks for [`FLUSH_MAX`] at most.
+    pub(super) fn shutdown(&self) {
+        let deadline = Instant::now() + FLUSH_MAX;
+        std::thread::scope(|scope| {
+            if let Some(pushing) = self.pushing.get() {
+                scope.spawn(|| pushing.stop(FLUSH_MAX - SPANS_WAIT));
+            }
+            if let Some(loggers) = &self.loggers {
+                let stop = || loggers.shutdown_with_timeout(FLUSH_MAX - SPANS_WAIT);
+                scope.spawn(move || stop().map_err(|error| told("log lines", &error)));
+            }
+        });
+        // Last, since the exports above make spans.
+        if let Some(tracers) = &self.tracers {
+            let wait = deadline.saturating_duration_since(Instant::now());
+            let _ = tracers.shutdown_with_timeout(wait).map_err(|error| told("spans", &error));
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Push>> {
+        self.push.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn told(what: &str, error: &opentelemetry_sdk::error::OTelSdkError) {
+    tracing::warn!(%error, "the last {what} were not taken in time");
+}
+
+// === impl Parts ===
+
+impl Parts {
+    fn carrier(&self, signal: Signal, connection: &Connection) -> Carrier {
+        Carrier {
+            signal,
+            runtime: self.runtime.clone(),
+            timeout: connection.timeout,
+            report: Arc::clone(&self.report),
+            reason: Reason::default(),
+        }
+    }
+
+    fn metrics(&self, connection: &Connection, settings: &OtlpSettings) -> Result<Push, ConnectError> {
+        let mut carrier = self.carrier(Signal::Metrics, connection);
+        carrier.timeout = connection.timeout.min(settings.export_timeout);
+        let exporter = connect::metrics(connection, &carrier.reason)?;
+        Ok(Push {
+            reader: SharedReader::new(settings.temporality),
+            exporter: carrier.carry(exporter),
+            interval: settings.interval,
+            temporality: settings.temporality,
+        })
+    }
+
+    fn tracers(
+        &self,
+        connection: &Connection,
+        settings: &OtlpSettings,
+        resource: &opentelemetry_sdk::Resource,
+    ) -> Result<SdkTracerProvider, ConnectError> {
+        let carrier = self.carrier(Signal::Traces, connection);
+        let exporter = connect::traces(connection, &carrier.reason)?;
+        let Batching { queue_max, batch_max, delay } = settings.spans;
+        let batching = BatchConfigBuilder::default()
+            .with_max_queue_size(queue_max)
+            .with_max_export_batch_size(batch_max)
+            .with_scheduled_delay(delay)
+            .build();
+        let processor = BatchSpanProcessor::builder(carrier.carry(exporter)).with_batch_config(batching).build();
+        Ok(SdkTracerProvider::builder()
+            .with_resource(resource.clone())
+            .with_sampler(opentelemetry_sdk::trace::Sampler::from(settings.sampler))
+            // The library would look for other limits in the environment, where nobody checks them.
+            .with_span_limits(SpanLimits::default())
+            .with_span_processor(processor)
+            .build())
+    }
+
+    fn loggers(
+        &self,
+        connection: &Connection,
+        settings: &OtlpSettings,
+        resource: &opentelemetry_sdk::Resource,
+    ) -> Result<SdkLoggerProvider, ConnectError> {
+        let carrier = self.carrier(Signal::Logs, connection);
+        let exporter = connect::logs(connection, &carrier.reason)?;
+        let Batching { queue_max, batch_max, delay } = settings.log_records;
+        let batching = LogBatchConfig::default()
+            .with_max_queue_size(queue_max)
+            .with_max_export_batch_size(batch_max)
+            .with_scheduled_delay(delay)
+            .build();
+        let processor = BatchLogProcessor::builder(carrier.carry(exporter)).with_batch_config(batching).build();
+        Ok(SdkLoggerProvider::builder().with_resource(resource.clone()).with_log_processor(processor).build())
+    }
+}
+
+// === impl Sampler ===
+
+impl From<Sampler> for opentelemetry_sdk::trace::Sampler {
+    fn from(sampler: Sampler) -> Self {
+        match sampler {
+            Sampler::AlwaysOn => Self::AlwaysOn,
+            Sampler::AlwaysOff => Self::AlwaysOff,
+            Sampler::Ratio(share) => Self::TraceIdRatioBased(share),
+            Sampler::ParentBased(root) => Self::ParentBased(Box::new(match root {
+                Root::AlwaysOn => Self::AlwaysOn,
+                Root::AlwaysOff => Self::AlwaysOff,
+                Root::Ratio(share) => Self::TraceIdRatioBased(share),
+            })),
+        }
+    }
+}

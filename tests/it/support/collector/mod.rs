@@ -1,0 +1,195 @@
+//! A receiver of OTLP that decodes the protocol itself and keeps what it got.
+
+mod grpc;
+mod http;
+mod points;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use super::within;
+
+pub use points::Points;
+
+/// Longest wait for a push; generous because tests share two cores with each other.
+const PUSH_MAX: Duration = Duration::from_secs(30);
+
+/// A running receiver. Its threads end with the test process.
+pub struct Collector {
+    scheme: &'static str,
+    addr: SocketAddr,
+    kept: Arc<Kept>,
+}
+
+/// What came in.
+#[derive(Default)]
+pub struct Kept {
+    metrics: Mutex<Vec<Got<ExportMetricsServiceRequest>>>,
+    traces: Mutex<Vec<Got<ExportTraceServiceRequest>>>,
+    logs: Mutex<Vec<Got<ExportLogsServiceRequest>>>,
+    connections: Mutex<u64>,
+}
+
+/// One request, with its headers in lower case.
+#[derive(Clone)]
+pub struct Got<T> {
+    pub headers: BTreeMap<String, String>,
+    pub request: T,
+}
+
+/// How a receiver over HTTP treats whoever comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Takes everything.
+    Takes,
+    /// Takes the connection and never says a word.
+    Hangs,
+    /// Answers a byte at a time, for ever.
+    Drips,
+    /// Breaks the connection off with a reset.
+    Resets,
+    /// Answers this status.
+    Refuses(u16),
+}
+
+/// Who a receiver is, and whom alone it serves, if it asks.
+pub struct ServerTls<'a> {
+    pub identity: &'a Identity,
+    pub clients: Option<&'a Identity>,
+}
+
+/// A certificate for `localhost`, signed by itself.
+pub struct Identity {
+    folder: tempfile::TempDir,
+    certificate_pem: String,
+    key_pem: String,
+}
+
+// === impl Collector ===
+
+impl Collector {
+    /// Takes protobuf over HTTP.
+    pub fn http() -> Self {
+        Self::http_that(Manner::Takes)
+    }
+
+    pub fn http_that(manner: Manner) -> Self {
+        let kept = Arc::<Kept>::default();
+        Self { scheme: "http", addr: http::listen(Arc::clone(&kept), manner, None), kept }
+    }
+
+    pub fn https(tls: &ServerTls) -> Self {
+        let kept = Arc::<Kept>::default();
+        Self { scheme: "https", addr: http::listen(Arc::clone(&kept), Manner::Takes, Some(tls)), kept }
+    }
+
+    /// Takes gRPC.
+    pub fn grpc() -> Self {
+        let kept = Arc::<Kept>::default();
+        Self { scheme: "http", addr: grpc::listen(Arc::clone(&kept), None), kept }
+    }
+
+    pub fn grpc_with_tls(tls: &ServerTls) -> Self {
+        let kept = Arc::<Kept>::default();
+        Self { scheme: "https", addr: grpc::listen(Arc::clone(&kept), Some(tls)), kept }
+    }
+
+    /// By name, since certificates are for one.
+    pub fn url(&self) -> String {
+        format!("{}://localhost:{}", self.scheme, self.addr.port())
+    }
+
+    /// Connections that were made.
+    pub fn connections(&self) -> u64 {
+        *self.kept.connections.lock().unwrap()
+    }
+
+    /// All pushes of metrics so far.
+    pub fn metrics(&self) -> Vec<Got<ExportMetricsServiceRequest>> {
+        self.kept.metrics.lock().unwrap().clone()
+    }
+
+    /// Waits until the newest push of metrics satisfies `good`, and returns what was made of it.
+    #[track_caller]
+    pub fn wait_for_points<T>(&self, what: &str, good: impl Fn(&Points) -> Option<T>) -> T {
+        within(PUSH_MAX, what, || good(&Points::of(&self.kept.metrics.lock().unwrap().last()?.request)))
+    }
+
+    /// Waits for a number of further pushes of metrics.
+    #[track_caller]
+    pub fn wait_for_pushes(&self, count: usize) {
+        let pushes = || self.kept.metrics.lock().unwrap().len();
+        let begin = pushes();
+        within(PUSH_MAX, "further pushes", || (pushes() >= begin + count).then_some(()));
+    }
+
+    pub fn spans(&self) -> Vec<Span> {
+        let traces = self.kept.traces.lock().unwrap();
+        let resources = traces.iter().flat_map(|got| &got.request.resource_spans);
+        resources.flat_map(|resource| &resource.scope_spans).flat_map(|scope| scope.spans.clone()).collect()
+    }
+
+    /// Waits for a span.
+    #[track_caller]
+    pub fn wait_for_span(&self, what: &str, wanted: impl Fn(&Span) -> bool) -> Span {
+        within(PUSH_MAX, what, || self.spans().into_iter().find(&wanted))
+    }
+
+    pub fn log_records(&self) -> Vec<LogRecord> {
+        let logs = self.kept.logs.lock().unwrap();
+        let resources = logs.iter().flat_map(|got| &got.request.resource_logs);
+        resources.flat_map(|resource| &resource.scope_logs).flat_map(|scope| scope.log_records.clone()).collect()
+    }
+
+    /// Waits for a log line that contains a text.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) -> LogRecord {
+        let said = |record: &LogRecord| matches!(record.body.as_ref().and_then(|body| body.value.as_ref()), Some(Value::StringValue(body)) if body.contains(text));
+        within(PUSH_MAX, text, || self.log_records().into_iter().find(said))
+    }
+}
+
+// === impl Identity ===
+
+impl Identity {
+    pub fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate_pem, key_pem) = (made.cert.pem(), made.signing_key.serialize_pem());
+        std::fs::write(folder.path().join("certificate.pem"), &certificate_pem).unwrap();
+        std::fs::write(folder.path().join("key.pem"), &key_pem).unwrap();
+        Self { folder, certificate_pem, key_pem }
+    }
+
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("certificate.pem")
+    }
+
+    pub fn key(&self) -> PathBuf {
+        self.folder.path().join("key.pem")
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Attributes as texts.
+pub fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+    let text = |pair: &KeyValue| match pair.value.as_ref().and_then(|value| value.value.as_ref()) {
+        Some(Value::StringValue(text)) => text.clone(),
+        Some(Value::IntValue(number)) => number.to_string(),
+        other => format!("{other:?}"),
+    };
+    attributes.iter().map(|pair| (pair.key.clone(), text(pair))).collect()
+}
