@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 use crate::{Outcome, http, machine};
 
+/// The program that is measured.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_lead-factory-metrics");
 /// Longest wait for a start.
 const START_MAX: Duration = Duration::from_secs(60);
 /// Longest wait for the end after SIGTERM.
@@ -59,7 +61,7 @@ impl Agent {
         let folder = ledger.parent().map_or_else(PathBuf::new, Path::to_owned);
         let log = File::create(folder.join("agent.log"))?;
         let began = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_lead-factory-metrics"))
+        let child = Command::new(PROGRAM)
             .arg("serve")
             .env_clear()
             .env("METRICS_HOST", address.ip().to_string())

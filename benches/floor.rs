@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::agent::Process;
 use crate::options::FLOOR;
-use crate::{Outcome, floor_sqlite, floor_warp, machine};
+use crate::{Outcome, floor_scrape, floor_sqlite, floor_warp, machine};
 
 /// A floor in its process. It ends with this, or with the bench.
 pub struct Floor {
@@ -25,6 +25,7 @@ pub fn serve(arguments: &[String]) -> Outcome<()> {
         ["sqlite", file, rows, warm_up, measure] => {
             floor_sqlite::run(file, rows.parse()?, seconds(warm_up)?, seconds(measure)?)
         }
+        ["scrape", series, warm_up, measure] => floor_scrape::run(series.parse()?, seconds(warm_up)?, seconds(measure)?),
         other => Err(format!("no such floor: {other:?}").into()),
     }
 }

@@ -19,6 +19,7 @@ use crate::{Outcome, floor_sqlite, peer_redis};
 pub const AGENT: &str = "agent";
 const WARP: &str = "warp, parses only";
 const SQLITE: &str = "SQLite loop, 1,000 rows";
+const SQLITE_SINGLE: &str = "SQLite loop, 1 row";
 const REDIS_SCRIPT: &str = "Redis, script";
 const REDIS_PAIR: &str = "Redis, 2 commands";
 const REDIS_BATCH: &str = "Redis, pipelined";
@@ -75,6 +76,14 @@ pub fn on_empty_ledger(folder: PathBuf, load: Load<HttpAnswers>) -> impl FnMut(&
     }
 }
 
+/// A loop of transactions of so many rows, every round in a new file.
+fn sqlite_loop(below: PathBuf, rows: usize) -> impl FnMut(&Pace) -> Outcome<Round> {
+    move |pace| {
+        let folder = tempfile::Builder::new().prefix("sqlite-").tempdir_in(&below)?;
+        floor_sqlite::round(&folder.path().join("events.db"), rows, pace)
+    }
+}
+
 fn single(bench: &Bench, bars: &Bars, postgres: &Rc<OnceCell<Postgres>>) -> Trial {
     let connections = bars.connections;
     let folder = bench.folder().to_owned();
@@ -84,6 +93,9 @@ fn single(bench: &Bench, bars: &Bars, postgres: &Rc<OnceCell<Postgres>>) -> Tria
         let floor = Floor::start(&["warp-parse"])?;
         load.run(floor.address()?, pace, || floor.cpu())
     }));
+    if connections == 1 {
+        contenders.push(Contender::new(SQLITE_SINGLE, sqlite_loop(folder.clone(), 1)));
+    }
     let mut demands: Vec<Bar> = Vec::new();
     demands.extend(bars.p99_ms_max.map(|most| Bar::alone(Figure::P99, AGENT, AtMost(most))));
     if bench.options.peers {
@@ -119,11 +131,7 @@ fn batch(bench: &Bench) -> Trial {
     let folder = bench.folder().to_owned();
     let mut contenders = vec![Contender::new(AGENT, on_empty_ledger(folder.clone(), batch_load()))];
     let mut bars = vec![Bar::ratio(Figure::Rate, AGENT, SQLITE, AtLeast(3.0))];
-    let for_sqlite = folder.clone();
-    contenders.push(Contender::new(SQLITE, move |pace| {
-        let folder = tempfile::Builder::new().prefix("sqlite-").tempdir_in(&for_sqlite)?;
-        floor_sqlite::round(&folder.path().join("events.db"), BATCH, pace)
-    }));
+    contenders.push(Contender::new(SQLITE, sqlite_loop(folder.clone(), BATCH)));
     if bench.options.peers {
         contenders.push(Contender::new(REDIS_BATCH, move |pace| peer_redis::batch_round(&folder, BATCH_CONNECTIONS, pace)));
         bars.push(Bar::ratio(Figure::Rate, AGENT, REDIS_BATCH, AtLeast(2.0)));

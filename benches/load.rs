@@ -12,9 +12,9 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
-use crate::Outcome;
 use crate::events::{Random, Template};
 use crate::trial::{Figure, Pace, Round};
+use crate::{Outcome, machine};
 
 /// Longest silence of a server before the round fails.
 const SILENCE_MAX: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
@@ -71,9 +71,11 @@ impl<A: Answers + Clone> Load<A> {
         let mut running = Loop::connect(self, address)?;
         running.until(Until::Time(Instant::now() + pace.warm_up))?;
         running.latencies.clear();
-        let (cpu_before, began) = (cpu()?, Instant::now());
+        let own_cpu = || machine::cpu(std::process::id());
+        let (cpu_before, own_before, began) = (cpu()?, own_cpu()?, Instant::now());
         running.until(Until::Time(began + pace.measure))?;
         let (took, cpu_used) = (began.elapsed(), cpu()?.saturating_sub(cpu_before));
+        let own_used = own_cpu()?.saturating_sub(own_before);
         let mut latencies = std::mem::take(&mut running.latencies);
         running.drain()?;
         if latencies.is_empty() {
@@ -86,6 +88,7 @@ impl<A: Answers + Clone> Load<A> {
             (Figure::P50, percentile_ms(&latencies, 0.50)),
             (Figure::P99, percentile_ms(&latencies, 0.99)),
             (Figure::Cpu, cpu_used.as_secs_f64() * 1e6 / events),
+            (Figure::ClientCpu, own_used.as_secs_f64() * 1e6 / events),
             (Figure::Count, events),
         ]))
     }

@@ -39,11 +39,20 @@ pub fn cpu_of_family(pid: u32) -> Outcome<Duration> {
     ticks(sum)
 }
 
-/// Resident memory of a process, in KiB.
-pub fn resident_kib(pid: u32) -> Outcome<u64> {
+/// Memory of a process.
+pub struct Memory {
+    pub resident_kib: u64,
+    /// The most that was ever resident.
+    pub peak_kib: u64,
+}
+
+pub fn memory(pid: u32) -> Outcome<Memory> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
+    let kib = |field: &str| -> Outcome<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("no such line of status")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    };
+    Ok(Memory { resident_kib: kib("VmRSS:")?, peak_kib: kib("VmHWM:")? })
 }
 
 /// Processes that ran or waited to, on average over the last minute.

@@ -10,17 +10,23 @@
 mod agent;
 mod events;
 mod floor;
+mod floor_scrape;
 mod floor_sqlite;
 mod floor_warp;
+mod footprint;
+mod history;
 mod http;
 mod ingest;
+mod ledgers;
 mod load;
 mod machine;
 mod options;
 mod peer_postgres;
 mod peer_redis;
+mod reads;
 mod report;
 mod resp;
+mod scrape;
 mod trial;
 
 use std::error::Error;
@@ -57,17 +63,26 @@ fn run() -> Outcome<()> {
 fn measure(options: Options) -> Outcome<()> {
     let bench = Bench::prepare(options)?;
     if bench.options.list {
-        trials(&bench).iter().for_each(|trial| println!("{}", trial.name));
+        trials(&bench)?.iter().for_each(|trial| println!("{}", trial.name));
         return Ok(());
     }
     let mut report = Report::begin(&bench.options)?;
-    for trial in trials(&bench).into_iter().filter(|trial| bench.options.wants(trial.name)) {
-        report.add(trial::run(&bench, trial)?);
+    for trial in trials(&bench)?.into_iter().filter(|trial| bench.options.wants(trial.name)) {
+        let name = trial.name;
+        match trial::run(&bench, trial) {
+            Ok(measured) => report.add(measured),
+            Err(error) => report.fail(name, error.as_ref()),
+        }
     }
     report.finish(&bench.options)
 }
 
 /// Every trial, in the order of the promises.
-fn trials(bench: &Bench) -> Vec<Trial> {
-    ingest::trials(bench)
+fn trials(bench: &Bench) -> Outcome<Vec<Trial>> {
+    let mut trials = ingest::trials(bench);
+    trials.extend(history::trials(bench));
+    trials.extend(scrape::trials(bench));
+    trials.extend(reads::trials(bench)?);
+    trials.extend(footprint::trials(bench));
+    Ok(trials)
 }

@@ -7,7 +7,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::agent::{Process, free_port, wait_for_listener};
 use crate::events::{PAIRS, call};
@@ -19,6 +21,9 @@ use crate::{Outcome, machine};
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// Whom PostgreSQL runs as when the bench is root.
 const USER: &str = "postgres";
+/// Longest wait for its end.
+const STOP_MAX: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const SCHEMA: &str = "
     CREATE TABLE event (id uuid PRIMARY KEY, recorded_at timestamptz NOT NULL DEFAULT now(), service text NOT NULL,
         operation text NOT NULL, amount_usd numeric NOT NULL);
@@ -141,6 +146,20 @@ impl Postgres {
     fn to_server<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         let port = self.address.port().to_string();
         command.env("PGHOST", self.address.ip().to_string()).env("PGPORT", port).env("PGUSER", USER).env("PGDATABASE", USER)
+    }
+}
+
+impl Drop for Postgres {
+    /// An orderly end: a killed server leaves its children and its shared memory to themselves for a moment.
+    fn drop(&mut self) {
+        let pid = i32::try_from(self.process.0.id()).ok().and_then(Pid::from_raw);
+        // What does not work here is done by the process's own drop.
+        if pid.is_some_and(|pid| kill_process(pid, Signal::INT).is_ok()) {
+            let began = Instant::now();
+            while began.elapsed() < STOP_MAX && matches!(self.process.0.try_wait(), Ok(None)) {
+                thread::sleep(LOOK_AGAIN);
+            }
+        }
     }
 }
 

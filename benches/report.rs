@@ -9,14 +9,25 @@ use crate::options::Options;
 use crate::trial::{Bar, Demand, Figure, Measured, Round};
 use crate::{Outcome, machine};
 
-const FIGURES: [Figure; 7] =
-    [Figure::Rate, Figure::P50, Figure::P99, Figure::Cpu, Figure::Count, Figure::Memory, Figure::Ready];
+const FIGURES: [Figure; 10] = [
+    Figure::Rate,
+    Figure::P50,
+    Figure::P99,
+    Figure::Cpu,
+    Figure::ClientCpu,
+    Figure::Count,
+    Figure::Series,
+    Figure::Memory,
+    Figure::MemoryPeak,
+    Figure::Ready,
+];
 
 /// Everything measured so far, each part printed as soon as it is there.
 pub struct Report {
     machine: String,
     trials: Vec<Value>,
     bars: Vec<Vec<String>>,
+    failed: Vec<&'static str>,
 }
 
 /// Several rounds' values of one figure.
@@ -43,7 +54,7 @@ impl Report {
         println!("{machine}");
         let seconds = options.measure.as_secs_f64();
         println!("{} rounds of {seconds} s; medians [least–most]; ratios are medians of the rounds' ratios", options.rounds);
-        Ok(Self { machine, trials: Vec::new(), bars: Vec::new() })
+        Ok(Self { machine, trials: Vec::new(), bars: Vec::new(), failed: Vec::new() })
     }
 
     /// Prints a trial, and keeps it.
@@ -57,9 +68,7 @@ impl Report {
         table[0].extend(shown.iter().map(|figure| figure.heading().to_owned()));
         for (name, rounds) in &trial.rounds {
             let mut row = vec![name.clone()];
-            row.extend(
-                shown.iter().map(|figure| spread(rounds, *figure).map_or_else(|| "–".to_owned(), |spread| spread.text())),
-            );
+            row.extend(shown.iter().map(|figure| cell(rounds, *figure)));
             table.push(row);
         }
         print_table(&table);
@@ -73,19 +82,25 @@ impl Report {
         self.trials.push(trial_json(&trial, &judged));
     }
 
+    /// Tells that a trial came to nothing.
+    pub fn fail(&mut self, trial: &'static str, error: &dyn std::error::Error) {
+        println!("\n== {trial} FAILED: {error}");
+        self.failed.push(trial);
+    }
+
     /// Prints all bars once more, and writes the file that was asked for.
     pub fn finish(self, options: &Options) -> Outcome<()> {
-        if self.trials.is_empty() {
+        if self.trials.is_empty() && self.failed.is_empty() {
             return Err("no trial has such a name; --list shows them".into());
         }
         let mut headings = vec!["trial".to_owned()];
         headings.extend(bar_headings());
         println!("\n== All bars\n");
         print_table(&[vec![headings], self.bars].concat());
-        match &options.json {
-            Some(file) => write_json(file, &self.machine, options, self.trials),
-            None => Ok(()),
+        if let Some(file) = &options.json {
+            write_json(file, &self.machine, options, self.trials)?;
         }
+        if self.failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", self.failed.join(", ")).into()) }
     }
 }
 
@@ -166,6 +181,15 @@ fn spread(rounds: &[Round], figure: Figure) -> Option<Spread> {
     Spread::of(rounds.iter().filter_map(|round| round.get(&figure).copied()).collect())
 }
 
+/// The median, with its spread where that says something.
+fn cell(rounds: &[Round], figure: Figure) -> String {
+    match (spread(rounds, figure), figure) {
+        (None, _) => "–".to_owned(),
+        (Some(spread), Figure::Count | Figure::Series | Figure::ClientCpu) => number(spread.median),
+        (Some(spread), _) => spread.text(),
+    }
+}
+
 fn print_table(rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
@@ -222,8 +246,11 @@ impl Figure {
             Self::P50 => "ms p50",
             Self::P99 => "ms p99",
             Self::Cpu => "µs CPU each",
+            Self::ClientCpu => "client's µs",
             Self::Count => "in a round",
             Self::Memory => "MiB",
+            Self::MemoryPeak => "MiB at most",
+            Self::Series => "series",
             Self::Ready => "ms to ready",
         }
     }
@@ -234,8 +261,11 @@ impl Figure {
             Self::P50 => "p50_ms",
             Self::P99 => "p99_ms",
             Self::Cpu => "cpu_us_each",
+            Self::ClientCpu => "client_cpu_us_each",
             Self::Count => "count",
             Self::Memory => "resident_mib",
+            Self::MemoryPeak => "resident_peak_mib",
+            Self::Series => "series",
             Self::Ready => "ready_ms",
         }
     }

@@ -32,10 +32,16 @@ pub enum Figure {
     P99,
     /// CPU of the server process, in microseconds an event or answer.
     Cpu,
+    /// The same of the load generator, which shares the cores.
+    ClientCpu,
     /// Events or answers in the round.
     Count,
     /// Resident memory, in MiB.
     Memory,
+    /// The most that was ever resident, in MiB.
+    MemoryPeak,
+    /// Series of one scrape.
+    Series,
     /// From the start of the process until it is ready, in milliseconds.
     Ready,
 }
@@ -43,10 +49,13 @@ pub enum Figure {
 /// What one round of one contender measured.
 pub type Round = BTreeMap<Figure, f64>;
 
+/// Runs one round, from the start of its server to the end.
+pub type OneRound = dyn FnMut(&Pace) -> Outcome<Round>;
+
 /// Somebody who does the work.
 pub struct Contender {
     pub name: String,
-    pub round: Box<dyn FnMut(&Pace) -> Outcome<Round>>,
+    pub round: Box<OneRound>,
 }
 
 /// How long the parts of a round take.
