@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::agent::Process;
 use crate::options::FLOOR;
-use crate::{Outcome, floor_scrape, floor_sqlite, floor_warp, machine};
+use crate::{Outcome, floor_disk, floor_scrape, floor_sqlite, floor_warp, machine};
 
 /// A floor in its process. It ends with this, or with the bench.
 pub struct Floor {
@@ -22,6 +22,7 @@ pub fn serve(arguments: &[String]) -> Outcome<()> {
     match arguments.as_slice() {
         ["warp-parse"] => floor_warp::parse_and_answer(),
         ["warp-same", path, content_type, body] => floor_warp::answer_the_same(path, content_type, body),
+        ["disk", file, warm_up, measure] => floor_disk::run(file, seconds(warm_up)?, seconds(measure)?),
         ["sqlite", file, rows, warm_up, measure] => {
             floor_sqlite::run(file, rows.parse()?, seconds(warm_up)?, seconds(measure)?)
         }
@@ -59,6 +60,11 @@ impl Floor {
             return Err(format!("the floor {arguments:?} failed").into());
         }
         Ok(Self { process, said: said.trim().to_owned() })
+    }
+
+    /// What it measured.
+    pub fn numbers(&self) -> Outcome<Vec<f64>> {
+        Ok(self.said.split(' ').map(str::parse).collect::<Result<_, _>>()?)
     }
 
     /// Where it listens.

@@ -19,8 +19,7 @@ pub const SERVICES: usize = 200;
 pub fn round(series: usize, pace: &Pace) -> Outcome<Round> {
     let seconds = |time: Duration| time.as_secs_f64().to_string();
     let floor = Floor::start(&["scrape", &series.to_string(), &seconds(pace.warm_up), &seconds(pace.measure)])?;
-    let numbers: Vec<f64> = floor.said.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-    let &[series, count, seconds, cpu_us, p50_ms, p99_ms] = numbers.as_slice() else {
+    let &[series, count, seconds, cpu_us, p50_ms, p99_ms] = floor.numbers()?.as_slice() else {
         return Err("a floor that said something else".into());
     };
     Ok(Round::from([

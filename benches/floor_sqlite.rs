@@ -39,8 +39,9 @@ pub fn round(file: &std::path::Path, rows: usize, pace: &Pace) -> Outcome<Round>
     let seconds = |time: Duration| time.as_secs_f64().to_string();
     let path = file.to_str().ok_or("a path that is not text")?;
     let floor = Floor::start(&["sqlite", path, &rows.to_string(), &seconds(pace.warm_up), &seconds(pace.measure)])?;
-    let numbers: Vec<f64> = floor.said.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-    let &[events, seconds, cpu_us] = numbers.as_slice() else { return Err("a floor that said something else".into()) };
+    let &[events, seconds, cpu_us] = floor.numbers()?.as_slice() else {
+        return Err("a floor that said something else".into());
+    };
     Ok(Round::from([(Figure::Rate, events / seconds), (Figure::Cpu, cpu_us / events), (Figure::Count, events)]))
 }
 

@@ -13,12 +13,13 @@ use crate::peer_postgres::Postgres;
 use crate::peer_redis::Way;
 use crate::trial::Demand::{AtLeast, AtMost};
 use crate::trial::{Bar, Bench, Contender, Figure, Pace, Round, Trial};
-use crate::{Outcome, floor_sqlite, peer_redis};
+use crate::{Outcome, floor_disk, floor_sqlite, peer_redis};
 
 /// The contender that all others are there for.
 pub const AGENT: &str = "agent";
 const WARP: &str = "warp, parses only";
 const SQLITE: &str = "SQLite loop, 1,000 rows";
+const DISK: &str = "disk, append and sync";
 const SQLITE_SINGLE: &str = "SQLite loop, 1 row";
 const REDIS_SCRIPT: &str = "Redis, script";
 const REDIS_PAIR: &str = "Redis, 2 commands";
@@ -95,6 +96,11 @@ fn single(bench: &Bench, bars: &Bars, postgres: &Rc<OnceCell<Postgres>>) -> Tria
     }));
     if connections == 1 {
         contenders.push(Contender::new(SQLITE_SINGLE, sqlite_loop(folder.clone(), 1)));
+        let below = folder.clone();
+        contenders.push(Contender::new(DISK, move |pace| {
+            let folder = tempfile::Builder::new().prefix("disk-").tempdir_in(&below)?;
+            floor_disk::round(&folder.path().join("log"), pace)
+        }));
     }
     let mut demands: Vec<Bar> = Vec::new();
     demands.extend(bars.p99_ms_max.map(|most| Bar::alone(Figure::P99, AGENT, AtMost(most))));

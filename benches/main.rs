@@ -10,6 +10,7 @@
 mod agent;
 mod events;
 mod floor;
+mod floor_disk;
 mod floor_scrape;
 mod floor_sqlite;
 mod floor_warp;

@@ -81,7 +81,7 @@ fn beside_recording(bench: &Bench) -> Trial {
         Contender::new(name, move |pace: &Pace| recording(&folder, scraped, pace))
     };
     Trial {
-        name: "scrape-beside-ingest",
+        name: "scrape-beside-recording",
         title: "One event a request, 16 connections, with and without a scraper".into(),
         contenders: vec![contender(ALONE, false), contender(SCRAPED, true)],
         bars: vec![Bar::ratio(Figure::Rate, SCRAPED, ALONE, AtLeast(RATE_BESIDE_SCRAPES_MIN))],
