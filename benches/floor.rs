@@ -22,7 +22,7 @@ pub fn serve(arguments: &[String]) -> Outcome<()> {
     match arguments.as_slice() {
         ["warp-parse"] => floor_warp::parse_and_answer(),
         ["warp-same", path, content_type, body] => floor_warp::answer_the_same(path, content_type, body),
-        ["disk", file, warm_up, measure] => floor_disk::run(file, seconds(warm_up)?, seconds(measure)?),
+        ["disk", way, file, warm_up, measure] => floor_disk::run(way, file, seconds(warm_up)?, seconds(measure)?),
         ["sqlite", file, rows, warm_up, measure] => {
             floor_sqlite::run(file, rows.parse()?, seconds(warm_up)?, seconds(measure)?)
         }

@@ -19,7 +19,7 @@ use crate::{Outcome, floor_disk, floor_sqlite, peer_redis};
 pub const AGENT: &str = "agent";
 const WARP: &str = "warp, parses only";
 const SQLITE: &str = "SQLite loop, 1,000 rows";
-const DISK: &str = "disk, append and sync";
+const DISK: [(&str, &str); 2] = [("disk, append and sync", "append"), ("disk, overwrite and sync", "overwrite")];
 const SQLITE_SINGLE: &str = "SQLite loop, 1 row";
 const REDIS_SCRIPT: &str = "Redis, script";
 const REDIS_PAIR: &str = "Redis, 2 commands";
@@ -96,11 +96,13 @@ fn single(bench: &Bench, bars: &Bars, postgres: &Rc<OnceCell<Postgres>>) -> Tria
     }));
     if connections == 1 {
         contenders.push(Contender::new(SQLITE_SINGLE, sqlite_loop(folder.clone(), 1)));
-        let below = folder.clone();
-        contenders.push(Contender::new(DISK, move |pace| {
-            let folder = tempfile::Builder::new().prefix("disk-").tempdir_in(&below)?;
-            floor_disk::round(&folder.path().join("log"), pace)
-        }));
+        for (name, way) in DISK {
+            let below = folder.clone();
+            contenders.push(Contender::new(name, move |pace| {
+                let folder = tempfile::Builder::new().prefix("disk-").tempdir_in(&below)?;
+                floor_disk::round(&folder.path().join("log"), way, pace)
+            }));
+        }
     }
     let mut demands: Vec<Bar> = Vec::new();
     demands.extend(bars.p99_ms_max.map(|most| Bar::alone(Figure::P99, AGENT, AtMost(most))));
