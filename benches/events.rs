@@ -1,0 +1,128 @@
+//! The work: events with random ids, as every contender gets them.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use crate::http;
+
+/// Length of a UUID as text.
+pub const ID_LENGTH: usize = 36;
+/// Stands where a request gets its ids.
+pub const ID_PLACE: &str = "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx";
+/// Events of one batch.
+pub const BATCH: usize = 1_000;
+
+const SERVICES: [&str; 5] = ["openai", "anthropic", "sendgrid", "serper", "screenshots"];
+const OPERATIONS: [&str; 4] = ["chat", "embeddings", "search", "send"];
+/// Pairs of service and operation, each with a rollup of its own.
+pub const PAIRS: usize = SERVICES.len() * OPERATIONS.len();
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// One paid call, all but its id.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    pub service: &'static str,
+    pub operation: &'static str,
+    pub amount_usd: &'static str,
+}
+
+/// A request that is sent again and again, each time with new ids.
+#[derive(Clone, Debug)]
+pub struct Template {
+    bytes: Vec<u8>,
+    ids: Vec<usize>,
+}
+
+/// Fast random bits (SplitMix64), seeded by the system.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+/// The call with this number; they repeat after [`PAIRS`].
+pub fn call(number: usize) -> Call {
+    const AMOUNTS_USD: [&str; 4] = ["0.00235", "0.0000015", "0.125", "0.0008"];
+    let service = SERVICES[number % SERVICES.len()];
+    let operation = OPERATIONS[number / SERVICES.len() % OPERATIONS.len()];
+    Call { service, operation, amount_usd: AMOUNTS_USD[number % AMOUNTS_USD.len()] }
+}
+
+/// One event a request, each pair once.
+pub fn single_posts() -> Vec<Template> {
+    (0..PAIRS).map(|number| Template::new(http::post("application/json", &json(call(number))))).collect()
+}
+
+/// One request of [`BATCH`] events, a line each.
+pub fn batch_post() -> Template {
+    let lines: String = (0..BATCH).map(|number| json(call(number)) + "\n").collect();
+    Template::new(http::post("application/x-ndjson", &lines))
+}
+
+fn json(call: Call) -> String {
+    let Call { service, operation, amount_usd } = call;
+    format!(r#"{{"id":"{ID_PLACE}","service":"{service}","operation":"{operation}","amount_usd":{amount_usd}}}"#)
+}
+
+// === impl Template ===
+
+impl Template {
+    /// A request whose ids are where [`ID_PLACE`] is written.
+    pub fn new(request: impl Into<Vec<u8>>) -> Self {
+        let bytes: Vec<u8> = request.into();
+        let ids = bytes
+            .windows(ID_LENGTH)
+            .enumerate()
+            .filter_map(|(place, window)| (window == ID_PLACE.as_bytes()).then_some(place))
+            .collect();
+        Self { bytes, ids }
+    }
+
+    /// The request with new ids.
+    pub fn fill(&mut self, random: &mut Random) -> &[u8] {
+        for &place in &self.ids {
+            if let Some(id) = self.bytes.get_mut(place..place + ID_LENGTH) {
+                random.write_uuid(id);
+            }
+        }
+        &self.bytes
+    }
+}
+
+// === impl Random ===
+
+impl Random {
+    pub fn new() -> Self {
+        Self(RandomState::new().build_hasher().finish())
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    /// 16 bytes of a UUIDv4.
+    pub fn uuid(&mut self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.next().to_le_bytes());
+        bytes[8..].copy_from_slice(&self.next().to_le_bytes());
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        bytes
+    }
+
+    /// A UUIDv4 as text, into 36 bytes.
+    fn write_uuid(&mut self, text: &mut [u8]) {
+        let bytes = self.uuid();
+        let mut place = 0;
+        for (number, byte) in bytes.iter().enumerate() {
+            if matches!(number, 4 | 6 | 8 | 10) {
+                text[place] = b'-';
+                place += 1;
+            }
+            text[place] = HEX[usize::from(byte >> 4)];
+            text[place + 1] = HEX[usize::from(byte & 0x0f)];
+            place += 2;
+        }
+    }
+}

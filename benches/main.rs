@@ -1,0 +1,89 @@
+//! What the program promises about speed and size, measured: one file per promise.
+//!
+//! `scripts/bench` builds and runs it; `docs/performance.md` says how to read what it prints.
+//!
+//! *Method.* Every contender of a trial runs one round after the other, then all of them again, so that whatever else the
+//! machine does meets all alike. A round starts its server anew on an empty folder, warms it up, then measures. Figures are
+//! medians over rounds; a ratio is the median of the ratios within each round. Servers, floors and peers are processes of
+//! their own beside the load generator, which is the same one for all that can be driven by it.
+
+mod agent;
+mod events;
+mod floor;
+mod floor_disk;
+mod floor_scrape;
+mod floor_sqlite;
+mod floor_warp;
+mod footprint;
+mod history;
+mod http;
+mod ingest;
+mod ledgers;
+mod load;
+mod machine;
+mod options;
+mod peer_postgres;
+mod peer_redis;
+mod reads;
+mod report;
+mod resp;
+mod scrape;
+mod trial;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use options::{Command, Options};
+use report::Report;
+use trial::{Bench, Trial};
+
+/// Whatever went wrong; a bench can only tell it and stop.
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Outcome<()> {
+    match options::parse(std::env::args().skip(1))? {
+        Command::Help => {
+            print!("{}", options::HELP);
+            Ok(())
+        }
+        Command::Floor(arguments) => floor::serve(&arguments),
+        Command::Measure(options) => measure(options),
+    }
+}
+
+fn measure(options: Options) -> Outcome<()> {
+    let bench = Bench::prepare(options)?;
+    if bench.options.list {
+        trials(&bench)?.iter().for_each(|trial| println!("{}", trial.name));
+        return Ok(());
+    }
+    let mut report = Report::begin(&bench.options)?;
+    for trial in trials(&bench)?.into_iter().filter(|trial| bench.options.wants(trial.name)) {
+        let name = trial.name;
+        match trial::run(&bench, trial) {
+            Ok(measured) => report.add(measured),
+            Err(error) => report.fail(name, error.as_ref()),
+        }
+    }
+    report.finish(&bench.options)
+}
+
+/// Every trial, in the order of the promises.
+fn trials(bench: &Bench) -> Outcome<Vec<Trial>> {
+    let mut trials = ingest::trials(bench);
+    trials.extend(history::trials(bench));
+    trials.extend(scrape::trials(bench));
+    trials.extend(reads::trials(bench)?);
+    trials.extend(footprint::trials(bench));
+    Ok(trials)
+}
