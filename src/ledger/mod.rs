@@ -26,6 +26,7 @@ mod settings;
 mod store;
 mod sums;
 mod verify;
+mod wal;
 
 pub use error::{LedgerError, OpenError};
 pub use events::StoredEvent;

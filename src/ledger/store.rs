@@ -1,17 +1,13 @@
-//! The one connection that writes: open, commit, checkpoint.
+//! The one connection that writes: open, commit.
 //!
 //! *Invariants.* A commit is one transaction, synced before [`Ledger::commit`] returns. Whatever fails in it leaves the file as
 //! it was before or, after an I/O error, possibly with the whole commit: the caller must then open the ledger anew and look.
-//! Checkpoints run here and nowhere else, so that a failed sync in one is seen.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::config::DbConfig;
-use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::checksum::chain;
@@ -23,28 +19,16 @@ use super::rows::{self, DayRow, PairRow};
 use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::{check_digests, read_day_pairs, write_sums};
-use super::{LedgerError, OpenError, meta};
+use super::{LedgerError, OpenError, meta, wal};
 use crate::domain::{BudgetZone, CostEvent, GateChange, Pair, Sums, UsageKey};
 
 /// How long a statement waits for somebody else's lock. Short: an open transaction in an operator's shell must turn into a
 /// quick "send it again", not into a stalled queue.
 pub(super) const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(250);
-/// Pages in the WAL file from which a checkpoint runs after a commit: 16 MB.
-const CHECKPOINT_PAGES: i32 = 4_096;
-/// The WAL file is cut back to this after a checkpoint that emptied it.
-const WAL_BYTES_MAX: i64 = 64 * 1024 * 1024;
-/// Room that the WAL must have for recording to go on after a failure: many commits of a few events, or one of a thousand.
-const PROBE_BYTES: u32 = 512 * 1024;
-const HEX_DIGITS_PER_BYTE: u32 = 2;
 /// Memory for SQLite's page cache, in KiB.
-const CACHE_KIB: i64 = 4_096;
+pub(super) const CACHE_KIB: i64 = 4_096;
 /// First SQLite version without the WAL-reset bug.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
-
-thread_local! {
-    /// Pages in the WAL after this thread's newest commit, as SQLite's hook reports them.
-    static WAL_PAGES: Cell<i32> = const { Cell::new(0) };
-}
 
 /// A sum that a commit changes, and what it was before.
 #[derive(Clone, Debug)]
@@ -159,6 +143,7 @@ impl Ledger {
             _lock: lock,
         };
         ledger.load().map_err(wrap)?;
+        ledger.make_room();
         if counted_in != zone.name() {
             tracing::warn!(from = counted_in, to = zone.name(), "the time zone changed: counting every event's day anew");
             ledger.recount(zone).map_err(wrap)?;
@@ -270,51 +255,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether the WAL has grown enough to be worth moving into the file.
-    pub fn checkpoint_is_due(&self) -> bool {
-        WAL_PAGES.get() >= CHECKPOINT_PAGES
-    }
-
-    /// Moves the WAL into the file. Everything must be rolled up: what lies in the file itself has no checksums but those of its
-    /// rows, and only the head row says how many there are.
-    ///
-    /// # Errors
-    /// `SyncFailed` means what it means for a commit. `Busy` and `Full` are harmless here: the WAL simply stays longer.
-    pub fn checkpoint(&mut self) -> Result<(), LedgerError> {
-        WAL_PAGES.set(0);
-        self.run_checkpoint("PASSIVE")
-    }
-
-    /// Moves the whole WAL into the file and empties it: the last act of a clean stop.
-    ///
-    /// # Errors
-    /// As for [`Ledger::checkpoint`].
-    pub fn checkpoint_all(&mut self) -> Result<(), LedgerError> {
-        self.run_checkpoint("TRUNCATE")
-    }
-
-    /// Proves that commits work again: writes `PROBE_BYTES` to the WAL and takes them back, then commits and syncs a transaction
-    /// that changes nothing. Relies on nothing in memory.
-    ///
-    /// The latter alone would fit into the WAL file as it is and succeed on a full disk, where the next event fails: the agent
-    /// would say that it records, fail, and say so again, as long as the disk is full.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn probe(&mut self) -> Result<(), LedgerError> {
-        let room = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        room.execute(
-            "INSERT INTO meta (key, value, checksum) VALUES ('probe', hex(zeroblob(?)), 0)",
-            [PROBE_BYTES / HEX_DIGITS_PER_BYTE],
-        )?;
-        room.cache_flush()?;
-        room.rollback()?;
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute("UPDATE meta SET value = value", ())?;
-        transaction.commit()?;
-        Ok(())
-    }
-
     /// Bytes of the file and its WAL.
     pub fn size_bytes(&self) -> u64 {
         let mut wal = self.path.clone().into_os_string();
@@ -358,11 +298,6 @@ impl Ledger {
         self.end = end;
         Ok(())
     }
-
-    fn run_checkpoint(&mut self, mode: &str) -> Result<(), LedgerError> {
-        self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |_| Ok(()))?;
-        Ok(())
-    }
 }
 
 fn connect(path: &Path) -> Result<Connection, LedgerError> {
@@ -378,24 +313,15 @@ fn prepare(connection: &mut Connection, from: i64, zone: &BudgetZone, now: Times
         return Err(LedgerError::Damaged(format!("the file system does not allow a write-ahead log (journal mode {mode})")));
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    // After the pragma, which would take the place of the hook.
-    connection.wal_hook(Some(note_wal_pages))?;
+    wal::set_up(connection)?;
     schema::migrate(connection, from)?;
     if !meta::is_initialised(connection)? {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         meta::initialise(&transaction, zone.name(), now)?;
         transaction.commit()?;
     }
-    Ok(())
-}
-
-fn note_wal_pages(_: &mut Wal, pages: std::ffi::c_int) -> rusqlite::Result<()> {
-    WAL_PAGES.set(pages);
     Ok(())
 }

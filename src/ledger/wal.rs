@@ -1,0 +1,115 @@
+//! The write-ahead log: how it grows, is moved into the file, and is used again from its beginning.
+//!
+//! *Invariants.* Checkpoints run here and nowhere else, so that a failed sync in one is seen.
+//!
+//! *Limits.* [`CHECKPOINT_PAGES`], beyond which it grows only while somebody else reads.
+
+use std::cell::Cell;
+
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::store::CACHE_KIB;
+use super::{Ledger, LedgerError};
+use crate::error_chain::ErrorChain;
+
+/// Pages in the WAL file from which a checkpoint runs after a commit: 4 MiB, about what SQLite does by itself.
+const CHECKPOINT_PAGES: i32 = 1_024;
+/// Room made in the WAL at the start: as much as is written between two checkpoints. A sync of bytes that lie where others lay
+/// takes half the time of one that makes the file longer.
+const ROOM_BYTES: u32 = 4 * 1024 * 1024;
+/// The WAL file is cut back to this after a checkpoint that emptied it.
+const WAL_BYTES_MAX: i64 = 64 * 1024 * 1024;
+/// Room that the WAL must have for recording to go on after a failure: many commits of a few events, or one of a thousand.
+const PROBE_BYTES: u32 = 512 * 1024;
+/// Memory for pages while room is made: none of them is needed again.
+const ROOM_CACHE_KIB: i64 = 64;
+
+thread_local! {
+    /// Pages in the WAL after this thread's newest commit, as SQLite's hook reports them.
+    static WAL_PAGES: Cell<i32> = const { Cell::new(0) };
+}
+
+/// Takes the checkpoints over from SQLite.
+pub(super) fn set_up(connection: &mut Connection) -> Result<(), LedgerError> {
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // After the pragma, which would take the place of the hook.
+    connection.wal_hook(Some(note_wal_pages))?;
+    Ok(())
+}
+
+fn note_wal_pages(_: &mut Wal, pages: std::ffi::c_int) -> rusqlite::Result<()> {
+    WAL_PAGES.set(pages);
+    Ok(())
+}
+
+impl Ledger {
+    /// Makes the WAL as long as it will be, so that commits need not. On a disk without that room they make it longer
+    /// themselves, as long as there is any.
+    pub(super) fn make_room(&mut self) {
+        if let Err(error) = self.write_and_take_back(ROOM_BYTES) {
+            tracing::debug!(error = %ErrorChain(&error), "no room was made in the write-ahead log");
+            // What was made is given back: the disk is nearly full, and the file itself may need it.
+            let _ = self.run_checkpoint("TRUNCATE");
+        }
+    }
+
+    fn write_and_take_back(&mut self, bytes: u32) -> Result<(), LedgerError> {
+        self.connection.pragma_update(None, "cache_size", -ROOM_CACHE_KIB)?;
+        let written = (|| {
+            let room = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            room.execute("INSERT INTO id_block_filter (block, bits, checksum) VALUES (-1, zeroblob(?), 0)", [bytes])?;
+            room.cache_flush()?;
+            room.rollback()
+        })();
+        self.connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        Ok(written?)
+    }
+
+    /// Whether the WAL has grown enough to be worth moving into the file.
+    pub fn checkpoint_is_due(&self) -> bool {
+        WAL_PAGES.get() >= CHECKPOINT_PAGES
+    }
+
+    /// Moves the WAL into the file. Everything must be rolled up: what lies in the file itself has no checksums but those of its
+    /// rows, and only the head row says how many there are.
+    ///
+    /// # Errors
+    /// `SyncFailed` means what it means for a commit. `Busy` and `Full` are harmless here: the WAL simply stays longer.
+    pub fn checkpoint(&mut self) -> Result<(), LedgerError> {
+        WAL_PAGES.set(0);
+        self.run_checkpoint("PASSIVE")
+    }
+
+    /// Moves the whole WAL into the file and empties it: the last act of a clean stop.
+    ///
+    /// # Errors
+    /// As for [`Ledger::checkpoint`].
+    pub fn checkpoint_all(&mut self) -> Result<(), LedgerError> {
+        self.run_checkpoint("TRUNCATE")
+    }
+
+    /// Proves that commits work again: writes `PROBE_BYTES` to the WAL and takes them back, then commits and syncs a transaction
+    /// that changes nothing. Relies on nothing in memory.
+    ///
+    /// The latter alone would fit into the WAL file as it is and succeed on a full disk, where the next event fails: the agent
+    /// would say that it records, fail, and say so again, as long as the disk is full.
+    ///
+    /// # Errors
+    /// As for [`Ledger::commit`].
+    pub fn probe(&mut self) -> Result<(), LedgerError> {
+        self.write_and_take_back(PROBE_BYTES)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("UPDATE meta SET value = value", ())?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn run_checkpoint(&mut self, mode: &str) -> Result<(), LedgerError> {
+        self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |_| Ok(()))?;
+        Ok(())
+    }
+}
