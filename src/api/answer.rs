@@ -10,14 +10,23 @@ use super::problem::Problem;
 
 /// 200 with a value as JSON. Every number in it is from this moment, so nobody may keep it.
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(text) => uncached("application/json", text),
-        Err(error) => {
-            // Our own types always serialize; a problem does too, so this does not come back here.
-            tracing::error!(%error, "cannot write an answer as JSON");
-            Problem::Internal.into_response()
-        }
-    }
+    json_text(value).map_or_else(Problem::into_response, json_of)
+}
+
+/// 200 with a text of JSON.
+pub(super) fn json_of(text: Bytes) -> Response {
+    uncached("application/json", text)
+}
+
+/// A value as JSON.
+///
+/// # Errors
+/// `internal`: our own types always serialize.
+pub(super) fn json_text<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Problem> {
+    serde_json::to_vec(value).map(Bytes::from).map_err(|error| {
+        tracing::error!(%error, "cannot write an answer as JSON");
+        Problem::Internal
+    })
 }
 
 /// 200 with a body of this type that caches must not keep.

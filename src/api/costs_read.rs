@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Serialize;
@@ -39,7 +40,7 @@ const GROUPINGS: [(&str, By); 6] = [
 ];
 
 /// What to group by, and who knows it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum By {
     /// The rollups of each day.
     Rollup(Grouping),
@@ -48,8 +49,8 @@ enum By {
 }
 
 /// A question about the days from `first` to `last`.
-#[derive(Clone, Debug)]
-struct Question {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Question {
     by: By,
     service: Option<Name>,
     first: Date,
@@ -93,23 +94,48 @@ pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Respon
     let last = published.policy.zone.day_of(state.clock.now());
     let first = last.saturating_sub(i64::from(count - 1).days());
     let question = Question { by: by(&query)?, service: service(&query)?, first, last, by_day: true };
-    let days = question.days();
-    let groups = ask(&state, published, question).await?;
-    let without_cost = Groups::default();
-    let lines: Vec<HistoryDay<'_>> = days
-        .map(|date| {
-            let by = groups.get(&date).unwrap_or(&without_cost);
-            HistoryDay { date, total_usd: by.total(), by }
-        })
-        .collect();
-    Ok(answer::json(&lines))
+    answer_with(&state, published, question, |question, groups| {
+        let without_cost = Groups::default();
+        let lines: Vec<HistoryDay<'_>> = question
+            .days()
+            .map(|date| {
+                let by = groups.get(&date).unwrap_or(&without_cost);
+                HistoryDay { date, total_usd: by.total(), by }
+            })
+            .collect();
+        answer::json_text(&lines)
+    })
+    .await
 }
 
 async fn one_group(state: &State, published: Arc<Published>, query: &Query, period: Period) -> Result<Response, Problem> {
     let (first, last) = period.days();
     let question = Question { by: by(query)?, service: service(query)?, first, last, by_day: false };
-    let groups = ask(state, published, question).await?;
-    Ok(answer::json(groups.get(&first).unwrap_or(&Groups::default())))
+    answer_with(state, published, question, |_, groups| answer::json_text(groups.get(&first).unwrap_or(&Groups::default())))
+        .await
+}
+
+/// The answer that was given to the same question in the same state, or a new one.
+async fn answer_with(
+    state: &State,
+    published: Arc<Published>,
+    question: Question,
+    write: impl FnOnce(&Question, BTreeMap<Date, Groups>) -> Result<Bytes, Problem>,
+) -> Result<Response, Problem> {
+    let views = &published.views;
+    let events = views.events;
+    let is_in_memory = matches!(question.by, By::Rollup(_)) && views.resident_from() <= question.first;
+    if !is_in_memory {
+        let groups = ask(state, published, question.clone()).await?;
+        return write(&question, groups).map(answer::json_of);
+    }
+    if let Some(text) = state.memo.get(events, &question) {
+        return Ok(answer::json_of(text));
+    }
+    let groups = ask(state, published, question.clone()).await?;
+    let text = write(&question, groups)?;
+    state.memo.put(events, question, &text);
+    Ok(answer::json_of(text))
 }
 
 fn by(query: &Query) -> Result<By, Problem> {
@@ -176,6 +202,12 @@ fn add_up(
 }
 
 impl Question {
+    /// What a day cost, by service.
+    #[cfg(test)]
+    pub(super) fn of_day(day: Date) -> Self {
+        Self { by: By::Rollup(Grouping::Service), service: None, first: day, last: day, by_day: false }
+    }
+
     fn days(&self) -> impl Iterator<Item = Date> + use<> {
         let last = self.last;
         self.first.series(1.day()).take_while(move |day| *day <= last)

@@ -4,6 +4,7 @@
 //! and what [`Call`] noted on the way says whether the path or only the method was unknown. A write's handler runs after
 //! [`Admission`](super::auth::Admission) let the request in, and before any of its body was read.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::{Stream, TryStreamExt};
@@ -16,31 +17,45 @@ use super::call::{BodyStream, Call};
 use super::problem::Problem;
 
 /// A route, or several.
-pub(super) type Route = BoxedFilter<(Response,)>;
+type Route = BoxedFilter<(Response,)>;
+
+/// A path, and who answers there.
+pub(super) struct Endpoint {
+    template: &'static str,
+    route: Route,
+}
+
+/// All routes, found by their path: tried in turn, the last of them would cost more than its answer.
+pub(super) struct Routes {
+    by_path: HashMap<&'static str, Route>,
+    /// For every other path.
+    unrouted: Route,
+}
 
 /// A path that answers to GET and HEAD, for anybody. (Hyper leaves out the body when the method is HEAD.)
-pub(super) fn read<H, F>(state: &Arc<State>, template: &'static str, handler: H) -> Route
+pub(super) fn read<H, F>(state: &Arc<State>, template: &'static str, handler: H) -> Endpoint
 where
     H: Fn(Arc<State>, Arc<Call>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response, Problem>> + Send,
 {
     let state = Arc::clone(state);
-    at(template, &["GET", "HEAD"])
+    let route = at(template, &["GET", "HEAD"])
         .then(move |call| {
             let answer = handler(Arc::clone(&state), call);
             async move { answer.await.unwrap_or_else(Problem::into_response) }
         })
-        .boxed()
+        .boxed();
+    Endpoint { template, route }
 }
 
 /// A path that answers to POST, for those who may write.
-pub(super) fn write<H, F>(state: &Arc<State>, template: &'static str, handler: H) -> Route
+pub(super) fn write<H, F>(state: &Arc<State>, template: &'static str, handler: H) -> Endpoint
 where
     H: Fn(Arc<State>, Arc<Call>, BodyStream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response, Problem>> + Send,
 {
     let state = Arc::clone(state);
-    at(template, &["POST"])
+    let route = at(template, &["POST"])
         .and(warp::body::stream())
         .then(move |call: Arc<Call>, body| {
             let admitted = state.admission.check(&call);
@@ -52,19 +67,30 @@ where
                 }
             }
         })
-        .boxed()
+        .boxed();
+    Endpoint { template, route }
 }
 
 fn pieces_of<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>> + Send + 'static) -> BodyStream {
     Box::pin(body.map_ok(|mut piece| piece.copy_to_bytes(piece.remaining())))
 }
 
-/// All routes as one, tried in their order; what none of them takes is 404 or 405.
-pub(super) fn join(routes: impl DoubleEndedIterator<Item = Route>) -> Route {
-    // From the end, so that the first route is reached in one step however many there are.
-    let joined = routes.rev().reduce(|later, route| route.or(later).unify().boxed());
-    let joined = joined.unwrap_or_else(|| warp::any().and_then(|| async { Err(warp::reject()) }).boxed());
-    joined.or(warp::ext::get::<Arc<Call>>().map(|call: Arc<Call>| unrouted(&call))).unify().boxed()
+impl Routes {
+    /// Joins endpoints; what none of them takes is 404 or 405.
+    pub fn of(endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
+        let unrouted = warp::ext::get::<Arc<Call>>().map(|call: Arc<Call>| unrouted(&call)).boxed();
+        let mut by_path: HashMap<&'static str, Route> = HashMap::new();
+        for Endpoint { template, route } in endpoints {
+            let others = by_path.remove(template).unwrap_or_else(|| unrouted.clone());
+            by_path.insert(template, route.or(others).unify().boxed());
+        }
+        Self { by_path, unrouted }
+    }
+
+    /// Who answers at this path.
+    pub fn at(&self, path: &str) -> Route {
+        self.by_path.get(path).unwrap_or(&self.unrouted).clone()
+    }
 }
 
 /// Requests for this path with one of these methods.

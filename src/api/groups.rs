@@ -25,7 +25,7 @@ pub(super) enum Groups {
 struct Operations<'a>(&'a [(&'a Pair, &'a Usd)]);
 
 /// What rollups can be grouped by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Grouping {
     /// Name of the service.
     Service,

@@ -22,6 +22,7 @@ mod health;
 mod host;
 mod index;
 mod instruments;
+mod memo;
 mod metrics;
 mod openapi;
 mod pace;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::State;
-use super::endpoint::{Route, join, read, write};
+use super::endpoint::{Routes, read, write};
 use super::{budgets, costs_read, costs_write, gate, health, index, metrics, openapi};
 
-/// Every path there is. Recording comes first because it is asked for most.
-pub(super) fn routes(state: &Arc<State>) -> Route {
-    let table = [
+/// Every path there is.
+pub(super) fn routes(state: &Arc<State>) -> Routes {
+    Routes::of([
         write(state, "/costs", costs_write::record),
         read(state, "/metrics", metrics::show),
         read(state, "/health", health::health),
@@ -22,6 +22,5 @@ pub(super) fn routes(state: &Arc<State>) -> Route {
         read(state, "/scaling-gate/history", gate::history),
         read(state, "/openapi.json", openapi::show),
         read(state, "/", index::show),
-    ];
-    join(table.into_iter())
+    ])
 }

@@ -8,6 +8,7 @@ use super::Settings;
 use super::auth::Admission;
 use super::body::BodyReader;
 use super::instruments::Instruments;
+use super::memo::Memo;
 use super::reads::Reads;
 use crate::clock::Clock;
 use crate::ingest::Limits;
@@ -39,6 +40,7 @@ pub struct State {
     pub(super) board: Arc<Board>,
     pub(super) writer: Writer,
     pub(super) reads: Reads,
+    pub(super) memo: Memo,
     pub(super) scraper: Scraper,
     pub(super) clock: Clock,
     pub(super) limits: Arc<Limits>,
@@ -54,6 +56,7 @@ impl State {
             board: parts.board,
             writer: parts.writer,
             reads: Reads::new(parts.reader),
+            memo: Memo::default(),
             scraper: parts.scraper,
             clock: parts.clock,
             admission: Admission::new(settings),

@@ -18,7 +18,7 @@ use warp::http::{Request, StatusCode};
 use warp::reply::Response;
 
 use super::call::Call;
-use super::endpoint::Route;
+use super::endpoint::Routes;
 use super::instruments::fold_method;
 use super::problem::Problem;
 use super::routes::routes;
@@ -33,7 +33,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Surface(Arc<Inner>);
 
 struct Inner {
-    routes: Route,
+    routes: Routes,
     state: Arc<State>,
     call_timeout: Duration,
 }
@@ -58,7 +58,7 @@ impl Surface {
         Self::over(routes(&state), state, CALL_TIMEOUT)
     }
 
-    pub(super) fn over(routes: Route, state: Arc<State>, call_timeout: Duration) -> Self {
+    pub(super) fn over(routes: Routes, state: Arc<State>, call_timeout: Duration) -> Self {
         Self(Arc::new(Inner { routes, state, call_timeout }))
     }
 
@@ -86,7 +86,7 @@ impl Surface {
         request.extensions_mut().insert(call);
         async move {
             let surface = &counted.surface.0;
-            let service = TowerToHyperService::new(warp::service(surface.routes.clone()));
+            let service = TowerToHyperService::new(warp::service(surface.routes.at(request.uri().path())));
             // Creating the future runs filters already, so that happens inside as well.
             let answer = tokio::time::timeout(surface.call_timeout, async move { service.call(request).await });
             let response = match AssertUnwindSafe(answer).catch_unwind().await {

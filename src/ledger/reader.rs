@@ -34,7 +34,7 @@ const CONNECTIONS_MAX: usize = 2;
 const EVENTS_BETWEEN_STOP_CHECKS: u32 = 4_096;
 
 /// What the events of a period can be grouped by, besides service and operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Attribute {
     /// The process that made the call.
     Worker,

@@ -1,13 +1,13 @@
 use super::*;
 use crate::api::answer;
-use crate::api::endpoint::{join, read};
+use crate::api::endpoint::{Routes, read};
 use crate::api::problem::Problem;
 
 /// Bytes of an answer that fits no socket buffer.
 const LARGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Routes that misbehave in one way each, beside a good one.
-fn misbehaving(state: &Arc<State>) -> Route {
+fn misbehaving(state: &Arc<State>) -> Routes {
     let table = [
         read(state, "/good", |_, _| async { Ok(answer::uncached("text/plain", "good")) }),
         read(state, "/panic", |_, _| async { panic!("on purpose") }),
@@ -18,7 +18,7 @@ fn misbehaving(state: &Arc<State>) -> Route {
         }),
         read(state, "/large", |_, _| async { Ok(answer::uncached("text/plain", vec![b'x'; LARGE_BYTES])) }),
     ];
-    join(table.into_iter())
+    Routes::of(table)
 }
 
 async fn misbehaving_agent(settings: Settings) -> TestAgent {

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::endpoint::Route;
+use super::endpoint::Routes;
 use super::*;
 use crate::budget::Policy;
 use crate::clock::Clock;
@@ -60,14 +60,14 @@ impl TestAgent {
         Self::start_with(settings, Limits::default(), routes::routes).await
     }
 
-    async fn start_with(settings: Settings, limits: Limits, routes: impl FnOnce(&Arc<State>) -> Route) -> Self {
+    async fn start_with(settings: Settings, limits: Limits, routes: impl FnOnce(&Arc<State>) -> Routes) -> Self {
         Self::start_over(settings, limits, routes, Duration::from_secs(60)).await
     }
 
     async fn start_over(
         settings: Settings,
         limits: Limits,
-        routes: impl FnOnce(&Arc<State>) -> Route,
+        routes: impl FnOnce(&Arc<State>) -> Routes,
         call_timeout: Duration,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();

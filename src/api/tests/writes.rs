@@ -10,7 +10,7 @@ use warp::reply::Response;
 
 use super::*;
 use crate::api::call::{BodyStream, Call};
-use crate::api::endpoint::{join, write};
+use crate::api::endpoint::{Routes, write};
 use crate::api::problem::Problem;
 
 const EVENT: &str = r#"{"service":"openai","operation":"chat","amount_usd":"1.5","id":"call-1"}"#;
@@ -205,7 +205,7 @@ async fn record_and_hang_up(state: Arc<State>, call: Arc<Call>, body: BodyStream
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_whose_sender_hung_up_is_recorded_and_counted() {
-    let routes = |state: &Arc<State>| join([write(state, "/costs", record_and_hang_up)].into_iter());
+    let routes = |state: &Arc<State>| Routes::of([write(state, "/costs", record_and_hang_up)]);
     let agent = TestAgent::start_with(short(), Limits::default(), routes).await;
     agent.post_json(EVENT).await.assert_problem(503, "overloaded");
     agent.eventually_shows(r#"lead_factory_cost_usd_total{operation="chat",service="openai"} 1.5"#).await;

@@ -1,8 +1,9 @@
-//! Which blocks may hold an id: the Bloom filters of all blocks, eight of them side by side.
+//! Which blocks may hold an id: the Bloom filters of all blocks, side by side.
 //!
 //! A Bloom filter answers a question with a few looks into memory, and each is a cache miss. Asking one filter after the other
-//! multiplies them by the number of blocks. So the filters of eight blocks share their bytes: bit `c` of byte `p` is bit `p` of
-//! block `c`'s filter, and one look answers for eight blocks.
+//! multiplies them by the number of blocks. So all filters stand side by side: row `p` holds bit `p` of each, and one look
+//! answers for all blocks. The rows that an id asks for lie close together, since finding a page of memory costs as much as reading
+//! from it.
 //!
 //! *Invariants.* A block that holds an id is always among the candidates. The positions are part of the file format.
 //!
@@ -10,134 +11,163 @@
 
 use super::BLOCK_EVENTS;
 
-/// Bits of one block's filter, 16 an id: with [`PROBES`] one new id in 1,000 is looked for in a block in vain.
-const FILTER_BITS: usize = BLOCK_EVENTS as usize * 16;
+/// Rows: bits of one block's filter, 16 an id. With [`PROBES`] one new id in 1,000 is looked for in a block in vain.
+const ROWS: usize = BLOCK_EVENTS as usize * 16;
+/// Rows that one id's bits lie in.
+const STRIPE_ROWS: usize = 2_048;
+/// Parts of the whole, each an allocation of its own: rows grow part by part, without a second copy of everything, and each is large
+/// enough for the system to take it back.
+const PARTS: usize = 8;
+const PART_ROWS: usize = ROWS / PARTS;
 /// Looks per question.
-const PROBES: u64 = 6;
-/// The top bits of a hash that make a position.
-const POSITION_SHIFT: u32 = u64::BITS - FILTER_BITS.ilog2();
-/// Blocks side by side: one for each bit of a byte.
-const COLUMNS: i64 = 8;
-/// For each byte, its bits spread over the lowest bits of eight bytes.
-const SPREAD: [u64; 256] = spread_table();
+const PROBES: usize = 6;
+/// Blocks in a byte of a row: a group.
+const GROUP_BLOCKS: i64 = 8;
 
 /// Filters over all blocks that are remembered.
 #[derive(Debug, Default)]
 pub(super) struct Filters {
-    /// Eight blocks each, in order; the first one's number is `first_group`.
-    groups: Vec<Group>,
+    /// Each with its rows one after the other, a byte for each group.
+    parts: Vec<Box<[u8]>>,
+    /// For each group, a bit for each of its blocks that is asked.
+    live: Vec<u8>,
+    /// The number of the first group.
     first_group: i64,
 }
 
-/// The filters of eight blocks.
-#[derive(Debug)]
-struct Group {
-    /// Eight rows a word: bit `c` of byte `p` of the whole is bit `p` of the filter in column `c`.
-    words: Vec<u64>,
-    /// A bit for each column that is asked.
-    live: u8,
+/// Where a hash has its bits.
+struct Place {
+    part: usize,
+    rows: [usize; PROBES],
 }
 
 impl Filters {
     /// The blocks that may hold this hash, newest first.
     pub fn candidates(&self, hash: u64) -> impl Iterator<Item = i64> {
-        let positions = positions(hash);
-        self.groups.iter().enumerate().rev().flat_map(move |(index, group)| {
-            let first = (self.first_group + index as i64) * COLUMNS;
-            let columns = positions.iter().fold(group.live, |columns, position| columns & group.row(*position));
-            (0..COLUMNS).rev().filter(move |column| columns >> column & 1 == 1).map(move |column| first + column)
+        let Place { part, rows } = place(hash);
+        let groups = self.live.len();
+        let bytes = self.parts.get(part).map_or(&[][..], |part| part);
+        self.live.iter().enumerate().rev().flat_map(move |(group, live)| {
+            let blocks = rows.iter().fold(*live, |blocks, row| blocks & bytes[row * groups + group]);
+            let first = (self.first_group + group as i64) * GROUP_BLOCKS;
+            bits_of(blocks).map(move |block| first + block)
         })
     }
 
     /// Adds a hash to a block.
     pub fn add(&mut self, block: i64, hash: u64) {
-        let column = column(block);
-        let group = self.group_mut(block);
-        group.live |= 1 << column;
-        for position in positions(hash) {
-            group.words[position / 8] |= 1 << (position % 8 * 8 + column);
+        let (group, bit) = self.make_room_for(block);
+        let groups = self.live.len();
+        let Place { part, rows } = place(hash);
+        for row in rows {
+            self.parts[part][row * groups + group] |= bit;
         }
     }
 
     /// A block's filter as the file keeps it.
     pub fn bits(&self, block: i64) -> Vec<u8> {
-        let column = column(block);
-        let Some(group) = self.index(block).and_then(|index| self.groups.get(index)) else { return Vec::new() };
-        let bit_of = |word: u64, row: usize| u8::from(word >> (row * 8 + column) & 1 == 1) << row;
-        group.words.iter().map(|word| (0..8).fold(0, |byte, row| byte | bit_of(*word, row))).collect()
+        let Some(group) = self.group(block) else { return Vec::new() };
+        let (groups, bit) = (self.live.len(), bit(block));
+        let column = self.parts.iter().flat_map(|part| part.chunks_exact(groups)).map(|row| row[group] & bit != 0);
+        let column: Vec<bool> = column.collect();
+        let byte_of = |rows: &[bool; 8]| rows.iter().rev().fold(0, |byte, row| byte << 1 | u8::from(*row));
+        column.as_chunks().0.iter().map(byte_of).collect()
     }
 
     /// Takes a block's filter from the file. `false`, and nothing taken, when it has another size.
     pub fn take_bits(&mut self, block: i64, bits: &[u8]) -> bool {
-        if bits.len() * 8 != FILTER_BITS {
+        if bits.len() * 8 != ROWS {
             return false;
         }
-        let column = column(block);
-        let group = self.group_mut(block);
-        group.live |= 1 << column;
-        for (word, byte) in group.words.iter_mut().zip(bits) {
-            *word |= SPREAD[usize::from(*byte)] << column;
+        let (group, bit) = self.make_room_for(block);
+        let groups = self.live.len();
+        for (part, bits) in self.parts.iter_mut().zip(bits.chunks_exact(PART_ROWS / 8)) {
+            for (row, cells) in part.chunks_exact_mut(groups).enumerate() {
+                cells[group] |= bit * (bits[row / 8] >> (row % 8) & 1);
+            }
         }
         true
     }
 
-    /// Lets go of a block, and of memory once no block beside it is left. Blocks are forgotten in order.
+    /// Lets go of a block, and of memory once no block of its group is left. Blocks are forgotten in order.
     pub fn forget(&mut self, block: i64) {
-        if let Some(group) = self.index(block).and_then(|index| self.groups.get_mut(index)) {
-            group.live &= !(1 << column(block));
+        if let Some(group) = self.group(block) {
+            self.live[group] &= !bit(block);
         }
-        // The newest group stays: its other columns are still to be filled.
-        while self.groups.len() > 1 && self.groups[0].live == 0 {
-            self.groups.remove(0);
+        // The newest group stays: its other blocks are still to be filled.
+        while self.live.len() > 1 && self.live[0] == 0 {
+            self.change_rows(|row, changed| changed.extend(&row[1..]));
+            self.live.remove(0);
             self.first_group += 1;
         }
     }
 
-    fn index(&self, block: i64) -> Option<usize> {
-        usize::try_from(block / COLUMNS - self.first_group).ok()
+    fn group(&self, block: i64) -> Option<usize> {
+        let group = usize::try_from(block / GROUP_BLOCKS - self.first_group).ok()?;
+        (group < self.live.len()).then_some(group)
     }
 
-    fn group_mut(&mut self, block: i64) -> &mut Group {
-        if self.groups.is_empty() {
-            self.first_group = block / COLUMNS;
+    /// The block's group and its bit in there, from now on asked.
+    fn make_room_for(&mut self, block: i64) -> (usize, u8) {
+        if self.live.is_empty() {
+            self.first_group = block / GROUP_BLOCKS;
+            self.parts = vec![Box::default(); PARTS];
         }
-        let index = self.index(block).unwrap_or(0);
-        while self.groups.len() <= index {
-            self.groups.push(Group { words: vec![0; FILTER_BITS / 8], live: 0 });
+        let group = loop {
+            match self.group(block) {
+                Some(group) => break group,
+                None => {
+                    self.change_rows(|row, changed| {
+                        changed.extend(row);
+                        changed.push(0);
+                    });
+                    self.live.push(0);
+                }
+            }
+        };
+        self.live[group] |= bit(block);
+        (group, bit(block))
+    }
+
+    /// Writes every row anew, part by part.
+    fn change_rows(&mut self, write: impl Fn(&[u8], &mut Vec<u8>)) {
+        let groups = self.live.len();
+        for part in &mut self.parts {
+            let mut changed = Vec::with_capacity(PART_ROWS * (groups + 1));
+            (0..PART_ROWS).for_each(|row| write(&part[row * groups..(row + 1) * groups], &mut changed));
+            *part = changed.into_boxed_slice();
         }
-        &mut self.groups[index]
     }
 }
 
-impl Group {
-    fn row(&self, position: usize) -> u8 {
-        (self.words[position / 8] >> (position % 8 * 8)) as u8
-    }
+fn bit(block: i64) -> u8 {
+    1 << (block % GROUP_BLOCKS)
 }
 
-fn column(block: i64) -> usize {
-    (block % COLUMNS) as usize
+/// The numbers of the bits that are set, highest first.
+fn bits_of(mut byte: u8) -> impl Iterator<Item = i64> {
+    std::iter::from_fn(move || {
+        let highest = byte.checked_ilog2()?;
+        byte &= !(1 << highest);
+        Some(i64::from(highest))
+    })
 }
 
-/// Where a hash has its bits: double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same Performance"). The hash is keyed and
-/// uniform, so its halves will do.
-fn positions(hash: u64) -> [usize; PROBES as usize] {
-    let step = hash.rotate_left(32) | 1;
-    std::array::from_fn(|probe| (hash.wrapping_add(step.wrapping_mul(probe as u64)) >> POSITION_SHIFT) as usize)
-}
-
-const fn spread_table() -> [u64; 256] {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut bit = 0;
-        while bit < 8 {
-            table[byte] |= (byte as u64 >> bit & 1) << (bit * 8);
-            bit += 1;
-        }
-        byte += 1;
-    }
-    table
+/// A hash is keyed and uniform: its top bits choose the stripe, others the rows in it. The rows need more bits than are left, so
+/// they come from a product with an odd number, whose top bits depend on all bits of the hash (Knuth's multiplicative hashing).
+fn place(hash: u64) -> Place {
+    const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+    const ROW_BITS: u32 = STRIPE_ROWS.ilog2();
+    const STRIPES: usize = ROWS / STRIPE_ROWS;
+    let mixed = hash.wrapping_mul(GOLDEN_RATIO);
+    let stripe = (hash >> (u64::BITS - STRIPES.ilog2())) as usize;
+    let (part, stripe) = (stripe / (STRIPES / PARTS), stripe % (STRIPES / PARTS));
+    let rows = std::array::from_fn(|probe| {
+        // The last one has no room left in the product.
+        let bits = if probe + 1 < PROBES { mixed >> (u64::BITS - ROW_BITS * (probe as u32 + 1)) } else { hash };
+        stripe * STRIPE_ROWS + bits as usize % STRIPE_ROWS
+    });
+    Place { part, rows }
 }
 
 #[cfg(test)]
@@ -164,8 +194,8 @@ mod tests {
 
     #[test]
     fn every_id_is_found_in_its_block_and_few_others_anywhere() {
-        let filters = full(7..10);
-        for block in 7..10 {
+        let filters = full(14..17);
+        for block in 14..17 {
             let found = |hash| filters.candidates(hash).any(|candidate| candidate == block);
             assert!(hashes(block as u64).take(50_000).all(found), "a Bloom filter never misses");
         }
@@ -177,29 +207,29 @@ mod tests {
 
     #[test]
     fn a_stored_filter_is_the_same_filter() {
-        let filters = full(7..9);
+        let filters = full(15..17);
         let mut loaded = Filters::default();
-        for block in 7..9 {
+        for block in 15..17 {
             assert!(loaded.take_bits(block, &filters.bits(block)));
         }
-        assert!(!loaded.take_bits(9, &[1, 2, 3]), "a filter of another size is not taken");
-        for hash in hashes(7).take(1_000).chain(hashes(99).take(100_000)) {
+        assert!(!loaded.take_bits(17, &[1, 2, 3]), "a filter of another size is not taken");
+        for hash in hashes(15).take(1_000).chain(hashes(99).take(100_000)) {
             assert!(loaded.candidates(hash).eq(filters.candidates(hash)));
         }
     }
 
     #[test]
     fn forgotten_blocks_are_no_candidates_and_give_their_memory_back() {
-        let mut filters = full(6..9);
-        for block in 6..8 {
+        let mut filters = full(14..17);
+        for block in 14..16 {
             filters.forget(block);
         }
-        assert_eq!(filters.groups.len(), 1, "the group of blocks 0 to 7 is gone");
-        let hash = hashes(8).next().unwrap();
-        assert_eq!(filters.candidates(hash).next(), Some(8));
-        filters.forget(8);
+        assert_eq!(filters.parts[0].len(), PART_ROWS, "the group of blocks 8 to 15 is gone");
+        let hash = hashes(16).next().unwrap();
+        assert_eq!(filters.candidates(hash).next(), Some(16));
+        filters.forget(16);
         assert_eq!(filters.candidates(hash).next(), None);
-        filters.add(9, hash);
-        assert_eq!(filters.candidates(hash).collect::<Vec<_>>(), [9]);
+        filters.add(17, hash);
+        assert_eq!(filters.candidates(hash).collect::<Vec<_>>(), [17]);
     }
 }
