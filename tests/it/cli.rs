@@ -194,8 +194,9 @@ fn shells_and_man_can_read_what_is_written_for_them() {
     let setup = Setup::new();
     let script = setup.folder().join("completions.bash");
     std::fs::write(&script, setup.verb(&["completions", "bash"]).stdout).unwrap();
-    let names = "source \"$0\" && COMP_WORDS=(lead-factory-metrics co) COMP_CWORD=1 && \
-                 _lead-factory-metrics lead-factory-metrics co lead-factory-metrics; echo \"${COMPREPLY[@]}\"";
+    let names = "source \"$0\"; function=$(complete -p lead-factory-metrics | sed 's/.*-F \\([^ ]*\\).*/\\1/'); \
+                 COMP_WORDS=(lead-factory-metrics co) COMP_CWORD=1; \
+                 $function lead-factory-metrics co lead-factory-metrics; echo \"${COMPREPLY[@]}\"";
     let completed = run("bash", &["--norc", "-c", names, script.to_str().unwrap()]);
     assert_eq!(text(&completed).trim(), "costs completions");
     for shell in ["zsh", "fish", "elvish", "powershell"] {
