@@ -129,6 +129,11 @@ impl IdIndex {
 
     /// Takes the closed segments from the file, but for the first `forgotten` blocks.
     pub fn load(&mut self, connection: &Connection, segments: &[Segment], forgotten: i64) -> Result<(), LedgerError> {
+        if let Some(newest) =
+            segments.last().map(|segment| segment.number / BLOCK_SEGMENTS).filter(|block| *block >= forgotten)
+        {
+            self.filters = Filters::with_room_for(forgotten..=newest);
+        }
         for closed in segments.chunks(BLOCK_SEGMENTS as usize) {
             let Some(newest) = closed.last() else { continue };
             let number = newest.number / BLOCK_SEGMENTS;
