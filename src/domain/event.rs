@@ -29,7 +29,7 @@ pub enum Outcome {
 }
 
 /// The idempotency key: an id, unique within the source that made it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventKey {
     /// Who made the id; empty when not said. At most 200 bytes.
     pub source: Box<str>,

@@ -2,7 +2,7 @@
 //!
 //! The SDK calls the instruments of a collection one by one, on the thread that collects. Were each to pick up the newest
 //! state, a commit in between could show a day's cost from after it and a budget's from before it. So the scrape takes a
-//! moment, and the callbacks find it on their thread. A reader that collects by itself takes one for each instrument.
+//! moment, and the callbacks find it on their thread; so does each push.
 
 use std::cell::RefCell;
 use std::sync::Arc;
