@@ -16,6 +16,7 @@ use crate::api::{self, Server, Surface};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::ledger::{Ledger, OpenError, Reader};
+use crate::notify::{self, Deliveries};
 use crate::telemetry::{self, Otlp, ReloadStatus, Telemetry, TelemetryError};
 use crate::writer::{self, Ended, Started};
 
@@ -92,6 +93,7 @@ struct Agent {
     started: Started,
     telemetry: Telemetry,
     reloads: ReloadStatus,
+    deliveries: Deliveries,
     signals: Signals,
     config: Config,
 }
@@ -122,6 +124,7 @@ impl Agent {
         let settings = writer_settings(&config);
         let started = writer::start(ledger, Arc::new(config.policy.clone()), settings, clock.clone(), &telemetry.meter())?;
         telemetry.observe(Arc::clone(&started.board), clock.clone());
+        let deliveries = deliver(&config, &started.writer, &clock, &telemetry).map_err(AppError::System)?;
         let surface = Surface::new(api::State::new(
             api::Parts {
                 board: Arc::clone(&started.board),
@@ -143,11 +146,11 @@ impl Agent {
             events = started.board.read().views.events,
             "listening"
         );
-        Ok(Self { server, surface, started, telemetry, reloads, signals, config })
+        Ok(Self { server, surface, started, telemetry, reloads, deliveries, signals, config })
     }
 
     async fn run(self, reload: impl Fn() -> Result<Config, Problems>) -> Result<(), AppError> {
-        let Self { server, surface, started, telemetry, reloads, mut signals, config } = self;
+        let Self { server, surface, started, telemetry, reloads, deliveries, mut signals, config } = self;
         let Started { writer, mut ended, .. } = started;
         let (stop, stopped) = tokio::sync::oneshot::channel::<Instant>();
         let deadline = async { stopped.await.unwrap_or_else(|_| Instant::now()) };
@@ -169,6 +172,8 @@ impl Agent {
         let _ = stop.send(began + DRAIN_MAX);
         let _ = serving.await;
         drop(surface);
+        // Before the writer, so that it still notes what became of the last ones.
+        drop(deliveries);
         let end = match early_end {
             Some(end) => end,
             None => {
@@ -186,6 +191,19 @@ impl Agent {
             Ok(Ended::SyncFailed) | Err(_) => Err(AppError::SyncFailed),
         }
     }
+}
+
+/// Begins to deliver the messages of the outbox.
+fn deliver(config: &Config, writer: &writer::Writer, clock: &Clock, telemetry: &Telemetry) -> io::Result<Deliveries> {
+    let writer = writer.clone();
+    let parts = notify::Parts {
+        reader: Arc::new(Reader::new(config.ledger.path.clone(), config.policy.zone.clone())),
+        clock: clock.clone(),
+        settle: Arc::new(move |reports| writer.settle_deliveries(reports)),
+        attempt_max: notify::ATTEMPT_MAX,
+        schedule: notify::Schedule::default(),
+    };
+    notify::start(&config.webhooks, &parts, &telemetry.meter())
 }
 
 fn telemetry_settings(config: &Config) -> telemetry::Settings {
@@ -207,6 +225,8 @@ fn writer_settings(config: &Config) -> writer::Settings {
         series: config.series.clone(),
         age_max: config.ingest.age_max,
         ahead_max: config.ingest.ahead_max,
+        holds_max: config.holds_max,
+        receivers: notify::receivers(&config.webhooks),
         retention: config.ledger.retention_days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
     }
 }
@@ -230,7 +250,7 @@ async fn apply(
             // A writer that has stopped ends the agent; there is nothing to reload then.
             let _ = writer.set_policy(Arc::new(policy)).await;
             status.succeeded();
-            tracing::info!("settings read again: budgets, thresholds and tokens are in force");
+            tracing::info!("settings read again: budgets, caps, thresholds, critical operations and tokens are in force");
         }
         Err(problems) => {
             status.failed();

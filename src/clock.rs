@@ -1,23 +1,28 @@
 //! The only place that asks what time it is.
 //!
-//! Everything else takes a [`Timestamp`] as an argument, so that any instant can be tested.
+//! Everything else takes a [`Timestamp`] or a [`Now`] as an argument, so that any instant can be tested.
 
-use jiff::Timestamp;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::{Now, Steady};
 
 /// Where the time comes from.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
-    /// The system's clock.
+    /// The system's clocks.
     #[default]
     System,
-    /// A clock that stands still, for tests that set it.
-    Manual(std::sync::Arc<std::sync::Mutex<Timestamp>>),
+    /// Clocks that stand still, for tests that move them.
+    Manual(Arc<Mutex<Now>>),
 }
 
 impl Clock {
-    /// A clock that shows `start` until it is set.
+    /// Clocks that show `start` until they are moved.
     pub fn manual(start: Timestamp) -> Self {
-        Self::Manual(std::sync::Arc::new(std::sync::Mutex::new(start)))
+        Self::Manual(Arc::new(Mutex::new(Now { time: start, steady: Steady::default() })))
     }
 
     /// The time now.
@@ -25,16 +30,39 @@ impl Clock {
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the place")]
             Self::System => microseconds(Timestamp::now()),
-            Self::Manual(time) => *time.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+            Self::Manual(now) => now.lock().unwrap_or_else(PoisonError::into_inner).time,
         }
     }
 
-    /// Sets a manual clock; the system's is left alone.
-    pub fn set(&self, to: Timestamp) {
-        if let Self::Manual(time) = self {
-            *time.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = to;
+    /// What both clocks show now.
+    pub fn instant(&self) -> Now {
+        match self {
+            Self::System => Now { time: self.now(), steady: Steady::since_start(uptime()) },
+            Self::Manual(now) => *now.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
+
+    /// Sets a manual wall clock, as an operator or a time server does; the system's is left alone.
+    pub fn set(&self, to: Timestamp) {
+        if let Self::Manual(now) = self {
+            now.lock().unwrap_or_else(PoisonError::into_inner).time = to;
+        }
+    }
+
+    /// Lets time pass on manual clocks.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Manual(now) = self {
+            let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
+            now.steady = now.steady + by;
+            now.time += SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+        }
+    }
+}
+
+/// Since this was first asked, which the start does.
+fn uptime() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }
 
 /// As fine as the date types of most languages: Python's and PostgreSQL's stop at microseconds, and some readers refuse more.

@@ -6,8 +6,14 @@
 //! A worker sends `POST /costs`. [`api`] bounds the connection and the body and admits the writer; [`ingest`] turns bytes into
 //! valid [`domain::CostEvent`]s, or into a list of everything that is wrong. They go as one message over a bounded queue to the
 //! [`writer`], the one owner of all state. It takes whatever queued while the last commit was on the disk, decides which events
-//! are new, and writes them with the sums they change in one synced transaction of the [`ledger`]. Only then does it publish
-//! the next [`views`] and answer: whoever has an answer finds the cost on every surface.
+//! are new, and writes them in one synced transaction of the [`ledger`]. Only then does it publish the next [`views`] and answer:
+//! whoever has an answer finds the cost on every surface.
+//!
+//! # The way of a reservation
+//!
+//! `POST /reservations` queues behind the events. The writer decides it in that order by the rule in [`budget`] that also answers
+//! `GET /scaling-gate/check`, against everything decided before it, and writes the hold before it answers. It ends with the event
+//! that says what the work cost, by release, or when its time is over. `docs/gate.md` says how a worker uses it.
 //!
 //! # The way of a number
 //!
@@ -22,14 +28,15 @@
 //!
 //! # In reading order
 //!
-//! - [`domain`]: money, names, calendar periods, events. Pure.
+//! - [`domain`]: money, names, calendar periods, events, reservations. Pure.
 //! - [`budget`]: the rules of spending. Pure.
 //! - [`views`]: what the ledger adds up to. Pure.
 //! - [`ingest`]: bodies to valid events. Pure.
 //! - [`ledger`]: the durable record.
 //! - [`writer`]: decide, commit, publish, answer.
+//! - [`notify`]: webhooks, from the ledger's outbox to their receivers.
 //! - [`telemetry`]: metrics, spans and log lines, scraped and pushed.
-//! - [`api`]: the HTTP surface.
+//! - [`api`]: the HTTP surface. [`notify`]: webhooks.
 //! - [`config`]: settings in layers. [`cli`]: the verbs. [`app`]: the composition root. [`clock`]: what time it is.
 //!   [`error_chain`]: errors with their causes, on one line.
 
@@ -43,6 +50,7 @@ pub mod domain;
 pub mod error_chain;
 pub mod ingest;
 pub mod ledger;
+pub mod notify;
 pub mod telemetry;
 pub mod views;
 pub mod writer;

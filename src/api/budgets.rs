@@ -12,5 +12,5 @@ use super::query::Query;
 
 pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     Query::of(&call, &[])?;
-    Ok(answer::json(&state.board.read().standings(state.clock.now())))
+    Ok(answer::json(&state.board.read().standings(state.clock.instant())))
 }

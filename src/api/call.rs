@@ -1,5 +1,6 @@
 //! What a handler is told about a request.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use futures_util::Stream;
 use warp::http::{HeaderMap, Method, Request, Uri};
+
+use super::percent;
+use super::problem::Problem;
+use super::template::Template;
 
 /// A request's body as it comes. The error says only that it ended early or broke the transfer coding.
 pub(super) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
@@ -49,16 +54,23 @@ impl Call {
         self.lock().template
     }
 
+    /// The id in the path, decoded.
+    ///
+    /// # Errors
+    /// `malformed`: it is not valid percent-encoding of UTF-8. `not-found`: the route's template has none.
+    pub fn id(&self) -> Result<Cow<'_, str>, Problem> {
+        let template = self.template().and_then(Template::of).ok_or(Problem::NotFound)?;
+        let id = template.id_in(self.uri.path()).ok_or(Problem::NotFound)?;
+        percent::decode(id).map_err(|error| Problem::malformed(format!("the id in the path {error}")))
+    }
+
     /// The methods that the path would have known, ready for `Allow`.
     pub fn allowed_methods(&self) -> String {
         self.lock().methods.join(", ")
     }
 
-    /// Whether path and method are the route's. Notes what was found either way.
+    /// Whether the method is one of this route, whose path it is. Notes what was found either way.
     pub fn matches(&self, template: &'static str, methods: &'static [&'static str]) -> bool {
-        if self.uri.path() != template {
-            return false;
-        }
         let mut matched = self.lock();
         matched.template = Some(template);
         if methods.contains(&self.method.as_str()) {

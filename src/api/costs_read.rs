@@ -108,7 +108,12 @@ pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Respon
     .await
 }
 
-async fn one_group(state: &State, published: Arc<Published>, query: &Query, period: Period) -> Result<Response, Problem> {
+async fn one_group(
+    state: &State,
+    published: Arc<Published>,
+    query: &Query<'_>,
+    period: Period,
+) -> Result<Response, Problem> {
     let (first, last) = period.days();
     let question = Question { by: by(query)?, service: service(query)?, first, last, by_day: false };
     answer_with(state, published, question, |_, groups| answer::json_text(groups.get(&first).unwrap_or(&Groups::default())))
@@ -136,7 +141,7 @@ async fn answer_with(
     Ok(answer::json_of(text))
 }
 
-fn by(query: &Query) -> Result<By, Problem> {
+fn by(query: &Query<'_>) -> Result<By, Problem> {
     let Some(wanted) = query.get("by") else { return Ok(By::Rollup(Grouping::Service)) };
     let found = GROUPINGS.iter().find(|(word, _)| *word == wanted);
     found
@@ -144,7 +149,7 @@ fn by(query: &Query) -> Result<By, Problem> {
         .ok_or_else(|| Problem::malformed(format!("by must be one of {}", GROUPINGS.map(|(word, _)| word).join(", "))))
 }
 
-fn service(query: &Query) -> Result<Option<Name>, Problem> {
+fn service(query: &Query<'_>) -> Result<Option<Name>, Problem> {
     let name = query.get("service").map(Name::new).transpose();
     name.map_err(|error| Problem::malformed(format!("service {error}")))
 }

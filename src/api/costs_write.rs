@@ -5,8 +5,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::{NoContext, Uuid};
-use warp::http::HeaderMap;
-use warp::http::header::CONTENT_TYPE;
 use warp::reply::Response;
 
 use super::State;
@@ -16,12 +14,9 @@ use super::call::{BodyStream, Call};
 use super::instruments::{EventResult, Instruments};
 use super::problem::Problem;
 use super::query::Query;
+use super::request::{INLINE_BYTES_MAX, format_of};
 use crate::ingest::{Format, read_events};
 use crate::writer::{Outcome, RecordError, Recorded};
-
-/// Bodies up to this size are read where they arrive, which takes less than a millisecond; larger ones beside the async threads,
-/// so that they delay nobody else's answer.
-const INLINE_BYTES_MAX: usize = 32 * 1024;
 
 /// The answer to a recorded batch.
 #[derive(Serialize)]
@@ -32,7 +27,8 @@ struct Accepted {
 
 pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     Query::of(&call, &[])?;
-    let format = format_of(&call.headers)?;
+    const DETAIL: &str = "The Content-Type must be application/json or application/x-ndjson, in UTF-8.";
+    let format = format_of(&call.headers).ok_or(Problem::UnsupportedMediaType(DETAIL.into()))?;
     let body = state.bodies.read(&call.headers, body).await?;
     let is_large = body.bytes.len() > INLINE_BYTES_MAX;
     let queue = move || queue(&state, format, body);
@@ -70,8 +66,8 @@ fn queue(
     Ok(Some(state.writer.record(events, receipt)))
 }
 
-/// An id for an event that came without one: a UUIDv7, which sorts by time as the ledger likes it.
-fn new_id(now: Timestamp) -> Box<str> {
+/// An id for an event or a reservation that came without one: a UUIDv7, which sorts by time as the ledger likes it.
+pub(super) fn new_id(now: Timestamp) -> Box<str> {
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
     Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)).to_string().into()
@@ -93,14 +89,4 @@ fn count_outcome(instruments: &Instruments, format: Format, count: usize, outcom
             instruments.count_events(format, EventResult::Rejected, count);
         }
     }
-}
-
-fn format_of(headers: &HeaderMap) -> Result<Format, Problem> {
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let format = match (types.next(), types.next()) {
-        (Some(value), None) => value.to_str().ok().and_then(Format::from_content_type),
-        _ => None,
-    };
-    const DETAIL: &str = "The Content-Type must be application/json or application/x-ndjson, in UTF-8.";
-    format.ok_or(Problem::UnsupportedMediaType(DETAIL.into()))
 }

@@ -4,6 +4,7 @@
 //! and what [`Call`] noted on the way says whether the path or only the method was unknown. A write's handler runs after
 //! [`Admission`](super::auth::Admission) let the request in, and before any of its body was read.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,11 +16,12 @@ use warp::{Buf, Filter, Rejection};
 use super::State;
 use super::call::{BodyStream, Call};
 use super::problem::Problem;
+use super::template::Template;
 
 /// A route, or several.
 type Route = BoxedFilter<(Response,)>;
 
-/// A path, and who answers there.
+/// A path or a template of paths, and who answers there.
 pub(super) struct Endpoint {
     template: &'static str,
     route: Route,
@@ -28,6 +30,8 @@ pub(super) struct Endpoint {
 /// All routes, found by their path: tried in turn, the last of them would cost more than its answer.
 pub(super) struct Routes {
     by_path: HashMap<&'static str, Route>,
+    /// Those with an id in their path, the longest ends first.
+    by_template: Vec<(Template, Route)>,
     /// For every other path.
     unrouted: Route,
 }
@@ -54,8 +58,25 @@ where
     H: Fn(Arc<State>, Arc<Call>, BodyStream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response, Problem>> + Send,
 {
+    write_by(&["POST"], state, template, handler)
+}
+
+/// A path that answers to PUT, for those who may write.
+pub(super) fn put<H, F>(state: &Arc<State>, template: &'static str, handler: H) -> Endpoint
+where
+    H: Fn(Arc<State>, Arc<Call>, BodyStream) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Response, Problem>> + Send,
+{
+    write_by(&["PUT"], state, template, handler)
+}
+
+fn write_by<H, F>(methods: &'static [&'static str], state: &Arc<State>, template: &'static str, handler: H) -> Endpoint
+where
+    H: Fn(Arc<State>, Arc<Call>, BodyStream) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Response, Problem>> + Send,
+{
     let state = Arc::clone(state);
-    let route = at(template, &["POST"])
+    let route = at(template, methods)
         .and(warp::body::stream())
         .then(move |call: Arc<Call>, body| {
             let admitted = state.admission.check(&call);
@@ -84,16 +105,24 @@ impl Routes {
             let others = by_path.remove(template).unwrap_or_else(|| unrouted.clone());
             by_path.insert(template, route.or(others).unify().boxed());
         }
-        Self { by_path, unrouted }
+        let templates: Vec<Template> = by_path.keys().filter_map(|path| Template::of(path)).collect();
+        let mut by_template: Vec<(Template, Route)> =
+            templates.into_iter().filter_map(|template| Some((template, by_path.remove(template.text())?))).collect();
+        by_template.sort_by_key(|(template, _)| Reverse(template.suffix_len()));
+        Self { by_path, by_template, unrouted }
     }
 
-    /// Who answers at this path.
+    /// Who answers at this path. A path without the id that its template has a place for is nobody's.
     pub fn at(&self, path: &str) -> Route {
-        self.by_path.get(path).unwrap_or(&self.unrouted).clone()
+        let with_id = || {
+            let mut fitting = self.by_template.iter().filter_map(|(template, route)| Some((template.id_in(path)?, route)));
+            fitting.next().and_then(|(id, route)| (!id.is_empty()).then_some(route))
+        };
+        self.by_path.get(path).or_else(with_id).unwrap_or(&self.unrouted).clone()
     }
 }
 
-/// Requests for this path with one of these methods.
+/// Requests for this route's path with one of these methods.
 fn at(
     template: &'static str,
     methods: &'static [&'static str],

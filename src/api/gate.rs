@@ -1,49 +1,41 @@
-//! `GET /scaling-gate/status` and `/scaling-gate/history`: whether work that is not critical must stop, and when that changed.
+//! `/scaling-gate`: whether work that is not critical must stop, since when, what an operator says to that, and whether one piece
+//! of work may be paid for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use warp::reply::Response;
 
 use super::State;
 use super::answer;
-use super::call::Call;
-use super::problem::Problem;
+use super::call::{BodyStream, Call};
+use super::problem::{Left, Problem};
 use super::query::Query;
-use crate::budget::GateVerdict;
-use crate::domain::GateMode;
-use crate::views::Published;
+use super::request::read_json;
+use crate::budget::{Admission, Spend};
+use crate::domain::{GateOverride, Name, Usd, after};
+use crate::ingest::{GateRequest, GateWish, OPERATION_DEFAULT, parse_estimate, read_gate};
+use crate::writer::GateOrder;
 
 /// Lines of the history (contract, section 1).
 const HISTORY_LINES_MAX: u32 = 1_000;
 /// Lines when the client does not say.
 const HISTORY_LINES_DEFAULT: u32 = 50;
 
+/// The answer to a check.
 #[derive(Serialize)]
-struct Status {
-    scaling_gate_active: bool,
-    reason: String,
-    timestamp: Timestamp,
-    mode: GateMode,
-    /// Since when it is like this; null while it never was otherwise.
-    since: Option<Timestamp>,
-    /// When an override lapses. The automatic gate has no end that is known ahead.
-    expires_at: Option<Timestamp>,
-    budgets: Vec<GateBudget>,
-}
-
-/// A budget that the gate follows: both numbers in percent.
-#[derive(Serialize)]
-struct GateBudget {
-    name: String,
-    utilization: f64,
-    threshold: f64,
+struct Checked<'a> {
+    allowed: bool,
+    reason: Cow<'static, str>,
+    /// Only of a refusal.
+    #[serde(flatten)]
+    left: Option<Left<'a>>,
 }
 
 pub(super) async fn status(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     Query::of(&call, &[])?;
-    Ok(answer::json(&status_at(&state.board.read(), state.clock.now())))
+    Ok(answer::json(&state.board.read().gate_status(state.clock.instant())))
 }
 
 pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
@@ -53,32 +45,44 @@ pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Respon
     Ok(answer::json(&lines))
 }
 
-fn status_at(published: &Published, now: Timestamp) -> Status {
-    let standings = published.standings(now);
-    let verdict = published.gate(now);
-    let since = since(published, &verdict, now);
-    let budgets = standings.into_iter().filter(|standing| standing.service.is_none()).map(|standing| GateBudget {
-        threshold: standing.gate_at.percent(),
-        utilization: standing.utilization_percent,
-        name: standing.name,
-    });
-    Status {
-        since,
-        budgets: budgets.collect(),
-        scaling_gate_active: verdict.active,
-        reason: verdict.reason,
-        mode: verdict.mode,
-        timestamp: now,
-        expires_at: None,
-    }
+/// Whether something may be spent now. Nothing is set aside by asking.
+pub(super) async fn check(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
+    let query = Query::of(&call, &["service", "operation", "estimated_cost_usd"])?;
+    let service = query.get("service").ok_or_else(|| Problem::malformed("service is required"))?;
+    let service = name("service", service)?;
+    let operation = name("operation", query.get("operation").unwrap_or(OPERATION_DEFAULT))?;
+    let estimate = query.get("estimated_cost_usd").map_or(Ok(Usd::ZERO), parse_estimate);
+    let estimate = estimate.map_err(|error| Problem::malformed(format!("estimated_cost_usd {error}")))?;
+    let published = state.board.read();
+    let spend = Spend { service: &service, operation: &operation, estimate };
+    let admission = published.admit(spend, state.clock.instant());
+    let left = match &admission {
+        Admission::Refused(refusal) => {
+            state.instruments.count_blocked(&published.views.series.label(&service, &operation));
+            Some(Left::of(refusal))
+        }
+        Admission::Critical | Admission::Unenforced | Admission::Fits => None,
+    };
+    Ok(answer::json(&Checked { allowed: left.is_none(), reason: admission.reason(), left }))
 }
 
-/// The time of the change that led here. A verdict that differs from the newest line came about just now: a period ended, and
-/// the writer has not yet written that down.
-fn since(published: &Published, verdict: &GateVerdict, now: Timestamp) -> Option<Timestamp> {
-    match &published.views.gate {
-        Some(change) if change.active == verdict.active && change.mode == verdict.mode => Some(change.timestamp),
-        Some(_) => Some(now),
-        None => verdict.active.then_some(now),
-    }
+/// Takes an operator's word, and answers with the status that follows from it.
+pub(super) async fn set(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
+    Query::of(&call, &[])?;
+    let request = read_json(&state, &call, body, |_, bytes| read_gate(bytes)).await?;
+    let GateRequest { wish, reason, actor, expires_in_seconds } = request;
+    let since = state.clock.now();
+    let order = match wish {
+        GateWish::Manual { active } => {
+            let expires_at = expires_in_seconds.map(|seconds| after(since, seconds));
+            GateOrder::Manual(GateOverride { active, reason, actor, since, expires_at })
+        }
+        GateWish::Auto => GateOrder::Auto { reason, actor },
+    };
+    state.writer.set_gate(order).await?;
+    Ok(answer::json(&state.board.read().gate_status(state.clock.instant())))
+}
+
+fn name(parameter: &str, text: &str) -> Result<Name, Problem> {
+    Name::new(text).map_err(|error| Problem::malformed(format!("{parameter} {error}")))
 }

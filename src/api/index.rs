@@ -43,6 +43,8 @@ const READS: [(&str, &[(&str, &str)]); 4] = [
             ("/budgets", "where every budget stands"),
             ("/scaling-gate/status", "whether work that is not critical must stop, and why"),
             ("/scaling-gate/history", "when that changed; limit"),
+            ("/scaling-gate/check?service=openai", "whether something may be spent now; operation, estimated_cost_usd"),
+            ("/reservations", "what is set aside for work under way; state, limit, after"),
         ],
     ),
     (
@@ -91,6 +93,13 @@ fn page() -> String {
                 p { code { "POST /costs" } " takes one event or many, as JSON or NDJSON:" }
                 p { code { r#"{"id":"call-1","service":"openai","operation":"chat","amount_usd":"0.0015"}"# } }
                 p.quiet { "An answer of 200 means that the events are on disk, and in every number above." }
+                h2 { "Setting money aside" }
+                p { code { "POST /reservations" } " before the work, so that no limit is passed, however many work at once:" }
+                p { code { r#"{"id":"job-7","service":"openai","operation":"chat","estimated_cost_usd":"0.05","ttl_seconds":60}"# } }
+                p {
+                    "Then " code { "POST /reservations/{id}/commit" } " with the real cost, " code { "/release" } " or "
+                    code { "/extend" } ". " code { "PUT /scaling-gate" } " with a state and a reason stops work by hand, or lets it go on."
+                }
             }
         }
     };

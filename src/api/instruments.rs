@@ -1,12 +1,15 @@
 //! What the surface measures of itself (contract, section 3).
 //!
-//! *Limits.* Labels are bounded: methods are folded, endpoints are templates, statuses come from our own code.
+//! *Limits.* Labels are bounded: methods are folded, endpoints are templates, statuses come from our own code, names are those of
+//! the cost series.
 
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use warp::http::Method;
+
+use crate::domain::{Name, Pair};
 
 /// 100 µs to 10 s: a read from memory takes some 100 µs, a write waits for the disk (1 to 50 ms), a sum over raw events takes
 /// seconds.
@@ -23,6 +26,7 @@ pub(super) struct Instruments {
     requests: Counter<u64>,
     durations: Histogram<f64>,
     events: Counter<u64>,
+    blocked: Counter<u64>,
 }
 
 /// What became of events that came in.
@@ -61,6 +65,10 @@ impl Instruments {
                 .u64_counter("lead_factory_events")
                 .with_description("Events received by this process, by what became of them.")
                 .build(),
+            blocked: meter
+                .u64_counter("lead_factory_scaling_gate_blocked")
+                .with_description("Checks and reservations refused by this process, by the gate or by a budget.")
+                .build(),
         }
     }
 
@@ -85,6 +93,13 @@ impl Instruments {
             let labels = [KeyValue::new("format", format), KeyValue::new("result", result.as_str())];
             self.events.add(count as u64, &labels);
         }
+    }
+
+    /// Counts a refused check or reservation, under the label that cost of this service and operation has: refusals take no name.
+    pub(super) fn count_blocked(&self, label: &Pair) {
+        let value = |name: &Name| name.as_str().to_owned();
+        let labels = [KeyValue::new("service", value(&label.service)), KeyValue::new("operation", value(&label.operation))];
+        self.blocked.add(1, &labels);
     }
 }
 

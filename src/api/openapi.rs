@@ -42,11 +42,15 @@ mod tests {
             .lines()
             .filter_map(|line| {
                 let (kind, rest) = line.trim().split_once("(state, \"")?;
-                let method = if kind == "read" { "get" } else { "post" };
+                let method = match kind {
+                    "read" => "get",
+                    "put" => "put",
+                    _ => "post",
+                };
                 Some((rest.split_once('"')?.0.to_owned(), method.to_owned()))
             })
             .collect();
         assert_eq!(described, served);
-        assert_eq!(served.len(), 13);
+        assert_eq!(served.len(), 21);
     }
 }

@@ -1,18 +1,22 @@
 //! Errors at the edge, as RFC 9457 problems. The only place that knows their status codes.
 //!
 //! *Invariants.* What a client reads here was written for clients: no paths, no SQL, no type names. Each problem says by its
-//! status whether the same request may be sent again: 408 and 503 yes, everything else no.
+//! status whether the same request may be sent again: 408 and 503 yes, everything else no. (A refused reservation may be asked for
+//! later, when there is money again.)
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use warp::http::StatusCode;
 use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::reply::Response;
 
 use super::answer;
-use crate::ingest::{EventProblem, IngestError, PROBLEMS_LISTED_MAX};
-use crate::writer::{Conflict, RecordError};
+use crate::budget::Refusal;
+use crate::domain::{ReservationStage, Usd};
+use crate::ingest::{EventProblem, IngestError, PROBLEMS_LISTED_MAX, RequestError};
+use crate::writer::{Conflict, RecordError, ReservationError};
 
 /// Why a request was not served.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(super) enum Problem {
     Misdirected,
     /// No such path.
     NotFound,
+    /// No reservation under the id in the path.
+    UnknownReservation,
     /// The path knows other methods only.
     MethodNotAllowed {
         /// Those methods, as `Allow` lists them.
@@ -36,6 +42,12 @@ pub(super) enum Problem {
     Timeout,
     /// Ids are known with other content.
     IdConflict(Vec<Conflict>),
+    /// A reservation's id is known with other content; the fields that differ.
+    ReservationConflict(Vec<&'static str>),
+    /// It may not be spent.
+    Refused(Refusal),
+    /// The reservation is over, and not in the way that was asked for.
+    ReservationFinished(ReservationStage),
     /// Body or batch passes a bound.
     TooLarge(Cow<'static, str>),
     /// Not a content type or coding that is understood here.
@@ -47,6 +59,8 @@ pub(super) enum Problem {
         /// How many events are bad.
         total: usize,
     },
+    /// A request without events breaks rules.
+    InvalidRequest(Vec<EventProblem>),
     /// Too much is under way.
     Overloaded,
     /// The ledger cannot record now.
@@ -66,6 +80,21 @@ struct Document<'a> {
     detail: Cow<'a, str>,
     #[serde(skip_serializing_if = "<[EventProblem]>::is_empty")]
     errors: &'a [EventProblem],
+    /// How the reservation ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<ReservationStage>,
+    #[serde(flatten)]
+    left: Option<Left<'a>>,
+}
+
+/// What a refusal tells besides its reason, also where it is no error: the budget in question, all null where an operator
+/// closed the gate.
+#[derive(Serialize)]
+pub(super) struct Left<'a> {
+    budget: Option<&'a str>,
+    /// Negative once the limit is passed.
+    remaining_usd: Option<Usd>,
+    period_end: Option<Timestamp>,
 }
 
 impl Problem {
@@ -82,16 +111,25 @@ impl Problem {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Writing is not allowed from here"),
             Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "misdirected", "The request is for another host"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is nothing here"),
+            Self::UnknownReservation => (StatusCode::NOT_FOUND, "not-found", "There is no such reservation"),
             Self::MethodNotAllowed { .. } => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here")
             }
             Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "timeout", "The body came too slowly"),
-            Self::IdConflict(_) => (StatusCode::CONFLICT, "id-conflict", "An id is known with other content"),
+            Self::Refused(Refusal::BudgetExhausted(_)) => {
+                (StatusCode::CONFLICT, "budget-exhausted", "The budget has no room for it")
+            }
+            Self::Refused(Refusal::GateActive { .. }) => (StatusCode::CONFLICT, "gate-active", "The scaling gate is active"),
+            Self::ReservationFinished(_) => (StatusCode::CONFLICT, "reservation-finished", "The reservation is over"),
+            Self::IdConflict(_) | Self::ReservationConflict(_) => {
+                (StatusCode::CONFLICT, "id-conflict", "An id is known with other content")
+            }
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),
             Self::UnsupportedMediaType(_) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's type or coding is not known here")
             }
             Self::InvalidEvent { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-event", "An event breaks a rule"),
+            Self::InvalidRequest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", "The request breaks a rule"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too much is under way"),
             Self::LedgerUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "ledger-unavailable", "The ledger is not available at the moment")
@@ -111,6 +149,9 @@ impl Problem {
                 "A write is accepted for an IP address, localhost or a name in the setting allowed_hosts.".into()
             }
             Self::NotFound => "GET / lists what is served here.".into(),
+            Self::UnknownReservation => {
+                "No reservation was made under this id, or it ended longer ago than reservations are remembered.".into()
+            }
             Self::MethodNotAllowed { allow } => format!("This path answers to {allow}.").into(),
             Self::Timeout => "The whole body has to arrive within the time that the agent allows. Nothing was recorded.".into(),
             Self::IdConflict(conflicts) => format!(
@@ -119,6 +160,14 @@ impl Problem {
                 conflicts.len()
             )
             .into(),
+            Self::ReservationConflict(_) => {
+                "The id is known with other content: it belongs to another reservation or to an event. Nothing was changed.".into()
+            }
+            Self::Refused(refusal) => refusal.reason().into(),
+            Self::ReservationFinished(stage) => {
+                format!("The reservation is {} already. Nothing was changed.", stage.as_str()).into()
+            }
+            Self::InvalidRequest(_) => "The request is not valid. Nothing was changed.".into(),
             Self::InvalidEvent { total, .. } => {
                 format!("{total} of the events are not valid. Nothing was recorded.").into()
             }
@@ -139,18 +188,24 @@ impl Problem {
             | Self::Forbidden(_)
             | Self::Misdirected
             | Self::NotFound
+            | Self::UnknownReservation
             | Self::Timeout
             | Self::IdConflict(_)
+            | Self::ReservationConflict(_)
+            | Self::Refused(_)
+            | Self::ReservationFinished(_)
             | Self::TooLarge(_)
             | Self::UnsupportedMediaType(_)
             | Self::InvalidEvent { .. }
+            | Self::InvalidRequest(_)
             | Self::Internal => None,
         }
     }
 
     fn errors(&self) -> Cow<'_, [EventProblem]> {
         match self {
-            Self::InvalidEvent { errors, .. } => errors.as_slice().into(),
+            Self::InvalidEvent { errors, .. } | Self::InvalidRequest(errors) => errors.as_slice().into(),
+            Self::ReservationConflict(fields) => fields.iter().map(|field| difference(field)).collect::<Vec<_>>().into(),
             Self::IdConflict(conflicts) => {
                 conflicts.iter().flat_map(differences).take(PROBLEMS_LISTED_MAX).collect::<Vec<_>>().into()
             }
@@ -167,6 +222,8 @@ impl Problem {
             status: status.as_u16(),
             detail: self.detail(),
             errors: &self.errors(),
+            state: if let Self::ReservationFinished(stage) = &self { Some(*stage) } else { None },
+            left: if let Self::Refused(refusal) = &self { Some(Left::of(refusal)) } else { None },
         };
         let mut response = answer::json(&document);
         *response.status_mut() = status;
@@ -199,10 +256,48 @@ impl From<IngestError> for Problem {
     }
 }
 
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Malformed(detail) => Self::Malformed(detail.into()),
+            RequestError::Invalid(errors) => Self::InvalidRequest(errors),
+        }
+    }
+}
+
+impl From<ReservationError> for Problem {
+    fn from(error: ReservationError) -> Self {
+        match error {
+            ReservationError::NotFound => Self::UnknownReservation,
+            ReservationError::Refused(refusal) => Self::Refused(refusal),
+            ReservationError::Finished(stage) => Self::ReservationFinished(stage),
+            ReservationError::Conflict(fields) => Self::ReservationConflict(fields),
+            ReservationError::NotRecorded(error) => error.into(),
+        }
+    }
+}
+
+impl<'a> Left<'a> {
+    pub fn of(refusal: &'a Refusal) -> Self {
+        let left = refusal.budget();
+        Self {
+            budget: left.map(|left| left.name.as_str()),
+            remaining_usd: left.map(|left| left.remaining),
+            period_end: left.map(|left| left.period_end),
+        }
+    }
+}
+
+/// A field in which a request differs from the first one under its id.
+fn difference(field: &str) -> EventProblem {
+    let detail = "differs from what is on record under this id".into();
+    EventProblem { index: None, id: None, field: Some(field.into()), detail }
+}
+
 /// One entry for each field in which an event differs from the recorded one.
 fn differences(conflict: &Conflict) -> impl Iterator<Item = EventProblem> + '_ {
     conflict.fields.iter().map(|field| EventProblem {
-        index: conflict.index,
+        index: Some(conflict.index),
         id: Some(conflict.id.to_string()),
         field: Some((*field).into()),
         detail: "differs from the event that was recorded under this id".into(),
@@ -214,6 +309,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
+    use crate::budget::BudgetLeft;
 
     async fn read(problem: Problem) -> (Response, serde_json::Value) {
         let (parts, body) = problem.into_response().into_parts();
@@ -248,6 +344,51 @@ mod tests {
 
         let (_, document) = read(Problem::IdConflict((0..200).map(conflict).collect())).await;
         assert_eq!(document["errors"].as_array().unwrap().len(), PROBLEMS_LISTED_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_the_budget_and_what_is_left() {
+        let left = BudgetLeft {
+            name: "daily".into(),
+            remaining: Usd::parse("-0.5").unwrap(),
+            period_end: "2026-11-23T00:00:00Z".parse().unwrap(),
+        };
+        let (response, document) = read(Problem::Refused(Refusal::BudgetExhausted(left.clone()))).await;
+        assert_eq!((response.status().as_u16(), &document["type"]), (409, &"/problems/budget-exhausted".into()));
+        assert_eq!((&document["budget"], &document["remaining_usd"]), (&"daily".into(), &(-0.5).into()));
+        assert_eq!(document["period_end"], "2026-11-23T00:00:00Z");
+        assert!(document.get("state").is_none() && document.get("errors").is_none());
+
+        let closed = |budget| Refusal::GateActive { reason: "sale".into(), budget };
+        let (response, document) = read(Problem::Refused(closed(None))).await;
+        assert_eq!((response.status().as_u16(), &document["type"]), (409, &"/problems/gate-active".into()));
+        assert_eq!(document["detail"], "Scaling gate is active: sale");
+        for member in ["budget", "remaining_usd", "period_end"] {
+            assert_eq!(document.get(member), Some(&serde_json::Value::Null), "{member}");
+        }
+        let (_, document) = read(Problem::Refused(closed(Some(left)))).await;
+        assert_eq!(document["budget"], "daily");
+    }
+
+    #[tokio::test]
+    async fn what_became_of_a_reservation_is_told_by_status_and_members() {
+        for (error, status, slug) in [
+            (ReservationError::NotFound, 404, "not-found"),
+            (ReservationError::Finished(ReservationStage::Released), 409, "reservation-finished"),
+            (ReservationError::Conflict(vec!["service", "ttl_seconds"]), 409, "id-conflict"),
+            (ReservationError::NotRecorded(RecordError::Unavailable), 503, "ledger-unavailable"),
+        ] {
+            let (response, document) = read(error.into()).await;
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(document["type"], format!("/problems/{slug}"));
+            assert_eq!(document.get("state").is_some(), slug == "reservation-finished");
+            assert!(document.get("budget").is_none());
+        }
+        let (_, document) = read(Problem::ReservationFinished(ReservationStage::Expired)).await;
+        assert_eq!(document["state"], "expired");
+        let (_, document) = read(Problem::ReservationConflict(vec!["service", "ttl_seconds"])).await;
+        assert_eq!(document["errors"][1]["field"], "ttl_seconds");
+        assert!(document["errors"][1].get("index").is_none());
     }
 
     #[tokio::test]

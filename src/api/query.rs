@@ -1,26 +1,28 @@
 //! Query strings, read strictly: a parameter that is misspelled or given twice is refused, never ignored.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::call::Call;
+use super::percent::{self, DecodeError};
 use super::problem::Problem;
 
 /// The parameters of one request, each known and given once.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Query(Vec<(&'static str, String)>);
+pub(super) struct Query<'c>(Vec<(&'static str, Cow<'c, str>)>);
 
-impl Query {
+impl<'c> Query<'c> {
     /// Reads the query of a request that may carry these parameters.
     ///
     /// # Errors
     /// `malformed`: another parameter, one given twice, an invalid percent-encoding, or text that is not UTF-8.
-    pub fn of(call: &Call, known: &[&'static str]) -> Result<Self, Problem> {
+    pub fn of(call: &'c Call, known: &[&'static str]) -> Result<Self, Problem> {
         Self::parse(call.uri.query().unwrap_or_default(), known)
     }
 
     /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(given, _)| *given == name).map(|(_, value)| &**value)
     }
 
     /// The value of a parameter that is a whole number within bounds.
@@ -35,8 +37,8 @@ impl Query {
         number.map(Some).ok_or_else(|| Problem::malformed(format!("{name} must be a whole number from {min} to {max}")))
     }
 
-    fn parse(text: &str, known: &[&'static str]) -> Result<Self, Problem> {
-        let mut parameters: Vec<(&'static str, String)> = Vec::new();
+    fn parse(text: &'c str, known: &[&'static str]) -> Result<Self, Problem> {
+        let mut parameters: Vec<(&'static str, Cow<'c, str>)> = Vec::new();
         for part in text.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let name = decode(name)?;
@@ -62,22 +64,14 @@ fn unknown(name: &str, known: &[&'static str]) -> String {
 }
 
 /// Undoes percent-encoding, with `+` for a blank as forms write it.
-fn decode(text: &str) -> Result<String, Problem> {
-    let invalid = || Problem::malformed("the query string has an invalid percent-encoding");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16)).ok_or_else(invalid);
-                let (high, low) = (digit()?, digit()?);
-                u8::try_from(high * 16 + low).map_err(|_| invalid())?
-            }
-            other => other,
-        });
+fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
+    let refuse = |error: DecodeError| Problem::malformed(format!("the query string {error}"));
+    if !text.contains('+') {
+        return percent::decode(text).map_err(refuse);
     }
-    String::from_utf8(bytes).map_err(|_| Problem::malformed("the query string is not UTF-8"))
+    // An encoded plus is one.
+    let blanks = text.replace('+', " ");
+    percent::decode(&blanks).map(|text| text.into_owned().into()).map_err(refuse)
 }
 
 #[cfg(test)]
@@ -98,7 +92,10 @@ mod tests {
 
     #[test]
     fn numbers_are_decimal_and_within_bounds() {
-        let number = |text: &str| Query::parse(&format!("by={text}"), KNOWN).unwrap().number("by", 1..=400).ok().flatten();
+        let number = |text: &str| {
+            let text = format!("by={text}");
+            Query::parse(&text, KNOWN).unwrap().number("by", 1..=400).ok().flatten()
+        };
         assert_eq!((number("1"), number("400"), number("007")), (Some(1), Some(400), Some(7)));
         for text in ["", "0", "401", "-1", "%2B1", "1.0", "1e1", "99999999999", "%D9%A1"] {
             assert_eq!(number(text), None, "{text}");

@@ -1,12 +1,17 @@
-//! The rules of spending, as functions of numbers: how far a budget is used, and whether the scaling gate is closed.
+//! The rules of spending, as functions of numbers: how far a budget is used, whether the scaling gate is closed, and
+//! whether something may be spent.
 //!
 //! *Invariants.* Each rule stands in one function; recording, REST, metrics and the command line all call it. What was spent
 //! and what time it is come in as arguments. A decision compares integers.
 
+mod admission;
+mod critical;
 mod gate;
 mod policy;
 mod standing;
 
+pub use admission::{Admission, BudgetLeft, Refusal, Spend, Used, admit};
+pub use critical::CriticalOperations;
 pub use gate::{GateVerdict, REASON_BELOW, REASON_DISABLED, judge};
 pub use policy::{Budget, Policy};
 pub use standing::{BudgetState, Standing, assess};

@@ -1,5 +1,6 @@
 //! What the operator asked for: the budgets, and whether the gate may close.
 
+use super::CriticalOperations;
 use crate::domain::{BudgetZone, Name, PeriodKind, Threshold, Usd};
 
 /// A limit for a period, for everything or for one service.
@@ -28,6 +29,22 @@ pub struct Policy {
     pub budgets: Vec<Budget>,
     /// `false`: watch and account, but never close the gate.
     pub gate_enabled: bool,
+    /// Operations that are never refused.
+    pub critical: CriticalOperations,
+}
+
+impl Policy {
+    /// The services that budgets name.
+    pub fn services(&self) -> impl Iterator<Item = &Name> {
+        self.budgets.iter().filter_map(|budget| budget.service.as_ref())
+    }
+}
+
+impl Budget {
+    /// Whether cost of this service counts against it.
+    pub fn covers(&self, service: &Name) -> bool {
+        self.service.as_ref().is_none_or(|covered| covered == service)
+    }
 }
 
 #[cfg(test)]
@@ -43,6 +60,6 @@ impl Policy {
             gate_at: Threshold::parse("0.9").unwrap(),
         };
         let budgets = vec![budget("daily", PeriodKind::Daily, daily_dollars), budget("monthly", PeriodKind::Monthly, 1_000)];
-        Self { zone, budgets, gate_enabled: true }
+        Self { zone, budgets, gate_enabled: true, critical: CriticalOperations::default() }
     }
 }

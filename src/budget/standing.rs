@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Budget;
+use super::{Budget, Used};
 use crate::domain::{Name, PeriodKind, Threshold, Usd, nearest_f64_percent};
 
 /// In a second.
@@ -58,7 +58,8 @@ pub struct Standing {
 }
 
 /// Works out where a budget stands at `now`, in the period from `start` to `end`.
-pub fn assess(budget: &Budget, spent: Usd, reserved: Usd, (start, end): (Timestamp, Timestamp), now: Timestamp) -> Standing {
+pub fn assess(budget: &Budget, used: Used, (start, end): (Timestamp, Timestamp), now: Timestamp) -> Standing {
+    let Used { spent, reserved } = used;
     let elapsed_ns = (now.as_nanosecond() - start.as_nanosecond()).max(0);
     let length_ns = end.as_nanosecond() - start.as_nanosecond();
     Standing {
@@ -68,7 +69,7 @@ pub fn assess(budget: &Budget, spent: Usd, reserved: Usd, (start, end): (Timesta
         limit_usd: budget.limit,
         spent_usd: spent,
         reserved_usd: reserved,
-        remaining_usd: budget.limit - spent - reserved,
+        remaining_usd: used.remaining(budget),
         utilization_percent: nearest_f64_percent(spent, budget.limit),
         state: state(budget, spent),
         period_start: start,
@@ -146,7 +147,8 @@ mod tests {
 
     fn standing(limit: &str, spent: &str, now: &str) -> Standing {
         let bounds = ("2026-11-22T00:00:00Z".parse().unwrap(), "2026-11-23T00:00:00Z".parse().unwrap());
-        assess(&budget(limit), Usd::parse(spent).unwrap(), Usd::ZERO, bounds, now.parse().unwrap())
+        let used = Used { spent: Usd::parse(spent).unwrap(), reserved: Usd::ZERO };
+        assess(&budget(limit), used, bounds, now.parse().unwrap())
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::gate_args::GateArgs;
 use super::output::Format;
 use super::settings_args::SettingsArgs;
+use super::token::TokenArgs;
 
 /// Keeps an exact, durable ledger of what paid API calls cost, and shows it to Prometheus, REST clients and people.
 #[derive(Debug, Parser)]
@@ -24,8 +26,9 @@ Examples:
   lead-factory-metrics record --service openai --amount-usd 0.0042 --operation chat
   lead-factory-metrics costs daily
   lead-factory-metrics budgets --output json
+  lead-factory-metrics gate check --service openai --estimated-cost-usd 0.05
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 78 wrong settings";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the gate, 78 wrong settings";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -70,11 +73,23 @@ With an --id of yours the command can be run again: the event counts once.")]
   lead-factory-metrics budgets
   lead-factory-metrics budgets --output json")]
     Budgets(BudgetsArgs),
-    /// Show the scaling gate
+    /// Show the scaling gate, ask it, or say what it is to be
     #[command(after_help = "Examples:
   lead-factory-metrics gate status
-  lead-factory-metrics gate history --limit 10")]
+  lead-factory-metrics gate check --service openai --estimated-cost-usd 0.05
+  lead-factory-metrics gate activate --reason 'the provider bills twice' --expires-in 1h
+  lead-factory-metrics gate auto --reason 'it is mended'
+
+Exit codes: 0 done or allowed, 1 failed, 3 refused (gate check)")]
     Gate(GateArgs),
+    /// Show what is set aside for work under way
+    #[command(after_help = "Examples:
+  lead-factory-metrics reservations
+  lead-factory-metrics reservations --state expired --limit 1000 --output csv
+  lead-factory-metrics reservations job-7 --output json
+
+Exit codes: 0 done, 1 failed, such as no reservation under that id")]
+    Reservations(ReservationsArgs),
     /// Prove the ledger file against its checksums and totals
     #[command(after_help = "Examples:
   lead-factory-metrics verify
@@ -179,32 +194,12 @@ pub struct RecordArgs {
     /// Anything else, as a JSON object
     #[arg(long, value_name = "JSON", value_parser = super::record::parse_attributes)]
     pub attributes: Option<Box<serde_json::value::RawValue>>,
-    /// Token that allows writing (API_TOKEN); better given in a file, where no process list shows it
-    #[arg(long, conflicts_with = "token_file")]
-    pub token: Option<Secret>,
-    /// File whose first line is a token that allows writing (API_TOKEN_FILE)
-    #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub token: TokenArgs,
     #[command(flatten)]
     pub agent: AgentArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-}
-
-/// A text that does not print.
-#[derive(Clone)]
-pub struct Secret(pub String);
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Secret(…)")
-    }
 }
 
 #[derive(Args, Debug)]
@@ -307,36 +302,23 @@ pub struct BudgetsArgs {
 }
 
 #[derive(Args, Debug)]
-pub struct GateArgs {
-    #[command(subcommand)]
-    pub verb: GateVerb,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum GateVerb {
-    /// Whether the gate is active, and why
-    #[command(after_help = "Examples:
-  lead-factory-metrics gate status
-  lead-factory-metrics gate status --output json")]
-    Status {
-        #[command(flatten)]
-        agent: AgentArgs,
-        #[command(flatten)]
-        output: OutputArgs,
-    },
-    /// Every change of the gate, newest first
-    #[command(after_help = "Examples:
-  lead-factory-metrics gate history
-  lead-factory-metrics gate history --limit 10 --output csv")]
-    History {
-        /// How many changes [default: 50]
-        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
-        limit: Option<u16>,
-        #[command(flatten)]
-        agent: AgentArgs,
-        #[command(flatten)]
-        output: OutputArgs,
-    },
+pub struct ReservationsArgs {
+    /// Only the reservation with this id, also one that is over
+    #[arg(conflicts_with_all = ["state", "limit", "after"])]
+    pub id: Option<String>,
+    /// Only those that are held, or that expired [default: both]
+    #[arg(long, value_parser = ["held", "expired"])]
+    pub state: Option<String>,
+    /// How many, oldest first [default: 100]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: Option<u16>,
+    /// Only those made after the one with this id
+    #[arg(long, value_name = "ID")]
+    pub after: Option<String>,
+    #[command(flatten)]
+    pub agent: AgentArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 #[derive(Args, Debug)]

@@ -115,9 +115,23 @@ impl Client {
         self.send(self.http.get(url))
     }
 
+    /// The agent's answer to a GET of one item of a list, whatever its id looks like.
+    pub fn get_item(&self, path: &str, id: &str) -> Result<String, ClientError> {
+        self.send(self.http.get(item_url(self.url(path), id)))
+    }
+
     /// The agent's answer to a POST of JSON.
     pub fn post(&self, path: &str, token: Option<&str>, body: String) -> Result<String, ClientError> {
-        let request = self.http.post(self.url(path)).header("content-type", "application/json").body(body);
+        self.write(self.http.post(self.url(path)), token, body)
+    }
+
+    /// The agent's answer to a PUT of JSON.
+    pub fn put(&self, path: &str, token: Option<&str>, body: String) -> Result<String, ClientError> {
+        self.write(self.http.put(self.url(path)), token, body)
+    }
+
+    fn write(&self, request: RequestBuilder, token: Option<&str>, body: String) -> Result<String, ClientError> {
+        let request = request.header("content-type", "application/json").body(body);
         self.send(match token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -174,6 +188,14 @@ fn parse_url(text: &str) -> Result<Url, Failure> {
     // A password would be repeated in every message; the agent has no use for one.
     let plain = plain && url.username().is_empty() && url.password().is_none();
     if plain && url.has_host() { Ok(url) } else { Err(wrong()) }
+}
+
+/// The address of an item of the list at `url`. Slashes in its id are encoded.
+fn item_url(mut url: Url, id: &str) -> Url {
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.push(id);
+    }
+    url
 }
 
 /// Where an agent that listens on `listen` is reached from its own host.
@@ -251,6 +273,18 @@ mod tests {
             assert!(parse_url(text).is_err(), "{text}");
         }
         assert!(parse_url("https://agent.internal/base").is_ok());
+    }
+
+    #[test]
+    fn an_id_is_one_segment_of_a_path() {
+        for (id, path) in [
+            ("job-7", "/base/reservations/job-7"),
+            ("a/b c?d#e%", "/base/reservations/a%2Fb%20c%3Fd%23e%25"),
+            ("é", "/base/reservations/%C3%A9"),
+        ] {
+            let url = item_url(Url::parse("http://a/base/reservations").unwrap(), id);
+            assert_eq!((url.path(), url.query()), (path, None), "{id}");
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub enum Exit {
     Failed,
     /// The command line makes no sense.
     Usage,
+    /// The gate or a budget says no.
+    Refused,
     /// The settings are wrong.
     Configuration,
 }
@@ -38,6 +40,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::Refused => 3,
             Exit::Configuration => 78,
         })
     }

@@ -12,11 +12,14 @@ mod client;
 mod costs;
 mod exit;
 mod gate;
+mod gate_args;
 mod guides;
 mod healthcheck;
 mod output;
 mod record;
+mod reservations;
 mod settings_args;
+mod token;
 mod verify;
 mod watch;
 
@@ -57,6 +60,7 @@ where
         Some(Verb::Costs(arguments)) => costs::run(&arguments, &process, &screen),
         Some(Verb::Budgets(arguments)) => budgets::run(&arguments, &process, &screen),
         Some(Verb::Gate(arguments)) => gate::run(&arguments, &process, &screen),
+        Some(Verb::Reservations(arguments)) => reservations::run(&arguments, &process, &screen),
         Some(Verb::Verify(arguments)) => verify::run(&arguments, process, &screen),
         Some(Verb::Completions { shell }) => guides::completions(shell, &mut command()),
         Some(Verb::Man { folder }) => guides::man(folder.as_deref(), command()),

@@ -17,7 +17,7 @@ use super::costs::not_understood;
 use super::output::{Cell, Screen, Table, note, print_line};
 use super::{Exit, Failure};
 use crate::clock::Clock;
-use crate::config::{self, Sources};
+use crate::config::Sources;
 use crate::domain::Usd;
 
 /// How often an event is sent.
@@ -71,7 +71,7 @@ struct Answer {
 pub fn run(arguments: &RecordArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
     let id = arguments.id.clone().unwrap_or_else(|| new_id(&Clock::System));
     let body = body(arguments, &id)?;
-    let token = token(arguments, process)?;
+    let token = arguments.token.load(process)?;
     let client = Client::new(&arguments.agent, process, TRY_TIMEOUT)?;
     let answer = send(|| client.post("/costs", token.as_deref(), body.clone()), thread::sleep)
         .map_err(|error| with_id(error, &id))?;
@@ -151,20 +151,6 @@ fn body(arguments: &RecordArgs, id: &str) -> Result<String, Failure> {
         attributes: arguments.attributes.as_deref(),
     };
     serde_json::to_string(&event).map_err(|error| Failure::Failed(error.to_string()))
-}
-
-/// The token of the arguments, else the one that the agent itself is set up with.
-fn token(arguments: &RecordArgs, process: &Sources) -> Result<Option<String>, Failure> {
-    let mut sources = process.clone();
-    if let Some(token) = &arguments.token {
-        sources.flags.push(("api_token".into(), token.0.clone()));
-    } else if let Some(path) = &arguments.token_file {
-        // The named file alone counts: a token of the environment may be another agent's.
-        sources.environment.remove("API_TOKEN");
-        sources.flags.push(("api_token_file".into(), path.display().to_string()));
-    }
-    let token = config::load_token(&sources)?;
-    Ok(token.map(|token| String::from_utf8_lossy(token.expose()).into_owned()))
 }
 
 /// A fresh UUIDv7: unique, and in the order of time, which the ledger's index likes best.

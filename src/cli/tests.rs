@@ -3,8 +3,21 @@ use clap::Parser;
 use super::*;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
-    let matches = command().try_get_matches_from(line.split_whitespace())?;
+    let matches = command().try_get_matches_from(words(line))?;
     Cli::from_arg_matches(&matches)
+}
+
+/// Splits as a shell does, as far as our examples go: single quotes hold words together.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![];
+    for (number, part) in line.split('\'').enumerate() {
+        if number % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
 }
 
 #[test]
@@ -22,7 +35,7 @@ fn every_verb_has_examples_in_its_help() {
         assert!(!leaf || help.contains("Examples:\n  "), "{path}");
         for line in help.lines().filter(|line| line.starts_with("  lead-factory-metrics ") && !line.ends_with('\\')) {
             // What the shell does with the output is not ours to parse.
-            let ours = line.split(" > ").next().and_then(|line| line.split(" | ").next()).unwrap();
+            let ours = [" > ", " | ", " || "].iter().fold(line, |line, end| line.split(end).next().unwrap());
             assert!(parse(ours).is_ok(), "an example that does not parse: {line}");
         }
         command.get_subcommands().for_each(|verb| visit(verb, &path));
@@ -71,6 +84,15 @@ fn nonsense_is_a_usage_error() {
         "p costs",
         "p costs history --days 401",
         "p gate history --limit 0",
+        "p gate check",
+        "p gate check --service a --estimated-cost-usd x",
+        "p gate check --service a --estimated-cost-usd -1",
+        "p gate activate",
+        "p gate activate --reason a --expires-in tomorrow",
+        "p gate auto --reason a --expires-in 1h",
+        "p reservations --state released",
+        "p reservations --limit 1001",
+        "p reservations job-7 --state held",
         "p record --service a",
         "p record --service a --amount-usd --operation",
         "p record --service a --amount-usd 1,00",
@@ -99,8 +121,9 @@ fn wrong_settings_end_before_serving() {
 
 #[test]
 fn arguments_do_not_print_secrets() {
-    let line = "p record --service a --amount-usd 1 --token s3cret";
-    assert!(!format!("{:?}", parse(line).unwrap()).contains("s3cret"));
+    for line in ["p record --service a --amount-usd 1 --token s3cret", "p gate auto --reason a --token s3cret"] {
+        assert!(!format!("{:?}", parse(line).unwrap()).contains("s3cret"));
+    }
     assert!(!format!("{:?}", Cli::parse_from(["p", "--api-token", "s3cret"])).contains("s3cret"));
 }
 

@@ -11,15 +11,18 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::budgets::{self, BudgetTable};
+use super::caps::{Cap, is_cap};
 use super::problem::{Origin, Problem};
+use super::section::Section;
 use super::table::{SETTINGS, Setting, Shape};
+use super::webhooks::{self, WebhookDraft};
 
 /// Largest file that is read; a bigger one is a mistake (a ledger, a device).
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Keys that belong to later versions. Ignoring them would leave out a brake that the operator counts on.
-const LATER_KEYS: &[&str] =
-    &["budget", "webhook", "webhook_url", "webhook_format", "webhook_secret_file", "price", "prices"];
+/// Keys that belong to later versions. Ignoring them would leave out what the operator counts on.
+const LATER_KEYS: &[&str] = &["price", "prices"];
 
 /// One setting as the file has it.
 #[derive(Debug)]
@@ -29,14 +32,31 @@ pub(super) struct Entry {
     pub origin: Origin,
 }
 
-/// Reads the settings of a file, and everything that is wrong with it.
-pub(super) fn read(path: &Path, named_by: Origin) -> (Vec<Entry>, Vec<Problem>) {
+/// Everything that a file says, and everything that is wrong with it.
+#[derive(Default)]
+pub(super) struct Written {
+    pub entries: Vec<Entry>,
+    pub caps: Vec<Cap>,
+    pub budgets: Vec<Section<BudgetTable>>,
+    pub webhooks: Vec<Section<WebhookDraft>>,
+    pub problems: Vec<Problem>,
+}
+
+/// A text whose places can be named.
+pub(super) struct Page<'a> {
+    path: &'a str,
+    text: &'a str,
+    line_starts: Vec<usize>,
+}
+
+/// Reads a file.
+pub(super) fn read(path: &Path, named_by: Origin) -> Written {
     let shown = path.display().to_string();
     match read_bounded(path, FILE_BYTES_MAX) {
-        Ok(text) => parse(&shown, &text),
+        Ok(text) => parse(&Page::new(&shown, &text)),
         Err(reason) => {
             let detail = format!("the file {shown} cannot be read: {reason}");
-            (Vec::new(), vec![Problem { setting: None, origin: named_by, detail }])
+            Written { problems: vec![Problem { setting: None, origin: named_by, detail }], ..Written::default() }
         }
     }
 }
@@ -52,43 +72,80 @@ pub(super) fn read_bounded(path: &Path, bytes_max: u64) -> Result<String, String
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".into())
 }
 
-fn parse(path: &str, text: &str) -> (Vec<Entry>, Vec<Problem>) {
-    let place = |offset: usize| {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        Origin::File { path: path.into(), line, column: before[line_start..].chars().count() + 1 }
-    };
-    let (table, errors) = DeTable::parse_recoverable(text);
+/// A warning when everybody on the machine may read a file that holds a secret.
+#[cfg(unix)]
+pub(super) fn exposure(what: &str, path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    let readable_by_all = mode & 0o004 != 0;
+    readable_by_all.then(|| format!("{what} {} can be read by every user of this machine", path.display()))
+}
+
+/// Permissions of other systems say nothing that could be checked here.
+#[cfg(not(unix))]
+pub(super) fn exposure(_what: &str, _path: &Path) -> Option<String> {
+    None
+}
+
+impl<'a> Page<'a> {
+    fn new(path: &'a str, text: &'a str) -> Self {
+        let after_newlines = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Self { path, text, line_starts: std::iter::once(0).chain(after_newlines).collect() }
+    }
+
+    /// The place of a byte.
+    pub fn place(&self, offset: usize) -> Origin {
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let line_start = line.checked_sub(1).and_then(|index| self.line_starts.get(index)).copied().unwrap_or(0);
+        let before = self.text.get(line_start..offset).unwrap_or_default();
+        Origin::File { path: self.path.into(), line, column: before.chars().count() + 1 }
+    }
+}
+
+fn parse(page: &Page<'_>) -> Written {
+    let (table, errors) = DeTable::parse_recoverable(page.text);
+    let mut written = Written::default();
     if !errors.is_empty() {
         // Where the grammar is broken, the keys after it are guesses: only the breaks are reported.
         let problems = errors.iter().map(|error| Problem {
             setting: None,
-            origin: place(error.span().map_or(0, |span| span.start)),
+            origin: page.place(error.span().map_or(0, |span| span.start)),
             detail: error.message().replace('\n', ", "),
         });
-        return (Vec::new(), problems.collect());
+        written.problems = problems.collect();
+        return written;
     }
     let mut keys: Vec<(&Spanned<_>, &Spanned<DeValue<'_>>)> = table.get_ref().iter().collect();
     keys.sort_by_key(|(key, _)| key.span().start);
-    let (mut entries, mut problems) = (Vec::new(), Vec::new());
     for (key, value) in keys {
         let name: &str = key.get_ref();
-        match Setting::find(name) {
-            Some(setting) => match text_of(setting.shape, value.get_ref()) {
-                Ok(text) => entries.push(Entry { setting, text, origin: place(value.span().start) }),
+        let place = || page.place(value.span().start);
+        if name == budgets::TABLES.name {
+            written.budgets = budgets::TABLES.read(page, value, &mut written.problems);
+        } else if name == webhooks::TABLES.name {
+            written.webhooks = webhooks::TABLES.read(page, value, &mut written.problems);
+        } else if let Some(setting) = Setting::find(name) {
+            match text_of(setting.shape, value.get_ref()) {
+                Ok(text) => written.entries.push(Entry { setting, text, origin: place() }),
                 Err(detail) => {
-                    problems.push(Problem { setting: Some(setting.key), origin: place(value.span().start), detail });
+                    written.problems.push(Problem { setting: Some(setting.key), origin: place(), detail });
                 }
-            },
-            None => problems.push(Problem { setting: None, origin: place(key.span().start), detail: unknown(name) }),
+            }
+        } else if is_cap(name) && name == name.to_lowercase() {
+            match Cap::read(name, text_of(Shape::Number, value.get_ref()), place()) {
+                Ok(cap) => written.caps.push(cap),
+                Err(problem) => written.problems.push(problem),
+            }
+        } else {
+            let origin = page.place(key.span().start);
+            written.problems.push(Problem { setting: None, origin, detail: unknown(name) });
         }
     }
-    (entries, problems)
+    written
 }
 
 /// A value as the text that the environment would have.
-fn text_of(shape: Shape, value: &DeValue<'_>) -> Result<String, String> {
+pub(super) fn text_of(shape: Shape, value: &DeValue<'_>) -> Result<String, String> {
     let expected = match (shape, value) {
         (_, DeValue::String(text)) => return Ok(text.to_string()),
         (Shape::Number, DeValue::Integer(number)) if number.radix() == 10 => return Ok(unsigned_plus(number.as_str())),
@@ -116,28 +173,35 @@ fn unsigned_plus(digits: &str) -> String {
     digits.strip_prefix('+').unwrap_or(digits).to_owned()
 }
 
-fn with_article(noun: &str) -> String {
+pub(super) fn with_article(noun: &str) -> String {
     let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {noun}")
 }
 
 /// What to tell the author of a key that is no setting.
 fn unknown(key: &str) -> String {
-    let plain = key.to_ascii_lowercase().replace('-', "_");
-    if LATER_KEYS.contains(&plain.as_str()) || is_cap(&plain) {
-        return format!("{key} is not supported by this version; only the global budgets daily and monthly are");
+    let plain = plain(key);
+    if LATER_KEYS.contains(&plain.as_str()) {
+        return format!("{key} is not supported by this version");
     }
-    let nearest = SETTINGS.iter().map(|setting| (strsim::osa_distance(&plain, setting.key), setting.key)).min();
-    match nearest {
-        // A third of the letters wrong is still a typo; more is another word.
-        Some((distance, near)) if distance * 3 <= near.len() => {
-            format!("{key:?} is not a setting; did you mean {near}?")
-        }
-        _ => format!("{key:?} is not a setting; check-config --help lists them all"),
+    if is_cap(&plain) {
+        return format!("{key:?} is not a setting; did you mean {plain}?");
+    }
+    let arrays = [budgets::TABLES.name, webhooks::TABLES.name];
+    match nearest(key, SETTINGS.iter().map(|setting| setting.key).chain(arrays)) {
+        Some(near) => format!("{key:?} is not a setting; did you mean {near}?"),
+        None => format!("{key:?} is not a setting; check-config --help lists them all"),
     }
 }
 
-/// Whether a name asks for a limit of one service, which this version cannot keep.
-pub(super) fn is_cap(lower_case_name: &str) -> bool {
-    lower_case_name.strip_suffix("_daily_cap").or_else(|| lower_case_name.strip_suffix("_monthly_cap")).is_some()
+/// The key that a wrong one was probably meant to be.
+pub(super) fn nearest<'a>(key: &str, keys: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = plain(key);
+    let (distance, near) = keys.map(|known| (strsim::osa_distance(&plain, known), known)).min()?;
+    // A third of the letters wrong is still a typo; more is another word.
+    (distance * 3 <= near.len()).then_some(near)
+}
+
+fn plain(key: &str) -> String {
+    key.to_ascii_lowercase().replace('-', "_")
 }

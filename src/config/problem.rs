@@ -72,3 +72,16 @@ impl fmt::Display for Problems {
         Ok(())
     }
 }
+
+/// A value as it is repeated in a problem: quoted, not endless, and of a URL no part that could be a secret.
+pub(super) fn quoted(text: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    let text = match text.split_once("://") {
+        Some((scheme, rest)) if rest.contains(['@', '?', '#']) => format!("{scheme}://…"),
+        _ => text.to_owned(),
+    };
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}

@@ -10,12 +10,14 @@ use tracing::level_filters::LevelFilter;
 
 use super::otel::{self, OtelDraft};
 use super::value;
+use super::webhooks::WebhookDraft;
 use crate::api::{self, Token};
+use crate::budget::CriticalOperations;
 use crate::domain::{BudgetZone, Threshold, Usd};
 use crate::ingest;
 use crate::ledger::{self, RETENTION_DAYS_MIN};
 use crate::telemetry::LogFormat;
-use crate::views::SeriesLimits;
+use crate::views::{HOLDS_MAX, SeriesLimits};
 
 /// What a value in the file may be written as, besides a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,9 @@ pub(super) struct Draft {
     pub ingest: ingest::Limits,
     pub ledger: ledger::Settings,
     pub series: SeriesLimits,
+    pub critical: CriticalOperations,
+    pub holds_max: usize,
+    pub webhook: WebhookDraft,
     pub otel: OtelDraft,
 }
 
@@ -124,13 +129,16 @@ impl Default for Draft {
             ingest: ingest::Limits::default(),
             ledger: ledger::Settings::default(),
             series: SeriesLimits::default(),
+            critical: CriticalOperations::default(),
+            holds_max: HOLDS_MAX,
+            webhook: WebhookDraft::default(),
             otel: OtelDraft::default(),
         }
     }
 }
 
 macro_rules! settings {
-    ($($key:literal $shape:ident $value_name:literal = $default:literal, $doc:literal, $allowed:literal, $set:expr;)*) => {
+    ($($key:literal $shape:ident $value_name:literal = $default:literal, $doc:literal, $allowed:expr, $set:expr;)*) => {
         [$(Setting {
             key: $key,
             default: $default,
@@ -152,7 +160,7 @@ pub(super) fn put<T>(place: &mut T, parsed: Result<T, String>) -> Result<(), Str
 pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| OWN.into_iter().chain(otel::settings()).collect());
 
 /// The settings that are this program's own.
-const OWN: [Setting; 32] = settings! {
+const OWN: [Setting; 36] = settings! {
     "metrics_host" Text "ADDRESS" = "0.0.0.0", "Address to listen on", "an IPv4 or IPv6 address, or localhost",
         |draft, text| put(&mut draft.host, value::host(text));
     "metrics_port" Number "PORT" = "8000", "Port to listen on; 0 takes a free one", "0 to 65535",
@@ -167,33 +175,32 @@ const OWN: [Setting; 32] = settings! {
         |draft, text| put(&mut draft.environment, value::label(text));
     "db_path" Text "FILE" = "data/lead_factory.db", "File of the ledger; its folder is made when missing", "a path",
         |draft, text| put(&mut draft.ledger.path, value::path(text));
-    "daily_budget" Number "USD" = "50.0", "Limit of a day over all services", "an amount in USD from 0, or none",
+    "daily_budget" Number "USD" = "50.0", "Limit of a day over all services", value::LIMIT,
         |draft, text| put(&mut draft.daily.limit, value::limit(text));
-    "monthly_budget" Number "USD" = "1000.0", "Limit of a month over all services", "an amount in USD from 0, or none",
+    "monthly_budget" Number "USD" = "1000.0", "Limit of a month over all services", value::LIMIT,
         |draft, text| put(&mut draft.monthly.limit, value::limit(text));
     "daily_alert_threshold" Number "SHARE" = "0.8", "Share of the daily limit from which its state is warning",
-        "a share above 0 and at most 10, where 1 is the whole limit",
+        value::SHARE,
         |draft, text| put(&mut draft.daily.warn_at, value::threshold(text));
     "monthly_alert_threshold" Number "SHARE" = "0.8", "Share of the monthly limit from which its state is warning",
-        "a share above 0 and at most 10, where 1 is the whole limit",
+        value::SHARE,
         |draft, text| put(&mut draft.monthly.warn_at, value::threshold(text));
     "scaling_gate_enabled" Boolean "BOOL" = "true", "Whether the scaling gate may ever be active; false only watches",
         "true or false (also 1/0, yes/no, on/off)",
         |draft, text| put(&mut draft.gate_enabled, value::boolean(text));
     "scaling_gate_daily_threshold" Number "SHARE" = "0.9", "Share of the daily limit from which the gate is active",
-        "a share above 0 and at most 10, where 1 is the whole limit",
+        value::SHARE,
         |draft, text| put(&mut draft.daily.gate_at, value::threshold(text));
     "scaling_gate_monthly_threshold" Number "SHARE" = "0.9", "Share of the monthly limit from which the gate is active",
-        "a share above 0 and at most 10, where 1 is the whole limit",
+        value::SHARE,
         |draft, text| put(&mut draft.monthly.gate_at, value::threshold(text));
     "budget_timezone" Text "ZONE" = "UTC", "Time zone whose days and months are counted",
         "an IANA name such as UTC or Europe/Berlin",
         |draft, text| put(&mut draft.zone, value::zone(text));
     "critical_operations" List "PATTERNS" = "health_check,metrics,scaling_gate_status,billing_status,admin_*",
-        "Operations that are never refused; only checked for form as long as nothing is refused",
+        "Operations that are never refused, whatever the gate and the budgets say",
         "operation or service:operation, separated by commas, * for any text",
-        // Nothing is refused by this version: what was asked for is checked, and has no effect.
-        |_, text| value::operations(text).map(drop);
+        |draft, text| put(&mut draft.critical, value::operations(text).map(CriticalOperations::new));
     "api_token" Secret "TOKEN" = "", "Token that allows writing; better given in a file, where no process list shows it",
         "a text without blanks",
         |draft, text| put(&mut draft.token, value::token(text).map(Some));
@@ -235,6 +242,15 @@ const OWN: [Setting; 32] = settings! {
     "metric_pairs_max" Number "COUNT" = "2000", "Pairs of service and operation that metrics name",
         "metric_services_max to 20000",
         |draft, text| put(&mut draft.series.pairs_max, value::count(text, 1, 20_000));
+    "max_open_reservations" Number "COUNT" = "200000", "Reservations that are open at once", "1 to 1000000",
+        |draft, text| put(&mut draft.holds_max, value::count(text, 1, 1_000_000));
+    "webhook_url" Secret "URL" = "", "Where messages about budgets and the gate are sent; more in the file, as [[webhook]]",
+        value::WEBHOOK_URL,
+        |draft, text| put(&mut draft.webhook.url, value::webhook_url(text).map(Some));
+    "webhook_format" Text "FORMAT" = "json", "How the messages to webhook_url are written", value::WEBHOOK_FORMAT,
+        |draft, text| put(&mut draft.webhook.format, value::webhook_format(text));
+    "webhook_secret_file" Text "FILE" = "", "File of the secret that the messages to webhook_url are signed with", "a path",
+        |draft, text| put(&mut draft.webhook.secret_file, value::path(text).map(Some));
 };
 
 fn seconds(text: &str, least: u64, most: u64) -> Result<SignedDuration, String> {

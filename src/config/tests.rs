@@ -1,7 +1,13 @@
 use std::path::Path;
 
 use super::*;
-use crate::domain::Usd;
+use crate::budget::CriticalOperations;
+use crate::domain::{Name, Usd};
+use crate::telemetry::LogFormat;
+use crate::views::HOLDS_MAX;
+
+mod budgets;
+mod webhooks;
 
 fn environment(pairs: &[(&str, &str)]) -> Sources {
     let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -51,6 +57,9 @@ fn example(key: &str) -> &'static str {
         "max_event_usd" => "5.5",
         "retention_days" => "40",
         "max_body_bytes_in_flight" => "33554432",
+        "webhook_url" => "https://hooks.example/s3cret",
+        "webhook_format" => "slack",
+        "webhook_secret_file" => "secret",
         key if key.ends_with("threshold") => "0.5",
         key if key.ends_with("timeout_seconds") => "2.5",
         "max_event_age_seconds" => "7200",
@@ -95,6 +104,10 @@ fn without_any_source_the_defaults_of_each_stage_hold() {
     assert_eq!(config.environment, "production");
     assert_eq!(format!("{:?}", config.otlp), format!("{:?}", OtlpSettings::default()));
     assert!(config.policy.gate_enabled);
+    assert!(config.webhooks.is_empty() && config.warnings.is_empty());
+    assert_eq!(config.holds_max, HOLDS_MAX);
+    let critical = ["health_check", "metrics", "scaling_gate_status", "billing_status", "admin_*"];
+    assert_eq!(config.policy.critical, CriticalOperations::new(critical));
     assert_eq!(config.log, LogSettings { level: tracing::level_filters::LevelFilter::INFO, format: LogFormat::Json });
     assert_eq!(load(&Sources { terminal: true, ..Sources::default() }).unwrap().log.format, LogFormat::Text);
 }
@@ -185,14 +198,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
             "daily_budget = nan",
             "agent.toml:1:16: daily_budget \"nan\" is not an amount in USD such as 50 or 0.25; allowed: an amount in USD from 0, or none",
         ),
-        (
-            "[[budget]]\nname = 'x'",
-            "agent.toml:1:3: budget is not supported by this version; only the global budgets daily and monthly are",
-        ),
-        (
-            "openai_daily_cap = 3",
-            "agent.toml:1:1: openai_daily_cap is not supported by this version; only the global budgets daily and monthly are",
-        ),
+        ("prices = 'x'", "agent.toml:1:1: prices is not supported by this version"),
         ("[metrics_port]\na = 1", "agent.toml:1:1: metrics_port must be a number or a string, not a table"),
         (
             "environment = ''",
@@ -255,7 +261,6 @@ fn what_is_wrong_in_the_environment_is_said_by_name() {
             "\"http://a\" has \"http://a\", which is not a host name (without scheme and port); allowed: host names separated by commas",
         ),
         ("BODY_TIMEOUT_SECONDS", "NaN", "\"NaN\" is not between 0.1 and 3600 seconds; allowed: 0.1 to 3600"),
-        ("OPENAI_DAILY_CAP", "20", "limits of single services are not supported by this version"),
         (
             "API_TOKEN",
             "two words",
@@ -325,6 +330,24 @@ fn spellings_of_levels_addresses_and_booleans() {
         assert_eq!(value::boolean(text), Ok(true));
     }
     assert_eq!(value::hosts("A.example, b").unwrap(), ["a.example", "b"]);
+}
+
+#[test]
+fn critical_operations_are_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = load(&with_file(folder.path(), "critical_operations = ['mail:*', 'refund']")).unwrap();
+    let critical =
+        |service, operation| config.policy.critical.contains(&Name::new(service).unwrap(), &Name::new(operation).unwrap());
+    assert!(critical("mail", "send") && critical("any", "refund"));
+    assert!(!critical("any", "send") && !critical("any", "health_check"), "the default is replaced, not added to");
+}
+
+#[test]
+fn open_reservations_have_a_bound_of_choice() {
+    assert_eq!(load(&environment(&[("MAX_OPEN_RESERVATIONS", "1")])).unwrap().holds_max, 1);
+    for text in ["0", "1000001"] {
+        assert_eq!(environment_problems(&[("MAX_OPEN_RESERVATIONS", text)]).len(), 1, "{text}");
+    }
 }
 
 #[test]

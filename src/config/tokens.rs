@@ -34,18 +34,3 @@ pub(super) fn read(path: &Path) -> Result<Vec<Token>, Vec<String>> {
     }
     if problems.is_empty() { Ok(tokens) } else { Err(problems) }
 }
-
-/// A warning when everybody on the machine may read the file.
-#[cfg(unix)]
-pub(super) fn exposure(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(path).ok()?.permissions().mode();
-    let readable_by_all = mode & 0o004 != 0;
-    readable_by_all.then(|| format!("api_token_file {} can be read by every user of this machine", path.display()))
-}
-
-/// Permissions of other systems say nothing that could be checked here.
-#[cfg(not(unix))]
-pub(super) fn exposure(_path: &Path) -> Option<String> {
-    None
-}

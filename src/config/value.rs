@@ -4,11 +4,22 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Url;
 use tracing::level_filters::LevelFilter;
 
 use crate::api::Token;
-use crate::domain::{BudgetZone, NAME_BYTES_MAX, ParseUsdError, Threshold, Usd, check_text};
+use crate::domain::{BudgetZone, NAME_BYTES_MAX, ParseUsdError, PeriodKind, Threshold, Usd, check_text};
+use crate::notify::WebhookFormat;
 use crate::telemetry::LogFormat;
+
+/// What [`limit`] takes.
+pub const LIMIT: &str = "an amount in USD from 0, or none";
+/// What [`threshold`] takes.
+pub const SHARE: &str = "a share above 0 and at most 10, where 1 is the whole limit";
+/// What [`webhook_url`] takes.
+pub const WEBHOOK_URL: &str = "a URL that begins with http:// or https://, without user, password and fragment";
+/// What [`webhook_format`] takes.
+pub const WEBHOOK_FORMAT: &str = "json or slack";
 
 /// Longest host name (RFC 1035).
 const HOST_BYTES_MAX: usize = 253;
@@ -68,6 +79,12 @@ pub fn limit(text: &str) -> Parsed<Option<Usd>> {
     }
     let amount = usd(text)?;
     if amount < Usd::ZERO { Err("is negative".into()) } else { Ok(Some(amount)) }
+}
+
+/// How often a budget begins anew.
+pub fn period(text: &str) -> Parsed<PeriodKind> {
+    let kinds = [PeriodKind::Daily, PeriodKind::Monthly];
+    kinds.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text)).ok_or_else(|| "is not a period".into())
 }
 
 /// The largest size of one event.
@@ -203,4 +220,35 @@ pub fn token(text: &str) -> Parsed<Token> {
         return Err("contains a blank or another character that a header cannot carry".into());
     }
     Ok(Token::new(text))
+}
+
+/// Where a webhook's messages go. Its path may be a secret: the text is not repeated.
+pub fn webhook_url(text: &str) -> Parsed<Url> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("must not be empty".into());
+    }
+    if text.contains(|char: char| char.is_whitespace() || char.is_control()) {
+        return Err("contains a blank or a control character".into());
+    }
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("does not begin with http:// or https://".into());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("carries a user or a password".into());
+    }
+    if url.fragment().is_some() {
+        return Err("carries a fragment, which is never sent".into());
+    }
+    Ok(url)
+}
+
+/// How a webhook's messages are written.
+pub fn webhook_format(text: &str) -> Parsed<WebhookFormat> {
+    match text.to_ascii_lowercase().as_str() {
+        "json" => Ok(WebhookFormat::Json),
+        "slack" => Ok(WebhookFormat::Slack),
+        _ => Err("is not a format of this agent".into()),
+    }
 }

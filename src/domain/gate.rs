@@ -9,6 +9,8 @@ use serde::Serialize;
 pub enum GateMode {
     /// The global budgets.
     Auto,
+    /// An operator's word.
+    Manual,
     /// Nothing: it is never active.
     Disabled,
 }
@@ -28,11 +30,27 @@ pub struct GateChange {
     pub actor: String,
 }
 
+/// An operator's word, which holds until it is taken back or lapses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateOverride {
+    /// What the gate is to be.
+    pub active: bool,
+    /// Why; 1 to 500 bytes.
+    pub reason: String,
+    /// Who says so; at most 200 bytes, empty when not said.
+    pub actor: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it lapses, by the wall clock, which is the one the operator reads; `None`: not by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
 impl GateMode {
     /// The word used in JSON and in the ledger.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
+            Self::Manual => "manual",
             Self::Disabled => "disabled",
         }
     }
@@ -41,8 +59,16 @@ impl GateMode {
     pub fn from_word(word: &str) -> Option<Self> {
         match word {
             "auto" => Some(Self::Auto),
+            "manual" => Some(Self::Manual),
             "disabled" => Some(Self::Disabled),
             _ => None,
         }
+    }
+}
+
+impl GateOverride {
+    /// Whether it still holds.
+    pub fn holds_at(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
     }
 }

@@ -1,4 +1,4 @@
-//! The words of the program: money, names, calendar periods, events.
+//! The words of the program: money, names, calendar periods, events, reservations.
 //!
 //! *Invariants.* A value of one of these types is valid: only constructors that check make one. Money is an integer.
 //! Nothing here asks for the time, reads a file, or knows a format.
@@ -7,14 +7,21 @@ mod event;
 mod gate;
 mod money;
 mod name;
+mod now;
 mod period;
 mod ratio;
+mod reservation;
 mod sums;
 
 pub use event::{CostEvent, EventKey, Kind, Outcome, UsageCount, differing_fields};
-pub use gate::{GateChange, GateMode};
+pub use gate::{GateChange, GateMode, GateOverride};
 pub use money::{ParseUsdError, Usd};
 pub use name::{NAME_BYTES_MAX, Name, NameError, OTHER_LABEL, check_text};
+pub use now::{Now, Steady};
 pub use period::{BudgetZone, Month, Period, PeriodKind, PeriodParseError};
 pub use ratio::{Threshold, nearest_f64_percent};
+pub use reservation::{
+    Attribution, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after,
+    differing_request_fields,
+};
 pub use sums::{Pair, Sums, UsageKey};

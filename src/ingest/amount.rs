@@ -1,23 +1,21 @@
-//! An event's amount, from its digits.
+//! Amounts and estimates, from their digits.
+
+use std::borrow::Cow;
 
 use super::json::{Shape, Value};
 use super::problem::shown;
 use crate::domain::{Kind, ParseUsdError, Usd};
+
+/// Why an estimate is refused, whatever its size.
+const NEGATIVE: &str = "must not be negative";
 
 /// Reads an amount: a JSON number, or a string that holds one. `kind` decides the sign; when it is not known, either is fine.
 ///
 /// # Errors
 /// A message that completes a sentence which begins with the field's name.
 pub fn read_amount(value: &Value<'_>, kind: Option<Kind>, usd_max: Usd) -> Result<Usd, String> {
-    let text = match value.shape() {
-        Shape::Number => value.raw().into(),
-        Shape::String => value.text().unwrap_or_default(),
-        other => return Err(format!("must be a number, or a string that holds one, not {}", other.with_article())),
-    };
-    let amount = Usd::parse(&text).map_err(|error| match error {
-        ParseUsdError::NotANumber => format!("is {:?}, which {error}", shown(&text)),
-        ParseUsdError::OutOfRange => too_large(usd_max),
-    })?;
+    let text = digits(value)?;
+    let amount = parse(&text, usd_max)?;
     match (kind, sign(&text)) {
         (Some(Kind::Charge), Sign::Negative) => {
             Err("is negative; a charge is zero or more (money given back has \"kind\":\"credit\")".to_owned())
@@ -26,6 +24,44 @@ pub fn read_amount(value: &Value<'_>, kind: Option<Kind>, usd_max: Usd) -> Resul
         _ if amount.abs() > usd_max => Err(too_large(usd_max)),
         _ => Ok(amount),
     }
+}
+
+/// Reads what something is thought to cost: written as an amount is, zero or more, and no more than an event may cost.
+///
+/// # Errors
+/// A message that completes a sentence which begins with the field's name.
+pub fn read_estimate(value: &Value<'_>, usd_max: Usd) -> Result<Usd, String> {
+    let text = digits(value)?;
+    let amount = parse(&text, usd_max)?;
+    match sign(&text) {
+        Sign::Negative => Err(NEGATIVE.to_owned()),
+        _ if amount > usd_max => Err(too_large(usd_max)),
+        _ => Ok(amount),
+    }
+}
+
+/// Reads an estimate from bare text, as a query has it, of any size.
+///
+/// # Errors
+/// A message that completes a sentence which begins with the field's name.
+pub fn parse_estimate(text: &str) -> Result<Usd, String> {
+    let amount = Usd::parse(text).map_err(|error| error.to_string())?;
+    if sign(text) == Sign::Negative { Err(NEGATIVE.to_owned()) } else { Ok(amount) }
+}
+
+fn digits<'a>(value: &Value<'a>) -> Result<Cow<'a, str>, String> {
+    match value.shape() {
+        Shape::Number => Ok(value.raw().into()),
+        Shape::String => Ok(value.text().unwrap_or_default()),
+        other => Err(format!("must be a number, or a string that holds one, not {}", other.with_article())),
+    }
+}
+
+fn parse(text: &str, usd_max: Usd) -> Result<Usd, String> {
+    Usd::parse(text).map_err(|error| match error {
+        ParseUsdError::NotANumber => format!("is {:?}, which {error}", shown(text)),
+        ParseUsdError::OutOfRange => too_large(usd_max),
+    })
 }
 
 fn too_large(usd_max: Usd) -> String {

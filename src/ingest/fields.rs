@@ -6,7 +6,7 @@ use super::json::Value;
 use super::problem::PROBLEMS_LISTED_MAX;
 
 /// Every field an event may have, for hints.
-const KNOWN: [&str; 15] = [
+pub(super) const KNOWN: [&str; 15] = [
     "service",
     "amount_usd",
     "operation",
@@ -84,14 +84,14 @@ impl<'a> Fields<'a> {
 }
 
 /// The known name that an unknown one was probably meant to be.
-pub(super) fn near_name(unknown: &str) -> Option<&'static str> {
+pub(super) fn near_name(unknown: &str, known: &[&'static str]) -> Option<&'static str> {
     if unknown.len() > HINT_NAME_BYTES_MAX {
         return None;
     }
     let lower = unknown.to_lowercase();
-    let (likeness, name) = KNOWN
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(name, &lower), name))
+    let (likeness, name) = known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(name, &lower), *name))
         .max_by(|(left, _), (right, _)| left.total_cmp(right))?;
     (likeness >= HINT_LIKENESS_MIN).then_some(name)
 }

@@ -39,15 +39,27 @@ pub enum IngestError {
     },
 }
 
-/// One rule that one event breaks.
+/// Why a body that is one object is not taken. The same body will never succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// It cannot be read.
+    #[error("{0}")]
+    Malformed(String),
+    /// It was read, and breaks rules.
+    #[error("the request is not valid")]
+    Invalid(Vec<EventProblem>),
+}
+
+/// One rule that one event, or a request without events, breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EventProblem {
-    /// The event's position in the request, from 0. Blank lines do not count.
-    pub index: usize,
+    /// The event's position in the request, from 0. Blank lines do not count. `None`: the request has no events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
     /// Its id, where it has one that can be read; cut when too long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The top-level field in question; `None` when the event is no object.
+    /// The top-level field in question; `None` when there is no object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// A sentence for people.
@@ -81,7 +93,7 @@ impl Problems {
         }
         if !self.is_full() {
             let detail = detail();
-            self.listed.push(EventProblem { index, id: id.map(shown), field: field.map(shown), detail });
+            self.listed.push(EventProblem { index: Some(index), id: id.map(shown), field: field.map(shown), detail });
         }
     }
 
@@ -98,6 +110,12 @@ impl Problems {
     /// Whether the event at this position has a problem.
     pub(super) fn has(&self, index: usize) -> bool {
         self.last_bad == Some(index)
+    }
+
+    /// The answer for a request that has no events, only fields.
+    pub(super) fn into_request_error(self) -> RequestError {
+        let without_place = |problem| EventProblem { index: None, id: None, ..problem };
+        RequestError::Invalid(self.listed.into_iter().map(without_place).collect())
     }
 
     /// The answer for a request with `events_seen` events.

@@ -56,7 +56,7 @@ fn problems(body: &str) -> Vec<EventProblem> {
 #[track_caller]
 fn only_problem(body: &str) -> (Option<String>, String) {
     let [problem] = <[EventProblem; 1]>::try_from(problems(body)).unwrap();
-    assert_eq!(problem.index, 0);
+    assert_eq!(problem.index, Some(0));
     (problem.field, problem.detail)
 }
 
@@ -284,7 +284,8 @@ fn every_bad_event_is_listed_with_its_place_and_id() {
     assert_eq!(error.events_seen(), 5);
     let IngestError::Invalid { errors, total, .. } = error else { panic!("{error}") };
     assert_eq!(total, 4);
-    let listed: Vec<_> = errors.iter().map(|each| (each.index, each.id.as_deref(), each.field.as_deref())).collect();
+    let listed: Vec<_> =
+        errors.iter().map(|each| (each.index.unwrap(), each.id.as_deref(), each.field.as_deref())).collect();
     assert_eq!(
         listed,
         [
@@ -349,7 +350,7 @@ fn lines_are_events() {
     let one_element = read_as(Format::NdJson, format!("{good}\n\n[{good}]\n5\n").as_bytes()).unwrap_err();
     let IngestError::Invalid { errors, total, events_seen } = one_element else { panic!("{one_element}") };
     assert_eq!((total, events_seen), (2, 3));
-    assert_eq!(errors.iter().map(|each| each.index).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(errors.iter().map(|each| each.index.unwrap()).collect::<Vec<_>>(), [1, 2]);
     for (body, line) in [
         (format!("{good}\n\n{good}{good}\n"), "line 3,"),
         (format!("{good}\n{{\"service\":5}}\n{{\"a\":"), "line 3,"),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
-use super::LedgerError;
 use super::checksum::Checksum;
 use super::rows::{check, damaged, name, nanoseconds, timestamp};
+use super::{KeyedEvent, LedgerError};
 use crate::domain::{CostEvent, EventKey, Kind, Name, Outcome, UsageCount, Usd};
 
 /// An event as it stands in the ledger.
@@ -19,18 +19,20 @@ pub struct StoredEvent {
     pub recorded_at: Timestamp,
     /// What was recorded.
     pub event: CostEvent,
+    /// The `seq` of the reservation that it settled.
+    pub reservation: Option<i64>,
 }
 
 /// The columns that [`read_event`] expects, in their order.
 pub(super) const EVENT_COLUMNS: &str = "seq, recorded_at_ns, time_ns, time_given, source, id, service, operation, kind, amount_pico, \
-     worker, batch_id, lead_id, model, usage, duration_seconds, outcome, attributes, checksum";
+     worker, batch_id, lead_id, model, usage, duration_seconds, outcome, attributes, reservation, checksum";
 
 /// The statement that [`write_event`] runs: prepared once for all events of a commit.
 pub(super) fn prepare_insert(connection: &Connection) -> Result<CachedStatement<'_>, LedgerError> {
     Ok(connection.prepare_cached(
         "INSERT INTO event (seq, recorded_at_ns, time_ns, time_given, source, id, service, operation, kind, \
-         amount_pico, worker, batch_id, lead_id, model, usage, duration_seconds, outcome, attributes, checksum) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         amount_pico, worker, batch_id, lead_id, model, usage, duration_seconds, outcome, attributes, reservation, checksum) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?)
 }
 
@@ -39,13 +41,13 @@ pub(super) fn write_event(
     insert: &mut CachedStatement<'_>,
     seq: i64,
     recorded_at: Timestamp,
-    event: &CostEvent,
+    KeyedEvent { event, reservation, .. }: &KeyedEvent,
 ) -> Result<i64, LedgerError> {
     let usage = usage_json(&event.usage)?;
     // Ingest bounds an amount at 10⁶ USD, a ninth of what 64 bits of pico-dollars hold.
     let amount_pico =
         i64::try_from(event.amount.pico()).map_err(|_| LedgerError::Damaged("an event's amount is out of range".into()))?;
-    let checksum = checksum(seq, recorded_at, event, usage.as_deref(), amount_pico);
+    let checksum = checksum(seq, recorded_at, event, usage.as_deref(), amount_pico, *reservation);
     insert.execute(params![
         seq,
         nanoseconds(recorded_at),
@@ -65,6 +67,7 @@ pub(super) fn write_event(
         event.duration_seconds,
         event.outcome.as_str(),
         event.attributes.as_deref(),
+        reservation,
         checksum,
     ])?;
     Ok(checksum)
@@ -93,9 +96,10 @@ pub(super) fn read_event(row: &Row<'_>) -> Result<(StoredEvent, i64), LedgerErro
             .ok_or_else(|| damaged("event", "outcome"))?,
         attributes: row.get(17)?,
     };
-    let stored = StoredEvent { seq: row.get(0)?, recorded_at: timestamp(1, row.get(1)?)?, event };
-    let stored_checksum = row.get(18)?;
-    let computed = checksum(stored.seq, stored.recorded_at, &stored.event, usage.as_deref(), amount_pico);
+    let stored = StoredEvent { seq: row.get(0)?, recorded_at: timestamp(1, row.get(1)?)?, event, reservation: row.get(18)? };
+    let stored_checksum = row.get(19)?;
+    let computed =
+        checksum(stored.seq, stored.recorded_at, &stored.event, usage.as_deref(), amount_pico, stored.reservation);
     check("event", stored_checksum, computed)?;
     Ok((stored, stored_checksum))
 }
@@ -104,6 +108,14 @@ pub(super) fn read_event(row: &Row<'_>) -> Result<(StoredEvent, i64), LedgerErro
 pub(super) fn event_at(connection: &Connection, seq: i64) -> Result<Option<StoredEvent>, LedgerError> {
     let mut statement = connection.prepare_cached(&format!("SELECT {EVENT_COLUMNS} FROM event WHERE seq = ?"))?;
     let found = statement.query_row([seq], |row| Ok(read_event(row))).optional()?;
+    found.transpose().map(|found| found.map(|(stored, _)| stored))
+}
+
+/// The event under a key among those behind a place, found by looking at each.
+pub(super) fn event_since(connection: &Connection, after: i64, key: &EventKey) -> Result<Option<StoredEvent>, LedgerError> {
+    let sql = format!("SELECT {EVENT_COLUMNS} FROM event WHERE seq > ? AND id = ? AND source = ?");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_row(params![after, &*key.id, &*key.source], |row| Ok(read_event(row))).optional()?;
     found.transpose().map(|found| found.map(|(stored, _)| stored))
 }
 
@@ -124,7 +136,14 @@ pub(super) fn each_event(
     Ok(())
 }
 
-fn checksum(seq: i64, recorded_at: Timestamp, event: &CostEvent, usage: Option<&str>, amount_pico: i64) -> i64 {
+fn checksum(
+    seq: i64,
+    recorded_at: Timestamp,
+    event: &CostEvent,
+    usage: Option<&str>,
+    amount_pico: i64,
+    reservation: Option<i64>,
+) -> i64 {
     Checksum::of("event")
         .integer(seq)
         .integer(nanoseconds(recorded_at))
@@ -144,6 +163,7 @@ fn checksum(seq: i64, recorded_at: Timestamp, event: &CostEvent, usage: Option<&
         .integer(event.duration_seconds.map_or(i64::MIN, |seconds| seconds.to_bits().cast_signed()))
         .text(event.outcome.as_str())
         .optional_text(event.attributes.as_deref())
+        .integer(reservation.unwrap_or(i64::MIN))
         .finish()
 }
 

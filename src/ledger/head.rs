@@ -1,4 +1,5 @@
-//! Where the ledger stands: counters, chains and digests over its tables, in one row that every rollup writes.
+//! Where the ledger stands: counters, chains and digests over its tables, in one row that every rollup and every
+//! change of a reservation writes.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -32,6 +33,16 @@ pub(super) struct Head {
     pub gate_changes: i64,
     pub gate_activations: i64,
     pub gate_chain: i64,
+    /// Checksum of the row of `gate_override`; 0 without one.
+    pub gate_override: i64,
+    /// Reservations ever granted, which is the `seq` of the newest.
+    pub reservations: i64,
+    /// Those that are held.
+    pub held: i64,
+    /// Over the rows of those that are held.
+    pub held_digest: i64,
+    /// Those that expired and were neither committed nor released.
+    pub expired: i64,
 }
 
 impl End {
@@ -49,7 +60,8 @@ impl Head {
         let row = connection
             .prepare_cached(
                 "SELECT rollups, events, event_chain, last_recorded_at_ns, pruned_segments, forgotten_blocks, \
-                 days_digest, series_digest, usage_digest, gate_changes, gate_activations, gate_chain, checksum FROM head",
+                 days_digest, series_digest, usage_digest, gate_changes, gate_activations, gate_chain, \
+                 gate_override, reservations, held, held_digest, expired, checksum FROM head",
             )?
             .query_row((), |row| {
                 let last_recorded_at = row.get::<_, Option<i64>>(3)?;
@@ -68,8 +80,13 @@ impl Head {
                     gate_changes: row.get(9)?,
                     gate_activations: row.get(10)?,
                     gate_chain: row.get(11)?,
+                    gate_override: row.get(12)?,
+                    reservations: row.get(13)?,
+                    held: row.get(14)?,
+                    held_digest: row.get(15)?,
+                    expired: row.get(16)?,
                 };
-                Ok((head, row.get::<_, i64>(12)?))
+                Ok((head, row.get::<_, i64>(17)?))
             })
             .optional()?;
         match row {
@@ -84,8 +101,9 @@ impl Head {
         connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO head (one, rollups, events, event_chain, last_recorded_at_ns, pruned_segments, \
-                 forgotten_blocks, days_digest, series_digest, usage_digest, gate_changes, gate_activations, gate_chain, checksum) \
-                 VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 forgotten_blocks, days_digest, series_digest, usage_digest, gate_changes, gate_activations, gate_chain, \
+                 gate_override, reservations, held, held_digest, expired, checksum) \
+                 VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
                 self.rollups,
@@ -100,6 +118,11 @@ impl Head {
                 self.gate_changes,
                 self.gate_activations,
                 self.gate_chain,
+                self.gate_override,
+                self.reservations,
+                self.held,
+                self.held_digest,
+                self.expired,
                 self.checksum(),
             ])?;
         Ok(())
@@ -119,6 +142,11 @@ impl Head {
             .integer(self.gate_changes)
             .integer(self.gate_activations)
             .integer(self.gate_chain)
+            .integer(self.gate_override)
+            .integer(self.reservations)
+            .integer(self.held)
+            .integer(self.held_digest)
+            .integer(self.expired)
             .finish()
     }
 }

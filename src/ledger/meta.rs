@@ -30,6 +30,12 @@ pub(super) fn hash_key(connection: &Connection) -> Result<HashKey, LedgerError> 
     half(0..16).zip(half(16..32)).ok_or_else(|| damaged("meta", HASH_KEY))
 }
 
+/// What tells this ledger from all others, and gives away nothing of the key it is made from.
+pub(super) fn ledger_id(connection: &Connection) -> Result<u64, LedgerError> {
+    let (created_at, key) = (read(connection, CREATED_AT)?, read(connection, HASH_KEY)?);
+    Ok(Checksum::of("ledger_id").text(&created_at).text(&key).finish().cast_unsigned())
+}
+
 /// The zone that the ledger's days were counted in.
 pub(super) fn time_zone(connection: &Connection) -> Result<String, LedgerError> {
     read(connection, TIME_ZONE)

@@ -2,7 +2,7 @@
 //!
 //! *Invariants.* What a commit wrote is synced before it returns. Every row has a checksum; chains and digests in the head row
 //! prove that none is missing. Rollups equal the events up to the one that the head row names, of which [`verify()`] is the proof;
-//! the few behind it are read at start-up. A checkpoint comes after a rollup.
+//! the few behind it are read at start-up. A checkpoint comes after a rollup. Reservations are written when they change.
 //!
 //! *Limits.* Start-up reads the head, the days, the series and the open segment (at most 16,384 events), never all events.
 //!
@@ -12,12 +12,15 @@
 mod checksum;
 mod error;
 mod events;
+mod gate;
 mod head;
 mod ids;
 mod lock;
 mod meta;
+mod outbox;
 mod reader;
 mod recount;
+mod reservations;
 mod retention;
 mod rows;
 mod schema;
@@ -30,7 +33,9 @@ mod wal;
 
 pub use error::{LedgerError, OpenError};
 pub use events::StoredEvent;
+pub use outbox::{DELIVERIES_MAX, DeliveryReport, NewMessage, NextAttempt, OpenDelivery, OutboxChanges, StoredMessage};
 pub use reader::{Attribute, Breakdown, KEYS_MAX, Reader, SumsByDay};
+pub use reservations::{ReservationChange, StoredReservation};
 pub use rows::PairRow;
 pub use settings::{RETENTION_DAYS_MIN, Settings};
 pub use store::{Change, Commit, KeyedEvent, Ledger, Rollup, Summary};

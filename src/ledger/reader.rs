@@ -15,13 +15,13 @@ use std::sync::{Mutex, PoisonError};
 use jiff::civil::Date;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
-use super::LedgerError;
 use super::events::{StoredEvent, each_event};
 use super::head::Head;
 use super::rows::{self, PairRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::store::BUSY_TIMEOUT;
 use super::sums::read_day_pairs;
+use super::{LedgerError, gate};
 use crate::domain::{BudgetZone, CostEvent, GateChange, Name, OTHER_LABEL, Sums, Usd};
 
 /// Keys that one answer names; the rest is added up under `other` (contract, section 1).
@@ -112,7 +112,7 @@ impl Reader {
     /// A row is damaged or cannot be read.
     pub fn gate_history(&self, limit: u32) -> Result<Vec<GateChange>, LedgerError> {
         self.read(|transaction| {
-            let lines = rows::read_gate(transaction, i64::from(limit))?;
+            let lines = gate::read_history(transaction, i64::from(limit))?;
             Ok(lines.into_iter().map(|(_, change)| change).collect())
         })
     }
@@ -135,7 +135,7 @@ impl Reader {
         })
     }
 
-    fn read<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
             Some(connection) => connection,

@@ -1,4 +1,4 @@
-//! The rollup and history tables, row by row: how each is written, read and checked.
+//! The rollup tables, row by row: how each is written, read and checked.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::LedgerError;
 use super::checksum::Checksum;
-use crate::domain::{GateChange, GateMode, Name, Pair, Sums, UsageKey, Usd};
+use crate::domain::{Name, Pair, Sums, UsageKey, Usd};
 
 /// A row of `rollup_pair`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,50 +146,6 @@ pub(super) fn read_usage(connection: &Connection) -> Result<Vec<(UsageKey, u128)
         let total: u128 = parse(row, 3)?;
         check("usage_series", row.get(4)?, usage_checksum(&key, total))?;
         Ok((key, total))
-    })
-}
-
-pub(super) fn gate_checksum(seq: i64, change: &GateChange) -> i64 {
-    Checksum::of("gate_change")
-        .integer(seq)
-        .integer(nanoseconds(change.timestamp))
-        .integer(i64::from(change.active))
-        .text(&change.reason)
-        .text(change.mode.as_str())
-        .text(&change.actor)
-        .finish()
-}
-
-pub(super) fn write_gate(connection: &Connection, seq: i64, change: &GateChange) -> Result<(), LedgerError> {
-    let sql =
-        "INSERT INTO gate_change (seq, timestamp_ns, active, reason, mode, actor, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)";
-    connection.prepare_cached(sql)?.execute(params![
-        seq,
-        nanoseconds(change.timestamp),
-        change.active,
-        change.reason,
-        change.mode.as_str(),
-        change.actor,
-        gate_checksum(seq, change),
-    ])?;
-    Ok(())
-}
-
-/// The newest lines of the gate's history, newest first, each with its `seq`.
-pub(super) fn read_gate(connection: &Connection, limit: i64) -> Result<Vec<(i64, GateChange)>, LedgerError> {
-    let sql = "SELECT seq, timestamp_ns, active, reason, mode, actor, checksum FROM gate_change ORDER BY seq DESC LIMIT ?";
-    each(connection.prepare_cached(sql)?, params![limit], |row| {
-        let seq = row.get(0)?;
-        let mode: String = row.get(4)?;
-        let change = GateChange {
-            timestamp: timestamp(1, row.get(1)?)?,
-            active: row.get(2)?,
-            reason: row.get(3)?,
-            mode: GateMode::from_word(&mode).ok_or_else(|| damaged("gate_change", "mode"))?,
-            actor: row.get(5)?,
-        };
-        check("gate_change", row.get(6)?, gate_checksum(seq, &change))?;
-        Ok((seq, change))
     })
 }
 

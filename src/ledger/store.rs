@@ -10,17 +10,17 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::checksum::chain;
 use super::events::{StoredEvent, each_event, event_at, prepare_insert, write_event};
 use super::head::{End, Head};
 use super::ids::IdIndex;
 use super::lock::FileLock;
+use super::reservations::{self, ReservationChange, UnpaidIds};
 use super::rows::{self, DayRow, PairRow};
 use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::{check_digests, read_day_pairs, write_sums};
-use super::{LedgerError, OpenError, meta, wal};
-use crate::domain::{BudgetZone, CostEvent, GateChange, Pair, Sums, UsageKey};
+use super::{LedgerError, OpenError, OutboxChanges, gate, meta, outbox, wal};
+use crate::domain::{BudgetZone, CostEvent, EventKey, GateChange, GateOverride, Pair, Sums, UsageKey};
 
 /// How long a statement waits for somebody else's lock. Short: an open transaction in an operator's shell must turn into a
 /// quick "send it again", not into a stalled queue.
@@ -50,6 +50,8 @@ pub struct KeyedEvent {
     pub key_hash: u64,
     /// The day it counts in.
     pub day: Date,
+    /// The `seq` of the reservation that it settles.
+    pub reservation: Option<i64>,
 }
 
 /// Everything that one transaction writes.
@@ -57,9 +59,13 @@ pub struct KeyedEvent {
 pub struct Commit {
     /// New events, in the order in which they are recorded.
     pub events: Vec<KeyedEvent>,
+    /// Reservations that were granted, or that changed.
+    pub reservations: Vec<ReservationChange>,
     /// What all events since the newest rollup, these included, have changed. It may wait while
     /// [`Ledger::may_defer_rollup`]: the events say the same.
     pub rollup: Option<Rollup>,
+    /// What changes in the outbox of the webhooks.
+    pub outbox: OutboxChanges,
 }
 
 /// What events have changed in the sums, since the sums were last written.
@@ -73,6 +79,8 @@ pub struct Rollup {
     pub usage: Vec<Change<UsageKey, u128>>,
     /// New lines of the gate's history.
     pub gate: Vec<GateChange>,
+    /// What an operator says of the gate from now on, if that has changed.
+    pub gate_override: Option<Option<GateOverride>>,
 }
 
 /// The ledger, open for writing by this process alone.
@@ -88,6 +96,9 @@ pub struct Ledger {
     tail: Vec<StoredEvent>,
     pub(super) days: BTreeMap<Date, DayRow>,
     pub(super) ids: IdIndex,
+    pub(super) unpaid_ids: UnpaidIds,
+    /// How far retention has looked for reservations to forget.
+    pub(super) reservations_looked_at: i64,
     /// Dropped last: the file must be closed before another process may have it.
     _lock: FileLock,
 }
@@ -101,12 +112,21 @@ pub struct Summary {
     pub usage: Vec<(UsageKey, u128)>,
     /// The newest line of the gate's history.
     pub gate: Option<GateChange>,
+    /// What an operator says of the gate.
+    pub gate_override: Option<GateOverride>,
     /// How often the gate became active.
     pub gate_activations: u64,
     /// Events that these sums count.
     pub events: u64,
     /// When the newest of them was recorded.
     pub last_recorded_at: Option<Timestamp>,
+}
+
+impl Commit {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.reservations.is_empty() && self.rollup.is_none() && self.outbox.is_empty()
+    }
 }
 
 impl Ledger {
@@ -140,6 +160,8 @@ impl Ledger {
             end: End::default(),
             tail: Vec::new(),
             days: BTreeMap::new(),
+            unpaid_ids: UnpaidIds::default(),
+            reservations_looked_at: 0,
             _lock: lock,
         };
         ledger.load().map_err(wrap)?;
@@ -168,7 +190,8 @@ impl Ledger {
         Ok(Summary {
             series: rows::read_series(&self.connection)?,
             usage: rows::read_usage(&self.connection)?,
-            gate: rows::read_gate(&self.connection, 1)?.pop().map(|(_, change)| change),
+            gate: gate::read_history(&self.connection, 1)?.pop().map(|(_, change)| change),
+            gate_override: gate::read_override(&self.connection, &self.head)?,
             gate_activations: self.head.gate_activations.cast_unsigned(),
             events: self.head.rolled_up.events.cast_unsigned(),
             last_recorded_at: self.head.rolled_up.last_recorded_at,
@@ -202,7 +225,7 @@ impl Ledger {
 
     /// An event with the hash under which this ledger looks for its id, and its day in this ledger's zone.
     pub fn keyed(&self, event: CostEvent) -> KeyedEvent {
-        KeyedEvent { key_hash: self.ids.hash(&event.key), day: self.zone.day_of(event.time), event }
+        KeyedEvent { key_hash: self.ids.hash(&event.key), day: self.zone.day_of(event.time), event, reservation: None }
     }
 
     /// The event recorded under the same key, if it is remembered.
@@ -210,13 +233,35 @@ impl Ledger {
     /// # Errors
     /// The index or the event is damaged or cannot be read.
     pub fn find(&self, wanted: &KeyedEvent) -> Result<Option<StoredEvent>, LedgerError> {
-        for seq in self.ids.places(&self.connection, wanted.key_hash)? {
+        self.find_hashed(&wanted.event.key, wanted.key_hash)
+    }
+
+    /// The event recorded under a key, if it is remembered.
+    ///
+    /// # Errors
+    /// As for [`Ledger::find`].
+    pub fn find_event(&self, key: &EventKey) -> Result<Option<StoredEvent>, LedgerError> {
+        self.find_hashed(key, self.ids.hash(key))
+    }
+
+    pub(super) fn find_hashed(&self, key: &EventKey, hash: u64) -> Result<Option<StoredEvent>, LedgerError> {
+        for seq in self.ids.places(&self.connection, hash)? {
             let found = event_at(&self.connection, seq)?;
-            if found.as_ref().is_some_and(|stored| stored.event.key == wanted.event.key) {
+            if found.as_ref().is_some_and(|stored| stored.event.key == *key) {
                 return Ok(found);
             }
         }
         Ok(None)
+    }
+
+    /// The hash under which this ledger looks for an id.
+    pub fn key_hash(&self, key: &EventKey) -> u64 {
+        self.ids.hash(key)
+    }
+
+    /// The `seq` of the newest event.
+    pub fn events(&self) -> i64 {
+        self.end.events
     }
 
     /// Writes everything in one transaction and syncs it.
@@ -226,31 +271,30 @@ impl Ledger {
     /// after `SyncFailed` end the process.
     pub fn commit(&mut self, commit: &Commit, recorded_at: Timestamp) -> Result<(), LedgerError> {
         // The connection is taken apart from the rest because a transaction borrows it.
-        let Self { connection, head, end, days, ids, .. } = self;
+        let Self { connection, head, end, days, ids, unpaid_ids, .. } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut insert = prepare_insert(&transaction)?;
-        for KeyedEvent { event, key_hash, day } in &commit.events {
+        for keyed in &commit.events {
             let seq = end.events + 1;
-            let checksum = write_event(&mut insert, seq, recorded_at, event)?;
+            let checksum = write_event(&mut insert, seq, recorded_at, keyed)?;
             end.add(checksum, recorded_at);
-            ids.add(*key_hash, seq, *day);
+            ids.add(keyed.key_hash, seq, keyed.day);
             if seq % SEGMENT_EVENTS == 0 {
                 ids.close_segment(&transaction, Segment::number_of(seq), recorded_at, end.event_chain)?;
             }
         }
         drop(insert);
+        reservations::write_changes(&transaction, &commit.reservations, head, unpaid_ids, |key| ids.hash(key))?;
         if let Some(rollup) = &commit.rollup {
             write_sums(&transaction, rollup, head, days)?;
-            for change in &rollup.gate {
-                head.gate_changes += 1;
-                head.gate_activations += i64::from(change.active);
-                head.gate_chain = chain(head.gate_chain, rows::gate_checksum(head.gate_changes, change));
-                rows::write_gate(&transaction, head.gate_changes, change)?;
-            }
+            gate::write(&transaction, rollup, head)?;
             head.rollups += 1;
             head.rolled_up = end.clone();
+        }
+        if commit.rollup.is_some() || !commit.reservations.is_empty() {
             head.write(&transaction)?;
         }
+        outbox::write(&transaction, &commit.outbox)?;
         transaction.commit()?;
         Ok(())
     }
@@ -296,7 +340,7 @@ impl Ledger {
             return Err(LedgerError::Damaged("the chain over the newest events is broken".into()));
         }
         self.end = end;
-        Ok(())
+        self.load_unpaid_ids()
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::checksum::digest_replace;
 use super::head::Head;
 use super::rows::{self, DayRow, PairRow};
-use super::{Change, LedgerError, Rollup};
+use super::{Change, LedgerError, Rollup, gate};
 use crate::domain::Sums;
 
 /// Writes the sums that changed, and keeps the digests over them.
@@ -59,7 +59,7 @@ pub(super) fn check_digests(connection: &Connection, head: &Head, days: &BTreeMa
     let series_digest = sum(&mut series.iter().map(|(label, sums)| rows::series_checksum(label, sums)));
     let usage = rows::read_usage(connection)?;
     let usage_digest = sum(&mut usage.iter().map(|(key, total)| rows::usage_checksum(key, *total)));
-    let newest_gate_change = rows::read_gate(connection, 1)?.pop().map_or(0, |(seq, _)| seq);
+    let newest_gate_change = gate::read_history(connection, 1)?.pop().map_or(0, |(seq, _)| seq);
     for (table, found, expected) in [
         ("rollup_day", days_digest, head.days_digest),
         ("series", series_digest, head.series_digest),

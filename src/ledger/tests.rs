@@ -46,7 +46,7 @@ impl Fixture {
             rollup.series.push(Change { key: key.clone(), before: series_before.get(key).copied(), after: *after });
         }
         let events = events.into_iter().map(|event| ledger.keyed(event)).collect();
-        ledger.commit(&Commit { events, rollup: Some(rollup) }, at).unwrap();
+        ledger.commit(&Commit { events, rollup: Some(rollup), ..Commit::default() }, at).unwrap();
     }
 }
 

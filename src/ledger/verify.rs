@@ -10,7 +10,6 @@ use jiff::civil::Date;
 use rusqlite::Transaction;
 use serde::Serialize;
 
-use super::checksum::chain;
 use super::events::each_event;
 use super::head::{End, Head};
 use super::ids::{BLOCK_SEGMENTS, Entry, IdIndex, place_of, read_entries};
@@ -19,7 +18,7 @@ use super::rows::{self, DayRow};
 use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
-use super::{LedgerError, meta};
+use super::{LedgerError, gate, meta, outbox, reservations};
 use crate::domain::{BudgetZone, Pair, Sums, Usd};
 use crate::error_chain::ErrorChain;
 
@@ -64,7 +63,8 @@ pub fn verify(path: &Path) -> Result<VerifyReport, LedgerError> {
     let transaction = connection.transaction()?;
     let mut check = Check { transaction: &transaction, report: VerifyReport::default(), by_day: BTreeMap::new() };
     // One part that cannot be read says nothing about the others.
-    for part in [Check::structure, Check::totals, Check::events, Check::ids, Check::gate] {
+    for part in [Check::structure, Check::totals, Check::events, Check::ids, Check::gate, Check::reservations, Check::outbox]
+    {
         if let Err(error) = part(&mut check) {
             check.problem(ErrorChain(&error).to_string());
         }
@@ -232,16 +232,22 @@ impl Check<'_> {
         )
     }
 
-    /// The gate's history against its chain.
+    /// The gate's history against its chain, and its override.
     fn gate(&mut self) -> Result<(), LedgerError> {
         let head = Head::read(self.transaction)?;
-        let mut lines = rows::read_gate(self.transaction, i64::MAX)?;
-        lines.reverse();
-        let gate_chain = lines.iter().fold(0, |before, (seq, change)| chain(before, rows::gate_checksum(*seq, change)));
-        let activations = lines.iter().filter(|(_, change)| change.active).count() as i64;
-        if gate_chain != head.gate_chain || activations != head.gate_activations {
-            self.problem("the gate's history is not the one the head row knows");
-        }
+        gate::problems(self.transaction, &head)?.into_iter().for_each(|problem| self.problem(problem));
         Ok(())
+    }
+
+    /// Every reservation against its checksum, the head row, and its event.
+    fn reservations(&mut self) -> Result<(), LedgerError> {
+        let head = Head::read(self.transaction)?;
+        reservations::problems(self.transaction, &head)?.into_iter().for_each(|problem| self.problem(problem));
+        Ok(())
+    }
+
+    /// What the webhooks' receivers are told.
+    fn outbox(&mut self) -> Result<(), LedgerError> {
+        outbox::verify(self.transaction)
     }
 }

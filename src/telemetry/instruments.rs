@@ -15,7 +15,7 @@ use opentelemetry::{KeyValue, StringValue};
 use super::moment::{Moment, Source};
 use super::settings::Settings;
 use crate::budget::Standing;
-use crate::domain::{Month, Name, Sums, Usd};
+use crate::domain::{Month, Name, ReservationStage, Sums, Usd};
 
 /// Present in every scrape that is whole.
 pub(super) const BUILD_INFO: &str = "lead_factory_build_info";
@@ -41,7 +41,7 @@ const USD: &str = "{USD}";
 const PERCENT: &str = "{percent}";
 const NONE: &str = "";
 
-const GAUGES: [Definition; 8] = [
+const GAUGES: [Definition; 11] = [
     Definition {
         name: "lead_factory_daily_cost",
         unit: USD,
@@ -61,6 +61,12 @@ const GAUGES: [Definition; 8] = [
         read: budget_utilization,
     },
     Definition {
+        name: "lead_factory_service_budget_utilization",
+        unit: PERCENT,
+        help: "Cost of the current period in percent of the limit of a service's budget.",
+        read: service_budget_utilization,
+    },
+    Definition {
         name: "lead_factory_scaling_gate_active",
         unit: NONE,
         help: "1 while the scaling gate is active and work that is not critical must stop, else 0.",
@@ -77,6 +83,18 @@ const GAUGES: [Definition; 8] = [
         unit: USD,
         help: "Cost of the current period that counts against the budget, in USD.",
         read: |moment| by_budget(moment, |standing| standing.spent_usd),
+    },
+    Definition {
+        name: "lead_factory_budget_reserved_usd",
+        unit: USD,
+        help: "What open reservations set aside of the budget, in USD.",
+        read: |moment| by_budget(moment, |standing| standing.reserved_usd),
+    },
+    Definition {
+        name: "lead_factory_reservations_open",
+        unit: NONE,
+        help: "Reservations that were neither committed nor released: held, or expired.",
+        read: open_reservations,
     },
     Definition {
         name: "lead_factory_budget_forecast_usd",
@@ -119,11 +137,11 @@ const COUNTERS: [Definition; 4] = [
     },
 ];
 
-/// How many series an instrument over the views can have, at most; `None` where the SDK's own limit of 2,000 is far above.
+/// How many series an instrument with the views' names can have, at most; `None` where the SDK's own limit of 2,000 is far above.
 pub(super) fn series_max(name: &str, source: &Source) -> Option<usize> {
     match name {
         "lead_factory_daily_cost" | "lead_factory_monthly_cost" | "lead_factory_credit_usd" => Some(source.services_max),
-        "lead_factory_cost_usd" => Some(source.pairs_max),
+        "lead_factory_cost_usd" | "lead_factory_scaling_gate_blocked" => Some(source.pairs_max),
         "lead_factory_usage" => Some(source.usage_max),
         _ => None,
     }
@@ -197,12 +215,12 @@ impl Reading {
 // === what they read ===
 
 fn daily_cost(moment: &Moment) -> Vec<Reading> {
-    let today = moment.published.policy.zone.day_of(moment.now);
+    let today = moment.published.policy.zone.day_of(moment.now.time);
     by_service(&moment.published.views.day_by_label(today))
 }
 
 fn monthly_cost(moment: &Moment) -> Vec<Reading> {
-    let month = Month::of(moment.published.policy.zone.day_of(moment.now));
+    let month = Month::of(moment.published.policy.zone.day_of(moment.now.time));
     moment.published.views.month(month).map(|costs| by_service(&costs.by_label)).unwrap_or_default()
 }
 
@@ -220,6 +238,17 @@ fn budget_utilization(moment: &Moment) -> Vec<Reading> {
         .collect()
 }
 
+fn service_budget_utilization(moment: &Moment) -> Vec<Reading> {
+    let of_services = moment.standings.iter().filter_map(|standing| Some((standing, standing.service.as_ref()?)));
+    of_services
+        .map(|(standing, service)| {
+            let period = standing.period.as_str();
+            let labels = [("budget", standing.name.as_str()), ("period", period), ("service", service.as_str())];
+            Reading::labelled(standing.utilization_percent, labels)
+        })
+        .collect()
+}
+
 fn by_budget(moment: &Moment, amount: fn(&Standing) -> Usd) -> Vec<Reading> {
     moment
         .standings
@@ -229,6 +258,12 @@ fn by_budget(moment: &Moment, amount: fn(&Standing) -> Usd) -> Vec<Reading> {
             Reading::labelled(amount(standing).to_f64(), labels)
         })
         .collect()
+}
+
+fn open_reservations(moment: &Moment) -> Vec<Reading> {
+    let (holds, now) = (&moment.published.views.holds, moment.now.steady);
+    let open = [(ReservationStage::Held, holds.held(now)), (ReservationStage::Expired, holds.expired(now))];
+    open.map(|(stage, count)| Reading::labelled(count as f64, [("state", stage.as_str())])).into()
 }
 
 fn last_event(moment: &Moment) -> Vec<Reading> {

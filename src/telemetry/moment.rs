@@ -7,10 +7,9 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::budget::{GateVerdict, Standing};
 use crate::clock::Clock;
+use crate::domain::Now;
 use crate::views::{Board, Published, SeriesLimits, USAGE_KINDS_MAX, USAGE_PAIRS_MAX};
 
 thread_local! {
@@ -20,7 +19,7 @@ thread_local! {
 /// The published state at an instant, with what the rules say about it.
 #[derive(Debug)]
 pub(super) struct Moment {
-    pub now: Timestamp,
+    pub now: Now,
     pub published: Arc<Published>,
     pub standings: Vec<Standing>,
     pub gate: GateVerdict,
@@ -72,7 +71,7 @@ impl Source {
 
     fn take(&self) -> Arc<Moment> {
         // The time first: a state published after it may be newer than `now`, never a whole period older.
-        let now = self.clock.now();
+        let now = self.clock.instant();
         let published = self.board.read();
         let standings = published.standings(now);
         let gate = published.gate(now);

@@ -48,7 +48,15 @@ fn published(events: &[CostEvent], budgets: Vec<Budget>) -> Published {
     for event in events {
         views.record([(event, date(2026, 11, 22))], "2026-11-22T11:59:30.25Z".parse().unwrap());
     }
-    Published { views, policy: Arc::new(Policy { zone: BudgetZone::UTC, budgets, gate_enabled: true }) }
+    Published {
+        views,
+        policy: Arc::new(Policy {
+            zone: BudgetZone::UTC,
+            budgets,
+            gate_enabled: true,
+            critical: crate::budget::CriticalOperations::default(),
+        }),
+    }
 }
 
 fn fixture(published: Published) -> Fixture {

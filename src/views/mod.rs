@@ -1,5 +1,5 @@
-//! What the ledger adds up to, kept in memory: cost by day, service and operation, the bounded series of the metrics, and the
-//! state of the gate.
+//! What the ledger adds up to, kept in memory: cost by day, service and operation, the bounded series of the metrics, open
+//! reservations, and the state of the gate.
 //!
 //! *Invariants.* Views are derived: applying the ledger's entries in order gives the same views as loading its rollups. A
 //! `Views` value is immutable to its readers and shares its structure with its predecessors, so publishing one is cheap and
@@ -11,8 +11,10 @@
 
 mod batch;
 mod costs;
+mod holds;
 mod published;
 mod series;
+mod status;
 mod usage;
 
 use std::collections::BTreeSet;
@@ -21,12 +23,14 @@ use imbl::OrdMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::domain::{CostEvent, GateChange, Month, Name, Pair, Period, Sums, UsageKey, Usd};
+use crate::domain::{CostEvent, GateChange, GateOverride, Month, Name, Pair, Period, Sums, UsageKey, Usd};
 
 use batch::Batch;
 pub use costs::{DayCosts, PAIRS_PER_DAY_MAX};
+pub use holds::{HOLDS_MAX, Hold, Holds};
 pub use published::{Board, Published};
 pub use series::{Series, SeriesLimits};
+pub use status::{GateBudget, GateStatus};
 pub use usage::{USAGE_KINDS_MAX, USAGE_PAIRS_MAX, Usage};
 
 /// Day × service × operation sums kept in memory. Beyond it the oldest days are left to the ledger; today always stays.
@@ -48,8 +52,12 @@ pub struct Views {
     pub usage: Usage,
     /// The newest line of the gate's history.
     pub gate: Option<GateChange>,
+    /// What an operator says the gate is to be, until it is taken back or its lapse is written down.
+    pub gate_override: Option<GateOverride>,
     /// How often the gate became active since the ledger began.
     pub gate_activations: u64,
+    /// Open reservations.
+    pub holds: Holds,
     /// Events since the ledger began.
     pub events: u64,
     /// When the newest event was recorded.
@@ -86,6 +94,8 @@ impl Views {
             series: Series::new(limits),
             usage: Usage::default(),
             gate: None,
+            gate_override: None,
+            holds: Holds::default(),
             gate_activations: 0,
             events: 0,
             last_recorded_at: None,
@@ -121,8 +131,14 @@ impl Views {
 
     /// Adds one line of the gate's history.
     pub fn change_gate(&mut self, change: GateChange) {
-        self.gate_activations += u64::from(change.active);
+        let was_active = self.gate.as_ref().is_some_and(|before| before.active);
+        self.gate_activations += u64::from(change.active && !was_active);
         self.gate = Some(change);
+    }
+
+    /// The operator's word on the gate, while it holds.
+    pub fn manual(&self, now: Timestamp) -> Option<&GateOverride> {
+        self.gate_override.as_ref().filter(|manual| manual.holds_at(now))
     }
 
     /// Takes one row of a day's rollup while loading.

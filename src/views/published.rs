@@ -6,8 +6,8 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use super::Views;
-use crate::budget::{Budget, GateVerdict, Policy, Standing, assess, judge};
-use crate::domain::Usd;
+use crate::budget::{Admission, Budget, GateVerdict, Policy, Spend, Standing, Used, admit, assess, judge};
+use crate::domain::Now;
 
 /// What readers see: the newest committed views under the policy in force. Immutable.
 #[derive(Clone, Debug)]
@@ -23,21 +23,32 @@ pub struct Published {
 pub struct Board(ArcSwap<Published>);
 
 impl Published {
-    /// Where every budget stands at `now`, in the policy's order.
-    pub fn standings(&self, now: Timestamp) -> Vec<Standing> {
-        let zone = &self.policy.zone;
-        let bounds = |budget: &Budget| zone.bounds(zone.period_of(budget.period, now));
+    /// Where every budget stands at this instant, in the policy's order.
+    pub fn standings(&self, now: Now) -> Vec<Standing> {
         let budgets = self.policy.budgets.iter();
-        budgets.map(|budget| assess(budget, self.spent(budget, now), Usd::ZERO, bounds(budget), now)).collect()
+        budgets.map(|budget| assess(budget, self.used(budget, now), self.bounds(budget, now), now.time)).collect()
     }
 
-    /// Whether the gate is active at `now`, from the same numbers that `standings` shows.
-    pub fn gate(&self, now: Timestamp) -> GateVerdict {
-        judge(&self.policy, |budget| self.spent(budget, now))
+    /// Whether the gate is active at this instant, from the same numbers that `standings` shows.
+    pub fn gate(&self, now: Now) -> GateVerdict {
+        judge(&self.policy, self.views.manual(now.time), |budget| self.used(budget, now).spent)
     }
 
-    fn spent(&self, budget: &Budget, now: Timestamp) -> Usd {
-        self.views.spent(budget.service.as_ref(), self.policy.zone.period_of(budget.period, now))
+    /// Whether something may be spent at this instant.
+    pub fn admit(&self, spend: Spend<'_>, now: Now) -> Admission {
+        let period_end = |budget: &Budget| self.bounds(budget, now).1;
+        admit(&self.policy, &self.gate(now), spend, |budget| self.used(budget, now), period_end)
+    }
+
+    fn used(&self, budget: &Budget, now: Now) -> Used {
+        let service = budget.service.as_ref();
+        let period = self.policy.zone.period_of(budget.period, now.time);
+        Used { spent: self.views.spent(service, period), reserved: self.views.holds.reserved(service, now.steady) }
+    }
+
+    fn bounds(&self, budget: &Budget, now: Now) -> (Timestamp, Timestamp) {
+        let zone = &self.policy.zone;
+        zone.bounds(zone.period_of(budget.period, now.time))
     }
 }
 

@@ -4,6 +4,7 @@
 //! added up under `other`, so the sum over the series is the sum over the ledger. The ledger keeps each series' row, so the
 //! same names hold after a restart.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -19,6 +20,19 @@ pub struct SeriesLimits {
     pub pairs_max: usize,
     /// Services that have a series whatever the order: those that a budget names.
     pub reserved: Arc<[Name]>,
+}
+
+impl SeriesLimits {
+    /// Whether one of these services has no series reserved.
+    pub fn lacks<'n>(&self, mut services: impl Iterator<Item = &'n Name>) -> bool {
+        services.any(|name| !self.reserved.contains(name))
+    }
+
+    /// Reserves series for these services as well.
+    pub fn reserve<'n>(&mut self, services: impl Iterator<Item = &'n Name>) {
+        let known: BTreeSet<Name> = self.reserved.iter().cloned().chain(services.cloned()).collect();
+        self.reserved = known.into_iter().collect();
+    }
 }
 
 impl Default for SeriesLimits {

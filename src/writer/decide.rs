@@ -6,39 +6,57 @@
 use hashbrown::HashTable;
 
 use super::{Conflict, RecordError, Recorded};
-use crate::domain::{CostEvent, differing_fields};
-use crate::ledger::KeyedEvent;
+use crate::domain::{CostEvent, EventKey, differing_fields};
+use crate::ledger::{KeyedEvent, StoredEvent};
 
 /// The new events of the commit that is being put together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct NewEvents {
+    /// The place of the newest event before them.
+    newest: i64,
     events: Vec<KeyedEvent>,
     /// Where in `events` each key stands, by its hash.
     by_key: HashTable<usize>,
 }
 
+/// An event that is known, and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Known {
+    pub seq: i64,
+    pub event: CostEvent,
+    /// Whether it settled a reservation.
+    pub is_settlement: bool,
+}
+
 impl NewEvents {
-    /// Decides one batch and takes its new events, or none of it.
+    /// None yet; the first will come behind the event at this place.
+    pub fn behind(newest: i64) -> Self {
+        Self { newest, events: Vec::new(), by_key: HashTable::new() }
+    }
+
+    /// Decides one batch and takes its new events, or none of it; each new one is given to `complete` before.
     ///
     /// # Errors
     /// The outer error is the look-up's; the inner one says why the batch is refused.
     pub fn take_batch<E>(
         &mut self,
         batch: impl Iterator<Item = KeyedEvent>,
-        mut recorded: impl FnMut(&KeyedEvent) -> Result<Option<CostEvent>, E>,
+        recorded: impl Fn(&KeyedEvent) -> Result<Option<StoredEvent>, E>,
+        complete: impl Fn(&mut KeyedEvent) -> Result<(), E>,
     ) -> Result<Result<Recorded, RecordError>, E> {
         let before = self.events.len();
         let mut conflicts = Vec::new();
         let mut duplicates = 0;
-        for (index, keyed) in batch.enumerate() {
-            let fields = match self.taken(&keyed) {
-                Some(taken) => Some(differing_fields(&taken.event, &keyed.event)),
-                None => recorded(&keyed)?.map(|known| differing_fields(&known, &keyed.event)),
-            };
-            match fields {
-                None => self.push(keyed),
-                Some(fields) if fields.is_empty() => duplicates += 1,
-                Some(fields) => conflicts.push(Conflict { index, id: keyed.event.key.id, fields }),
+        for (index, mut keyed) in batch.enumerate() {
+            match self.known(&keyed, &recorded)? {
+                None => {
+                    complete(&mut keyed)?;
+                    self.push(keyed);
+                }
+                Some(known) => match differences(&known, &keyed.event) {
+                    fields if fields.is_empty() => duplicates += 1,
+                    fields => conflicts.push(Conflict { index, id: keyed.event.key.id, fields }),
+                },
             }
         }
         let accepted = self.events.len() - before;
@@ -53,21 +71,78 @@ impl NewEvents {
         Ok(Err(RecordError::Conflict(conflicts)))
     }
 
+    /// The event under the same key, new or recorded.
+    ///
+    /// # Errors
+    /// The look-up's.
+    pub fn known<E>(
+        &self,
+        wanted: &KeyedEvent,
+        recorded: impl Fn(&KeyedEvent) -> Result<Option<StoredEvent>, E>,
+    ) -> Result<Option<Known>, E> {
+        if let Some(at) = self.position(wanted.key_hash, &wanted.event.key) {
+            let KeyedEvent { event, reservation, .. } = &self.events[at];
+            return Ok(Some(Known { seq: self.place(at), event: event.clone(), is_settlement: reservation.is_some() }));
+        }
+        let found = recorded(wanted)?;
+        Ok(found.map(|StoredEvent { seq, event, reservation, .. }| Known {
+            seq,
+            event,
+            is_settlement: reservation.is_some(),
+        }))
+    }
+
+    /// Takes an event that is not known.
+    pub fn push(&mut self, keyed: KeyedEvent) {
+        let events = &self.events;
+        self.by_key.insert_unique(keyed.key_hash, events.len(), |at| events[*at].key_hash);
+        self.events.push(keyed);
+    }
+
+    /// Whether one of them has this key, whose hash is given.
+    pub fn contains(&self, key_hash: u64, key: &EventKey) -> bool {
+        self.position(key_hash, key).is_some()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Those behind the first so many, each with its place.
+    pub fn behind_first(&self, count: usize) -> impl Iterator<Item = (i64, &KeyedEvent)> {
+        (count..).map(|at| self.place(at)).zip(&self.events[count..])
+    }
+
     /// The events to record, in order.
     pub fn into_events(self) -> Vec<KeyedEvent> {
         self.events
     }
 
-    fn taken(&self, wanted: &KeyedEvent) -> Option<&KeyedEvent> {
-        let is_same = |at: &usize| self.events[*at].event.key == wanted.event.key;
-        self.by_key.find(wanted.key_hash, is_same).map(|at| &self.events[*at])
+    fn position(&self, key_hash: u64, key: &EventKey) -> Option<usize> {
+        self.by_key.find(key_hash, |at| self.events[*at].event.key == *key).copied()
     }
 
-    fn push(&mut self, keyed: KeyedEvent) {
-        let events = &self.events;
-        self.by_key.insert_unique(keyed.key_hash, events.len(), |at| events[*at].key_hash);
-        self.events.push(keyed);
+    /// Where the event that stands here among the new ones will stand in the ledger.
+    fn place(&self, at: usize) -> i64 {
+        self.newest + at as i64 + 1
     }
+}
+
+/// The fields in which a retry differs. Who the work was for is known from the reservation, so a retry of its settlement need not
+/// say it again.
+fn differences(known: &Known, retry: &CostEvent) -> Vec<&'static str> {
+    let mut fields = differing_fields(&known.event, retry);
+    let is_left_out = |field: &&str| match *field {
+        "worker" => retry.worker.is_none(),
+        "batch_id" => retry.batch_id.is_none(),
+        "lead_id" => retry.lead_id.is_none(),
+        _ => false,
+    };
+    if known.is_settlement {
+        fields.retain(|field| !is_left_out(field));
+    }
+    fields
 }
 
 #[cfg(test)]
@@ -75,25 +150,39 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::domain::{EventKey, Usd};
+    use crate::domain::Usd;
 
     /// All ids share few hashes, so that a hash alone must not decide.
     fn event(id: &str, dollars: i64) -> KeyedEvent {
         let key = EventKey { source: "".into(), id: id.into() };
         let event = CostEvent { key, amount: Usd::from_dollars(dollars), ..CostEvent::example() };
-        KeyedEvent { key_hash: id.len() as u64, day: jiff::civil::date(2026, 11, 22), event }
+        KeyedEvent { key_hash: id.len() as u64, day: jiff::civil::date(2026, 11, 22), event, reservation: None }
     }
 
     fn take(new: &mut NewEvents, batch: Vec<KeyedEvent>) -> Result<Recorded, RecordError> {
-        let ledger =
-            |wanted: &KeyedEvent| Ok::<_, Infallible>((&*wanted.event.key.id == "old").then(|| event("old", 1).event));
-        let Ok(outcome) = new.take_batch(batch.into_iter(), ledger);
+        // On record is one event, which settled a reservation of worker `w`.
+        let recorded = |wanted: &KeyedEvent| {
+            let old = CostEvent { worker: Some("w".into()), ..event("old", 1).event };
+            let stored = StoredEvent { seq: 1, recorded_at: old.time, event: old, reservation: Some(7) };
+            Ok::<_, Infallible>((&*wanted.event.key.id == "old").then_some(stored))
+        };
+        let Ok(outcome) = new.take_batch(batch.into_iter(), recorded, |_| Ok(()));
         outcome
     }
 
     #[test]
+    fn a_retry_of_a_settlement_need_not_say_again_who_the_work_was_for() {
+        let mut new = NewEvents::behind(1);
+        let mut other = event("old", 1);
+        other.event.worker = Some("somebody else".into());
+        assert!(take(&mut new, vec![event("old", 1)]).is_ok());
+        assert!(matches!(take(&mut new, vec![other]), Err(RecordError::Conflict(found)) if found[0].fields == ["worker"]));
+        assert!(take(&mut new, vec![event("old", 2)]).is_err());
+    }
+
+    #[test]
     fn an_id_counts_once_wherever_it_was_seen_first() {
-        let mut new = NewEvents::default();
+        let mut new = NewEvents::behind(1);
         let first = take(&mut new, vec![event("old", 1), event("a", 2), event("a", 2)]).unwrap();
         assert_eq!(first, Recorded { accepted: 1, duplicates: 2 });
         let second = take(&mut new, vec![event("a", 2), event("b", 3)]).unwrap();
@@ -103,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_conflict_refuses_the_whole_batch_and_leaves_no_trace() {
-        let mut new = NewEvents::default();
+        let mut new = NewEvents::behind(1);
         take(&mut new, vec![event("a", 1)]).unwrap();
         let Err(RecordError::Conflict(conflicts)) =
             take(&mut new, vec![event("b", 1), event("a", 9), event("b", 8), event("old", 7)])

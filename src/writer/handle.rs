@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Thread;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::Health;
-use crate::budget::Policy;
-use crate::domain::CostEvent;
+use crate::budget::{Policy, Refusal};
+use crate::domain::{CostEvent, GateOverride, Reservation, ReservationRequest, ReservationStage, Settlement};
+use crate::ledger::DeliveryReport;
 
 /// Messages that may wait for the writer; at the bound the sender is told `Overloaded`. With up to 512 connections, each
 /// waiting for one message, this is reached only when clients hang up and come back faster than the disk commits.
@@ -54,13 +56,73 @@ pub enum RecordError {
 /// What became of a batch.
 pub type Outcome = Result<Recorded, RecordError>;
 
-/// Told what became of a batch, also when nobody waits any more. It runs on the writer's thread, so it must be short.
-pub type Receipt = Box<dyn FnOnce(&Outcome) + Send>;
+/// What may be asked about a reservation.
+#[derive(Clone, Debug)]
+pub enum ReservationCommand {
+    /// Set money aside.
+    Reserve(ReservationRequest),
+    /// Record the real cost and end the hold.
+    Commit {
+        /// The reservation's id.
+        id: Arc<str>,
+        /// What the work cost.
+        settlement: Settlement,
+    },
+    /// End the hold without cost.
+    Release {
+        /// The reservation's id.
+        id: Arc<str>,
+        /// Why, if the worker says so.
+        reason: Option<Box<str>>,
+    },
+    /// Hold it until so long from now, if that is later.
+    Extend {
+        /// The reservation's id.
+        id: Arc<str>,
+        /// 1 to 86,400 seconds from now.
+        ttl_seconds: u32,
+    },
+}
 
-/// Where the answer to a batch goes.
-pub(super) struct Reply {
-    receipt: Receipt,
-    waiting: oneshot::Sender<Outcome>,
+/// What became of a reservation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The reservation as it stands now.
+    pub reservation: Reservation,
+    /// `false`: the same was asked and done before.
+    pub is_new: bool,
+}
+
+/// Why nothing became of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ReservationError {
+    /// There is no reservation under this id, or it ended longer ago than reservations are remembered.
+    #[error("there is no such reservation")]
+    NotFound,
+    /// It may not be spent. Not remembered: the next try is decided anew.
+    #[error("it may not be spent")]
+    Refused(Refusal),
+    /// It is over, and not in the way that was asked for.
+    #[error("the reservation is over")]
+    Finished(ReservationStage),
+    /// The id is known with other content; the names of the fields that differ.
+    #[error("the id is known with other content")]
+    Conflict(Vec<&'static str>),
+    /// The ledger did not take it. Retry the same request under the same id.
+    #[error(transparent)]
+    NotRecorded(#[from] RecordError),
+}
+
+/// What became of a question about a reservation.
+pub type ReservationOutcome = Result<Done, ReservationError>;
+
+/// Told what became of a command, also when nobody waits any more. It runs on the writer's thread, so it must be short.
+pub type Receipt<T = Outcome> = Box<dyn FnOnce(&T) + Send>;
+
+/// Where the answer to a command goes.
+pub(super) struct Reply<T> {
+    receipt: Receipt<T>,
+    waiting: oneshot::Sender<T>,
 }
 
 /// Wakes the writer to look at its queue, after whoever else is ready to record has queued up. A queue that woke the writer by
@@ -71,13 +133,33 @@ pub(super) struct Bell {
     thread: Thread,
 }
 
+/// What an operator wants of the gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GateOrder {
+    /// To be as said until it lapses or another order comes. `since` is when it was received.
+    Manual(GateOverride),
+    /// To follow the budgets again.
+    Auto {
+        /// Why; 1 to 500 bytes.
+        reason: String,
+        /// Who says so; at most 200 bytes, empty when not said.
+        actor: String,
+    },
+}
+
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub(super) enum Command {
     /// Record a batch, all or nothing.
-    Record { events: Vec<CostEvent>, reply: Reply },
+    Record { events: Vec<CostEvent>, reply: Reply<Outcome> },
+    /// Do something with a reservation.
+    Reservation { command: ReservationCommand, reply: Reply<ReservationOutcome> },
+    /// Have the gate follow an operator's word, or the budgets again.
+    SetGate { order: GateOrder, reply: Reply<Result<(), RecordError>> },
     /// Judge by this policy from now on.
     SetPolicy(Arc<Policy>),
+    /// Write down what became of webhooks' messages.
+    SettleDeliveries(Vec<DeliveryReport>),
     /// Look at the clock: periods may have ended, ids may be forgotten.
     Tick,
     /// Finish what is queued and stop.
@@ -121,17 +203,58 @@ impl Bell {
 
 // === impl Reply ===
 
-impl Reply {
-    pub fn send(self, outcome: Outcome) {
+impl<T> Reply<T> {
+    fn new(receipt: Receipt<T>) -> (Self, oneshot::Receiver<T>) {
+        let (waiting, answer) = oneshot::channel();
+        (Self { receipt, waiting }, answer)
+    }
+
+    pub fn send(self, outcome: T) {
         (self.receipt)(&outcome);
         // Nobody waits where the client hung up.
         let _ = self.waiting.send(outcome);
     }
 }
 
-impl std::fmt::Debug for Reply {
+impl<T> std::fmt::Debug for Reply<T> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Reply")
+    }
+}
+
+// === impl Command ===
+
+impl Command {
+    /// Events that it may add to the ledger.
+    pub fn events_len(&self) -> usize {
+        match self {
+            Self::Record { events, .. } => events.len(),
+            Self::Reservation { command: ReservationCommand::Commit { .. }, .. } => 1,
+            Self::Reservation { .. } | Self::SetGate { .. } | Self::SetPolicy(_) => 0,
+            Self::SettleDeliveries(_) | Self::Tick | Self::Stop => 0,
+        }
+    }
+
+    /// When the events that it may add happened.
+    pub fn event_times(&self) -> impl Iterator<Item = Timestamp> {
+        let (events, settlement) = match self {
+            Self::Record { events, .. } => (events.as_slice(), None),
+            Self::Reservation { command: ReservationCommand::Commit { settlement, .. }, .. } => {
+                ([].as_slice(), Some(settlement))
+            }
+            _ => ([].as_slice(), None),
+        };
+        events.iter().map(|event| event.time).chain(settlement.map(|settlement| settlement.time))
+    }
+
+    /// Tells whoever waits that it was not done.
+    pub fn refuse(self, why: RecordError) {
+        match self {
+            Self::Record { reply, .. } => reply.send(Err(why)),
+            Self::Reservation { reply, .. } => reply.send(Err(why.into())),
+            Self::SetGate { reply, .. } => reply.send(Err(why)),
+            Self::SetPolicy(_) | Self::SettleDeliveries(_) | Self::Tick | Self::Stop => {}
+        }
     }
 }
 
@@ -149,32 +272,60 @@ impl Writer {
     /// # Errors
     /// The answer's: see [`RecordError`]; in each case nothing of the batch was acknowledged.
     pub fn record(&self, events: Vec<CostEvent>, receipt: Receipt) -> impl Future<Output = Outcome> + Send + use<> {
-        let (waiting, answer) = oneshot::channel();
-        let reply = Reply { receipt, waiting };
-        self.queue(events, reply);
+        let (reply, answer) = Reply::new(receipt);
+        self.queue(Command::Record { events, reply });
         async move {
             // The writer answers every command it takes; a dropped sender means it stopped with this one still queued.
             answer.await.unwrap_or(Err(RecordError::Unavailable))
         }
     }
 
-    fn queue(&self, events: Vec<CostEvent>, reply: Reply) {
+    /// Does something with a reservation; `receipt` is told what became of it. When the answer is `Ok`, it is synced to disk and
+    /// visible to every read that starts from now on. Dropping the answer gives up the wait, never the work.
+    ///
+    /// # Errors
+    /// The answer's: see [`ReservationError`].
+    pub fn reservation(
+        &self,
+        command: ReservationCommand,
+        receipt: Receipt<ReservationOutcome>,
+    ) -> impl Future<Output = ReservationOutcome> + Send + use<> {
+        let (reply, answer) = Reply::new(receipt);
+        self.queue(Command::Reservation { command, reply });
+        async move { answer.await.unwrap_or(Err(RecordError::Unavailable.into())) }
+    }
+
+    /// Has the gate follow an operator's word, or the budgets again. When the answer is `Ok`, the change is synced to disk and
+    /// published.
+    ///
+    /// # Errors
+    /// The answer's: the ledger did not take it.
+    pub fn set_gate(&self, order: GateOrder) -> impl Future<Output = Result<(), RecordError>> + Send + use<> {
+        let (reply, answer) = Reply::new(Box::new(|_| {}));
+        self.queue(Command::SetGate { order, reply });
+        async move { answer.await.unwrap_or(Err(RecordError::Unavailable)) }
+    }
+
+    fn queue(&self, command: Command) {
         if self.health.problem().is_some() {
-            return reply.send(Err(RecordError::Unavailable));
+            return command.refuse(RecordError::Unavailable);
         }
-        let count = events.len();
+        let count = command.events_len();
         self.queued_events.fetch_add(count, Ordering::Relaxed);
-        let Err(refused) = self.commands.try_send(Command::Record { events, reply }) else {
+        let Err(refused) = self.commands.try_send(command) else {
             return self.bell.ask();
         };
         self.queued_events.fetch_sub(count, Ordering::Relaxed);
-        let (refused, why) = match refused {
-            mpsc::error::TrySendError::Full(refused) => (refused, RecordError::Overloaded),
-            mpsc::error::TrySendError::Closed(refused) => (refused, RecordError::ShuttingDown),
-        };
-        if let Command::Record { reply, .. } = refused {
-            reply.send(Err(why));
+        match refused {
+            mpsc::error::TrySendError::Full(refused) => refused.refuse(RecordError::Overloaded),
+            mpsc::error::TrySendError::Closed(refused) => refused.refuse(RecordError::ShuttingDown),
         }
+    }
+
+    /// Has the next commit write down what became of webhooks' messages. Nobody is told whether it did: look in the ledger, and
+    /// report again what is not there.
+    pub fn settle_deliveries(&self, reports: Vec<DeliveryReport>) {
+        self.queue(Command::SettleDeliveries(reports));
     }
 
     /// Has budgets and gate judged by another policy from now on. Its zone must be the one the writer was started with: days are

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Histogram, Meter};
+use opentelemetry::metrics::{Counter, Histogram, Meter};
 
 use super::Health;
+use super::tally::Tally;
 use crate::domain::{CostEvent, Pair};
 use crate::views::Series;
 
@@ -29,6 +30,7 @@ pub(super) struct Instruments {
     commit_events: Histogram<u64>,
     call_seconds: Histogram<f64>,
     call_pairs: HashSet<Pair>,
+    reservations: Counter<u64>,
     size_bytes: Arc<AtomicU64>,
 }
 
@@ -53,7 +55,7 @@ impl Instruments {
             .with_description("1 while cost can be recorded, else 0.")
             .with_callback(move |observer| observer.observe(u64::from(health.problem().is_none()), &[]))
             .build();
-        Self {
+        let instruments = Self {
             commit_seconds: meter
                 .f64_histogram("lead_factory_ledger_commit_duration")
                 .with_unit("s")
@@ -72,7 +74,20 @@ impl Instruments {
                 .with_boundaries(CALL_SECONDS_BUCKETS.to_vec())
                 .build(),
             call_pairs: HashSet::new(),
+            reservations: meter
+                .u64_counter("lead_factory_reservations")
+                .with_description("Reservations of this process, by what became of them.")
+                .build(),
             size_bytes,
+        };
+        // An increase can only be seen from a series that is there.
+        instruments.count_reservations(Tally::default());
+        instruments
+    }
+
+    pub fn count_reservations(&self, tally: Tally) {
+        for (result, count) in tally.by_result() {
+            self.reservations.add(count, &[KeyValue::new("result", result)]);
         }
     }
 

@@ -5,25 +5,27 @@ use jiff::civil::Date;
 
 use super::Settings;
 use super::unsaved::{Unsaved, make_resident};
-use crate::domain::{BudgetZone, Month};
-use crate::ledger::{Commit, Ledger, LedgerError};
-use crate::views::{RESIDENT_PAIRS_MAX, Views};
+use crate::domain::{BudgetZone, Month, Now};
+use crate::ledger::{Commit, Ledger, LedgerError, StoredReservation};
+use crate::views::{Hold, Holds, RESIDENT_PAIRS_MAX, Views};
 
-/// Builds the views from the ledger's sums, and brings these up to date if the last process was killed before it did. Reads no
-/// closed events.
+/// Builds the views from the ledger's sums and open reservations, and brings these up to date if the last process was killed before it did. Reads no
+/// closed events. Holds that were in memory `before` keep their time by the steady clock.
 pub(super) fn load_views(
     ledger: &mut Ledger,
     settings: &Settings,
     zone: &BudgetZone,
-    now: Timestamp,
+    now: Now,
+    before: Option<&Holds>,
 ) -> Result<Views, LedgerError> {
-    let floor = resident_floor(settings, zone, now);
-    let today = zone.day_of(now);
+    let floor = resident_floor(settings, zone, now.time);
+    let today = zone.day_of(now.time);
     let mut views = Views::new(settings.series.clone(), floor);
     let summary = ledger.summary()?;
     summary.series.into_iter().for_each(|(label, sums)| views.series.load(label, sums));
     summary.usage.into_iter().for_each(|(key, count)| views.usage.load(key, count));
     views.gate = summary.gate;
+    views.gate_override = summary.gate_override;
     views.gate_activations = summary.gate_activations;
     views.events = summary.events;
     views.last_recorded_at = summary.last_recorded_at;
@@ -43,8 +45,22 @@ pub(super) fn load_views(
             }
         }
     }
-    roll_up_tail(ledger, &mut views, zone, now)?;
+    views.holds = load_holds(ledger, now, before)?;
+    roll_up_tail(ledger, &mut views, zone, now.time)?;
     Ok(views)
+}
+
+fn load_holds(ledger: &Ledger, now: Now, before: Option<&Holds>) -> Result<Holds, LedgerError> {
+    let (held, expired) = ledger.open_reservations()?;
+    let mut holds = Holds::with_expired(expired);
+    for StoredReservation { seq, reservation, .. } in held {
+        let known = before.and_then(|before| before.find(&reservation.request.id));
+        match known.filter(|known| known.seq == seq && known.reservation() == reservation) {
+            Some(known) => holds.put(Hold::clone(known)),
+            None => holds.put(Hold::resumed(seq, &reservation, now)),
+        }
+    }
+    Ok(holds)
 }
 
 fn roll_up_tail(ledger: &mut Ledger, views: &mut Views, zone: &BudgetZone, now: Timestamp) -> Result<(), LedgerError> {
@@ -55,8 +71,8 @@ fn roll_up_tail(ledger: &mut Ledger, views: &mut Views, zone: &BudgetZone, now: 
     }
     let mut unsaved = Unsaved::since(views.clone());
     unsaved.add(views.record(tail.iter().map(|stored| (&stored.event, zone.day_of(stored.event.time))), newest.recorded_at));
-    let rollup = Some(unsaved.rollup(views, None));
-    ledger.commit(&Commit { events: Vec::new(), rollup }, now)
+    let rollup = Some(unsaved.rollup(views, Vec::new(), None));
+    ledger.commit(&Commit { rollup, ..Commit::default() }, now)
 }
 
 /// The first day that stays in memory: the month's beginning, of the oldest day in which an event may still count.

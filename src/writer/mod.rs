@@ -6,13 +6,20 @@
 //! *Limits.* [`QUEUE_MESSAGES_MAX`] waiting messages; the bodies behind them are bounded by the HTTP surface.
 
 mod decide;
+mod draft;
+mod gate;
 mod handle;
 mod health;
 mod instruments;
 mod load;
+mod notices;
+mod recover;
+mod reserve;
 mod run;
 mod settings;
+mod shared;
 mod spans;
+mod tally;
 mod unsaved;
 
 use std::sync::Arc;
@@ -27,7 +34,10 @@ use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
 use crate::views::{Board, Published};
 
-pub use handle::{Conflict, Outcome, QUEUE_MESSAGES_MAX, Receipt, RecordError, Recorded, Writer};
+pub use handle::{
+    Conflict, Done, GateOrder, Outcome, QUEUE_MESSAGES_MAX, Receipt, RecordError, Recorded, ReservationCommand,
+    ReservationError, ReservationOutcome, Writer,
+};
 pub use health::Health;
 pub use run::Ended;
 pub use settings::Settings;
@@ -57,7 +67,8 @@ pub fn start(
     clock: Clock,
     meter: &Meter,
 ) -> Result<Started, StartError> {
-    let views = load::load_views(&mut ledger, &settings, &policy.zone, clock.now()).map_err(StartError::Ledger)?;
+    let views = load::load_views(&mut ledger, &settings, &policy.zone, clock.instant(), None).map_err(StartError::Ledger)?;
+    let notices = notices::Notices::new(Arc::clone(&settings.receivers), views.gate.as_ref());
     let board = Arc::new(Board::new(Published { views, policy }));
     let (sender, commands) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let (queued_events, health) = (Arc::new(AtomicUsize::new(0)), Health::default());
@@ -73,6 +84,8 @@ pub fn start(
         queued_events: shared_count,
         health: shared_health,
         instruments,
+        notices,
+        shared: shared::Shared::default(),
     };
     let (tell_ended, ended) = oneshot::channel();
     let thread = std::thread::Builder::new()
@@ -111,5 +124,7 @@ async fn tick(commands: mpsc::WeakSender<handle::Command>, bell: handle::Bell) {
     }
 }
 
+#[cfg(test)]
+mod reservation_tests;
 #[cfg(test)]
 mod tests;

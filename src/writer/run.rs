@@ -7,32 +7,40 @@
 //!
 //! *Limits.* [`COMMIT_EVENTS_MAX`] events in a commit, beyond the batch that crosses it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use super::decide::NewEvents;
+use super::draft::{Draft, Finished};
 use super::handle::{Command, Reply};
 use super::instruments::Instruments;
-use super::load::{load_views, resident_floor};
-use super::unsaved::{Unsaved, make_resident};
-use super::{Health, RecordError, Recorded, Settings, spans};
+use super::load::resident_floor;
+use super::notices::Notices;
+use super::shared::Shared;
+use super::tally::Tally;
+use super::unsaved::Unsaved;
+use super::{Health, Outcome, RecordError, ReservationCommand, ReservationOutcome, Settings, spans};
 use crate::budget::Policy;
 use crate::clock::Clock;
-use crate::domain::{CostEvent, GateChange, GateMode};
+use crate::domain::Now;
 use crate::error_chain::ErrorChain;
-use crate::ledger::{Commit, KeyedEvent, Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError};
 use crate::views::{Board, Published};
 
 /// Events from which a commit takes no further batch. Two full requests: a commit of that size takes some tens of
 /// milliseconds, which everybody behind it waits.
 const COMMIT_EVENTS_MAX: usize = 20_000;
+/// How long reservations are listed after they have ended (contract, section 5).
+const RESERVATIONS_KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
+/// Between two looks at what has lapsed.
+const LAPSE_PAUSE: Duration = Duration::from_millis(20);
 /// Pause between attempts to find the ledger writable again.
-const RECOVERY_PAUSE: Duration = Duration::from_millis(250);
+pub(super) const RECOVERY_PAUSE: Duration = Duration::from_millis(250);
 
 /// How the writer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +54,20 @@ pub enum Ended {
 /// What is worked off together.
 #[derive(Default)]
 struct Group {
-    batches: Vec<(Vec<CostEvent>, Reply)>,
+    /// Those that somebody waits for, in the order in which they queued.
+    commands: Vec<Command>,
+    /// What to judge by from now on.
+    policy: Option<Arc<Policy>>,
     /// Whether it was time to look at the clock.
     ticked: bool,
 }
 
 /// What is to be answered once the commit is through.
-type Waiting = Vec<(Reply, Result<Recorded, RecordError>)>;
+enum Answer {
+    Batch(Reply<Outcome>, Outcome),
+    Reservation(Reply<ReservationOutcome>, ReservationOutcome),
+    Gate(Reply<Result<(), RecordError>>),
+}
 
 pub(super) struct Loop {
     pub ledger: Ledger,
@@ -65,12 +80,8 @@ pub(super) struct Loop {
     pub queued_events: Arc<AtomicUsize>,
     pub health: Health,
     pub instruments: Instruments,
-}
-
-/// Why a group was not committed.
-struct Failed {
-    error: LedgerError,
-    waiting: Vec<Reply>,
+    pub notices: Notices,
+    pub shared: Shared,
 }
 
 impl Loop {
@@ -79,12 +90,9 @@ impl Loop {
         self.instruments.set_size(self.ledger.size_bytes());
         while let Some(command) = self.next_command() {
             let group = self.gather(command);
-            let Err(failed) = self.handle(group) else { continue };
-            tracing::error!(error = %ErrorChain(&failed.error), "the ledger could not record");
-            for reply in failed.waiting {
-                reply.send(Err(RecordError::Unavailable));
-            }
-            if let Some(ended) = self.recover(failed.error) {
+            let Err(error) = self.handle(group) else { continue };
+            tracing::error!(error = %ErrorChain(&error), "the ledger could not record");
+            if let Some(ended) = self.recover(error) {
                 return ended;
             }
         }
@@ -98,9 +106,25 @@ impl Loop {
                 Ok(command) => return Some(command),
                 Err(mpsc::error::TryRecvError::Disconnected) => return None,
                 // Whoever queues something asks for a ring afterwards.
-                Err(mpsc::error::TryRecvError::Empty) => std::thread::park(),
+                Err(mpsc::error::TryRecvError::Empty) => self.wait(),
             }
         }
+    }
+
+    /// Sleeps until somebody rings or the next hold lapses.
+    fn wait(&self) {
+        let published = self.board.read();
+        let Some(deadline) = published.views.holds.next_deadline() else { return std::thread::park() };
+        let now = self.clock.instant().steady;
+        if now < deadline {
+            return std::thread::park_timeout(deadline.since(now).max(LAPSE_PAUSE));
+        }
+        // Readers see by themselves what has lapsed, but looking for it takes time with how much there is. The ledger is told
+        // with the next tick.
+        let mut next = Published::clone(&published);
+        let lapsed = next.views.holds.lapse(now);
+        self.instruments.count_reservations(Tally::lapsed(lapsed));
+        self.board.publish(next);
     }
 
     /// The command that came, and whatever else queued meanwhile.
@@ -109,15 +133,14 @@ impl Loop {
         let mut events_len = 0;
         let mut next = Some(first);
         while let Some(command) = next {
+            events_len += command.events_len();
             match command {
-                Command::Record { events, reply } => {
-                    events_len += events.len();
-                    group.batches.push((events, reply));
-                }
-                Command::SetPolicy(policy) => self.set_policy(policy),
+                Command::SetPolicy(policy) => group.policy = Some(policy),
+                Command::SettleDeliveries(reports) => self.notices.settle(reports),
                 Command::Tick => group.ticked = true,
                 // What queued before the close is still handed out.
                 Command::Stop => self.commands.close(),
+                waited_for => group.commands.push(waited_for),
             }
             next = if events_len < COMMIT_EVENTS_MAX { self.commands.try_recv().ok() } else { None };
         }
@@ -125,130 +148,128 @@ impl Loop {
         group
     }
 
+    /// Decides a group, commits and publishes what it changes, and answers everybody in it: with what was decided, or, after an
+    /// error, that it is not known.
+    fn handle(&mut self, group: Group) -> Result<(), LedgerError> {
+        let Group { commands, policy, ticked } = group;
+        let events_len = || commands.iter().map(Command::events_len).sum();
+        let span = spans::group(commands.len(), events_len);
+        let _entered = span.enter();
+        let now = self.clock.instant();
+        let mut commands = commands.into_iter();
+        let mut answers = Vec::with_capacity(commands.len());
+        let done = self.prepare(policy, commands.as_slice(), now).and_then(|wants_rollup| {
+            let days = self.old_days(commands.as_slice());
+            let mut draft = Draft::begin(&self.ledger, self.published(), self.unsaved.take(), days, now)?;
+            for mut command in commands.by_ref() {
+                if let Command::Reservation { command: ReservationCommand::Reserve(request), .. } = &mut command {
+                    self.shared.take(request);
+                }
+                decide(&mut draft, command, &mut answers, self.settings.holds_max)?;
+            }
+            let finished = draft.finish(ticked || wants_rollup);
+            self.commit(finished, now)
+        });
+        match done {
+            Ok(()) => {
+                answers.into_iter().for_each(Answer::send);
+                self.housekeep(now, ticked)
+            }
+            Err(error) => {
+                answers.into_iter().for_each(Answer::refuse);
+                commands.for_each(|command| command.refuse(RecordError::Unavailable));
+                Err(error)
+            }
+        }
+    }
+
+    /// Brings memory and file to where commands can be decided. Says whether the sums are to be written with this commit.
+    fn prepare(&mut self, policy: Option<Arc<Policy>>, commands: &[Command], now: Now) -> Result<bool, LedgerError> {
+        let published = self.board.read();
+        let names_services = policy.as_ref().is_some_and(|policy| self.settings.series.lacks(policy.services()));
+        let clock_stepped_back = published.policy.zone.day_of(now.time) < published.views.resident_from();
+        let is_late = self.old_days(commands).iter().any(|day| !published.views.is_resident(*day));
+        if clock_stepped_back || is_late || names_services {
+            // Sums are about to be read back from the file.
+            self.roll_up(now)?;
+        }
+        if let Some(policy) = policy {
+            self.settings.series.reserve(policy.services());
+            self.set_policy(policy);
+        }
+        if clock_stepped_back || names_services {
+            // The clock was ahead, and what the current periods need was let go; or a budget names a service whose cost was added
+            // up with others'.
+            self.reload_views()?;
+        }
+        Ok(is_late)
+    }
+
+    /// The days before those in memory in which commands may add events. Next to never are there any.
+    fn old_days(&self, commands: &[Command]) -> BTreeSet<Date> {
+        let published = self.board.read();
+        let (zone, resident_from) = (&published.policy.zone, published.views.resident_from());
+        let times = || commands.iter().flat_map(Command::event_times);
+        match times().min() {
+            Some(earliest) if zone.day_of(earliest) < resident_from => times().map(|time| zone.day_of(time)).collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+
     /// Readers judge by it at once; what it means for the gate's history follows with the next commit.
-    fn set_policy(&self, policy: Arc<Policy>) {
+    pub(super) fn set_policy(&self, policy: Arc<Policy>) {
         let views = self.board.read().views.clone();
         self.board.publish(Published { views, policy });
     }
 
-    /// Decides a group, commits and publishes what it changes, and answers everybody in it.
-    fn handle(&mut self, group: Group) -> Result<(), Failed> {
-        let span = spans::group(group.batches.len(), || group.batches.iter().map(|(events, _)| events.len()).sum());
-        let _entered = span.enter();
-        let now = self.clock.now();
-        let mut new = NewEvents::default();
-        let mut waiting: Waiting = Vec::new();
-        let mut failure = None;
-        let mut undecided = Vec::new();
-        for (batch, reply) in group.batches {
-            if failure.is_some() {
-                undecided.push(reply);
-                continue;
-            }
-            let ledger = &self.ledger;
-            let batch = batch.into_iter().map(|event| ledger.keyed(event));
-            match new.take_batch(batch, |keyed| Ok(ledger.find(keyed)?.map(|stored| stored.event))) {
-                // A refusal waits as well: it may rest on a batch of this group, which is not on the disk yet.
-                Ok(decided) => waiting.push((reply, decided)),
-                Err(error) => {
-                    failure = Some(error);
-                    undecided.push(reply);
-                }
-            }
-        }
-        let done = match failure {
-            Some(error) => Err(error),
-            None => self.record(new.into_events(), now, group.ticked),
-        };
-        match done {
-            Ok(()) => {
-                for (reply, decided) in waiting {
-                    reply.send(decided);
-                }
-                self.housekeep(now, group.ticked).map_err(|error| Failed { error, waiting: Vec::new() })
-            }
-            Err(error) => {
-                undecided.extend(waiting.into_iter().map(|(reply, _)| reply));
-                Err(Failed { error, waiting: undecided })
-            }
-        }
+    pub(super) fn published(&self) -> Published {
+        Published::clone(&self.board.read())
     }
 
-    /// Commits new events and what follows from them and from the clock, then publishes.
-    fn record(&mut self, events: Vec<KeyedEvent>, now: Timestamp, ticked: bool) -> Result<(), LedgerError> {
-        let views = &self.board.read().views;
-        let clock_stepped_back = self.zone_day(now) < views.resident_from();
-        let is_late = events.iter().any(|keyed| !views.is_resident(keyed.day));
-        if clock_stepped_back || is_late {
-            // Sums are about to be read back from the file.
-            self.commit(Vec::new(), now, true)?;
-        }
-        if clock_stepped_back {
-            // It was ahead: what the current periods need was let go.
-            self.reload_views()?;
-        }
-        self.commit(events, now, ticked || is_late)
+    /// Brings the file's sums up to date.
+    pub(super) fn roll_up(&mut self, now: Now) -> Result<(), LedgerError> {
+        let draft = Draft::begin(&self.ledger, self.published(), self.unsaved.take(), [], now)?;
+        let finished = draft.finish(true);
+        self.commit(finished, now)
     }
 
-    /// Commits events, and the sums as well if they are asked for or may not wait.
-    fn commit(&mut self, events: Vec<KeyedEvent>, now: Timestamp, wants_rollup: bool) -> Result<(), LedgerError> {
-        let published = self.board.read();
-        let mut before = published.views.clone();
-        let zone = published.policy.zone.clone();
-        for keyed in &events {
-            make_resident(&mut before, &self.ledger, keyed.day)?;
-        }
-        let mut unsaved = self.unsaved.take().unwrap_or_else(|| Unsaved::since(before.clone()));
-        let mut next = Published { views: before, policy: Arc::clone(&published.policy) };
-        unsaved.add(next.views.record(events.iter().map(|keyed| (&keyed.event, keyed.day)), now));
-        let change = gate_change(&next, now);
-        if let Some(change) = &change {
-            next.views.change_gate(change.clone());
-        }
-        let must_roll_up = change.is_some() || !self.ledger.may_defer_rollup(events.len());
-        let rolls_up = must_roll_up || (wants_rollup && !unsaved.is_empty());
-        let may_retire = rolls_up || unsaved.is_empty();
-        let rollup = if rolls_up {
-            Some(unsaved.rollup(&next.views, change.clone()))
-        } else {
-            self.unsaved = Some(unsaved).filter(|unsaved| !unsaved.is_empty());
-            None
-        };
-        if may_retire {
+    /// Writes what was decided, and publishes it.
+    fn commit(&mut self, finished: Finished, now: Now) -> Result<(), LedgerError> {
+        let Finished { mut commit, mut next, unsaved, tally } = finished;
+        commit.outbox = self.notices.changes(&next, now, || self.ledger.outbox_room())?;
+        if unsaved.is_none() {
             // Only what the file's sums hold may be let go, so never before they are worked out.
-            next.views.retire(resident_floor(&self.settings, &zone, now), zone.day_of(now));
+            let zone = &next.policy.zone;
+            let (floor, today) = (resident_floor(&self.settings, zone, now.time), zone.day_of(now.time));
+            next.views.retire(floor, today);
         }
-        let commit = Commit { events, rollup };
-        if commit.events.is_empty() && commit.rollup.is_none() {
-            self.board.publish(next);
-            return Ok(());
+        self.unsaved = unsaved;
+        if !commit.is_empty() {
+            let start = Instant::now();
+            let span = spans::commit(&commit);
+            span.in_scope(|| self.ledger.commit(&commit, now.time)).inspect_err(|_| spans::failed(&span))?;
+            self.notices.told(&commit.outbox);
+            self.instruments.committed(start.elapsed(), commit.events.len());
+            for keyed in &commit.events {
+                self.instruments.called(&keyed.event, &next.views.series);
+            }
+            for line in commit.rollup.iter().flat_map(|rollup| &rollup.gate) {
+                tracing::warn!(active = line.active, reason = %line.reason, "the scaling gate changed");
+            }
         }
-        let start = Instant::now();
-        let span = spans::commit(&commit);
-        span.in_scope(|| self.ledger.commit(&commit, now)).inspect_err(|_| spans::failed(&span))?;
-        self.instruments.committed(start.elapsed(), commit.events.len());
-        for keyed in &commit.events {
-            self.instruments.called(&keyed.event, &next.views.series);
-        }
-        if let Some(change) = change {
-            tracing::warn!(active = change.active, reason = %change.reason, "the scaling gate changed");
-        }
+        self.instruments.count_reservations(tally);
         self.board.publish(next);
         Ok(())
     }
 
-    fn zone_day(&self, now: Timestamp) -> Date {
-        self.board.read().policy.zone.day_of(now)
-    }
-
     /// What may be done after the answers are out; on a tick, also what need not be done each time.
-    fn housekeep(&mut self, now: Timestamp, ticked: bool) -> Result<(), LedgerError> {
+    fn housekeep(&mut self, now: Now, ticked: bool) -> Result<(), LedgerError> {
         let checkpoint_is_due = self.ledger.checkpoint_is_due();
         if checkpoint_is_due {
-            self.commit(Vec::new(), now, true)?;
+            self.roll_up(now)?;
         }
         let checkpointed = if checkpoint_is_due { self.ledger.checkpoint() } else { Ok(()) };
-        let tidied = checkpointed.and_then(|()| if ticked { self.tidy_file(now) } else { Ok(()) });
+        let tidied = checkpointed.and_then(|()| if ticked { self.tidy_file(now.time) } else { Ok(()) });
         match tidied {
             // Somebody else's lock or a full disk keeps the WAL and old ids for longer, and nothing else.
             Err(error @ (LedgerError::Busy(_) | LedgerError::Full(_))) => {
@@ -263,100 +284,67 @@ impl Loop {
         self.instruments.set_size(self.ledger.size_bytes());
         let horizon = now.checked_sub(self.settings.remember()).unwrap_or(Timestamp::MIN);
         self.ledger.forget_ids(horizon)?;
+        let forgotten = self.ledger.forget_reservations(now.checked_sub(RESERVATIONS_KEPT).unwrap_or(Timestamp::MIN))?;
+        if forgotten > 0 {
+            let mut next = self.published();
+            next.views.holds.count_expired(0, forgotten);
+            self.board.publish(next);
+        }
+        self.ledger.tidy_outbox(&self.settings.receivers, now)?;
         if let Some(keep) = self.settings.retention {
             self.ledger.prune(keep, now)?;
         }
         Ok(())
     }
-
-    /// Waits until the ledger can be written and read again. Answers how the writer has ended, if it has.
-    fn recover(&mut self, cause: LedgerError) -> Option<Ended> {
-        let mut error = cause;
-        loop {
-            if matches!(error, LedgerError::SyncFailed(_)) {
-                return Some(self.give_up());
-            }
-            self.health.set_problem(error.outward());
-            std::thread::sleep(RECOVERY_PAUSE);
-            if self.refuse_queued() {
-                // Nothing that was answered is missing from the file, so this is a clean end as well.
-                return Some(Ended::Cleanly);
-            }
-            match self.reopen() {
-                Ok(()) => {
-                    tracing::info!("the ledger records again");
-                    self.health.clear();
-                    return None;
-                }
-                Err(next) => error = next,
-            }
-            tracing::debug!(error = %ErrorChain(&error), "the ledger still cannot record");
-        }
-    }
-
-    /// Tells everybody who waits to send again later. Answers whether it is time to stop.
-    fn refuse_queued(&mut self) -> bool {
-        loop {
-            match self.commands.try_recv() {
-                Ok(Command::Record { events, reply }) => {
-                    self.queued_events.fetch_sub(events.len(), Ordering::Relaxed);
-                    reply.send(Err(RecordError::Unavailable));
-                }
-                Ok(Command::SetPolicy(policy)) => self.set_policy(policy),
-                Ok(Command::Tick) => {}
-                Ok(Command::Stop) => self.commands.close(),
-                Err(mpsc::error::TryRecvError::Empty) => return false,
-                Err(mpsc::error::TryRecvError::Disconnected) => return true,
-            }
-        }
-    }
-
-    /// Proves that commits work, then takes the start-up path on the open file.
-    fn reopen(&mut self) -> Result<(), LedgerError> {
-        self.ledger.probe()?;
-        self.ledger.reload()?;
-        self.reload_views()
-    }
-
-    fn reload_views(&mut self) -> Result<(), LedgerError> {
-        let policy = Arc::clone(&self.board.read().policy);
-        let views = load_views(&mut self.ledger, &self.settings, &policy.zone, self.clock.now())?;
-        self.unsaved = None;
-        self.board.publish(Published { views, policy });
-        Ok(())
-    }
-
-    fn close(mut self) -> Ended {
-        let now = self.clock.now();
-        match self.commit(Vec::new(), now, true).and_then(|()| self.ledger.checkpoint_all()) {
-            Err(LedgerError::SyncFailed(_)) => Ended::SyncFailed,
-            // The WAL is synced; it is read at the next start.
-            Err(error) => {
-                tracing::warn!(error = %ErrorChain(&error), "the write-ahead log stays for the next start");
-                Ended::Cleanly
-            }
-            Ok(()) => Ended::Cleanly,
-        }
-    }
-
-    /// Ends without touching the file again.
-    fn give_up(&mut self) -> Ended {
-        self.health.set_problem("the disk failed to sync; the agent has to be restarted");
-        self.commands.close();
-        self.refuse_queued();
-        Ended::SyncFailed
-    }
 }
 
-/// The line to write in the gate's history, if what the rule says now is not what its newest line says.
-fn gate_change(next: &Published, now: Timestamp) -> Option<GateChange> {
-    let verdict = next.gate(now);
-    let (active, mode) = next.views.gate.as_ref().map_or((false, GateMode::Auto), |gate| (gate.active, gate.mode));
-    (verdict.active != active || verdict.mode != mode).then(|| GateChange {
-        timestamp: now,
-        active: verdict.active,
-        reason: verdict.reason,
-        mode: verdict.mode,
-        actor: String::new(),
-    })
+/// Decides one command. After an error nobody waits for it any more.
+fn decide(draft: &mut Draft<'_>, command: Command, answers: &mut Vec<Answer>, holds_max: usize) -> Result<(), LedgerError> {
+    match command {
+        Command::Record { events, reply } => {
+            let ledger = draft.ledger;
+            let batch = events.into_iter().map(|event| ledger.keyed(event)).collect();
+            match draft.record(batch) {
+                // A refusal waits as well: it may rest on a batch of this group, which is not on the disk yet.
+                Ok(outcome) => answers.push(Answer::Batch(reply, outcome)),
+                Err(error) => {
+                    reply.send(Err(RecordError::Unavailable));
+                    return Err(error);
+                }
+            }
+        }
+        Command::Reservation { command, reply } => match draft.reservation(command, holds_max) {
+            Ok(outcome) => answers.push(Answer::Reservation(reply, outcome)),
+            Err(error) => {
+                reply.send(Err(RecordError::Unavailable.into()));
+                return Err(error);
+            }
+        },
+        Command::SetGate { order, reply } => {
+            draft.order_gate(order);
+            answers.push(Answer::Gate(reply));
+        }
+        // Nobody waits for these; they were taken out of the group.
+        Command::SetPolicy(_) | Command::SettleDeliveries(_) | Command::Tick | Command::Stop => {}
+    }
+    Ok(())
+}
+
+impl Answer {
+    fn send(self) {
+        match self {
+            Self::Batch(reply, outcome) => reply.send(outcome),
+            Self::Reservation(reply, outcome) => reply.send(outcome),
+            Self::Gate(reply) => reply.send(Ok(())),
+        }
+    }
+
+    /// It is not known whether the disk has what was decided.
+    fn refuse(self) {
+        match self {
+            Self::Batch(reply, _) => reply.send(Err(RecordError::Unavailable)),
+            Self::Reservation(reply, _) => reply.send(Err(RecordError::Unavailable.into())),
+            Self::Gate(reply) => reply.send(Err(RecordError::Unavailable)),
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! What the writer may be told.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
 use crate::views::SeriesLimits;
@@ -13,8 +15,12 @@ pub struct Settings {
     pub age_max: SignedDuration,
     /// How far ahead an event's time may be.
     pub ahead_max: SignedDuration,
+    /// Reservations that may be held at once.
+    pub holds_max: usize,
     /// How long raw events are kept; `None` for ever.
     pub retention: Option<SignedDuration>,
+    /// Who is told of budgets and the gate, by their names in the outbox.
+    pub receivers: Arc<[Arc<str>]>,
 }
 
 impl Settings {

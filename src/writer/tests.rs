@@ -25,7 +25,9 @@ fn start_at(path: &Path, clock: &Clock) -> Started {
         series: SeriesLimits::default(),
         age_max: SignedDuration::from_hours(35 * 24),
         ahead_max: SignedDuration::from_mins(5),
+        holds_max: 1_000,
         retention: None,
+        receivers: Arc::default(),
     };
     let meter = opentelemetry_sdk::metrics::SdkMeterProvider::default().meter("test");
     start(ledger, policy, settings, clock.clone(), &meter).unwrap()
@@ -50,7 +52,7 @@ fn charge(id: &str, dollars: i64, time: Timestamp) -> CostEvent {
 
 fn spent(board: &Board, clock: &Clock) -> [Usd; 2] {
     let published = board.read();
-    let standings = published.standings(clock.now());
+    let standings = published.standings(clock.instant());
     [standings[0].spent_usd, standings[1].spent_usd]
 }
 
@@ -92,16 +94,16 @@ async fn the_gate_closes_with_the_event_that_reaches_it_and_opens_when_the_day_e
     let clock = Clock::manual(at("2026-11-22T22:30:00Z"));
     let started = start_at(&path, &clock);
     started.writer.record(vec![charge("a", 44, clock.now())], Box::new(|_| ())).await.unwrap();
-    assert!(!started.board.read().gate(clock.now()).active);
+    assert!(!started.board.read().gate(clock.instant()).active);
     started.writer.record(vec![charge("b", 1, clock.now())], Box::new(|_| ())).await.unwrap();
     let published = started.board.read();
-    assert!(published.gate(clock.now()).active);
+    assert!(published.gate(clock.instant()).active);
     let line = published.views.gate.clone().unwrap();
     assert!(line.active && line.reason.contains("daily") && line.reason.contains("90%"), "{}", line.reason);
     assert_eq!(published.views.gate_activations, 1);
 
     clock.set(at("2026-11-22T23:00:00Z"));
-    assert!(!started.board.read().gate(clock.now()).active, "a reader sees the new day at once");
+    assert!(!started.board.read().gate(clock.instant()).active, "a reader sees the new day at once");
     eventually(|| started.board.read().views.gate.as_ref().is_some_and(|line| !line.active)).await;
     stop(started).await;
 
@@ -116,11 +118,11 @@ async fn a_credit_and_a_higher_limit_open_the_gate() {
     let clock = Clock::manual(at("2026-11-22T10:00:00Z"));
     let started = start_at(&folder.path().join("ledger.db"), &clock);
     started.writer.record(vec![charge("a", 50, clock.now())], Box::new(|_| ())).await.unwrap();
-    assert!(started.board.read().gate(clock.now()).active);
+    assert!(started.board.read().gate(clock.instant()).active);
     started.writer.record(vec![charge("b", -20, clock.now())], Box::new(|_| ())).await.unwrap();
-    assert!(!started.board.read().gate(clock.now()).active);
+    assert!(!started.board.read().gate(clock.instant()).active);
     started.writer.record(vec![charge("c", 20, clock.now())], Box::new(|_| ())).await.unwrap();
-    assert!(started.board.read().gate(clock.now()).active);
+    assert!(started.board.read().gate(clock.instant()).active);
     started.writer.set_policy(policy(500)).await.unwrap();
     eventually(|| started.board.read().views.gate.as_ref().is_some_and(|line| !line.active)).await;
     assert_eq!(started.board.read().views.gate_activations, 2);

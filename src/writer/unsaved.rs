@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use crate::domain::{GateChange, Pair};
+use crate::domain::{GateChange, GateOverride, Pair};
 use crate::ledger::{Change, Ledger, LedgerError, Rollup};
 use crate::views::{DayCosts, Touched, Views};
 
@@ -36,14 +36,15 @@ impl Unsaved {
     }
 
     /// The rows to write so that the file's sums equal `after`.
-    pub fn rollup(self, after: &Views, gate: Option<GateChange>) -> Rollup {
+    pub fn rollup(self, after: &Views, gate: Vec<GateChange>, gate_override: Option<Option<GateOverride>>) -> Rollup {
         let before = &self.base;
         let pair_of = |views: &Views, day: Date, pair: &Pair| views.day(day).and_then(|costs| costs.pair(pair));
         Rollup {
             pairs: changes(self.touched.pairs, |(day, pair)| (pair_of(before, *day, pair), pair_of(after, *day, pair))),
             series: changes(self.touched.labels, |label| (before.series.get(label), after.series.get(label))),
             usage: changes(self.touched.usage, |key| (before.usage.get(key), after.usage.get(key))),
-            gate: gate.into_iter().collect(),
+            gate,
+            gate_override,
         }
     }
 }

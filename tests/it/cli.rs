@@ -9,8 +9,19 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned()
 }
 
-const VERBS: [&str; 10] =
-    ["serve", "check-config", "healthcheck", "record", "costs", "budgets", "gate", "verify", "completions", "man"];
+const VERBS: [&str; 11] = [
+    "serve",
+    "check-config",
+    "healthcheck",
+    "record",
+    "costs",
+    "budgets",
+    "gate",
+    "reservations",
+    "verify",
+    "completions",
+    "man",
+];
 
 #[test]
 fn every_verb_has_help_with_an_example() {

@@ -12,11 +12,12 @@ const GOLDEN: &str = include_str!("golden/metrics.txt");
 
 /// An agent that has done everything that has a metric.
 fn busy_agent() -> TestAgent {
-    let agent = Setup::new().start();
+    let agent = Setup::new().env("OPENAI_DAILY_CAP", "20").start();
     agent
         .costs(r#"{"service":"openai","amount_usd":0.1,"model":"m","usage":{"tokens":7},"duration_seconds":0.5}"#)
         .expect(200);
     agent.costs(r#"{"service":"openai","amount_usd":-0.1,"kind":"credit"}"#).expect(200);
+    agent.get("/scaling-gate/check?service=openai&estimated_cost_usd=1e6").expect(200);
     agent
 }
 

@@ -102,13 +102,53 @@ fn a_missing_or_broken_file_is_a_configuration_error() {
 }
 
 #[test]
-fn a_brake_that_this_version_does_not_have_is_not_silently_ignored() {
+fn what_this_version_does_not_have_is_not_silently_ignored() {
+    let (code, said) = check(&Setup::new(), "[[price]]\nmodel = \"x\"");
+    assert_eq!(code, Some(78), "{said}");
+}
+
+#[test]
+fn tables_and_caps_are_budgets_like_the_others() {
+    let agent = Setup::new()
+        .env("OPENAI_DAILY_CAP", "20")
+        .env("SENDGRID_MONTHLY_CAP", "none")
+        .setting("monthly_budget = \"none\"")
+        .setting("seo_monthly_cap = 0")
+        .setting(
+            "[[budget]]\nname = \"images\"\nservice = \"Images v2\"\nperiod = \"monthly\"\nlimit_usd = 0.3\nwarn_at = 0.5",
+        )
+        .start();
+    agent.costs(r#"[{"service":"Images v2","amount_usd":"0.1"},{"service":"openai","amount_usd":5}]"#).expect(200);
+    let budgets = agent.get("/budgets").expect(200).json();
+    let found: Vec<_> = budgets
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|budget| json!([budget["name"], budget["service"], budget["period"], budget["limit_usd"], budget["spent_usd"]]))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            json!(["daily", null, "daily", 50, 5.1]),
+            json!(["images", "Images v2", "monthly", 0.3, 0.1]),
+            json!(["openai-daily", "openai", "daily", 20, 5]),
+            json!(["seo-monthly", "seo", "monthly", 0, 0]),
+        ]
+    );
+}
+
+#[test]
+fn a_wrong_table_is_refused_with_its_line() {
     let setup = Setup::new();
-    for text in ["[[budget]]\nname = \"x\"", "openai_daily_cap = \"20\"", "webhook_url = \"https://example.org\""] {
-        let (code, said) = check(&setup, text);
-        assert_eq!(code, Some(78), "{text}: {said}");
-    }
-    assert_eq!(setup.env("OPENAI_DAILY_CAP", "20").verb(&["check-config"]).status.code(), Some(78));
+    let (code, said) = check(
+        &setup,
+        "daily_budget = 5\n\n[[budget]]\nname = \"a\"\nperiod = \"daily\"\nlimit_us = 3\n\n[[webhook]]\nurl = \"ftp://x/s3cret\"\n",
+    );
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("checked.toml:6:1: budget has no key \"limit_us\"; did you mean limit_usd?"), "{said}");
+    assert!(said.contains("checked.toml:3:1: budget has no limit_usd"), "{said}");
+    assert!(said.contains("checked.toml:9:7: webhook url does not begin with"), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
 }
 
 #[test]
@@ -154,6 +194,15 @@ fn sighup_reads_budgets_and_tokens_again_and_a_bad_file_changes_nothing() {
         json!(false),
         "a raised limit opens the gate"
     );
+
+    fs::write(&file, "api_token = \"second\"\n[[budget]]\nname = \"s\"\nservice = \"s\"\nperiod = \"daily\"\nlimit_usd = 9")
+        .unwrap();
+    hang_up();
+    within(Duration::from_secs(10), "a budget that the file has now is in force", || {
+        let budgets = agent.get("/budgets").json();
+        let added = budgets.as_array().unwrap().iter().find(|budget| budget["name"] == "s");
+        added.map(|budget| assert_eq!(budget["state"], "exhausted"))
+    });
 }
 
 #[test]

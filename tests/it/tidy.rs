@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 /// Which modules of `src/` each one may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("clock", &[]),
+    ("clock", &["domain"]),
     ("error_chain", &[]),
     ("budget", &["domain"]),
     ("ledger", &["domain"]),
     ("views", &["domain", "budget"]),
     ("writer", &["domain", "clock", "budget", "views", "ledger"]),
     ("ingest", &["domain"]),
+    ("notify", &["domain", "clock", "ledger"]),
     ("telemetry", &["domain", "clock", "budget", "views"]),
     ("api", &["domain", "clock", "budget", "views", "ingest", "ledger", "writer", "telemetry"]),
-    ("config", &["api", "budget", "domain", "ingest", "ledger", "telemetry", "views"]),
+    ("config", &["api", "budget", "domain", "ingest", "ledger", "notify", "telemetry", "views"]),
     ("cli", &["clock", "config", "domain", "ledger"]),
-    ("app", &["api", "clock", "config", "ledger", "telemetry", "writer"]),
+    ("app", &["api", "clock", "config", "ledger", "notify", "telemetry", "writer"]),
 ];
 
 /// Modules that only compute.

@@ -1,6 +1,8 @@
 //! The surface as its clients see it: a real listener, a real ledger, bytes over a socket.
 
 mod connections;
+mod gate;
+mod reservations;
 mod resources;
 mod writes;
 
@@ -77,10 +79,12 @@ impl TestAgent {
         let telemetry = Telemetry::new(telemetry::Settings::default()).unwrap();
         let ledger = Ledger::open(&path, &policy.zone, clock.now()).unwrap();
         let writer_settings = writer::Settings {
+            holds_max: 1_000,
             series: SeriesLimits::default(),
             age_max: SignedDuration::from_hours(35 * 24),
             ahead_max: SignedDuration::from_mins(5),
             retention: None,
+            receivers: Arc::default(),
         };
         let started =
             writer::start(ledger, Arc::new(policy.clone()), writer_settings, clock.clone(), &telemetry.meter()).unwrap();
@@ -118,14 +122,24 @@ impl TestAgent {
         self.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await
     }
 
-    /// Posts JSON to `/costs`, with further header lines.
+    /// Posts to `/costs`, with further header lines.
     async fn post(&self, headers: &str, body: impl AsRef<[u8]>) -> Answer {
+        self.call("POST /costs", headers, body).await
+    }
+
+    /// Sends a method and target, with a body and further header lines.
+    async fn call(&self, what: &str, headers: &str, body: impl AsRef<[u8]>) -> Answer {
         let body = body.as_ref();
         let head = format!(
-            "POST /costs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
+            "{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
             body.len()
         );
         self.send([head.as_bytes(), body].concat()).await
+    }
+
+    /// Sends a method and target with a body of JSON.
+    async fn call_json(&self, what: &str, body: &str) -> Answer {
+        self.call(what, "Content-Type: application/json\r\n", body).await
     }
 
     async fn post_json(&self, body: impl AsRef<[u8]>) -> Answer {

@@ -23,9 +23,11 @@ use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, params};
 use siphasher::sip::SipHasher13;
 
-use super::LedgerError;
+use super::events::{StoredEvent, event_at, event_since};
+use super::head::Head;
 use super::rows::check;
 use super::segment::{SEGMENT_EVENTS, Segment};
+use super::{LedgerError, meta};
 use crate::domain::EventKey;
 use bucket::{BLOCK_BUCKETS, Part, blob_checksum};
 use filter::Filters;
@@ -189,6 +191,29 @@ impl IdIndex {
         }
         Ok(())
     }
+}
+
+/// The event under a key, looked for on the disk alone: one bucket of each block, and every event of the open segment. For those
+/// who have no index in memory, and time.
+pub(super) fn find_on_disk(connection: &Connection, key: &EventKey) -> Result<Option<StoredEvent>, LedgerError> {
+    let head = Head::read(connection)?;
+    let hash = IdIndex::new(meta::hash_key(connection)?).hash(key);
+    let closed: i64 = connection.query_row("SELECT count(*) FROM segment", (), |row| row.get(0))?;
+    if let Some(found) = event_since(connection, closed * SEGMENT_EVENTS, key)? {
+        return Ok(Some(found));
+    }
+    for block in (head.forgotten_blocks..).take_while(|block| block * BLOCK_SEGMENTS < closed) {
+        let segments = (closed - block * BLOCK_SEGMENTS).min(BLOCK_SEGMENTS);
+        for part in Part::of_block(block, segments) {
+            for place in part.places(connection, hash)? {
+                let found = event_at(connection, seq_of(block, place))?;
+                if found.as_ref().is_some_and(|stored| stored.event.key == *key) {
+                    return Ok(found);
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The entries of a block of which so many segments are closed.

@@ -28,6 +28,7 @@ CREATE TABLE event (
     duration_seconds REAL,
     outcome          TEXT NOT NULL,
     attributes       TEXT,
+    reservation      INTEGER,
     checksum         INTEGER NOT NULL
 ) STRICT;
 
@@ -84,8 +85,47 @@ CREATE TABLE gate_change (
     checksum     INTEGER NOT NULL
 ) STRICT;
 
+-- What an operator says the gate is to be; no row while it follows the budgets.
+CREATE TABLE gate_override (
+    one           INTEGER PRIMARY KEY CHECK (one = 1),
+    active        INTEGER NOT NULL,
+    reason        TEXT NOT NULL,
+    actor         TEXT NOT NULL,
+    since_ns      INTEGER NOT NULL,
+    expires_at_ns INTEGER,
+    checksum      INTEGER NOT NULL
+) STRICT;
+
+-- Money set aside, in the order in which it was granted. A row changes when its hold is extended, lapses or ends.
+CREATE TABLE reservation (
+    seq            INTEGER PRIMARY KEY,
+    id             TEXT NOT NULL,
+    id_given       INTEGER NOT NULL,
+    service        TEXT NOT NULL,
+    operation      TEXT NOT NULL,
+    estimated_pico INTEGER NOT NULL,
+    ttl_seconds    INTEGER NOT NULL,
+    worker         TEXT,
+    batch_id       TEXT,
+    lead_id        TEXT,
+    critical       INTEGER NOT NULL,
+    created_at_ns  INTEGER NOT NULL,
+    expires_at_ns  INTEGER NOT NULL,
+    ended_at_ns    INTEGER,
+    state          TEXT NOT NULL,
+    amount_pico    INTEGER,
+    reason         TEXT,
+    event_seq      INTEGER,
+    checksum       INTEGER NOT NULL
+) STRICT;
+
+-- An index over all ids would dirty a page of its own for each random id. Committed reservations are found by their event, whose id
+-- is indexed anyway and which names them; those that are held are in memory.
+CREATE INDEX reservation_open ON reservation (state, seq) WHERE state IN ('held', 'expired');
+CREATE INDEX reservation_unpaid ON reservation (id) WHERE state IN ('expired', 'released');
+
 -- One row: where the ledger stands after its newest rollup, with chains and digests over everything above. Events with a higher
--- seq were recorded since; the sums do not count them yet.
+-- seq were recorded since; the sums do not count them yet. What it says of reservations is always the newest.
 CREATE TABLE head (
     one                 INTEGER PRIMARY KEY CHECK (one = 1),
     rollups             INTEGER NOT NULL,
@@ -100,6 +140,11 @@ CREATE TABLE head (
     gate_changes        INTEGER NOT NULL,
     gate_activations    INTEGER NOT NULL,
     gate_chain          INTEGER NOT NULL,
+    gate_override       INTEGER NOT NULL,
+    reservations        INTEGER NOT NULL,
+    held                INTEGER NOT NULL,
+    held_digest         INTEGER NOT NULL,
+    expired             INTEGER NOT NULL,
     checksum            INTEGER NOT NULL
 ) STRICT;
 
@@ -126,3 +171,25 @@ CREATE TABLE id_block_filter (
     bits     BLOB NOT NULL,
     checksum INTEGER NOT NULL
 ) STRICT;
+
+-- What the receivers of webhooks are told. A topic is told once: "this budget, this state, this period". The newest row always
+-- stays, so that no seq is used twice.
+CREATE TABLE webhook_message (
+    seq           INTEGER PRIMARY KEY,
+    topic         TEXT NOT NULL UNIQUE,
+    kind          TEXT NOT NULL,
+    created_at_ns INTEGER NOT NULL,
+    body          TEXT NOT NULL,
+    checksum      INTEGER NOT NULL
+) STRICT;
+
+-- Messages that are still to be delivered, by receiver: a hash of its URL, which may be a secret. A row goes when it is delivered
+-- or given up.
+CREATE TABLE webhook_delivery (
+    message            INTEGER NOT NULL,
+    receiver           TEXT NOT NULL,
+    attempts           INTEGER NOT NULL,
+    next_attempt_at_ns INTEGER NOT NULL,
+    checksum           INTEGER NOT NULL,
+    PRIMARY KEY (message, receiver)
+) STRICT, WITHOUT ROWID;

@@ -9,6 +9,7 @@ mod collector;
 mod exposition;
 mod http;
 mod model;
+mod receiver;
 mod tools;
 mod wait;
 
@@ -18,5 +19,6 @@ pub use collector::{Collector, Identity, Manner, Points, ServerTls, texts};
 pub use exposition::Exposition;
 pub use http::{Client, Conn, Response};
 pub use model::{GROUPINGS, Model, Sent};
+pub use receiver::{Posted, Receiver};
 pub use tools::{Rng, TmpfsForLedger, now, program, run, same_day, same_day_in, tool, try_run};
 pub use wait::within;

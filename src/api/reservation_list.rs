@@ -1,0 +1,168 @@
+//! `GET /reservations` and `GET /reservations/{id}`: what is set aside, and what became of it.
+//!
+//! *Invariants.* A reservation is shown as expired from the instant at which it stops counting, before the ledger knows. Memory is
+//! looked at before the ledger: what leaves memory is in the ledger by then, so nothing falls between the two.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use warp::reply::Response;
+
+use super::State;
+use super::answer;
+use super::call::Call;
+use super::problem::Problem;
+use super::query::Query;
+use crate::domain::{Name, Reservation, ReservationStage, ReservationState, Steady, Usd};
+use crate::ledger::{LedgerError, Reader};
+use crate::views::{Hold, Holds, Published};
+
+/// Items of one answer (contract, section 1).
+const ITEMS_MAX: u32 = 1_000;
+/// Items when the client does not say.
+const ITEMS_DEFAULT: u32 = 100;
+
+/// A reservation as clients see it.
+#[derive(Serialize)]
+struct Item<'a> {
+    reservation_id: &'a str,
+    /// The id that the worker chose; null when the agent made it.
+    id: Option<&'a str>,
+    service: &'a Name,
+    operation: &'a Name,
+    estimated_cost_usd: Usd,
+    state: ReservationStage,
+    critical: bool,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount_usd: Option<Usd>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    worker: Option<&'a str>,
+    batch_id: Option<&'a str>,
+    lead_id: Option<&'a str>,
+}
+
+/// Which reservations are asked for, and of which moment.
+struct Question {
+    published: Arc<Published>,
+    now: Steady,
+    /// Held, expired, or `None` for both.
+    stage: Option<ReservationStage>,
+    /// Only those that were made after this one.
+    after: Option<String>,
+    limit: u32,
+}
+
+pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
+    let query = Query::of(&call, &["state", "limit", "after"])?;
+    let question = Question {
+        stage: stage(&query)?,
+        limit: query.number("limit", 1..=ITEMS_MAX)?.unwrap_or(ITEMS_DEFAULT),
+        after: query.get("after").map(str::to_owned),
+        now: state.clock.instant().steady,
+        published: state.board.read(),
+    };
+    // Beside the async threads: looking for what has lapsed may go through all holds.
+    let found = state.reads.look_up(move |reader, _| question.answer(reader)).await?;
+    let found = found.ok_or_else(|| Problem::malformed("after is the id of no reservation that is known here"))?;
+    Ok(answer::json(&found.iter().map(Item::of).collect::<Vec<_>>()))
+}
+
+pub(super) async fn show(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
+    Query::of(&call, &[])?;
+    let id = call.id()?;
+    let now = state.clock.instant().steady;
+    let published = state.board.read();
+    let holds = &published.views.holds;
+    let reservation = match holds.find(&id) {
+        Some(hold) => as_seen(holds, hold, now),
+        None => {
+            let id = id.into_owned();
+            let stored = state.reads.look_up(move |reader, _| reader.reservation(&id)).await?;
+            stored.ok_or(Problem::UnknownReservation)?.reservation
+        }
+    };
+    Ok(answer::json(&Item::of(&reservation)))
+}
+
+fn stage(query: &Query<'_>) -> Result<Option<ReservationStage>, Problem> {
+    match query.get("state") {
+        None => Ok(None),
+        Some("held") => Ok(Some(ReservationStage::Held)),
+        Some("expired") => Ok(Some(ReservationStage::Expired)),
+        Some(_) => Err(Problem::malformed("state must be held or expired")),
+    }
+}
+
+/// A reservation from memory, in the state that it has at this instant.
+fn as_seen(holds: &Holds, hold: &Hold, now: Steady) -> Reservation {
+    let mut reservation = hold.reservation();
+    if stage_of(holds, hold, now) == ReservationStage::Expired {
+        reservation.state = ReservationState::Expired;
+    }
+    reservation
+}
+
+fn stage_of(holds: &Holds, hold: &Hold, now: Steady) -> ReservationStage {
+    if holds.counts(hold, now) { ReservationStage::Held } else { ReservationStage::Expired }
+}
+
+impl Question {
+    /// The reservations in the order in which they were made; `None` when the one to begin after is not known.
+    fn answer(&self, reader: &Reader) -> Result<Option<Vec<Reservation>>, LedgerError> {
+        let holds = &self.published.views.holds;
+        let Some(after) = self.after_seq(reader)? else { return Ok(None) };
+        let limit = self.limit as usize;
+        let wanted = |hold: &&Arc<Hold>| self.stage.is_none_or(|stage| stage == stage_of(holds, hold, self.now));
+        let in_memory = holds.after(after).filter(wanted).take(limit);
+        let mut found: BTreeMap<i64, Reservation> =
+            in_memory.map(|hold| (hold.seq, as_seen(holds, hold, self.now))).collect();
+        if self.stage != Some(ReservationStage::Held) {
+            // What the ledger has come to know since is newer than memory's.
+            let stored = reader.expired_reservations(after, self.limit)?;
+            found.extend(stored.into_iter().map(|stored| (stored.seq, stored.reservation)));
+        }
+        Ok(Some(found.into_values().take(limit).collect()))
+    }
+
+    /// The place to begin after: 0 is before the first.
+    fn after_seq(&self, reader: &Reader) -> Result<Option<i64>, LedgerError> {
+        let Some(id) = &self.after else { return Ok(Some(0)) };
+        match self.published.views.holds.find(id) {
+            Some(hold) => Ok(Some(hold.seq)),
+            None => Ok(reader.reservation(id)?.map(|stored| stored.seq)),
+        }
+    }
+}
+
+impl<'a> Item<'a> {
+    fn of(reservation: &'a Reservation) -> Self {
+        let Reservation { request, critical, created_at, expires_at, state, .. } = reservation;
+        let (amount_usd, reason) = match state {
+            ReservationState::Committed { amount } => (Some(*amount), None),
+            ReservationState::Released { reason } => (None, reason.as_deref()),
+            ReservationState::Held | ReservationState::Expired => (None, None),
+        };
+        let [worker, batch_id, lead_id] = request.attributed_to();
+        Self {
+            reservation_id: &request.id,
+            id: request.id_given.then_some(&*request.id),
+            service: &request.service,
+            operation: &request.operation,
+            estimated_cost_usd: request.estimated_cost,
+            state: state.stage(),
+            critical: *critical,
+            created_at: *created_at,
+            expires_at: *expires_at,
+            amount_usd,
+            reason,
+            worker,
+            batch_id,
+            lead_id,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! `POST /reservations` and what follows one: commit, release, extend.
+//!
+//! *Invariants.* A reservation's id is the one that its worker chose, if it chose one: path, retry and the event of the commit all go
+//! by it. A client that hangs up cancels its wait, never what it asked for.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use warp::http::StatusCode;
+use warp::http::header::{HeaderValue, LOCATION};
+use warp::reply::Response;
+
+use super::State;
+use super::answer;
+use super::call::{BodyStream, Call};
+use super::costs_write::new_id;
+use super::instruments::{EventResult, Instruments};
+use super::percent;
+use super::problem::Problem;
+use super::query::Query;
+use super::request::{read_json, read_optional_json};
+use crate::domain::{Reservation, ReservationStage, ReservationState, Usd};
+use crate::ingest::{read_extension, read_release, read_reservation, read_settlement};
+use crate::writer::{Done, Receipt, RecordError, ReservationCommand, ReservationError, ReservationOutcome};
+
+/// The events of commits, among the formats in which events come.
+const FORMAT: &str = "reservation";
+
+/// The answer to a grant. A retry gets it to the letter, whatever became of the reservation since.
+#[derive(Serialize)]
+struct Granted<'a> {
+    reservation_id: &'a str,
+    state: ReservationStage,
+    expires_at: Timestamp,
+    estimated_cost_usd: Usd,
+    critical: bool,
+}
+
+/// The answer to a commit.
+#[derive(Serialize)]
+struct Committed<'a> {
+    reservation_id: &'a str,
+    state: ReservationStage,
+    amount_usd: Usd,
+    /// What the work cost beyond its estimate; zero when it kept to it.
+    over_estimate_usd: Usd,
+}
+
+/// The answer to a release.
+#[derive(Serialize)]
+struct Released<'a> {
+    reservation_id: &'a str,
+    state: ReservationStage,
+}
+
+/// The answer to an extension.
+#[derive(Serialize)]
+struct Extended<'a> {
+    reservation_id: &'a str,
+    state: ReservationStage,
+    expires_at: Timestamp,
+}
+
+/// Sets money aside.
+pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
+    Query::of(&call, &[])?;
+    let request =
+        read_json(&state, &call, body, |state, bytes| read_reservation(bytes, &state.limits, || new_id(state.clock.now())))
+            .await?;
+    let counting = Arc::clone(&state);
+    let (service, operation) = (request.service.clone(), request.operation.clone());
+    let receipt: Receipt<ReservationOutcome> = Box::new(move |outcome| {
+        if let Err(ReservationError::Refused(_)) = outcome {
+            let label = counting.board.read().views.series.label(&service, &operation);
+            counting.instruments.count_blocked(&label);
+        }
+    });
+    let done = state.writer.reservation(ReservationCommand::Reserve(request), receipt).await?;
+    Ok(granted(&done))
+}
+
+/// Records the real cost and ends the hold.
+pub(super) async fn commit(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
+    let id = id_of(&call)?;
+    let settlement = read_json(&state, &call, body, |state, bytes| {
+        let read = read_settlement(bytes, state.clock.now(), &state.limits);
+        read.inspect_err(|_| state.instruments.count_events(FORMAT, EventResult::Rejected, 1))
+    })
+    .await?;
+    let counting = Arc::clone(&state);
+    let receipt = Box::new(move |outcome: &_| count_commit(&counting.instruments, outcome));
+    let done = state.writer.reservation(ReservationCommand::Commit { id, settlement }, receipt).await?;
+    committed(&done.reservation)
+}
+
+/// Ends the hold without cost.
+pub(super) async fn release(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
+    let id = id_of(&call)?;
+    let reason = read_optional_json(&state, &call, body, |_, bytes| read_release(bytes)).await?;
+    let done = state.writer.reservation(ReservationCommand::Release { id, reason }, Box::new(|_| {})).await?;
+    let Reservation { request, .. } = &done.reservation;
+    Ok(answer::json(&Released { reservation_id: &request.id, state: ReservationStage::Released }))
+}
+
+/// Holds it for longer.
+pub(super) async fn extend(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
+    let id = id_of(&call)?;
+    let ttl_seconds = read_json(&state, &call, body, |_, bytes| read_extension(bytes)).await?;
+    let done = state.writer.reservation(ReservationCommand::Extend { id, ttl_seconds }, Box::new(|_| {})).await?;
+    let Reservation { request, expires_at, .. } = &done.reservation;
+    let state = ReservationStage::Held;
+    Ok(answer::json(&Extended { reservation_id: &request.id, state, expires_at: *expires_at }))
+}
+
+fn id_of(call: &Call) -> Result<Arc<str>, Problem> {
+    Query::of(call, &[])?;
+    Ok(Arc::from(call.id()?))
+}
+
+fn granted(done: &Done) -> Response {
+    let Reservation { request, critical, .. } = &done.reservation;
+    let mut response = answer::json(&Granted {
+        reservation_id: &request.id,
+        state: ReservationStage::Held,
+        expires_at: done.reservation.first_expires_at(),
+        estimated_cost_usd: request.estimated_cost,
+        critical: *critical,
+    });
+    if done.is_new && response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::CREATED;
+        if let Ok(location) = HeaderValue::try_from(format!("/reservations/{}", percent::encode(&request.id))) {
+            response.headers_mut().insert(LOCATION, location);
+        }
+    }
+    response
+}
+
+fn committed(reservation: &Reservation) -> Result<Response, Problem> {
+    let Reservation { request, state: ReservationState::Committed { amount }, .. } = reservation else {
+        tracing::error!(state = reservation.state.stage().as_str(), "a commit ended in another state");
+        return Err(Problem::Internal);
+    };
+    Ok(answer::json(&Committed {
+        reservation_id: &request.id,
+        state: ReservationStage::Committed,
+        amount_usd: *amount,
+        over_estimate_usd: (*amount - request.estimated_cost).max(Usd::ZERO),
+    }))
+}
+
+/// A commit is one event.
+fn count_commit(instruments: &Instruments, outcome: &ReservationOutcome) {
+    let result = match outcome {
+        Ok(Done { is_new: true, .. }) => EventResult::Recorded,
+        Ok(Done { is_new: false, .. }) => EventResult::Duplicate,
+        // Committed before, or recorded as an event: with another cost.
+        Err(
+            ReservationError::Conflict(_)
+            | ReservationError::Finished(ReservationStage::Committed)
+            | ReservationError::NotRecorded(RecordError::Conflict(_)),
+        ) => EventResult::Conflict,
+        Err(
+            ReservationError::NotFound
+            | ReservationError::Refused(_)
+            | ReservationError::Finished(_)
+            | ReservationError::NotRecorded(_),
+        ) => EventResult::Rejected,
+    };
+    instruments.count_events(FORMAT, result, 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::domain::{Name, ReservationRequest};
+
+    fn reservation(state: ReservationState) -> Reservation {
+        let request = ReservationRequest {
+            id: "job/7".into(),
+            id_given: true,
+            service: Name::new("openai").unwrap(),
+            operation: Name::new("chat").unwrap(),
+            estimated_cost: Usd::parse("0.50").unwrap(),
+            ttl_seconds: 60,
+            attribution: None,
+        };
+        Reservation {
+            request,
+            critical: false,
+            created_at: "2026-11-22T10:00:00Z".parse().unwrap(),
+            expires_at: "2026-11-22T10:30:00Z".parse().unwrap(),
+            ended_at: None,
+            state,
+        }
+    }
+
+    async fn text(response: Response) -> String {
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_retry_gets_the_first_answer_to_the_letter() {
+        let first = granted(&Done { reservation: reservation(ReservationState::Held), is_new: true });
+        assert_eq!(
+            (first.status().as_u16(), &first.headers()["location"]),
+            (201, &"/reservations/job%2F7".parse().unwrap())
+        );
+        assert_eq!(first.headers()["cache-control"], "no-store");
+        let released = ReservationState::Released { reason: None };
+        let retry = granted(&Done { reservation: reservation(released), is_new: false });
+        assert_eq!((retry.status().as_u16(), retry.headers().get("location")), (200, None));
+        let (first, retry) = (text(first).await, text(retry).await);
+        assert_eq!(
+            first,
+            r#"{"reservation_id":"job/7","state":"held","expires_at":"2026-11-22T10:01:00Z","estimated_cost_usd":0.5,"critical":false}"#
+        );
+        assert_eq!(first, retry, "also after it was extended and ended");
+    }
+
+    #[tokio::test]
+    async fn a_commit_says_how_far_it_was_above_its_estimate() {
+        for (amount, over) in [("0.75", "0.25"), ("0.5", "0"), ("0.2", "0")] {
+            let state = ReservationState::Committed { amount: Usd::parse(amount).unwrap() };
+            let answer = text(committed(&reservation(state)).unwrap()).await;
+            let expected = format!(
+                r#"{{"reservation_id":"job/7","state":"committed","amount_usd":{amount},"over_estimate_usd":{over}}}"#
+            );
+            assert_eq!(answer, expected);
+        }
+        assert!(committed(&reservation(ReservationState::Held)).is_err());
+    }
+}

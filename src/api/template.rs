@@ -1,0 +1,62 @@
+//! Path templates: `/reservations/{id}/commit` stands for one path for each id.
+//!
+//! *Invariants.* The id is everything between what stands around it, slashes included, so that any id works whether or not its
+//! client encodes them. Where several templates fit, the longest text behind the id decides: an id that itself ends in
+//! `/commit` must have that slash encoded.
+
+/// What stands for the id.
+const PLACE: &str = "{id}";
+
+/// A template with one id in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Template {
+    text: &'static str,
+    prefix: &'static str,
+    suffix: &'static str,
+}
+
+impl Template {
+    /// Reads a template; `None` for a path that has no place for an id.
+    pub fn of(text: &'static str) -> Option<Self> {
+        let (prefix, suffix) = text.split_once(PLACE)?;
+        Some(Self { text, prefix, suffix })
+    }
+
+    /// The template itself, the same for every id.
+    pub fn text(&self) -> &'static str {
+        self.text
+    }
+
+    /// Bytes behind the id.
+    pub fn suffix_len(&self) -> usize {
+        self.suffix.len()
+    }
+
+    /// The id in a path as it came, perhaps empty; `None` when the path is another one.
+    pub fn id_in<'p>(&self, path: &'p str) -> Option<&'p str> {
+        path.strip_prefix(self.prefix)?.strip_suffix(self.suffix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_everything_between() {
+        let commit = Template::of("/reservations/{id}/commit").unwrap();
+        for (path, id) in [
+            ("/reservations/a/commit", Some("a")),
+            ("/reservations/a/b%2Fc/commit", Some("a/b%2Fc")),
+            ("/reservations/commit/commit", Some("commit")),
+            ("/reservations//commit", Some("")),
+            ("/reservations/commit", None),
+            ("/reservations/a/commit/", None),
+            ("/reservation/a/commit", None),
+            ("", None),
+        ] {
+            assert_eq!(commit.id_in(path), id, "{path}");
+        }
+        assert_eq!(Template::of("/reservations"), None);
+    }
+}

@@ -1,0 +1,161 @@
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::domain::BudgetZone;
+use crate::ledger::{Commit, verify};
+
+fn now() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn later(hours: i64) -> Timestamp {
+    now() + SignedDuration::from_hours(hours)
+}
+
+fn receivers() -> Arc<[Arc<str>]> {
+    [Arc::from("r1"), Arc::from("r2")].into()
+}
+
+struct Fixture {
+    folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    #[track_caller]
+    fn open(&self) -> Ledger {
+        Ledger::open(&self.path(), &BudgetZone::UTC, now()).unwrap()
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(self.path(), BudgetZone::UTC)
+    }
+
+    #[track_caller]
+    fn open_for(&self, receiver: &str) -> Vec<(i64, u32)> {
+        let open = self.reader().open_deliveries(receiver).unwrap();
+        open.into_iter().map(|delivery| (delivery.message, delivery.attempts)).collect()
+    }
+}
+
+fn message(topic: &str, created_at: Timestamp) -> NewMessage {
+    NewMessage { topic: topic.into(), kind: "budget.warning", created_at, body: format!(r#"{{"type":"{topic}"}}"#) }
+}
+
+#[track_caller]
+fn tell(ledger: &mut Ledger, topics: &[&str], at: Timestamp) {
+    let messages = topics.iter().map(|topic| message(topic, at)).collect();
+    let outbox = OutboxChanges { messages, receivers: receivers(), reports: Vec::new() };
+    ledger.commit(&Commit { outbox, ..Commit::default() }, at).unwrap();
+}
+
+#[track_caller]
+fn report(ledger: &mut Ledger, message: i64, receiver: &str, next: NextAttempt) {
+    let reports = vec![DeliveryReport { message, receiver: receiver.into(), next }];
+    let outbox = OutboxChanges { reports, ..OutboxChanges::default() };
+    ledger.commit(&Commit { outbox, ..Commit::default() }, now()).unwrap();
+}
+
+#[test]
+fn a_message_waits_for_each_receiver_over_a_restart_and_is_told_once() {
+    let fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    tell(&mut ledger, &["a", "b"], now());
+    report(&mut ledger, 1, "r1", NextAttempt::Never);
+    report(&mut ledger, 2, "r1", NextAttempt::At { time: later(1), attempts: 3 });
+    drop(ledger);
+
+    let mut ledger = fixture.open();
+    tell(&mut ledger, &["b", "a"], later(2));
+    assert_eq!(fixture.open_for("r1"), [(2, 3)], "neither is told again");
+    assert_eq!(fixture.open_for("r2"), [(1, 0), (2, 0)]);
+    let open = fixture.reader().open_deliveries("r1").unwrap();
+    assert_eq!(open[0].next_attempt_at, later(1));
+    let stored = fixture.reader().message(2).unwrap().unwrap();
+    assert_eq!((stored.kind.as_str(), stored.body.as_str()), ("budget.warning", r#"{"type":"b"}"#));
+    assert_eq!(stored.created_at, now());
+    assert_eq!(fixture.reader().message(3).unwrap(), None);
+    assert_eq!(ledger.outbox_room().unwrap(), DELIVERIES_MAX - 3);
+    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_late_report_does_not_open_what_is_over() {
+    let fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    tell(&mut ledger, &["a"], now());
+    report(&mut ledger, 1, "r1", NextAttempt::Never);
+    report(&mut ledger, 1, "r1", NextAttempt::At { time: later(1), attempts: 1 });
+    assert_eq!(fixture.open_for("r1"), []);
+}
+
+#[test]
+fn ids_are_the_same_at_each_look_and_different_in_each_ledger() {
+    let (one, other) = (Fixture::new(), Fixture::new());
+    for fixture in [&one, &other] {
+        tell(&mut fixture.open(), &["a", "b"], now());
+    }
+    let id = |fixture: &Fixture, seq| fixture.reader().message(seq).unwrap().unwrap().id;
+    assert_eq!(id(&one, 1), id(&one, 1));
+    assert!(id(&one, 1).starts_with("msg_") && id(&one, 1).ends_with("_1"), "{}", id(&one, 1));
+    assert_ne!(id(&one, 1), id(&one, 2));
+    assert_ne!(id(&one, 1), id(&other, 1));
+}
+
+#[test]
+fn old_messages_go_and_no_number_comes_twice() {
+    let fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    tell(&mut ledger, &["a", "b"], now());
+    let edge = now() + REMEMBERED;
+    ledger.tidy_outbox(&receivers(), edge).unwrap();
+    assert!(fixture.reader().message(1).unwrap().is_some(), "not older than they are remembered");
+    ledger.tidy_outbox(&receivers(), edge + SignedDuration::from_secs(1)).unwrap();
+    assert_eq!(fixture.reader().message(1).unwrap(), None);
+    assert_eq!((fixture.open_for("r1"), fixture.open_for("r2")), (vec![], vec![]));
+    tell(&mut ledger, &["a"], edge);
+    assert_eq!(fixture.open_for("r1"), [(3, 0)]);
+    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn nothing_waits_for_a_receiver_that_is_none_any_more() {
+    let fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    tell(&mut ledger, &["a"], now());
+    ledger.tidy_outbox(&receivers()[1..], now()).unwrap();
+    assert_eq!((fixture.open_for("r1"), fixture.open_for("r2")), (vec![], vec![(1, 0)]));
+}
+
+#[test]
+fn a_row_changed_or_removed_behind_our_back_is_found() {
+    for edit in [
+        "UPDATE webhook_message SET body = '{}' WHERE seq = 1",
+        "UPDATE webhook_message SET topic = 'z' WHERE seq = 1",
+        "UPDATE webhook_message SET seq = 9 WHERE seq = 1",
+        "UPDATE webhook_delivery SET receiver = 'r3' WHERE receiver = 'r1'",
+        "UPDATE webhook_delivery SET attempts = 1",
+        "UPDATE webhook_delivery SET next_attempt_at_ns = 1",
+        "DELETE FROM webhook_message",
+    ] {
+        let fixture = Fixture::new();
+        tell(&mut fixture.open(), &["a"], now());
+        rusqlite::Connection::open(fixture.path()).unwrap().execute_batch(edit).unwrap();
+        assert_ne!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new(), "verify passes over: {edit}");
+    }
+    let fixture = Fixture::new();
+    tell(&mut fixture.open(), &["a"], now());
+    let edit = "UPDATE webhook_message SET body = '{}'; UPDATE webhook_delivery SET attempts = 7";
+    rusqlite::Connection::open(fixture.path()).unwrap().execute_batch(edit).unwrap();
+    assert!(matches!(fixture.reader().message(1), Err(LedgerError::Damaged(_))));
+    assert!(matches!(fixture.reader().open_deliveries("r1"), Err(LedgerError::Damaged(_))));
+}

@@ -1,0 +1,305 @@
+//! The table of reservations, and how one is found by its id.
+//!
+//! *Invariants.* A change is written in the transaction of whatever caused it: the grant, the event that commits it, the tick that
+//! finds it lapsed. The head row has a digest over the rows that are held, so no hold can vanish unnoticed.
+//!
+//! *Limits.* [`UNPAID_IDS_MAX`] ids of expired and released reservations in memory. An event under the id of an older one that
+//! expired still counts once; only the reservation stays listed as expired.
+
+mod rows;
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::checksum::digest_replace;
+use super::events::StoredEvent;
+use super::head::Head;
+use super::rows::each;
+use super::{Ledger, LedgerError, Reader};
+use crate::domain::{EventKey, Reservation, ReservationStage, ReservationState};
+use rows::{COLUMNS, checksum, insert, read, update};
+
+/// Expired and released reservations whose ids are kept in memory, so that a new id need not be looked for among them on the disk:
+/// some 4 MB.
+const UNPAID_IDS_MAX: usize = 262_144;
+/// Rows looked at in one step of retention.
+const FORGOTTEN_PER_STEP: i64 = 1_000;
+
+/// A reservation as it stands in the ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredReservation {
+    /// Its place: 1 for the first reservation ever granted, then without gaps.
+    pub seq: i64,
+    /// What is on record.
+    pub reservation: Reservation,
+    /// The place of the event that committed it.
+    pub event_seq: Option<i64>,
+}
+
+/// A reservation that a commit writes.
+#[derive(Clone, Debug)]
+pub struct ReservationChange {
+    /// What the ledger has; `None` when it is new.
+    pub before: Option<StoredReservation>,
+    /// What it is to have.
+    pub after: StoredReservation,
+}
+
+/// Hashes of the ids of reservations that have expired or were released, the only ones that are looked for by id.
+#[derive(Debug, Default)]
+pub(super) struct UnpaidIds {
+    hashes: HashSet<u64>,
+    /// Whether there are more of them than are held here.
+    is_partial: bool,
+}
+
+impl Ledger {
+    /// Every reservation that is held, oldest first, proven complete; and how many have expired.
+    ///
+    /// # Errors
+    /// A row is damaged, missing, or cannot be read.
+    pub fn open_reservations(&self) -> Result<(Vec<StoredReservation>, u64), LedgerError> {
+        let held = read_held(&self.connection)?;
+        check_held(&held, &self.head)?;
+        Ok((held, self.head.expired.cast_unsigned()))
+    }
+
+    /// How many reservations were ever granted: the `seq` of the newest.
+    pub fn reservations(&self) -> i64 {
+        self.head.reservations
+    }
+
+    /// The reservation under an id that has expired or ended, if it is remembered.
+    ///
+    /// # Errors
+    /// A row or the index of ids is damaged or cannot be read.
+    pub fn find_reservation(&self, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
+        let key = key_of(id);
+        let id_hash = self.ids.hash(&key);
+        if self.unpaid_ids.may_contain(id_hash)
+            && let Some(found) = unpaid(&self.connection, id)?
+        {
+            return Ok(Some(found));
+        }
+        match self.find_hashed(&key, id_hash)? {
+            Some(event) => settled_by(&self.connection, &event),
+            None => Ok(None),
+        }
+    }
+
+    /// The expired reservation under an id, whose hash is given.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn find_expired(&self, id: &str, id_hash: u64) -> Result<Option<StoredReservation>, LedgerError> {
+        if self.head.expired == 0 || !self.unpaid_ids.hashes.contains(&id_hash) {
+            return Ok(None);
+        }
+        let found = unpaid(&self.connection, id)?;
+        Ok(found.filter(|found| found.reservation.state == ReservationState::Expired))
+    }
+
+    /// Forgets reservations that ended before `horizon`, a few of the oldest at a time. One that was granted before it and is still
+    /// held is passed over, and looked at again after the next start. Returns how many of those forgotten had expired.
+    ///
+    /// # Errors
+    /// As for [`Ledger::commit`].
+    pub fn forget_reservations(&mut self, horizon: Timestamp) -> Result<u64, LedgerError> {
+        let first = self.reservations_looked_at + 1;
+        let sql = format!("SELECT {COLUMNS} FROM reservation WHERE seq >= ? ORDER BY seq LIMIT {FORGOTTEN_PER_STEP}");
+        let oldest = each(self.connection.prepare_cached(&sql)?, [first], read)?;
+        let is_old = |Reservation { ended_at, created_at, .. }: &Reservation| ended_at.unwrap_or(*created_at) < horizon;
+        let passed: Vec<StoredReservation> = oldest.into_iter().take_while(|stored| is_old(&stored.reservation)).collect();
+        let Some(last) = passed.last().map(|stored| stored.seq) else { return Ok(0) };
+        let gone: Vec<StoredReservation> =
+            passed.into_iter().filter(|stored| stored.reservation.ended_at.is_some()).collect();
+        let expired = gone.iter().filter(|stored| stage(stored) == ReservationStage::Expired).count();
+        if !gone.is_empty() {
+            let head = Head { expired: self.head.expired - expired as i64, ..self.head.clone() };
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for stored in &gone {
+                transaction.prepare_cached("DELETE FROM reservation WHERE seq = ?")?.execute([stored.seq])?;
+            }
+            head.write(&transaction)?;
+            transaction.commit()?;
+            self.head = head;
+        }
+        for stored in gone {
+            self.unpaid_ids.hashes.remove(&self.ids.hash(&key_of(&stored.reservation.request.id)));
+        }
+        self.reservations_looked_at = last;
+        Ok(expired as u64)
+    }
+
+    /// How many have expired and were neither committed nor released.
+    pub fn expired_reservations(&self) -> u64 {
+        self.head.expired.cast_unsigned()
+    }
+
+    pub(super) fn load_unpaid_ids(&mut self) -> Result<(), LedgerError> {
+        self.unpaid_ids = UnpaidIds::default();
+        // What has expired first: an event may still come for it.
+        for sql in [
+            "SELECT id FROM reservation WHERE state = 'expired' ORDER BY seq DESC LIMIT ?",
+            "SELECT id FROM reservation WHERE state IN ('expired', 'released') LIMIT ?",
+        ] {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([UNPAID_IDS_MAX as i64 + 1])?;
+            while let Some(row) = rows.next()? {
+                self.unpaid_ids.insert(self.ids.hash(&key_of(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl UnpaidIds {
+    fn insert(&mut self, id_hash: u64) {
+        if self.hashes.len() < UNPAID_IDS_MAX {
+            self.hashes.insert(id_hash);
+        } else {
+            self.is_partial |= !self.hashes.contains(&id_hash);
+        }
+    }
+
+    fn may_contain(&self, id_hash: u64) -> bool {
+        self.is_partial || self.hashes.contains(&id_hash)
+    }
+}
+
+impl Reader {
+    /// The reservation under an id, if it is remembered and known to the ledger as held, expired or ended.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn reservation(&self, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
+        self.read(|transaction| {
+            if let Some(found) = unpaid(transaction, id)? {
+                return Ok(Some(found));
+            }
+            match super::ids::find_on_disk(transaction, &key_of(id))? {
+                Some(event) => settled_by(transaction, &event),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Reservations that expired and were neither committed nor released, oldest first, with a `seq` greater than `after`.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn expired_reservations(&self, after: i64, limit: u32) -> Result<Vec<StoredReservation>, LedgerError> {
+        self.read(|transaction| {
+            let sql = format!("SELECT {COLUMNS} FROM reservation WHERE state = 'expired' AND seq > ? ORDER BY seq LIMIT ?");
+            each(transaction.prepare_cached(&sql)?, [after, i64::from(limit)], read)
+        })
+    }
+}
+
+/// Writes what changed, and keeps the head's counters and digest.
+pub(super) fn write_changes(
+    connection: &Connection,
+    changes: &[ReservationChange],
+    head: &mut Head,
+    unpaid_ids: &mut UnpaidIds,
+    hash: impl Fn(&EventKey) -> u64,
+) -> Result<(), LedgerError> {
+    for ReservationChange { before, after } in changes {
+        let (was, is) = (before.as_ref().map(stage), stage(after));
+        let after_checksum = checksum(after);
+        let held_before = before.as_ref().filter(|before| stage(before) == ReservationStage::Held).map(checksum);
+        let held_after = if is == ReservationStage::Held { after_checksum } else { 0 };
+        head.held_digest = digest_replace(head.held_digest, held_before, held_after);
+        head.held += i64::from(is == ReservationStage::Held) - i64::from(was == Some(ReservationStage::Held));
+        let expired = |stage| stage == ReservationStage::Expired;
+        head.expired += i64::from(expired(is)) - i64::from(was.is_some_and(expired));
+        match is {
+            ReservationStage::Expired | ReservationStage::Released => {
+                unpaid_ids.insert(hash(&key_of(&after.reservation.request.id)));
+            }
+            // Of those that are held it has none.
+            ReservationStage::Committed if was.is_some_and(expired) => {
+                unpaid_ids.hashes.remove(&hash(&key_of(&after.reservation.request.id)));
+            }
+            ReservationStage::Committed | ReservationStage::Held => {}
+        }
+        match before {
+            None => insert(connection, after, after_checksum)?,
+            Some(_) => update(connection, after, after_checksum)?,
+        }
+        head.reservations = head.reservations.max(after.seq);
+    }
+    Ok(())
+}
+
+fn stage(stored: &StoredReservation) -> ReservationStage {
+    stored.reservation.state.stage()
+}
+
+/// The key of the event that commits a reservation.
+fn key_of(id: &str) -> EventKey {
+    EventKey { source: "".into(), id: id.into() }
+}
+
+/// What is wrong with the table, for [`super::verify()`].
+pub(super) fn problems(connection: &Connection, head: &Head) -> Result<Vec<String>, LedgerError> {
+    let mut found = Vec::new();
+    let held = read_held(connection)?;
+    if let Err(error) = check_held(&held, head) {
+        found.push(error.to_string());
+    }
+    let (mut newest, mut expired) = (0, 0);
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM reservation ORDER BY seq"))?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let stored = read(row)?;
+        newest = stored.seq;
+        expired += i64::from(stored.reservation.state == ReservationState::Expired);
+        let amount = match (&stored.reservation.state, stored.event_seq) {
+            (ReservationState::Committed { amount }, Some(_)) => Some(*amount),
+            (ReservationState::Committed { .. }, None) | (_, Some(_)) => {
+                found.push(format!("reservation {} and its event do not belong together", stored.seq));
+                continue;
+            }
+            _ => None,
+        };
+        let event = stored.event_seq.map(|seq| super::events::event_at(connection, seq)).transpose()?.flatten();
+        // Retention may have removed the event.
+        if event
+            .is_some_and(|event| Some(event.event.amount) != amount || *event.event.key.id != *stored.reservation.request.id)
+        {
+            found.push(format!("reservation {} does not say what its event says", stored.seq));
+        }
+    }
+    if newest > head.reservations || expired != head.expired {
+        found.push("rows of reservation are missing or belong to another state".into());
+    }
+    Ok(found)
+}
+
+fn read_held(connection: &Connection) -> Result<Vec<StoredReservation>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM reservation WHERE state = 'held' ORDER BY seq");
+    each(connection.prepare_cached(&sql)?, (), read)
+}
+
+fn check_held(held: &[StoredReservation], head: &Head) -> Result<(), LedgerError> {
+    let digest = held.iter().fold(0_i64, |digest, stored| digest.wrapping_add(checksum(stored)));
+    if held.len() as i64 != head.held || digest != head.held_digest {
+        return Err(LedgerError::Damaged("rows of held reservations are missing or belong to another state".into()));
+    }
+    Ok(())
+}
+
+fn unpaid(connection: &Connection, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM reservation WHERE id = ? AND state IN ('expired', 'released')");
+    connection.prepare_cached(&sql)?.query_row([id], |row| Ok(read(row))).optional()?.transpose()
+}
+
+/// The reservation that an event has settled, if it did.
+fn settled_by(connection: &Connection, event: &StoredEvent) -> Result<Option<StoredReservation>, LedgerError> {
+    let Some(seq) = event.reservation else { return Ok(None) };
+    let sql = format!("SELECT {COLUMNS} FROM reservation WHERE seq = ?");
+    connection.prepare_cached(&sql)?.query_row([seq], |row| Ok(read(row))).optional()?.transpose()
+}

@@ -1,0 +1,182 @@
+//! What became of attempts: counted each time, said once a minute.
+//!
+//! *Limits.* One line a [`WINDOW`] for each receiver, however many attempts fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Meter};
+
+use crate::domain::Steady;
+
+/// How long after a line about a receiver no other one is written.
+const WINDOW: Duration = Duration::from_secs(60);
+
+const DELIVERED: &str = "delivered";
+const FAILED: &str = "failed";
+const GIVEN_UP: &str = "given_up";
+
+/// The instruments, which all receivers share.
+pub(super) struct Instruments {
+    messages: Counter<u64>,
+    pending: Vec<Arc<AtomicU64>>,
+}
+
+/// Counts what becomes of one receiver's messages, and says it.
+#[derive(Debug)]
+pub(super) struct Report {
+    host: String,
+    messages: Counter<u64>,
+    pending: Arc<AtomicU64>,
+    told: Told,
+}
+
+/// What the log knows.
+#[derive(Debug, Default)]
+struct Told {
+    at: Option<Steady>,
+    /// What no line has told of yet.
+    untold: Counts,
+    /// Whether the last line was about failures.
+    bad_news: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    failed: u64,
+    given_up: u64,
+}
+
+// === impl Instruments ===
+
+impl Instruments {
+    pub fn new(meter: &Meter) -> Self {
+        let messages = meter
+            .u64_counter("lead_factory_webhook_messages")
+            .with_description(
+                "Messages to webhooks since the process started, by what became of them; failed counts attempts.",
+            )
+            .build();
+        for result in [DELIVERED, FAILED, GIVEN_UP] {
+            messages.add(0, &[KeyValue::new("result", result)]);
+        }
+        Self { messages, pending: Vec::new() }
+    }
+
+    /// What one receiver's messages are counted with.
+    pub fn report(&mut self, host: &str) -> Report {
+        let pending = Arc::new(AtomicU64::new(0));
+        self.pending.push(Arc::clone(&pending));
+        Report { host: host.to_owned(), messages: self.messages.clone(), pending, told: Told::default() }
+    }
+
+    /// Shows how many messages wait, of all receivers that there are by now.
+    pub fn show_pending(self, meter: &Meter) {
+        let pending = self.pending;
+        meter
+            .u64_observable_gauge("lead_factory_webhook_pending")
+            .with_description("Messages that wait to be delivered to a webhook, counted once for each receiver.")
+            .with_callback(move |observer| {
+                observer.observe(pending.iter().map(|count| count.load(Ordering::Relaxed)).sum(), &[]);
+            })
+            .build();
+    }
+}
+
+// === impl Report ===
+
+impl Report {
+    pub fn set_pending(&self, count: usize) {
+        self.pending.store(count as u64, Ordering::Relaxed);
+    }
+
+    pub fn delivered(&mut self, now: Steady) {
+        self.count(DELIVERED);
+        if let Some(Counts { failed, given_up }) = self.told.after_success(now) {
+            let host = &self.host;
+            tracing::info!(host, failed, given_up, "the webhook takes messages again; counted here is what failed before");
+        }
+    }
+
+    /// An attempt failed, and there will be another.
+    pub fn failed(&mut self, why: &str, now: Steady) {
+        self.count(FAILED);
+        let line = self.told.after_failure(Counts { failed: 1, given_up: 0 }, now);
+        self.complain(why, line);
+    }
+
+    /// The last attempt failed, or the receiver said that there is no point in another.
+    pub fn given_up(&mut self, why: &str, now: Steady) {
+        self.count(FAILED);
+        self.count(GIVEN_UP);
+        let line = self.told.after_failure(Counts { failed: 1, given_up: 1 }, now);
+        self.complain(why, line);
+    }
+
+    /// The outbox could not be read.
+    pub fn unreadable(&mut self, why: &str, now: Steady) {
+        let line = self.told.after_failure(Counts::default(), now);
+        self.complain(why, line);
+    }
+
+    fn count(&self, result: &'static str) {
+        self.messages.add(1, &[KeyValue::new("result", result)]);
+    }
+
+    fn complain(&self, why: &str, line: Option<Counts>) {
+        if let Some(Counts { failed, given_up }) = line {
+            tracing::warn!(
+                host = self.host,
+                error = why,
+                failed,
+                given_up,
+                "messages to a webhook fail; counted here since the last such line, which comes once a minute at most"
+            );
+        }
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    fn after_failure(&mut self, counts: Counts, now: Steady) -> Option<Counts> {
+        self.untold.failed += counts.failed;
+        self.untold.given_up += counts.given_up;
+        self.line(true, now)
+    }
+
+    fn after_success(&mut self, now: Steady) -> Option<Counts> {
+        if self.bad_news { self.line(false, now) } else { None }
+    }
+
+    fn line(&mut self, bad_news: bool, now: Steady) -> Option<Counts> {
+        if self.at.is_some_and(|at| now.since(at) < WINDOW) {
+            return None;
+        }
+        self.at = Some(now);
+        self.bad_news = bad_news;
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_once_a_minute_with_their_number_and_so_is_the_end_of_them() {
+        let mut told = Told::default();
+        let at = |seconds| Steady::since_start(Duration::from_secs(seconds));
+        let failed = |failed, given_up| Counts { failed, given_up };
+        assert_eq!(told.after_success(at(0)), None);
+        assert_eq!(told.after_failure(failed(1, 0), at(1)), Some(failed(1, 0)));
+        for second in 2..60 {
+            assert_eq!(told.after_failure(failed(1, second % 2), at(second)), None);
+        }
+        assert_eq!(told.after_success(at(60)), None, "back within the minute: the news waits");
+        assert_eq!(told.after_success(at(61)), Some(failed(58, 29)));
+        assert_eq!(told.after_success(at(500)), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! Open reservations: what they set aside, and when each lapses.
+//!
+//! *Invariants.* What is set aside is the sum over the holds that have not lapsed, in all and by service. A hold lapses by the
+//! steady clock. One that has lapsed stays here until the ledger knows, but counts no more.
+//!
+//! *Limits.* [`HOLDS_MAX`].
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use imbl::{OrdMap, OrdSet};
+use jiff::Timestamp;
+
+use crate::domain::{Name, Now, Reservation, ReservationRequest, ReservationState, Steady, Usd};
+
+/// Reservations that may be held at once, unless a setting says otherwise. Each takes some 450 bytes of memory.
+pub const HOLDS_MAX: usize = 200_000;
+
+/// A reservation that is held, or has lapsed without the ledger knowing it yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hold {
+    /// Its place in the ledger.
+    pub seq: i64,
+    /// What was asked for.
+    pub request: ReservationRequest,
+    /// Granted whatever the budgets said.
+    pub critical: bool,
+    /// When it was granted.
+    pub created_at: Timestamp,
+    /// What its worker was told of its end.
+    pub expires_at: Timestamp,
+    /// When it lapses.
+    pub deadline: Steady,
+}
+
+/// Every open hold. Cloning it is cheap.
+#[derive(Clone, Debug, Default)]
+pub struct Holds {
+    by_seq: OrdMap<i64, Arc<Hold>>,
+    /// By the hash of the id, which takes less room than the id.
+    by_id: OrdSet<(u64, i64)>,
+    /// Those that count, by when they lapse.
+    by_deadline: OrdSet<(Steady, i64)>,
+    /// Those that do not any more.
+    lapsed: OrdSet<i64>,
+    reserved: Usd,
+    reserved_by_service: OrdMap<Name, Usd>,
+    /// Reservations that the ledger knows as expired.
+    expired: u64,
+}
+
+impl Hold {
+    /// A reservation that has just been granted or extended, and lapses then.
+    pub fn until(deadline: Steady, seq: i64, reservation: &Reservation) -> Self {
+        let Reservation { request, critical, created_at, expires_at, .. } = reservation.clone();
+        Self { seq, request, critical, created_at, expires_at, deadline }
+    }
+
+    /// A hold that is taken from the ledger: its remaining time is what the wall clock says, but never more than it was given, in
+    /// case that clock was set back.
+    pub fn resumed(seq: i64, reservation: &Reservation, now: Now) -> Self {
+        let until_end = |start| Duration::try_from(reservation.expires_at.duration_since(start)).unwrap_or(Duration::ZERO);
+        let remaining = until_end(now.time).min(until_end(reservation.created_at));
+        Self::until(now.steady + remaining, seq, reservation)
+    }
+
+    /// The reservation as the ledger has it.
+    pub fn reservation(&self) -> Reservation {
+        Reservation {
+            request: self.request.clone(),
+            critical: self.critical,
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            ended_at: None,
+            state: ReservationState::Held,
+        }
+    }
+}
+
+impl Holds {
+    /// None open, and so many that the ledger knows as expired.
+    pub fn with_expired(expired: u64) -> Self {
+        Self { expired, ..Self::default() }
+    }
+
+    /// Adds a hold, in place of the one with its `seq` if there is one.
+    pub fn put(&mut self, hold: Hold) {
+        drop(self.remove(hold.seq));
+        *self.reserved_for(&hold.request.service) += hold.request.estimated_cost;
+        self.reserved += hold.request.estimated_cost;
+        self.by_deadline.insert((hold.deadline, hold.seq));
+        self.by_id.insert((hash(&hold.request.id), hold.seq));
+        self.by_seq.insert(hold.seq, Arc::new(hold));
+    }
+
+    /// Takes a hold out: it has ended, or the ledger knows that it has lapsed.
+    pub fn remove(&mut self, seq: i64) -> Option<Arc<Hold>> {
+        let hold = self.by_seq.remove(&seq)?;
+        self.by_id.remove(&(hash(&hold.request.id), seq));
+        if self.lapsed.remove(&seq).is_none() {
+            self.stop_counting(&hold);
+        }
+        Some(hold)
+    }
+
+    /// Stops counting what has run out of time, and says how many these are.
+    pub fn lapse(&mut self, now: Steady) -> usize {
+        let due: Vec<i64> = self.due(now).map(|hold| hold.seq).collect();
+        for seq in &due {
+            if let Some(hold) = self.by_seq.get(seq).cloned() {
+                self.stop_counting(&hold);
+                self.lapsed.insert(*seq);
+            }
+        }
+        due.len()
+    }
+
+    /// The oldest holds that have lapsed without the ledger knowing.
+    pub fn lapsed(&self) -> impl Iterator<Item = &Arc<Hold>> {
+        self.lapsed.iter().filter_map(|seq| self.by_seq.get(seq))
+    }
+
+    /// Counts reservations that the ledger has come to know as expired, or as ended after that.
+    pub fn count_expired(&mut self, expired: u64, ended: u64) {
+        self.expired = (self.expired + expired).saturating_sub(ended);
+    }
+
+    /// When the next hold lapses.
+    pub fn next_deadline(&self) -> Option<Steady> {
+        self.by_deadline.get_min().map(|(deadline, _)| *deadline)
+    }
+
+    /// The hold under an id, also one that has lapsed.
+    pub fn find(&self, id: &str) -> Option<&Arc<Hold>> {
+        let hash = hash(id);
+        let same_hash = self.by_id.range((hash, i64::MIN)..=(hash, i64::MAX));
+        same_hash.filter_map(|(_, seq)| self.by_seq.get(seq)).find(|hold| *hold.request.id == *id)
+    }
+
+    /// Whether it counts at this instant.
+    pub fn counts(&self, hold: &Hold, now: Steady) -> bool {
+        now < hold.deadline && !self.lapsed.contains(&hold.seq)
+    }
+
+    /// Holds with a greater `seq`, oldest first, also those that have lapsed.
+    pub fn after(&self, seq: i64) -> impl Iterator<Item = &Arc<Hold>> {
+        self.by_seq.range(seq.saturating_add(1)..).map(|(_, hold)| hold)
+    }
+
+    /// What is set aside at this instant, by everything or by one service.
+    pub fn reserved(&self, service: Option<&Name>, now: Steady) -> Usd {
+        let reserved = match service {
+            None => self.reserved,
+            Some(name) => self.reserved_by_service.get(name).copied().unwrap_or(Usd::ZERO),
+        };
+        // The writer wakes up for the next deadline, so there is next to never anything to take off.
+        let due = self.due(now).map(|hold| &hold.request);
+        let due = due.filter(|request| service.is_none_or(|name| request.service == *name));
+        reserved - due.map(|request| request.estimated_cost).sum()
+    }
+
+    /// How many are held at this instant.
+    pub fn held(&self, now: Steady) -> u64 {
+        (self.by_deadline.len() - self.due(now).count()) as u64
+    }
+
+    /// How many have expired and were neither committed nor released.
+    pub fn expired(&self, now: Steady) -> u64 {
+        self.expired + (self.lapsed.len() + self.due(now).count()) as u64
+    }
+
+    /// How many are kept in memory.
+    pub fn len(&self) -> usize {
+        self.by_seq.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_seq.is_empty()
+    }
+
+    fn due(&self, now: Steady) -> impl Iterator<Item = &Arc<Hold>> {
+        let due = self.by_deadline.iter().take_while(move |(deadline, _)| *deadline <= now);
+        due.filter_map(|(_, seq)| self.by_seq.get(seq))
+    }
+
+    fn stop_counting(&mut self, hold: &Hold) {
+        let request = &hold.request;
+        self.by_deadline.remove(&(hold.deadline, hold.seq));
+        self.reserved -= request.estimated_cost;
+        let of_service = self.reserved_for(&request.service);
+        *of_service -= request.estimated_cost;
+        if *of_service == Usd::ZERO {
+            self.reserved_by_service.remove(&request.service);
+        }
+    }
+
+    fn reserved_for(&mut self, service: &Name) -> &mut Usd {
+        self.reserved_by_service.entry(service.clone()).or_insert(Usd::ZERO)
+    }
+}
+
+fn hash(id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,224 @@
+//! The next commit, while it is put together: PURE but for looking into the ledger.
+//!
+//! *Invariants.* Each command is decided against everything decided before it, in this commit and in all earlier ones. Nothing is
+//! promised to anybody before the commit is on the disk; a draft that is dropped has changed nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::decide::{Known, NewEvents};
+use super::unsaved::{Unsaved, make_resident};
+use super::{Outcome, tally::Tally};
+use crate::domain::{GateChange, Now, Reservation, ReservationState};
+use crate::ledger::{Commit, KeyedEvent, Ledger, LedgerError, ReservationChange, StoredReservation};
+use crate::views::{Hold, Holds, Published};
+
+/// Lapsed holds that one commit writes down: a few milliseconds. The others stopped counting as well, and follow.
+const LAPSED_PER_COMMIT: usize = 1_000;
+
+/// What is going to be committed.
+pub(super) struct Draft<'l> {
+    pub(super) ledger: &'l Ledger,
+    pub(super) now: Now,
+    /// The state after what was decided so far, but for the events that are not counted yet.
+    pub(super) next: Published,
+    unsaved: Unsaved,
+    pub(super) events: NewEvents,
+    /// How many of the events are counted.
+    counted: usize,
+    pub(super) changes: Changes,
+    pub(super) gate: Vec<GateChange>,
+    pub(super) override_changed: bool,
+    pub(super) tally: Tally,
+}
+
+/// The reservations that change.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    by_seq: BTreeMap<i64, ReservationChange>,
+    by_id: HashMap<Arc<str>, i64>,
+    granted: i64,
+}
+
+/// A draft that is complete.
+pub(super) struct Finished {
+    pub commit: Commit,
+    /// The state to publish once it is on the disk.
+    pub next: Published,
+    /// What the sums in the file will lack; `None` when they will be up to date.
+    pub unsaved: Option<Unsaved>,
+    pub tally: Tally,
+}
+
+impl<'l> Draft<'l> {
+    /// Begins with what time alone has changed. `days` are those in which events may be added; what the file's sums lack must be in
+    /// `unsaved`, or the file's sums up to date.
+    pub fn begin(
+        ledger: &'l Ledger,
+        mut next: Published,
+        unsaved: Option<Unsaved>,
+        days: impl IntoIterator<Item = Date>,
+        now: Now,
+    ) -> Result<Self, LedgerError> {
+        for day in days {
+            make_resident(&mut next.views, ledger, day)?;
+        }
+        let unsaved = unsaved.unwrap_or_else(|| Unsaved::since(next.views.clone()));
+        let events = NewEvents::behind(ledger.events());
+        let tally = Tally::default();
+        let (changes, gate) = (Changes::default(), Vec::new());
+        let mut draft =
+            Self { ledger, now, next, unsaved, events, counted: 0, changes, gate, override_changed: false, tally };
+        draft.lapse();
+        Ok(draft)
+    }
+
+    /// Decides a batch of events, all or nothing. An event under the id of an open reservation ends it.
+    pub fn record(&mut self, batch: Vec<KeyedEvent>) -> Result<Outcome, LedgerError> {
+        let (ledger, holds, changes) = (self.ledger, &self.next.views.holds, &self.changes);
+        let may_settle = !holds.is_empty() || !changes.by_seq.is_empty() || ledger.expired_reservations() > 0;
+        // What the event leaves open of whom it is for is known from the reservation.
+        let complete = |keyed: &mut KeyedEvent| {
+            let open = if may_settle { open_under(ledger, holds, changes, keyed)? } else { None };
+            if let Some(open) = open {
+                open.reservation.request.complete(&mut keyed.event);
+                keyed.reservation = Some(open.seq);
+            }
+            Ok(())
+        };
+        let before = self.events.len();
+        let outcome = self.events.take_batch(batch.into_iter(), |keyed| ledger.find(keyed), complete)?;
+        if may_settle && outcome.is_ok() {
+            self.settle_behind(before)?;
+        }
+        Ok(outcome)
+    }
+
+    /// The event under the same key, new or recorded.
+    pub(super) fn known(&self, wanted: &KeyedEvent) -> Result<Option<Known>, LedgerError> {
+        self.events.known(wanted, |keyed| self.ledger.find(keyed))
+    }
+
+    /// Ends the reservations under whose ids events have come.
+    fn settle_behind(&mut self, count: usize) -> Result<(), LedgerError> {
+        let mut settled = Vec::new();
+        for (seq, keyed) in self.events.behind_first(count).filter(|(_, keyed)| keyed.reservation.is_some()) {
+            if let Some(open) = open_under(self.ledger, &self.next.views.holds, &self.changes, keyed)? {
+                settled.push((open, keyed.event.amount, seq));
+            }
+        }
+        for (open, amount, seq) in settled {
+            self.end(open, ReservationState::Committed { amount }, Some(seq));
+        }
+        Ok(())
+    }
+
+    /// Ends an open reservation.
+    pub(super) fn end(&mut self, before: StoredReservation, state: ReservationState, event_seq: Option<i64>) -> Reservation {
+        if self.next.views.holds.remove(before.seq).is_none() {
+            self.next.views.holds.count_expired(0, 1);
+        }
+        self.tally.ended(state.stage());
+        let reservation = Reservation { ended_at: Some(self.now.time), state, ..before.reservation.clone() };
+        let after = StoredReservation { seq: before.seq, reservation: reservation.clone(), event_seq };
+        self.changes.put(Some(before), after);
+        reservation
+    }
+
+    /// Counts the events that were taken, so that what follows is decided with them.
+    pub(super) fn count_events(&mut self) {
+        let new = self.events.behind_first(self.counted).map(|(_, keyed)| (&keyed.event, keyed.day));
+        self.unsaved.add(self.next.views.record(new, self.now.time));
+        self.counted = self.events.len();
+    }
+
+    /// What time alone brings about: holds lapse, and an operator's word.
+    fn lapse(&mut self) {
+        let holds = &mut self.next.views.holds;
+        self.tally = Tally::lapsed(holds.lapse(self.now.steady));
+        let lapsed: Vec<_> = holds.lapsed().take(LAPSED_PER_COMMIT).cloned().collect();
+        holds.count_expired(lapsed.len() as u64, 0);
+        for hold in lapsed {
+            self.next.views.holds.remove(hold.seq);
+            let (ended_at, state) = (Some(self.now.time), ReservationState::Expired);
+            let reservation = Reservation { ended_at, state, ..hold.reservation() };
+            let after = StoredReservation { seq: hold.seq, reservation, event_seq: None };
+            self.changes.put(Some(stored(&hold)), after);
+        }
+        if self.next.views.gate_override.is_some() && self.next.views.manual(self.now.time).is_none() {
+            self.next.views.gate_override = None;
+            self.override_changed = true;
+        }
+    }
+
+    /// Completes it. The sums are written with it if they are asked for and not up to date, or may not wait.
+    pub fn finish(mut self, wants_rollup: bool) -> Finished {
+        self.count_events();
+        self.note_gate();
+        let events = self.events.into_events();
+        let gate_changed = !self.gate.is_empty() || self.override_changed;
+        let must_roll_up = gate_changed || !self.ledger.may_defer_rollup(events.len());
+        let (rollup, unsaved) = if must_roll_up || (wants_rollup && !self.unsaved.is_empty()) {
+            let gate_override = self.override_changed.then(|| self.next.views.gate_override.clone());
+            (Some(self.unsaved.rollup(&self.next.views, self.gate, gate_override)), None)
+        } else {
+            (None, Some(self.unsaved).filter(|unsaved| !unsaved.is_empty()))
+        };
+        let commit = Commit { events, reservations: self.changes.into_list(), rollup, ..Commit::default() };
+        Finished { commit, next: self.next, unsaved, tally: self.tally }
+    }
+}
+
+/// The reservation that an event would end: held, or expired.
+fn open_under(
+    ledger: &Ledger,
+    holds: &Holds,
+    changes: &Changes,
+    keyed: &KeyedEvent,
+) -> Result<Option<StoredReservation>, LedgerError> {
+    let key = &keyed.event.key;
+    if !key.source.is_empty() {
+        return Ok(None);
+    }
+    if let Some(hold) = holds.find(&key.id) {
+        return Ok(Some(stored(hold)));
+    }
+    match changes.find(&key.id) {
+        Some(changed) if changed.reservation.state == ReservationState::Expired => Ok(Some(changed.clone())),
+        Some(_) => Ok(None),
+        None => ledger.find_expired(&key.id, keyed.key_hash),
+    }
+}
+
+impl Changes {
+    /// Adds a change, or takes one further.
+    pub fn put(&mut self, before: Option<StoredReservation>, after: StoredReservation) {
+        self.granted += i64::from(before.is_none());
+        self.by_id.insert(Arc::clone(&after.reservation.request.id), after.seq);
+        match self.by_seq.get_mut(&after.seq) {
+            Some(change) => change.after = after,
+            None => drop(self.by_seq.insert(after.seq, ReservationChange { before, after })),
+        }
+    }
+
+    /// A reservation as it is after these changes, if they touch it.
+    pub fn find(&self, id: &str) -> Option<&StoredReservation> {
+        self.by_id.get(id).and_then(|seq| self.by_seq.get(seq)).map(|change| &change.after)
+    }
+
+    /// How many are new.
+    pub fn granted(&self) -> i64 {
+        self.granted
+    }
+
+    fn into_list(self) -> Vec<ReservationChange> {
+        self.by_seq.into_values().collect()
+    }
+}
+
+/// A hold as the ledger has it.
+pub(super) fn stored(hold: &Hold) -> StoredReservation {
+    StoredReservation { seq: hold.seq, reservation: hold.reservation(), event_seq: None }
+}

@@ -1,0 +1,43 @@
+//! The gate as the ledger has it: an operator's orders, and a line of history for every change.
+
+use super::GateOrder;
+use super::draft::Draft;
+use crate::domain::{GateChange, GateMode};
+
+impl Draft<'_> {
+    /// Takes an operator's order. Where the gate is disabled it is kept, and takes effect when the gate is enabled again.
+    pub fn order_gate(&mut self, order: GateOrder) {
+        self.count_events();
+        let before = self.next.views.gate_override.take();
+        let (reason, actor) = match order {
+            GateOrder::Manual(manual) => {
+                let said = (manual.reason.clone(), manual.actor.clone());
+                self.next.views.gate_override = Some(manual);
+                said
+            }
+            // It follows the budgets already, so nothing changes.
+            GateOrder::Auto { .. } if before.is_none() => return,
+            GateOrder::Auto { reason, actor } => (reason, actor),
+        };
+        self.override_changed = true;
+        let verdict = self.next.gate(self.now);
+        if verdict.mode != GateMode::Disabled {
+            self.write_line(verdict.active, verdict.mode, reason, actor);
+        }
+    }
+
+    /// Writes a line if what the rule says now is not what the newest line says.
+    pub(super) fn note_gate(&mut self) {
+        let verdict = self.next.gate(self.now);
+        let newest = self.next.views.gate.as_ref().map_or((false, GateMode::Auto), |line| (line.active, line.mode));
+        if newest != (verdict.active, verdict.mode) {
+            self.write_line(verdict.active, verdict.mode, verdict.reason.into_owned(), String::new());
+        }
+    }
+
+    fn write_line(&mut self, active: bool, mode: GateMode, reason: String, actor: String) {
+        let line = GateChange { timestamp: self.now.time, active, reason, mode, actor };
+        self.next.views.change_gate(line.clone());
+        self.gate.push(line);
+    }
+}

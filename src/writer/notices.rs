@@ -1,0 +1,146 @@
+//! What the receivers of webhooks are told: that a budget came to a state, that the gate changed.
+//!
+//! *Invariants.* A message goes into the commit whose state it tells of. One for each budget, state and period: its topic says
+//! these, and the ledger passes over a topic that it knows, also after a restart. A commit that fails has told nothing.
+//!
+//! *Limits.* [`TOLD_MAX`] topics in memory. While the outbox is full nothing is told; once there is room, what holds then is.
+//!
+//! *Deliberately not here.* Who receives it, and how.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::budget::{BudgetState, Standing};
+use crate::domain::{GateChange, Now};
+use crate::ledger::{DeliveryReport, LedgerError, NewMessage, OutboxChanges};
+use crate::views::Published;
+
+/// Topics that are known without asking the ledger. Far more than budgets have states; beyond it they are forgotten, and the
+/// ledger is asked again.
+const TOLD_MAX: usize = 4_096;
+
+const GATE_ACTIVE: &str = "gate.active";
+const GATE_INACTIVE: &str = "gate.inactive";
+
+/// What was told, and what is to be noted about its delivery.
+#[derive(Debug)]
+pub(super) struct Notices {
+    receivers: Arc<[Arc<str>]>,
+    told: HashSet<String>,
+    /// The state of the gate that was told last, or that it had at the start.
+    gate_active: bool,
+    reports: Vec<DeliveryReport>,
+    /// Whether the log says already that the outbox is full.
+    is_full: bool,
+}
+
+/// The JSON that receivers get.
+#[derive(Serialize)]
+struct Body<'a, Data> {
+    r#type: &'a str,
+    timestamp: Timestamp,
+    data: &'a Data,
+}
+
+impl Notices {
+    /// Nothing is ever told without receivers. `gate` is the newest line of the gate's history.
+    pub fn new(receivers: Arc<[Arc<str>]>, gate: Option<&GateChange>) -> Self {
+        Self {
+            receivers,
+            told: HashSet::new(),
+            gate_active: gate.is_some_and(|line| line.active),
+            reports: Vec::new(),
+            is_full: false,
+        }
+    }
+
+    /// Takes what became of deliveries, for the next commit.
+    pub fn settle(&mut self, reports: Vec<DeliveryReport>) {
+        self.reports.extend(reports);
+    }
+
+    /// What a commit that leads to `next` writes to the outbox. `room` says how many deliveries may be added.
+    ///
+    /// # Errors
+    /// Those of `room`.
+    pub fn changes(
+        &mut self,
+        next: &Published,
+        now: Now,
+        room: impl FnOnce() -> Result<usize, LedgerError>,
+    ) -> Result<OutboxChanges, LedgerError> {
+        let mut messages = self.due(next, now);
+        if !messages.is_empty() {
+            let room = room()? / self.receivers.len().max(1);
+            let is_full = messages.len() > room;
+            if is_full && !self.is_full {
+                tracing::warn!("the outbox of the webhooks is full: nothing new is told until messages are delivered");
+            }
+            self.is_full = is_full;
+            messages.truncate(room);
+        }
+        Ok(OutboxChanges { messages, receivers: Arc::clone(&self.receivers), reports: std::mem::take(&mut self.reports) })
+    }
+
+    /// Takes note that a commit is on the disk.
+    pub fn told(&mut self, changes: &OutboxChanges) {
+        for message in &changes.messages {
+            match message.kind {
+                GATE_ACTIVE | GATE_INACTIVE => self.gate_active = message.kind == GATE_ACTIVE,
+                _ => {
+                    if self.told.len() >= TOLD_MAX {
+                        self.told.clear();
+                    }
+                    self.told.insert(message.topic.clone());
+                }
+            }
+        }
+    }
+
+    fn due(&self, next: &Published, now: Now) -> Vec<NewMessage> {
+        if self.receivers.is_empty() {
+            return Vec::new();
+        }
+        let standings = next.standings(now);
+        let of_budgets = standings.iter().filter_map(|standing| {
+            let (kind, topic) = budget_topic(standing)?;
+            if self.told.contains(&topic) { None } else { message(kind, topic, standing, now) }
+        });
+        let of_gate = self.gate_topic(next).and_then(|(kind, topic)| message(kind, topic, &next.gate_status(now), now));
+        of_budgets.chain(of_gate).collect()
+    }
+
+    /// The change of the gate that is not told yet. It is known by how often the gate had become active.
+    fn gate_topic(&self, next: &Published) -> Option<(&'static str, String)> {
+        let line = next.views.gate.as_ref().filter(|line| line.active != self.gate_active)?;
+        let kind = if line.active { GATE_ACTIVE } else { GATE_INACTIVE };
+        Some((kind, format!("{kind} {}", next.views.gate_activations)))
+    }
+}
+
+fn budget_topic(standing: &Standing) -> Option<(&'static str, String)> {
+    let kind = match standing.state {
+        BudgetState::Ok => return None,
+        BudgetState::Warning => "budget.warning",
+        BudgetState::Critical => "budget.critical",
+        BudgetState::Exhausted => "budget.exhausted",
+    };
+    Some((kind, format!("{kind} {} {}", standing.name, standing.period_start)))
+}
+
+fn message(kind: &'static str, topic: String, data: &impl Serialize, now: Now) -> Option<NewMessage> {
+    let body = serde_json::to_string(&Body { r#type: kind, timestamp: now.time, data });
+    match body {
+        Ok(body) => Some(NewMessage { topic, kind, created_at: now.time, body }),
+        Err(error) => {
+            tracing::error!(%error, kind, "a message to the webhooks cannot be written");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use opentelemetry::metrics::MeterProvider;
+
+use super::*;
+use crate::budget::Policy;
+use crate::clock::Clock;
+use crate::domain::{BudgetZone, CostEvent, EventKey, GateMode, Steady, Usd};
+use crate::ledger::{DELIVERIES_MAX, Ledger, NextAttempt, Reader, verify};
+use crate::views::{SeriesLimits, Views};
+use crate::writer::{Ended, Settings, Started, start};
+
+fn at(text: &str) -> Now {
+    Now { time: text.parse().unwrap(), steady: Steady::since_start(Duration::ZERO) }
+}
+
+/// 50 USD a day and 1,000 a month, in UTC.
+fn empty(now: Now) -> Published {
+    let policy = Policy::example(BudgetZone::UTC, 50);
+    let views = Views::new(SeriesLimits::default(), policy.zone.day_of(now.time));
+    Published { views, policy: Arc::new(policy) }
+}
+
+fn spend(published: &mut Published, dollars: i64, now: Now) {
+    let event = CostEvent { amount: Usd::from_dollars(dollars), time: now.time, ..CostEvent::example() };
+    let day = published.policy.zone.day_of(now.time);
+    published.views.record([(&event, day)], now.time);
+}
+
+fn notices() -> Notices {
+    Notices::new([Arc::from("r1"), Arc::from("r2")].into(), None)
+}
+
+fn room() -> Result<usize, LedgerError> {
+    Ok(DELIVERIES_MAX)
+}
+
+/// The topics of what is told by a commit that goes through.
+#[track_caller]
+fn tell(notices: &mut Notices, published: &Published, now: Now) -> Vec<String> {
+    let changes = notices.changes(published, now, room).unwrap();
+    notices.told(&changes);
+    changes.messages.into_iter().map(|message| message.topic).collect()
+}
+
+fn change_gate(published: &mut Published, active: bool, now: Now) {
+    let reason = "because".to_owned();
+    let line = GateChange { timestamp: now.time, active, reason, mode: GateMode::Auto, actor: String::new() };
+    published.views.change_gate(line);
+}
+
+#[test]
+fn each_state_of_a_budget_is_told_once_in_a_period() {
+    let now = at("2026-11-22T10:00:00Z");
+    let (mut notices, mut published) = (notices(), empty(now));
+    assert_eq!(tell(&mut notices, &published, now), Vec::<String>::new());
+    spend(&mut published, 40, now);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z"]);
+    assert_eq!(tell(&mut notices, &published, now), Vec::<String>::new());
+    spend(&mut published, 6, now);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.critical daily 2026-11-22T00:00:00Z"]);
+    spend(&mut published, -20, now);
+    assert_eq!(tell(&mut notices, &published, now), Vec::<String>::new());
+    spend(&mut published, 20, now);
+    assert_eq!(tell(&mut notices, &published, now), Vec::<String>::new(), "it went back and came again");
+    spend(&mut published, 4, now);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.exhausted daily 2026-11-22T00:00:00Z"]);
+
+    let tomorrow = at("2026-11-23T00:00:00Z");
+    assert_eq!(tell(&mut notices, &published, tomorrow), Vec::<String>::new());
+    spend(&mut published, 40, tomorrow);
+    assert_eq!(tell(&mut notices, &published, tomorrow), ["budget.warning daily 2026-11-23T00:00:00Z"]);
+}
+
+#[test]
+fn a_budget_that_is_spent_at_once_is_told_of_once() {
+    let now = at("2026-11-22T10:00:00Z");
+    let (mut notices, mut published) = (notices(), empty(now));
+    spend(&mut published, 1_000, now);
+    let topics = ["budget.exhausted daily 2026-11-22T00:00:00Z", "budget.exhausted monthly 2026-11-01T00:00:00Z"];
+    assert_eq!(tell(&mut notices, &published, now), topics);
+}
+
+#[test]
+fn the_body_is_the_item_that_clients_see() {
+    let now = at("2026-11-22T10:00:00Z");
+    let (mut notices, mut published) = (notices(), empty(now));
+    spend(&mut published, 45, now);
+    change_gate(&mut published, true, now);
+    let messages = notices.changes(&published, now, room).unwrap().messages;
+    let bodies: Vec<serde_json::Value> =
+        messages.iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect();
+    assert_eq!(bodies[0]["type"], "budget.critical");
+    assert_eq!(bodies[0]["timestamp"], "2026-11-22T10:00:00Z");
+    assert_eq!(bodies[0]["data"], serde_json::to_value(&published.standings(now)[0]).unwrap());
+    assert_eq!(bodies[1]["type"], "gate.active");
+    assert_eq!(bodies[1]["data"], serde_json::to_value(published.gate_status(now)).unwrap());
+}
+
+#[test]
+fn a_commit_that_failed_has_told_nothing() {
+    let now = at("2026-11-22T10:00:00Z");
+    let (mut notices, mut published) = (notices(), empty(now));
+    spend(&mut published, 45, now);
+    change_gate(&mut published, true, now);
+    let lost = notices.changes(&published, now, room).unwrap();
+    assert_eq!(notices.changes(&published, now, room).unwrap().messages, lost.messages);
+    assert_eq!(lost.messages.len(), 2);
+}
+
+#[test]
+fn each_change_of_the_gate_is_told_and_a_change_of_its_mode_is_not() {
+    let now = at("2026-11-22T10:00:00Z");
+    let (mut notices, mut published) = (notices(), empty(now));
+    let mut topics = Vec::new();
+    for active in [false, true, true, false, true] {
+        change_gate(&mut published, active, now);
+        topics.extend(tell(&mut notices, &published, now));
+    }
+    assert_eq!(topics, ["gate.active 1", "gate.inactive 1", "gate.active 2"]);
+    let mut restarted = Notices::new(Arc::clone(&notices.receivers), published.views.gate.as_ref());
+    assert_eq!(tell(&mut restarted, &published, now), Vec::<String>::new());
+}
+
+#[test]
+fn while_the_outbox_is_full_nothing_is_told_and_then_what_holds() {
+    let now = at("2026-11-22T10:00:00Z");
+    let (mut notices, mut published) = (notices(), empty(now));
+    spend(&mut published, 40, now);
+    change_gate(&mut published, true, now);
+    // One more would do for one of the two receivers only.
+    let changes = notices.changes(&published, now, || Ok(1)).unwrap();
+    notices.told(&changes);
+    assert_eq!(changes.messages, []);
+    change_gate(&mut published, false, now);
+    change_gate(&mut published, true, now);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z", "gate.active 2"]);
+}
+
+#[test]
+fn without_receivers_nothing_is_ever_told() {
+    let now = at("2026-11-22T10:00:00Z");
+    let (mut notices, mut published) = (Notices::new(Arc::default(), None), empty(now));
+    spend(&mut published, 1_000, now);
+    change_gate(&mut published, true, now);
+    let changes = notices.changes(&published, now, || panic!("the ledger is not asked")).unwrap();
+    assert!(changes.is_empty());
+}
+
+/// The whole way: from an event through the writer's commit into the outbox, and back with what became of it.
+#[tokio::test]
+async fn a_restart_tells_nothing_twice_and_forgets_no_delivery() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().unwrap());
+    let reader = Reader::new(path.clone(), BudgetZone::UTC);
+    let open = || reader.open_deliveries("r1").unwrap().into_iter().map(|open| open.message).collect::<Vec<_>>();
+    let meter = opentelemetry_sdk::metrics::SdkMeterProvider::default().meter("test");
+    for (round, dollars, settled, left) in [(1, 40, None, vec![1]), (2, 6, Some(1), vec![2, 3]), (3, 1, Some(2), vec![3])] {
+        let ledger = Ledger::open(&path, &BudgetZone::UTC, clock.now()).unwrap();
+        let settings = Settings {
+            holds_max: 100,
+            series: SeriesLimits::default(),
+            age_max: SignedDuration::from_hours(35 * 24),
+            ahead_max: SignedDuration::from_mins(5),
+            retention: None,
+            receivers: [Arc::from("r1")].into(),
+        };
+        let policy = Arc::new(Policy::example(BudgetZone::UTC, 50));
+        let Started { writer, ended, .. } = start(ledger, policy, settings, clock.clone(), &meter).unwrap();
+        if let Some(message) = settled {
+            writer.settle_deliveries(vec![DeliveryReport { message, receiver: "r1".into(), next: NextAttempt::Never }]);
+        }
+        let event = CostEvent {
+            key: EventKey { source: "".into(), id: round.to_string().into() },
+            amount: Usd::from_dollars(dollars),
+            time: clock.now(),
+            ..CostEvent::example()
+        };
+        writer.record(vec![event], Box::new(|_| ())).await.unwrap();
+        assert_eq!(open(), left, "with the answer the message is in the file");
+        writer.stop().await;
+        assert_eq!(ended.await, Ok(Ended::Cleanly));
+    }
+    let kinds = [1, 2, 3].map(|seq| reader.message(seq).unwrap().unwrap().kind);
+    assert_eq!(kinds, ["budget.warning", "budget.critical", "gate.active"]);
+    assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
+}

@@ -1,0 +1,321 @@
+//! Reservations and the gate's orders through the running writer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use opentelemetry::metrics::MeterProvider;
+
+use super::*;
+use crate::budget::{Refusal, Standing};
+use crate::domain::{
+    Attribution, BudgetZone, CostEvent, EventKey, GateMode, GateOverride, Name, Outcome as CallOutcome, ReservationRequest,
+    ReservationStage, ReservationState, Settlement, Usd,
+};
+use crate::ledger::{Reader, verify};
+use crate::views::SeriesLimits;
+
+/// A writer on a ledger of its own, with a budget of 10 USD a day.
+struct Rig {
+    clock: Clock,
+    folder: tempfile::TempDir,
+    started: Started,
+}
+
+fn start_on(path: &Path, clock: &Clock) -> Started {
+    let policy = Arc::new(Policy::example(BudgetZone::UTC, 10));
+    let ledger = Ledger::open(path, &policy.zone, clock.now()).unwrap();
+    let settings = Settings {
+        series: SeriesLimits::default(),
+        age_max: SignedDuration::from_hours(35 * 24),
+        ahead_max: SignedDuration::from_mins(5),
+        holds_max: 100,
+        receivers: Arc::default(),
+        retention: None,
+    };
+    let meter = opentelemetry_sdk::metrics::SdkMeterProvider::default().meter("test");
+    start(ledger, policy, settings, clock.clone(), &meter).unwrap()
+}
+
+impl Rig {
+    fn new() -> Self {
+        let clock = Clock::manual("2026-11-22T10:00:00Z".parse().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let started = start_on(&folder.path().join("ledger.db"), &clock);
+        Self { clock, folder, started }
+    }
+
+    async fn ask(&self, command: ReservationCommand) -> ReservationOutcome {
+        self.started.writer.reservation(command, Box::new(|_| ())).await
+    }
+
+    async fn reserve(&self, id: &str, usd: &str) -> ReservationOutcome {
+        self.ask(ReservationCommand::Reserve(request(id, usd))).await
+    }
+
+    async fn commit(&self, id: &str, usd: &str) -> ReservationOutcome {
+        let settlement = settlement(usd, self.clock.now());
+        self.ask(ReservationCommand::Commit { id: id.into(), settlement }).await
+    }
+
+    async fn release(&self, id: &str) -> ReservationOutcome {
+        self.ask(ReservationCommand::Release { id: id.into(), reason: None }).await
+    }
+
+    async fn post(&self, event: CostEvent) -> Outcome {
+        self.started.writer.record(vec![event], Box::new(|_| ())).await
+    }
+
+    fn daily(&self) -> Standing {
+        self.started.board.read().standings(self.clock.instant()).remove(0)
+    }
+
+    fn used(&self) -> (String, String) {
+        let daily = self.daily();
+        (daily.spent_usd.to_string(), daily.reserved_usd.to_string())
+    }
+
+    /// Stops, verifies the file, and starts on it again.
+    async fn restart(mut self) -> Self {
+        self.started.writer.stop().await;
+        assert_eq!(self.started.ended.await, Ok(Ended::Cleanly));
+        let path = self.folder.path().join("ledger.db");
+        assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
+        self.started = start_on(&path, &self.clock);
+        self
+    }
+}
+
+fn request(id: &str, usd: &str) -> ReservationRequest {
+    ReservationRequest {
+        id: id.into(),
+        id_given: true,
+        service: Name::new("openai").unwrap(),
+        operation: Name::new("chat").unwrap(),
+        estimated_cost: Usd::parse(usd).unwrap(),
+        ttl_seconds: 60,
+        attribution: Attribution { worker: Some("w1".into()), ..Attribution::default() }.shared(),
+    }
+}
+
+fn settlement(usd: &str, time: Timestamp) -> Settlement {
+    Settlement {
+        amount: Usd::parse(usd).unwrap(),
+        time,
+        time_given: false,
+        model: None,
+        usage: Vec::new(),
+        duration_seconds: None,
+        outcome: CallOutcome::Ok,
+        attributes: None,
+    }
+}
+
+fn event(id: &str, usd: &str, time: Timestamp) -> CostEvent {
+    let key = EventKey { source: "".into(), id: id.into() };
+    CostEvent { key, amount: Usd::parse(usd).unwrap(), time, time_given: false, ..CostEvent::example() }
+}
+
+fn stage(outcome: &ReservationOutcome) -> ReservationStage {
+    outcome.as_ref().unwrap().reservation.state.stage()
+}
+
+#[tokio::test]
+async fn what_is_asked_at_once_is_granted_exactly_as_far_as_it_fits() {
+    let rig = Rig::new();
+    // Queued before any is answered, so they are decided in one group: 3 + 3 + 3 fit into 10, so does the 1 after the fourth.
+    let asked = ["3", "3", "3", "3", "1", "0.000000000001"];
+    let asked: Vec<_> = asked
+        .iter()
+        .enumerate()
+        .map(|(place, usd)| request(&format!("r{place}"), usd))
+        .map(ReservationCommand::Reserve)
+        .collect();
+    let answers: Vec<_> =
+        asked.into_iter().map(|command| rig.started.writer.reservation(command, Box::new(|_| ()))).collect();
+    let mut granted = Vec::new();
+    for answer in answers {
+        granted.push(answer.await.is_ok());
+    }
+    assert_eq!(granted, [true, true, true, false, true, false]);
+    assert_eq!(rig.used(), ("0".into(), "10".into()));
+    let Err(ReservationError::Refused(Refusal::BudgetExhausted(left))) = rig.reserve("late", "0.5").await else {
+        panic!("nothing is left")
+    };
+    assert_eq!((left.name.as_str(), left.remaining), ("daily", Usd::ZERO));
+    assert_eq!(left.period_end, "2026-11-23T00:00:00Z".parse::<Timestamp>().unwrap());
+    assert!(rig.release("r0").await.is_ok());
+    assert!(rig.reserve("late", "0.5").await.unwrap().is_new, "a refusal is not remembered");
+}
+
+#[tokio::test]
+async fn a_commit_counts_once_however_it_is_repeated() {
+    let rig = Rig::new();
+    rig.reserve("job", "2").await.unwrap();
+    let done = rig.commit("job", "2.5").await.unwrap();
+    assert!(done.is_new);
+    assert_eq!(done.reservation.state, ReservationState::Committed { amount: Usd::parse("2.5").unwrap() });
+    assert!(!rig.commit("job", "2.50").await.unwrap().is_new);
+    assert_eq!(rig.post(event("job", "2.5", rig.clock.now())).await.unwrap(), Recorded { accepted: 0, duplicates: 1 });
+    assert!(matches!(rig.commit("job", "3").await, Err(ReservationError::Finished(ReservationStage::Committed))));
+    assert!(matches!(rig.release("job").await, Err(ReservationError::Finished(ReservationStage::Committed))));
+    let first = rig.reserve("job", "2").await.unwrap();
+    assert!(!first.is_new);
+    assert!(
+        matches!(rig.reserve("job", "3").await, Err(ReservationError::Conflict(fields)) if fields == ["estimated_cost_usd"])
+    );
+    assert_eq!(rig.used(), ("2.5".into(), "0".into()));
+    let rig = rig.restart().await;
+    assert!(!rig.commit("job", "2.5").await.unwrap().is_new);
+    assert_eq!(rig.used(), ("2.5".into(), "0".into()));
+}
+
+#[tokio::test]
+async fn an_event_under_a_reservations_id_ends_it_and_takes_its_attribution() {
+    let rig = Rig::new();
+    for (id, seconds) in [("held", 0), ("lapsed", 61)] {
+        rig.reserve(id, "2").await.unwrap();
+        rig.clock.advance(Duration::from_secs(seconds));
+        assert_eq!(rig.post(event(id, "1", rig.clock.now())).await.unwrap().accepted, 1);
+        assert!(!rig.commit(id, "1").await.unwrap().is_new);
+    }
+    assert_eq!(rig.used(), ("2".into(), "0".into()));
+    let path = rig.folder.path().join("ledger.db");
+    let found = Reader::new(path, BudgetZone::UTC).reservation("lapsed").unwrap().unwrap();
+    assert_eq!(found.reservation.state.stage(), ReservationStage::Committed);
+    let someone_else = CostEvent { worker: Some("w2".into()), ..event("held", "1", rig.clock.now()) };
+    assert!(matches!(rig.post(someone_else).await, Err(RecordError::Conflict(found)) if found[0].fields == ["worker"]));
+    rig.post(event("plain", "1", rig.clock.now())).await.unwrap();
+    assert!(matches!(rig.reserve("plain", "1").await, Err(ReservationError::Conflict(fields)) if fields == ["id"]));
+}
+
+#[tokio::test]
+async fn a_hold_lapses_by_the_steady_clock_and_can_still_be_settled() {
+    let rig = Rig::new();
+    rig.reserve("a", "4").await.unwrap();
+    rig.clock.set("2026-11-22T09:00:00Z".parse().unwrap());
+    rig.clock.advance(Duration::from_secs(59));
+    assert_eq!(rig.used().1, "4", "the wall clock was set back, and the hold has a second left");
+    rig.clock.set("2026-11-22T18:00:00Z".parse().unwrap());
+    assert_eq!(rig.used().1, "4", "the wall clock was set forward");
+    rig.clock.advance(Duration::from_secs(1));
+    assert_eq!(rig.used().1, "0", "at once, before the writer has written it down");
+    let extend = ReservationCommand::Extend { id: "a".into(), ttl_seconds: 60 };
+    assert!(matches!(rig.ask(extend).await, Err(ReservationError::Finished(ReservationStage::Expired))));
+    assert!(rig.reserve("b", "10").await.is_ok(), "what lapsed is free");
+    let rig = rig.restart().await;
+    assert_eq!(stage(&rig.commit("a", "1").await), ReservationStage::Committed);
+    assert_eq!(rig.started.board.read().views.holds.expired(rig.clock.instant().steady), 0);
+}
+
+#[tokio::test]
+async fn holds_survive_a_restart_with_the_time_they_have_left() {
+    let rig = Rig::new();
+    rig.reserve("a", "4").await.unwrap();
+    rig.clock.advance(Duration::from_secs(30));
+    let extend = |ttl_seconds| ReservationCommand::Extend { id: "a".into(), ttl_seconds };
+    let shorter = rig.ask(extend(10)).await.unwrap().reservation.expires_at;
+    assert_eq!(shorter, "2026-11-22T10:01:00Z".parse().unwrap(), "never earlier than before");
+    let longer = rig.ask(extend(60)).await.unwrap().reservation.expires_at;
+    assert_eq!(longer, "2026-11-22T10:01:30Z".parse().unwrap());
+    let rig = rig.restart().await;
+    assert_eq!(rig.used().1, "4");
+    rig.clock.advance(Duration::from_secs(59));
+    assert_eq!(rig.used().1, "4");
+    rig.clock.advance(Duration::from_secs(1));
+    assert_eq!(rig.used().1, "0");
+    let rig = rig.restart().await;
+    assert_eq!(rig.started.board.read().views.holds.expired(rig.clock.instant().steady), 1);
+}
+
+#[tokio::test]
+async fn open_holds_are_bounded() {
+    let rig = Rig::new();
+    for number in 0..100 {
+        rig.reserve(&format!("r{number}"), "0").await.unwrap();
+    }
+    assert!(matches!(rig.reserve("more", "0").await, Err(ReservationError::NotRecorded(RecordError::Overloaded))));
+    rig.release("r7").await.unwrap();
+    assert!(rig.reserve("more", "0").await.is_ok());
+}
+
+#[tokio::test]
+async fn an_operators_word_holds_across_a_restart_and_lapses_by_itself() {
+    let rig = Rig::new();
+    let manual = GateOverride {
+        active: true,
+        reason: "bill shock".into(),
+        actor: "ann".into(),
+        since: rig.clock.now(),
+        expires_at: Some("2026-11-22T11:00:00Z".parse().unwrap()),
+    };
+    rig.started.writer.set_gate(GateOrder::Manual(manual)).await.unwrap();
+    let rig = rig.restart().await;
+    let gate = rig.started.board.read().gate(rig.clock.instant());
+    assert_eq!((gate.active, gate.mode, &*gate.reason), (true, GateMode::Manual, "bill shock"));
+    let Err(ReservationError::Refused(Refusal::GateActive { budget: None, .. })) = rig.reserve("r", "1").await else {
+        panic!("an operator said stop")
+    };
+    rig.clock.set("2026-11-22T11:00:00Z".parse().unwrap());
+    assert!(rig.reserve("r", "1").await.is_ok());
+    let history = Reader::new(rig.folder.path().join("ledger.db"), BudgetZone::UTC).gate_history(10).unwrap();
+    let lines: Vec<_> = history.iter().map(|line| (line.active, line.mode, line.actor.as_str())).collect();
+    assert_eq!(lines, [(false, GateMode::Auto, ""), (true, GateMode::Manual, "ann")]);
+    assert_eq!(rig.started.board.read().views.gate_activations, 1);
+}
+
+#[tokio::test]
+async fn a_service_that_a_new_budget_names_is_judged_by_all_its_cost() {
+    let rig = Rig::new();
+    let few = (0..250).map(|number| CostEvent {
+        service: Name::new(&format!("s{number}")).unwrap(),
+        ..event(&format!("e{number}"), "0.01", rig.clock.now())
+    });
+    rig.started.writer.record(few.collect(), Box::new(|_| ())).await.unwrap();
+    let mut policy = Policy::example(BudgetZone::UTC, 100);
+    let template = policy.budgets[1].clone();
+    let service = Some(Name::new("s249").unwrap());
+    policy.budgets.push(crate::budget::Budget {
+        name: "s249-monthly".into(),
+        service,
+        limit: Usd::parse("0.01").unwrap(),
+        ..template
+    });
+    rig.started.writer.set_policy(Arc::new(policy)).await.unwrap();
+    let spend = ReservationRequest { service: Name::new("s249").unwrap(), ..request("r", "0.001") };
+    let Err(ReservationError::Refused(Refusal::BudgetExhausted(left))) = rig.ask(ReservationCommand::Reserve(spend)).await
+    else {
+        panic!("its cost of the month, counted under other until now, has used the budget up")
+    };
+    assert_eq!(left.name, "s249-monthly");
+}
+
+/// Guards against: a table and a gauge that grow for as long as workers die.
+#[tokio::test]
+async fn what_ended_is_forgotten_after_35_days_and_what_is_held_is_not() {
+    let rig = Rig::new();
+    for id in ["lapses", "released", "held"] {
+        rig.reserve(id, "1").await.unwrap();
+    }
+    rig.release("released").await.unwrap();
+    let stays = |ttl_seconds| ReservationCommand::Extend { id: "held".into(), ttl_seconds };
+    for _ in 0..37 {
+        rig.ask(stays(86_400)).await.unwrap();
+        rig.clock.advance(Duration::from_secs(86_399));
+    }
+    let path = rig.folder.path().join("ledger.db");
+    let reader = Reader::new(path, BudgetZone::UTC);
+    let expired = || rig.started.board.read().views.holds.expired(rig.clock.instant().steady);
+    let patience = tokio::time::Instant::now() + Duration::from_secs(10);
+    while expired() > 0 {
+        assert!(tokio::time::Instant::now() < patience, "a tick forgets");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(reader.reservation("lapses").unwrap(), None);
+    assert_eq!(reader.reservation("released").unwrap(), None);
+    assert_eq!(rig.used().1, "1");
+    assert!(rig.reserve("released", "1").await.unwrap().is_new, "its id is free again");
+    let rig = rig.restart().await;
+    assert_eq!(rig.used().1, "2");
+}

@@ -1,0 +1,169 @@
+//! What becomes of a reservation: granted, committed, released, extended.
+//!
+//! *Invariants.* One that is not critical is granted only when it fits every budget that covers it, with all grants and all cost
+//! before it counted. Repeating a call that was done gives the same answer; another call on what is over gives none.
+
+use std::time::Duration;
+
+use super::draft::{Draft, stored};
+use super::{Done, RecordError, ReservationCommand, ReservationError, ReservationOutcome};
+use crate::budget::{Admission, Spend};
+use crate::domain::{
+    EventKey, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after, differing_fields,
+    differing_request_fields,
+};
+use crate::ledger::{LedgerError, StoredReservation};
+use crate::views::Hold;
+
+/// The fields of a settlement: what a repeated commit is compared by.
+const SETTLEMENT_FIELDS: [&str; 7] = ["amount_usd", "time", "model", "usage", "duration_seconds", "outcome", "attributes"];
+
+/// Decided, unless the ledger cannot be read.
+type Decided = Result<ReservationOutcome, LedgerError>;
+
+impl Draft<'_> {
+    /// Decides one command. At most `holds_max` reservations are held at once.
+    pub fn reservation(&mut self, command: ReservationCommand, holds_max: usize) -> Decided {
+        match command {
+            ReservationCommand::Reserve(request) => self.reserve(request, holds_max),
+            ReservationCommand::Commit { id, settlement } => self.commit(&id, settlement),
+            ReservationCommand::Release { id, reason } => self.release(&id, reason),
+            ReservationCommand::Extend { id, ttl_seconds } => self.extend(&id, ttl_seconds),
+        }
+    }
+
+    fn reserve(&mut self, request: ReservationRequest, holds_max: usize) -> Decided {
+        if request.id_given {
+            if let Some(first) = self.reservation_under(&request.id)? {
+                let fields = differing_request_fields(&first.reservation.request, &request);
+                let is_retry = fields.is_empty();
+                let done = Done { reservation: first.reservation, is_new: false };
+                return Ok(if is_retry { Ok(done) } else { Err(ReservationError::Conflict(fields)) });
+            }
+            if self.is_event(&request)? {
+                return Ok(Err(ReservationError::Conflict(vec!["id"])));
+            }
+        }
+        if self.next.views.holds.len() >= holds_max {
+            return Ok(Err(RecordError::Overloaded.into()));
+        }
+        self.count_events();
+        let spend = Spend { service: &request.service, operation: &request.operation, estimate: request.estimated_cost };
+        let critical = match self.next.admit(spend, self.now) {
+            Admission::Refused(refusal) => {
+                self.tally.denied += 1;
+                return Ok(Err(ReservationError::Refused(refusal)));
+            }
+            admitted => admitted == Admission::Critical,
+        };
+        Ok(Ok(self.grant(request, critical)))
+    }
+
+    fn grant(&mut self, request: ReservationRequest, critical: bool) -> Done {
+        let ttl = Duration::from_secs(u64::from(request.ttl_seconds));
+        let reservation = Reservation {
+            critical,
+            created_at: self.now.time,
+            expires_at: after(self.now.time, request.ttl_seconds),
+            ended_at: None,
+            state: ReservationState::Held,
+            request,
+        };
+        let seq = self.ledger.reservations() + self.changes.granted() + 1;
+        let hold = Hold::until(self.now.steady + ttl, seq, &reservation);
+        self.changes.put(None, stored(&hold));
+        self.next.views.holds.put(hold);
+        self.tally.held += 1;
+        Done { reservation, is_new: true }
+    }
+
+    fn commit(&mut self, id: &str, settlement: Settlement) -> Decided {
+        let Some(found) = self.reservation_under(id)? else { return Ok(Err(ReservationError::NotFound)) };
+        let stage = found.reservation.state.stage();
+        if stage == ReservationStage::Released {
+            return Ok(Err(ReservationError::Finished(stage)));
+        }
+        let amount = settlement.amount;
+        let mut keyed = self.ledger.keyed(found.reservation.request.event(settlement));
+        keyed.reservation = Some(found.seq);
+        let is_open = stage != ReservationStage::Committed;
+        match self.known(&keyed)? {
+            None if is_open => {
+                self.events.push(keyed);
+                let event_seq = self.ledger.events() + self.events.len() as i64;
+                let reservation = self.end(found, ReservationState::Committed { amount }, Some(event_seq));
+                Ok(Ok(Done { reservation, is_new: true }))
+            }
+            Some(known) => {
+                let mut fields = differing_fields(&known.event, &keyed.event);
+                fields.retain(|field| SETTLEMENT_FIELDS.contains(field));
+                if !fields.is_empty() {
+                    return Ok(Err(ReservationError::Finished(ReservationStage::Committed)));
+                }
+                // Open in spite of its event: that came after so many other expired ones that the id was not in memory.
+                let reservation = if is_open {
+                    self.end(found, ReservationState::Committed { amount }, Some(known.seq))
+                } else {
+                    found.reservation
+                };
+                Ok(Ok(Done { reservation, is_new: false }))
+            }
+            // Retention has removed the event, so what it said cannot be compared.
+            None => Ok(Err(ReservationError::Finished(ReservationStage::Committed))),
+        }
+    }
+
+    fn release(&mut self, id: &str, reason: Option<Box<str>>) -> Decided {
+        let Some(found) = self.reservation_under(id)? else { return Ok(Err(ReservationError::NotFound)) };
+        Ok(match &found.reservation.state {
+            ReservationState::Held | ReservationState::Expired => {
+                let reservation = self.end(found, ReservationState::Released { reason }, None);
+                Ok(Done { reservation, is_new: true })
+            }
+            ReservationState::Released { reason: first } if *first == reason => {
+                Ok(Done { reservation: found.reservation, is_new: false })
+            }
+            state => Err(ReservationError::Finished(state.stage())),
+        })
+    }
+
+    fn extend(&mut self, id: &str, ttl_seconds: u32) -> Decided {
+        let Some(found) = self.reservation_under(id)? else { return Ok(Err(ReservationError::NotFound)) };
+        let hold = self.next.views.holds.find(id).cloned();
+        let Some(hold) = hold.filter(|hold| self.next.views.holds.counts(hold, self.now.steady)) else {
+            let stage = match found.reservation.state.stage() {
+                // It has lapsed, and the ledger does not know it yet.
+                ReservationStage::Held => ReservationStage::Expired,
+                stage => stage,
+            };
+            return Ok(Err(ReservationError::Finished(stage)));
+        };
+        let deadline = self.now.steady + Duration::from_secs(u64::from(ttl_seconds));
+        if deadline <= hold.deadline {
+            return Ok(Ok(Done { reservation: found.reservation, is_new: false }));
+        }
+        let expires_at = found.reservation.expires_at.max(after(self.now.time, ttl_seconds));
+        let reservation = Reservation { expires_at, ..found.reservation.clone() };
+        let hold = Hold::until(deadline, hold.seq, &reservation);
+        self.changes.put(Some(found), stored(&hold));
+        self.next.views.holds.put(hold);
+        Ok(Ok(Done { reservation, is_new: true }))
+    }
+
+    /// The reservation under an id: open, changed by this draft, or on record.
+    fn reservation_under(&self, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
+        if let Some(hold) = self.next.views.holds.find(id) {
+            return Ok(Some(stored(hold)));
+        }
+        match self.changes.find(id) {
+            Some(changed) => Ok(Some(changed.clone())),
+            None => self.ledger.find_reservation(id),
+        }
+    }
+
+    /// Whether the id is that of an event which no reservation was made for.
+    fn is_event(&self, request: &ReservationRequest) -> Result<bool, LedgerError> {
+        let key = EventKey { source: "".into(), id: Box::from(&*request.id) };
+        Ok(self.events.contains(self.ledger.key_hash(&key), &key) || self.ledger.find_event(&key)?.is_some())
+    }
+}

@@ -1,0 +1,41 @@
+//! What became of reservations in one commit, to be counted once it is on the disk.
+
+use crate::domain::ReservationStage;
+
+/// Reservations by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub held: u64,
+    pub denied: u64,
+    pub committed: u64,
+    pub released: u64,
+    pub expired: u64,
+}
+
+impl Tally {
+    /// So many have lapsed, and nothing else has happened.
+    pub fn lapsed(count: usize) -> Self {
+        Self { expired: count as u64, ..Self::default() }
+    }
+
+    /// One has ended in this way.
+    pub fn ended(&mut self, stage: ReservationStage) {
+        match stage {
+            ReservationStage::Committed => self.committed += 1,
+            ReservationStage::Released => self.released += 1,
+            // Lapsing is counted when it happens, which is not when it is written down.
+            ReservationStage::Held | ReservationStage::Expired => {}
+        }
+    }
+
+    /// Each with its label.
+    pub fn by_result(self) -> [(&'static str, u64); 5] {
+        [
+            ("held", self.held),
+            ("denied", self.denied),
+            ("committed", self.committed),
+            ("released", self.released),
+            ("expired", self.expired),
+        ]
+    }
+}
