@@ -23,6 +23,7 @@ mod kill;
 mod kill_at_system_call;
 mod ledger_locks;
 mod metrics;
+mod model;
 mod otlp;
 mod overload;
 mod power_cut;

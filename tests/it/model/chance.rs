@@ -1,0 +1,396 @@
+//! What happens next, drawn by a generator whose seed repeats it.
+//!
+//! Ids come from a small window that moves on, so that retries, conflicts and settlements of every kind are frequent. Estimates
+//! and limits are often drawn to meet what is left to the pico-dollar. All of a history lies within 35 days, so that nothing in
+//! it is ever forgotten.
+
+use std::collections::VecDeque;
+
+use super::calendar::{DAY, HOUR, MINUTE, Nanos, SECOND, Zone, day_number, month_around, summer_begins, summer_ends};
+use super::command::{
+    BUDGETS, Budget, Command, DOLLAR, Event, MODELS, OPERATIONS, Pico, Policy, REASONS, Request, SERVICES, Settlement,
+    State, Step, WHO, Who, Word,
+};
+use super::naive::Model;
+use crate::support::Rng;
+
+/// How far a history may go, and how far the clock may be set back behind its start.
+const SPAN: Nanos = 33 * DAY;
+/// The oldest and the newest time that an event may have.
+const AGE_MAX: Nanos = 35 * DAY;
+const AHEAD_MAX: Nanos = 5 * MINUTE;
+/// Ids that are in use at the same time.
+const WINDOW: u32 = 60;
+/// The most that one event may cost.
+const AMOUNT_MAX: Pico = 10_000 * DOLLAR;
+
+pub struct Chance {
+    rng: Rng,
+    start: Nanos,
+    /// The newest id of the window.
+    newest: u32,
+    /// The newest id that nobody had used before it was drawn, from a range of their own.
+    fresh: u32,
+    /// What was asked about lately, to be asked again.
+    events: VecDeque<(Word, u32)>,
+    reservations: VecDeque<u32>,
+}
+
+impl Chance {
+    /// Begins a few hours before a month, a leap day or the clocks change.
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let near = [
+            day_number(2026, 11, 22) * DAY,
+            day_number(2028, 2, 29) * DAY,
+            day_number(2027, 3, 1) * DAY,
+            day_number(2027, 1, 1) * DAY,
+            summer_begins(2026),
+            summer_ends(2026),
+        ];
+        let before = rng.below(3 * DAY.unsigned_abs()).cast_signed();
+        let start = near[rng.below(6) as usize] - before;
+        Self { rng, start, newest: 0, fresh: 1_000_000, events: VecDeque::new(), reservations: VecDeque::new() }
+    }
+
+    pub fn start(&self) -> Nanos {
+        self.start
+    }
+
+    pub fn zone(&mut self) -> Zone {
+        if self.one_in(3) { Zone::Utc } else { Zone::Berlin }
+    }
+
+    /// How many commands come at once.
+    pub fn burst_len(&mut self) -> u64 {
+        if self.one_in(3) { 1 + self.below(6) } else { 1 + self.below(200) }
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.rng.below(bound)
+    }
+
+    /// Whether a chance of one in so many came true.
+    pub fn one_in(&mut self, count: u64) -> bool {
+        self.below(count) == 0
+    }
+
+    fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u64) as usize]
+    }
+
+    fn between(&mut self, least: Nanos, most: Nanos) -> Nanos {
+        least + self.below((most - least).max(1).unsigned_abs()).cast_signed()
+    }
+
+    // === commands ===
+
+    pub fn command(&mut self, model: &Model) -> Command {
+        match self.below(1_000) {
+            0..370 => Command::Record(self.batch(model)),
+            370..800 => Command::Reserve(self.request(model)),
+            800..880 => Command::Commit { id: self.reserved_id(model), settlement: self.settlement(model) },
+            880..920 => Command::Release { id: self.reserved_id(model), reason: self.reason() },
+            920..992 => Command::Extend { id: self.reserved_id(model), ttl_seconds: self.ttl_seconds() },
+            992..995 => self.manual(),
+            _ => Command::Auto,
+        }
+    }
+
+    fn manual(&mut self) -> Command {
+        let active = self.one_in(2);
+        let lasts_seconds = (!self.one_in(4)).then(|| 1 + self.below(7_200) as u32);
+        Command::Override { active, reason: self.pick(&REASONS), lasts_seconds }
+    }
+
+    fn batch(&mut self, model: &Model) -> Vec<Event> {
+        let len = if self.one_in(2) { 1 } else { 1 + self.below(5) };
+        let mut batch: Vec<Event> = (0..len).map(|_| self.event(model)).collect();
+        if self.one_in(12) {
+            let mut twin = batch[self.below(len) as usize].clone();
+            if self.one_in(2) {
+                self.vary(&mut twin);
+            }
+            batch.push(twin);
+        }
+        batch
+    }
+
+    fn event(&mut self, model: &Model) -> Event {
+        let (source, id) = match self.below(32) {
+            0 => return self.paid_reservation(model),
+            1 | 2 => ("", self.any_id()),
+            3..7 if !self.events.is_empty() => {
+                let nth = self.below(self.events.len() as u64) as usize;
+                self.events[nth]
+            }
+            _ => (if self.one_in(6) { "crm" } else { "" }, self.fresh_id()),
+        };
+        remember(&mut self.events, (source, id));
+        if let Some(known) = model.event(source, id)
+            && !self.one_in(12)
+        {
+            let mut again = known.clone();
+            if !again.time_given || self.one_in(4) {
+                (again.time, again.time_given) = (model.now, false);
+            }
+            if self.one_in(6) {
+                self.vary(&mut again);
+            }
+            return again;
+        }
+        self.new_event(model, source, id)
+    }
+
+    fn new_event(&mut self, model: &Model, source: Word, id: u32) -> Event {
+        let credit = self.one_in(8);
+        let amount = if credit { -self.amount() } else { self.amount() };
+        let time_given = !self.one_in(3);
+        let time = if time_given { self.event_time(model) } else { model.now };
+        let (service, operation) = (self.pick(&SERVICES), self.pick(&OPERATIONS));
+        let (who, model) = (self.who(), self.model());
+        Event { source, id, service, operation, amount, credit, time, time_given, who, model }
+    }
+
+    /// What a worker posts that has lost the answer to its commit, or never heard of committing.
+    fn paid_reservation(&mut self, model: &Model) -> Event {
+        let id = self.reserved_id(model);
+        let mut event = self.new_event(model, "", id);
+        if let Some(reservation) = model.reservation(id) {
+            if !self.one_in(6) {
+                (event.service, event.operation) = (reservation.request.service, reservation.request.operation);
+            }
+            if !self.one_in(4) {
+                event.who = [None; 3];
+            }
+            if let State::Committed(amount) = reservation.state
+                && !self.one_in(4)
+            {
+                (event.amount, event.credit, event.time_given) = (amount, amount < 0, false);
+                event.time = model.now;
+                event.model = model.event("", id).and_then(|known| known.model);
+            }
+        }
+        event
+    }
+
+    /// Changes something in a retry, or leaves something out.
+    fn vary(&mut self, event: &mut Event) {
+        match self.below(5) {
+            0 => event.amount += if event.credit { -1 } else { 1 },
+            1 => event.who = [None; 3],
+            2 => event.who = self.who(),
+            3 => event.model = self.model(),
+            _ => event.service = self.pick(&SERVICES),
+        }
+    }
+
+    fn request(&mut self, model: &Model) -> Request {
+        let id = match self.below(4) {
+            0 => self.any_id(),
+            1 => self.reserved_id(model),
+            _ => self.fresh_id(),
+        };
+        if let Some(first) = model.reservation(id).filter(|first| first.request.id_given)
+            && !self.one_in(12)
+        {
+            let mut again = first.request.clone();
+            match self.below(20) {
+                0 => again.estimate += 1,
+                1 => again.ttl_seconds += 1,
+                2 => again.who = self.who(),
+                _ => {}
+            }
+            return again;
+        }
+        let id_given = !self.one_in(4);
+        let id = if id_given { id } else { self.fresh_id() };
+        remember(&mut self.reservations, id);
+        let service = self.pick(&SERVICES);
+        let operation = if self.one_in(4) { self.pick(&OPERATIONS) } else { "chat" };
+        let estimate = self.estimate(model.room(service));
+        Request { id, id_given, service, operation, estimate, ttl_seconds: self.ttl_seconds(), who: self.who() }
+    }
+
+    /// Often just what is left, or a pico-dollar beside it.
+    fn estimate(&mut self, room: Option<Pico>) -> Pico {
+        match room {
+            Some(room) if self.one_in(4) => (room + self.pick(&[-1, 0, 0, 1])).clamp(0, AMOUNT_MAX),
+            _ => self.amount(),
+        }
+    }
+
+    fn settlement(&mut self, model: &Model) -> Settlement {
+        let time_given = self.one_in(4);
+        let time = if time_given { self.event_time(model) } else { model.now };
+        // Few amounts, so that a repeated commit often says the same.
+        let amount = if self.one_in(3) { self.amount() } else { self.pick(&[0, 1, DOLLAR / 3]) };
+        Settlement { amount, time, time_given, model: if self.one_in(4) { self.model() } else { None } }
+    }
+
+    /// An id from the window, seldom an older one.
+    fn any_id(&mut self) -> u32 {
+        if self.one_in(3) {
+            self.newest += 1;
+        }
+        let back = if self.one_in(10) { self.newest + 1 } else { WINDOW.min(self.newest + 1) };
+        self.newest - self.below(back.into()) as u32
+    }
+
+    fn fresh_id(&mut self) -> u32 {
+        self.fresh += 1;
+        self.fresh
+    }
+
+    /// Mostly the id of something held.
+    fn reserved_id(&mut self, model: &Model) -> u32 {
+        if self.one_in(10) {
+            return self.any_id();
+        }
+        let held = model.held().count() as u64;
+        let recent: Vec<u32> = self.reservations.iter().filter(|id| model.reservation(**id).is_some()).copied().collect();
+        if !recent.is_empty() && (held == 0 || self.one_in(3)) {
+            return self.pick(&recent);
+        }
+        if held == 0 {
+            return self.any_id();
+        }
+        let nth = self.below(held) as usize;
+        model.held().nth(nth).unwrap_or(0)
+    }
+
+    fn amount(&mut self) -> Pico {
+        let pico: u64 = match self.below(16) {
+            0 => 0,
+            1 | 2 => self.below(1_000),
+            3 => 2_355_000_000 + self.below(10),
+            4 => self.below(4_000_000_000_000),
+            _ => self.below(400_000_000_000),
+        };
+        pico.into()
+    }
+
+    /// Now and then around the beginning of a day.
+    fn event_time(&mut self, model: &Model) -> Nanos {
+        let now = model.now;
+        let time = match self.below(20) {
+            0..9 => now,
+            9..13 => now - self.between(0, 10 * MINUTE),
+            13..16 => now - self.between(0, AGE_MAX),
+            16 | 17 => now + self.between(0, AHEAD_MAX),
+            _ => {
+                let day = model.zone.day_of(now) - self.below(34).cast_signed();
+                model.zone.start_of(day) + self.between(-1, 2)
+            }
+        };
+        time.clamp(now - AGE_MAX, now + AHEAD_MAX)
+    }
+
+    fn ttl_seconds(&mut self) -> u32 {
+        let most = self.pick(&[3, 60, 600, 7_200, 86_400]);
+        1 + self.below(most) as u32
+    }
+
+    fn who(&mut self) -> Who {
+        std::array::from_fn(|field| (!self.one_in(3)).then(|| self.pick(&WHO[field])))
+    }
+
+    fn model(&mut self) -> Option<Word> {
+        self.one_in(2).then(|| self.pick(&MODELS))
+    }
+
+    fn reason(&mut self) -> Option<Word> {
+        self.one_in(2).then(|| self.pick(&REASONS))
+    }
+
+    // === between bursts ===
+
+    pub fn step(&mut self, model: &Model) -> Option<Step> {
+        Some(match self.below(100) {
+            0..60 => self.pass(model),
+            60..68 => {
+                let now = model.now + self.wall_step();
+                Step::SetWall(self.within(now))
+            }
+            68..78 => Step::Reload(self.policy(model)),
+            78..84 => self.restart(model),
+            _ => return None,
+        })
+    }
+
+    fn pass(&mut self, model: &Model) -> Step {
+        let length = match self.below(100) {
+            0..50 => self.between(1, 30 * SECOND),
+            50..80 => self.between(0, 10 * MINUTE),
+            80..90 => self.between(0, 3 * HOUR),
+            90 => self.between(0, DAY),
+            _ => self.next_edge(model) - model.now + self.between(-1, 2),
+        };
+        Step::Pass((self.within(model.now + length) - model.now).max(0))
+    }
+
+    /// When the next day begins, seldom the next month or the next change of the clocks.
+    fn next_edge(&mut self, model: &Model) -> Nanos {
+        let today = model.zone.day_of(model.now);
+        let tomorrow = model.zone.start_of(today + 1);
+        match self.below(30) {
+            0 => model.zone.start_of(month_around(today).end() + 1),
+            1 => {
+                let year = super::calendar::civil(today).0;
+                let change = [summer_begins(year), summer_ends(year)].into_iter().find(|change| *change > model.now);
+                change.filter(|change| change - model.now < 20 * DAY).unwrap_or(tomorrow)
+            }
+            _ => tomorrow,
+        }
+    }
+
+    fn wall_step(&mut self) -> Nanos {
+        let most = self.pick(&[5 * SECOND, 2 * MINUTE, 2 * HOUR, 2 * HOUR]);
+        if self.one_in(12) { self.between(-DAY, DAY) } else { self.between(-most, most) }
+    }
+
+    fn within(&self, time: Nanos) -> Nanos {
+        time.clamp(self.start - DAY, self.start + SPAN)
+    }
+
+    fn restart(&mut self, model: &Model) -> Step {
+        let off = match self.below(4) {
+            0 => self.between(0, 5 * MINUTE),
+            1 | 2 => self.wall_step(),
+            _ => 0,
+        };
+        let zone = if self.one_in(6) { self.zone() } else { model.zone };
+        Step::Restart { crash: self.one_in(2), now: self.within(model.now + off), zone }
+    }
+
+    /// Budgets that are nearly used, used up, or far from it.
+    pub fn policy(&mut self, model: &Model) -> Policy {
+        let mut budgets = Vec::new();
+        for (name, service, monthly) in BUDGETS {
+            if self.one_in(3) {
+                continue;
+            }
+            let warn_percent = self.pick(&[50, 80, 100]);
+            let gate_percent = self.pick(&[70, 90, 90, 100, 120, 1_000]);
+            let mut budget = Budget { name, service, monthly, limit: 0, warn_percent, gate_percent };
+            let used = (model.spent(&budget) + model.reserved(&budget)).max(0);
+            let more = Pico::from(self.below(200_000_000_000_000));
+            budget.limit = match self.below(12) {
+                0 => 0,
+                1 => 50 * DOLLAR,
+                2 => 1_000_000_000_000_000 * DOLLAR,
+                3 => used,
+                _ => used + used * self.pick(&[0, 1, 2]) / 3 + more,
+            };
+            budgets.push(budget);
+        }
+        Policy { budgets, gate_enabled: !self.one_in(10) }
+    }
+}
+
+fn remember<T>(newest: &mut VecDeque<T>, one: T) {
+    newest.push_back(one);
+    if newest.len() > WINDOW as usize {
+        newest.pop_front();
+    }
+}

@@ -1,0 +1,307 @@
+//! The model: what contract sections 2, 4 and 5 say, written down in the simplest way. It shares no code with the program.
+//!
+//! *Invariants.* Sums are worked out from all days whenever somebody asks, what is set aside from all holds. Nothing is kept that
+//! could go stale.
+
+use std::collections::BTreeMap;
+
+use super::calendar::{Nanos, SECOND, Zone};
+use super::command::{Answer, Command, Event, Pico, Policy, Request, Reservation, Settlement, State, WHO_FIELDS, Word};
+use super::rules::is_critical;
+
+/// An operator's word on the gate.
+#[derive(Clone, Debug)]
+pub struct Override {
+    pub active: bool,
+    pub reason: Word,
+    ends_at: Option<Nanos>,
+}
+
+#[derive(Debug)]
+pub struct Model {
+    pub zone: Zone,
+    pub policy: Policy,
+    /// What the wall clock shows.
+    pub now: Nanos,
+    /// How much time has passed, whatever the wall clock shows.
+    steady: Nanos,
+    /// By source and id; whether the event ended a reservation.
+    pub(super) events: BTreeMap<(Word, u32), (Event, bool)>,
+    /// Cost by day and service.
+    pub(super) days: BTreeMap<i64, BTreeMap<Word, Pico>>,
+    pub(super) reservations: BTreeMap<u32, Reservation>,
+    /// Those that are held, and when each lapses by the steady clock.
+    pub(super) holds: BTreeMap<u32, Nanos>,
+    pub(super) manual: Option<Override>,
+}
+
+impl Model {
+    pub fn new(now: Nanos, zone: Zone) -> Self {
+        Self {
+            zone,
+            policy: Policy::default(),
+            now,
+            steady: 0,
+            events: BTreeMap::new(),
+            days: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            manual: None,
+        }
+    }
+
+    /// Decides a command.
+    pub fn apply(&mut self, command: &Command) -> Answer {
+        match command {
+            Command::Record(batch) => self.record(batch),
+            Command::Reserve(request) => self.reserve(request),
+            Command::Commit { id, settlement } => self.commit(*id, settlement),
+            Command::Release { id, reason } => self.release(*id, *reason),
+            Command::Extend { id, ttl_seconds } => self.extend(*id, *ttl_seconds),
+            Command::Override { active, reason, lasts_seconds } => {
+                let ends_at = lasts_seconds.map(|seconds| self.now + Nanos::from(seconds) * SECOND);
+                self.manual = Some(Override { active: *active, reason, ends_at });
+                Answer::Ordered
+            }
+            Command::Auto => {
+                self.manual = None;
+                Answer::Ordered
+            }
+        }
+    }
+
+    pub fn pass(&mut self, length: Nanos) {
+        self.steady += length;
+        self.now += length;
+        self.lapse();
+    }
+
+    pub fn set_wall(&mut self, now: Nanos) {
+        self.now = now;
+        self.lapse();
+    }
+
+    /// A new process has only the wall clock to go by. It gives no hold more time than the hold was given.
+    pub fn restart(&mut self, now: Nanos, zone: Zone) {
+        self.now = now;
+        for (id, deadline) in &mut self.holds {
+            let Reservation { created_at, expires_at, .. } = self.reservations[id];
+            *deadline = self.steady + (expires_at - now).min(expires_at - created_at).max(0);
+        }
+        self.zone = zone;
+        self.days.clear();
+        for (event, _) in self.events.values() {
+            count(&mut self.days, zone, event);
+        }
+        self.lapse();
+    }
+
+    fn lapse(&mut self) {
+        let over: Vec<u32> = self.holds.iter().filter(|(_, end)| **end <= self.steady).map(|(id, _)| *id).collect();
+        for id in over {
+            self.end(id, State::Expired);
+        }
+        self.manual = self.manual.take().filter(|manual| manual.ends_at.is_none_or(|end| self.now < end));
+    }
+
+    // === events ===
+
+    fn record(&mut self, batch: &[Event]) -> Answer {
+        let mut new: Vec<Event> = Vec::new();
+        let (mut duplicates, mut conflicts) = (0, Vec::new());
+        for (index, event) in batch.iter().enumerate() {
+            let in_batch = new.iter().find(|known| (known.source, known.id) == (event.source, event.id));
+            let known = in_batch.map(|known| (known, self.open_under(known).is_some()));
+            let known = known.or_else(|| self.events.get(&(event.source, event.id)).map(|(known, ends)| (known, *ends)));
+            match known.map(|(known, ends)| differing(known, event, ends)) {
+                None => new.push(self.completed(event)),
+                Some(fields) if fields.is_empty() => duplicates += 1,
+                Some(fields) => conflicts.push((index, event.id, fields)),
+            }
+        }
+        if !conflicts.is_empty() {
+            return Answer::Conflicts(conflicts);
+        }
+        let accepted = new.len();
+        new.into_iter().for_each(|event| self.add(event));
+        Answer::Recorded { accepted, duplicates }
+    }
+
+    /// What an event under the id of an open reservation leaves open is known from there.
+    fn completed(&self, event: &Event) -> Event {
+        let mut event = event.clone();
+        if let Some(open) = self.open_under(&event) {
+            event.who = std::array::from_fn(|field| event.who[field].or(open.request.who[field]));
+        }
+        event
+    }
+
+    fn open_under(&self, event: &Event) -> Option<&Reservation> {
+        let found = self.reservations.get(&event.id).filter(|_| event.source.is_empty());
+        found.filter(|found| matches!(found.state, State::Held | State::Expired))
+    }
+
+    fn add(&mut self, event: Event) {
+        let ends = self.open_under(&event).is_some();
+        if ends {
+            self.end(event.id, State::Committed(event.amount));
+        }
+        count(&mut self.days, self.zone, &event);
+        self.events.insert((event.source, event.id), (event, ends));
+    }
+
+    // === reservations ===
+
+    fn reserve(&mut self, request: &Request) -> Answer {
+        if let Some(first) = self.reservations.get(&request.id) {
+            let fields = differing_requests(&first.request, request);
+            let done = Answer::Done { reservation: first.clone(), is_new: false };
+            return if fields.is_empty() { done } else { Answer::OtherContent(fields) };
+        }
+        if self.events.contains_key(&("", request.id)) {
+            return Answer::OtherContent(vec!["id"]);
+        }
+        if let Some(why) = self.refusal(request.service, request.operation, request.estimate) {
+            return why;
+        }
+        let critical = is_critical(request.service, request.operation);
+        let ttl = Nanos::from(request.ttl_seconds) * SECOND;
+        let (created_at, expires_at) = (self.now, self.now + ttl);
+        let request = request.clone();
+        let (id, service) = (request.id, request.service);
+        let reservation = Reservation { request, critical, created_at, expires_at, ended_at: None, state: State::Held };
+        self.holds.insert(id, self.steady + ttl);
+        self.reservations.insert(id, reservation.clone());
+        if self.policy.gate_enabled && !critical {
+            let passed = self.covering(service).find(|budget| self.remaining(budget) < 0);
+            assert!(passed.is_none(), "the model has let {reservation:?} pass the limit of {passed:?}");
+        }
+        Answer::Done { reservation, is_new: true }
+    }
+
+    fn commit(&mut self, id: u32, settlement: &Settlement) -> Answer {
+        let Some(found) = self.reservations.get(&id) else { return Answer::NotFound };
+        let Request { service, operation, who, .. } = found.request;
+        let Settlement { amount, time, time_given, model } = *settlement;
+        let event = Event { source: "", id, service, operation, amount, credit: false, time, time_given, who, model };
+        match found.state {
+            State::Released(_) => Answer::Finished("released"),
+            State::Held | State::Expired => {
+                self.add(event);
+                self.done(id, true)
+            }
+            State::Committed(_) => {
+                let known = &self.events[&("", id)].0;
+                let same_time = !time_given || known.time == time;
+                let same = known.amount == amount && same_time && known.model == model;
+                if same { self.done(id, false) } else { Answer::Finished("committed") }
+            }
+        }
+    }
+
+    fn release(&mut self, id: u32, reason: Option<Word>) -> Answer {
+        match self.reservations.get(&id).map(|found| found.state.clone()) {
+            None => Answer::NotFound,
+            Some(State::Committed(_)) => Answer::Finished("committed"),
+            Some(State::Released(first)) if first == reason => self.done(id, false),
+            Some(State::Released(_)) => Answer::Finished("released"),
+            Some(State::Held | State::Expired) => {
+                self.end(id, State::Released(reason));
+                self.done(id, true)
+            }
+        }
+    }
+
+    fn extend(&mut self, id: u32, ttl_seconds: u32) -> Answer {
+        let Some(found) = self.reservations.get_mut(&id) else { return Answer::NotFound };
+        let Some(deadline) = self.holds.get_mut(&id) else { return Answer::Finished(stage(&found.state)) };
+        let ttl = Nanos::from(ttl_seconds) * SECOND;
+        let is_later = self.steady + ttl > *deadline;
+        if is_later {
+            *deadline = self.steady + ttl;
+            found.expires_at = found.expires_at.max(self.now + ttl);
+        }
+        self.done(id, is_later)
+    }
+
+    fn end(&mut self, id: u32, state: State) {
+        self.holds.remove(&id);
+        let ended = self.reservations.get_mut(&id).expect("only known reservations end");
+        (ended.state, ended.ended_at) = (state, Some(self.now));
+    }
+
+    fn done(&self, id: u32, is_new: bool) -> Answer {
+        Answer::Done { reservation: self.reservations[&id].clone(), is_new }
+    }
+
+    /// The operator's word, while it holds.
+    pub fn manual(&self) -> Option<&Override> {
+        self.manual.as_ref()
+    }
+
+    pub fn event(&self, source: Word, id: u32) -> Option<&Event> {
+        self.events.get(&(source, id)).map(|(event, _)| event)
+    }
+
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.values().map(|(event, _)| event)
+    }
+
+    pub fn reservation(&self, id: u32) -> Option<&Reservation> {
+        self.reservations.get(&id)
+    }
+
+    /// Ids of what is held.
+    pub fn held(&self) -> impl Iterator<Item = u32> {
+        self.holds.keys().copied()
+    }
+}
+
+fn count(days: &mut BTreeMap<i64, BTreeMap<Word, Pico>>, zone: Zone, event: &Event) {
+    *days.entry(zone.day_of(event.time)).or_default().entry(event.service).or_default() += event.amount;
+}
+
+fn stage(state: &State) -> Word {
+    match state {
+        State::Held => "held",
+        State::Expired => "expired",
+        State::Released(_) => "released",
+        State::Committed(_) => "committed",
+    }
+}
+
+/// The fields in which a retry differs. One of a reservation's event need not say who it was for.
+fn differing(known: &Event, retry: &Event, ends_reservation: bool) -> Vec<Word> {
+    let mut fields = Vec::new();
+    let mut compare = |field, same: bool| {
+        if !same {
+            fields.push(field)
+        }
+    };
+    compare("service", known.service == retry.service);
+    compare("operation", known.operation == retry.operation);
+    compare("amount_usd", known.amount == retry.amount);
+    compare("kind", known.credit == retry.credit);
+    compare("time", !retry.time_given || known.time == retry.time);
+    for (field, name) in WHO_FIELDS.into_iter().enumerate() {
+        let is_left_out = ends_reservation && retry.who[field].is_none();
+        compare(name, is_left_out || known.who[field] == retry.who[field]);
+    }
+    compare("model", known.model == retry.model);
+    fields
+}
+
+fn differing_requests(first: &Request, retry: &Request) -> Vec<Word> {
+    let mut fields = Vec::new();
+    let mut compare = |field, same: bool| {
+        if !same {
+            fields.push(field)
+        }
+    };
+    compare("service", first.service == retry.service);
+    compare("operation", first.operation == retry.operation);
+    compare("estimated_cost_usd", first.estimate == retry.estimate);
+    compare("ttl_seconds", first.ttl_seconds == retry.ttl_seconds);
+    (0..3).for_each(|field| compare(WHO_FIELDS[field], first.who[field] == retry.who[field]));
+    fields
+}

@@ -1,0 +1,162 @@
+//! The real thing: a ledger on the disk and its writer, which can be asked, stopped and killed.
+
+use std::fs;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use lead_factory_metrics::clock::Clock;
+use lead_factory_metrics::domain::GateMode;
+use lead_factory_metrics::ledger::Ledger;
+use lead_factory_metrics::views::SeriesLimits;
+use lead_factory_metrics::writer::{self, Ended, GateOrder, ReservationCommand, Settings, Started};
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use tempfile::TempDir;
+
+use super::border;
+use super::calendar::{Nanos, Zone};
+use super::command::{Answer, Command, Pico, Policy, View, Word};
+
+/// An answer that will come.
+pub type Coming = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// A running writer on a ledger of its own.
+pub struct Program {
+    folder: TempDir,
+    clock: Clock,
+    started: Started,
+}
+
+impl Program {
+    /// Begins on a new ledger.
+    pub fn new(now: Nanos, zone: Zone, policy: &Policy) -> Self {
+        Self::start(tempfile::tempdir().unwrap(), now, zone, policy)
+    }
+
+    fn start(folder: TempDir, now: Nanos, zone: Zone, policy: &Policy) -> Self {
+        let clock = Clock::manual(border::timestamp(now));
+        let policy = border::policy(policy, zone);
+        let ledger = Ledger::open(&ledger_in(&folder), &policy.zone, clock.now()).unwrap();
+        // So few that the labels of the metrics run out, which no budget must notice.
+        let series = SeriesLimits { services_max: 2, pairs_max: 4, reserved: policy.services().cloned().collect() };
+        let settings = Settings {
+            series,
+            age_max: SignedDuration::from_hours(35 * 24),
+            ahead_max: SignedDuration::from_mins(5),
+            holds_max: 100_000,
+            retention: None,
+            receivers: Arc::from([]),
+        };
+        let meter = SdkMeterProvider::default().meter("model");
+        let started = writer::start(ledger, policy, settings, clock.clone(), &meter).unwrap();
+        Self { folder, clock, started }
+    }
+
+    /// The ledger's file.
+    pub fn path(&self) -> PathBuf {
+        ledger_in(&self.folder)
+    }
+
+    /// Queues a command. Commands are decided in the order of these calls.
+    pub fn ask(&self, command: &Command) -> Coming {
+        let writer = &self.started.writer;
+        let about = match command {
+            Command::Record(events) => {
+                let outcome = writer.record(events.iter().map(border::event).collect(), Box::new(|_| ()));
+                return Box::pin(async { border::recorded(outcome.await) });
+            }
+            Command::Override { active, reason, lasts_seconds } => {
+                return self.order(border::manual(*active, reason, *lasts_seconds, self.clock.now()));
+            }
+            Command::Auto => {
+                return self.order(GateOrder::Auto { reason: "enough".to_owned(), actor: "operator".to_owned() });
+            }
+            Command::Reserve(request) => ReservationCommand::Reserve(border::request(request)),
+            Command::Commit { id, settlement } => {
+                ReservationCommand::Commit { id: border::id(*id).into(), settlement: border::settlement(settlement) }
+            }
+            Command::Release { id, reason } => {
+                ReservationCommand::Release { id: border::id(*id).into(), reason: reason.map(Box::from) }
+            }
+            Command::Extend { id, ttl_seconds } => {
+                ReservationCommand::Extend { id: border::id(*id).into(), ttl_seconds: *ttl_seconds }
+            }
+        };
+        let outcome = writer.reservation(about, Box::new(|_| ()));
+        Box::pin(async { border::answered(outcome.await) })
+    }
+
+    fn order(&self, order: GateOrder) -> Coming {
+        let outcome = self.started.writer.set_gate(order);
+        Box::pin(async { border::ordered(outcome.await) })
+    }
+
+    /// Has the writer look at the clock and at the settings, and waits until it has.
+    pub async fn look(&self) {
+        let nothing = self.ask(&Command::Record(Vec::new())).await;
+        assert_eq!(nothing, Answer::Recorded { accepted: 0, duplicates: 0 });
+    }
+
+    /// What a reader sees now.
+    pub fn view(&self) -> View {
+        border::view(&self.started.board.read(), self.clock.instant())
+    }
+
+    /// Why the gate is as it is, and what the newest line of its history says.
+    pub fn gate(&self) -> (String, bool, GateMode) {
+        let published = self.started.board.read();
+        let newest = published.views.gate.as_ref().map_or((false, GateMode::Auto), |line| (line.active, line.mode));
+        (published.gate(self.clock.instant()).reason.into_owned(), newest.0, newest.1)
+    }
+
+    /// Why a check is refused now; `None` where it is not.
+    pub fn refusal(&self, service: Word, operation: Word, estimate: Pico) -> Option<Answer> {
+        border::refusal(&self.started.board.read(), service, operation, estimate, self.clock.instant())
+    }
+
+    pub fn pass(&self, length: Nanos) {
+        self.clock.advance(std::time::Duration::from_nanos(length.unsigned_abs()));
+    }
+
+    pub fn set_wall(&self, now: Nanos) {
+        self.clock.set(border::timestamp(now));
+    }
+
+    pub async fn reload(&self, policy: &Policy, zone: Zone) {
+        self.started.writer.set_policy(border::policy(policy, zone)).await.unwrap();
+    }
+
+    /// Stops as on SIGTERM, and says where the ledger is.
+    pub async fn stop(self) -> TempDir {
+        self.started.writer.stop().await;
+        assert_eq!(self.started.ended.await, Ok(Ended::Cleanly));
+        self.folder
+    }
+
+    /// Begins again after a stop.
+    pub async fn restart(self, now: Nanos, zone: Zone, policy: &Policy) -> Self {
+        Self::start(self.stop().await, now, zone, policy)
+    }
+
+    /// Begins again on what a kill leaves: the file and its write-ahead log as they are on the disk.
+    pub async fn crash(self, now: Nanos, zone: Zone, policy: &Policy) -> Self {
+        let copy = tempfile::tempdir().unwrap();
+        {
+            // A reader keeps a checkpoint that happens to run from reusing the log while it is copied.
+            let reader = rusqlite::Connection::open(self.path()).unwrap();
+            reader.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema").unwrap();
+            for suffix in ["", "-wal"] {
+                let name = |folder: &TempDir| format!("{}{suffix}", ledger_in(folder).display());
+                fs::copy(name(&self.folder), name(&copy)).unwrap();
+            }
+        }
+        drop(self.stop().await);
+        Self::start(copy, now, zone, policy)
+    }
+}
+
+fn ledger_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("ledger.db")
+}
