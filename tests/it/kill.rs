@@ -4,35 +4,15 @@
 //! that must read everything before it is ready.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Amount, Client, Rng, Setup, amounts_in, exact};
+use crate::support::{Amount, Rng, Setup, Stage, amounts_in, exact};
 
 const ROUNDS: u32 = 100;
 const WRITERS: u64 = 8;
 /// The promise is 1 s; on a machine that runs other tests at the same time this still finds a start that reads everything.
 const READY_MAX: Duration = Duration::from_secs(5);
-/// How long a writer keeps on retrying one batch before the test fails.
-const RETRY_MAX: Duration = Duration::from_secs(60);
-
-/// What the writers look at: where the agent is now (each start takes another port), and whether to stop.
-#[derive(Default)]
-struct Stage {
-    port: AtomicU16,
-    stop: AtomicBool,
-}
-
-/// Ends the writers also when the test fails half-way.
-struct StopOnDrop<'a>(&'a Stage);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.stop.store(true, Ordering::Relaxed);
-    }
-}
 
 #[test]
 fn a_hundred_kills_under_load_lose_nothing_and_double_nothing() {
@@ -41,7 +21,7 @@ fn a_hundred_kills_under_load_lose_nothing_and_double_nothing() {
     let mut slowest_start = Duration::ZERO;
     let mut answered: BTreeMap<String, Amount> = BTreeMap::new();
     let last = thread::scope(|scope| {
-        let stop = StopOnDrop(&stage);
+        let end = stage.end_on_drop();
         let stage = &stage;
         let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || write_until_stopped(writer, stage))).collect();
         let mut rng = Rng::new(7);
@@ -49,14 +29,14 @@ fn a_hundred_kills_under_load_lose_nothing_and_double_nothing() {
             let begin = Instant::now();
             let mut agent = setup.start();
             slowest_start = slowest_start.max(begin.elapsed());
-            stage.port.store(agent.addr().port(), Ordering::Relaxed);
+            stage.enter(&agent);
             thread::sleep(Duration::from_micros(rng.below(80_000)));
             agent.kill();
         }
         // One that lives on, so that every writer gets its last answer.
         let last = setup.start();
-        stage.port.store(last.addr().port(), Ordering::Relaxed);
-        drop(stop);
+        stage.enter(&last);
+        drop(end);
         for writer in writers {
             answered.extend(writer.join().unwrap());
         }
@@ -85,9 +65,9 @@ fn a_hundred_kills_under_load_lose_nothing_and_double_nothing() {
 fn write_until_stopped(writer: u64, stage: &Stage) -> BTreeMap<String, Amount> {
     let mut rng = Rng::new(1_000 + writer);
     let mut sums: BTreeMap<String, Amount> = BTreeMap::new();
-    let mut client: Option<(u16, Client)> = None;
+    let mut client = stage.follower();
     for request in 0_u64.. {
-        if stage.stop.load(Ordering::Relaxed) && request > 0 {
+        if stage.is_over() && request > 0 {
             break;
         }
         let batch = format!("w{writer}-{}", request / 20);
@@ -101,32 +81,8 @@ fn write_until_stopped(writer: u64, stage: &Stage) -> BTreeMap<String, Amount> {
             })
             .collect();
         let body = format!("[{}]", events.join(","));
-        let begin = Instant::now();
-        while !is_recorded(&body, stage, &mut client) {
-            assert!(begin.elapsed() < RETRY_MAX, "writer {writer} got no answer in {RETRY_MAX:?}");
-        }
+        client.post("/costs", &body).expect(200);
         *sums.entry(batch).or_default() += total;
     }
     sums
-}
-
-/// One try; `false`: no answer, or one that says to try again.
-fn is_recorded(body: &str, stage: &Stage, client: &mut Option<(u16, Client)>) -> bool {
-    let port = stage.port.load(Ordering::Relaxed);
-    if client.as_ref().is_none_or(|(known, _)| *known != port) {
-        *client = Some((port, Client::new(SocketAddr::from(([127, 0, 0, 1], port)))));
-    }
-    let Some((_, connection)) = client else { return false };
-    match connection.request("POST", "/costs", &[("Content-Type", "application/json")], body.as_bytes()) {
-        Ok(answer) if answer.status == 200 => true,
-        Ok(answer) => {
-            assert_eq!(answer.status, 503, "{}", answer.text());
-            thread::sleep(Duration::from_millis(1));
-            false
-        }
-        Err(_) => {
-            thread::sleep(Duration::from_millis(1));
-            false
-        }
-    }
 }

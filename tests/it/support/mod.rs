@@ -10,6 +10,7 @@ mod exposition;
 mod http;
 mod model;
 mod receiver;
+mod stage;
 mod tools;
 mod wait;
 
@@ -20,5 +21,6 @@ pub use exposition::Exposition;
 pub use http::{Client, Conn, Response};
 pub use model::{GROUPINGS, Model, Sent};
 pub use receiver::{Posted, Receiver};
+pub use stage::{Follower, Stage};
 pub use tools::{Rng, TmpfsForLedger, now, program, run, same_day, same_day_in, tool, try_run};
 pub use wait::within;
