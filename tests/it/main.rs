@@ -11,6 +11,7 @@
 
 mod support;
 
+mod alerts;
 mod bad_bodies;
 mod bad_events;
 mod bad_requests;
