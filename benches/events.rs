@@ -31,11 +31,16 @@ pub struct Call {
 pub struct Template {
     bytes: Vec<u8>,
     ids: Vec<usize>,
+    /// Whether the id is that of the request before it on the same connection.
+    repeats: bool,
 }
 
 /// Fast random bits (SplitMix64), seeded by the system.
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub struct Random {
+    state: u64,
+    newest_uuid: [u8; 16],
+}
 
 /// The call with this number; they repeat after [`PAIRS`].
 pub fn call(number: usize) -> Call {
@@ -72,14 +77,27 @@ impl Template {
             .enumerate()
             .filter_map(|(place, window)| (window == ID_PLACE.as_bytes()).then_some(place))
             .collect();
-        Self { bytes, ids }
+        Self { bytes, ids, repeats: false }
+    }
+
+    /// The same, with the id of the request before it.
+    pub fn repeating(request: impl Into<Vec<u8>>) -> Self {
+        Self { repeats: true, ..Self::new(request) }
+    }
+
+    /// Whether it needs a request before it.
+    pub fn repeats(&self) -> bool {
+        self.repeats
     }
 
     /// The request with new ids.
     pub fn fill(&mut self, random: &mut Random) -> &[u8] {
         for &place in &self.ids {
             if let Some(id) = self.bytes.get_mut(place..place + ID_LENGTH) {
-                random.write_uuid(id);
+                if !self.repeats {
+                    random.newest_uuid = random.uuid();
+                }
+                random.write_newest_uuid(id);
             }
         }
         &self.bytes
@@ -90,12 +108,12 @@ impl Template {
 
 impl Random {
     pub fn new() -> Self {
-        Self(RandomState::new().build_hasher().finish())
+        Self { state: RandomState::new().build_hasher().finish(), newest_uuid: [0; 16] }
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.state;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^ (bits >> 31)
@@ -111,11 +129,10 @@ impl Random {
         bytes
     }
 
-    /// A UUIDv4 as text, into 36 bytes.
-    fn write_uuid(&mut self, text: &mut [u8]) {
-        let bytes = self.uuid();
+    /// The newest UUIDv4 as text, into 36 bytes.
+    fn write_newest_uuid(&self, text: &mut [u8]) {
         let mut place = 0;
-        for (number, byte) in bytes.iter().enumerate() {
+        for (number, byte) in self.newest_uuid.iter().enumerate() {
             if matches!(number, 4 | 6 | 8 | 10) {
                 text[place] = b'-';
                 place += 1;

@@ -14,9 +14,14 @@ const TOLD_MAX: usize = 300;
 
 /// `POST /costs`.
 pub fn post(content_type: &str, body: &str) -> Vec<u8> {
+    post_to("/costs", content_type, body)
+}
+
+/// `POST` to a path.
+pub fn post_to(path: &str, content_type: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
-        "POST /costs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
 }
@@ -26,7 +31,7 @@ pub fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").into_bytes()
 }
 
-/// One request on a connection of its own: the body of its answer, which must be 200.
+/// One request on a connection of its own: the body of its answer, which must be a success.
 pub fn ask(address: SocketAddr, request: &[u8]) -> Outcome<Vec<u8>> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;
@@ -46,7 +51,7 @@ pub fn ask(address: SocketAddr, request: &[u8]) -> Outcome<Vec<u8>> {
     }
 }
 
-/// Finds where answers end. Anything but 200, and another body than the expected one, is a failure.
+/// Finds where answers end. Anything but 200 and 201, and another body than the expected one, is a failure.
 #[derive(Clone, Debug, Default)]
 pub struct HttpAnswers {
     /// Lengths of the head and of the whole answer that is being received.
@@ -69,7 +74,7 @@ impl HttpAnswers {
     fn read_head(&self, received: &[u8]) -> Outcome<Option<(usize, usize)>> {
         let Some(head_length) = self.head_length(received) else { return Ok(None) };
         let head = &received[..head_length];
-        if head.get(9..12) != Some(b"200") {
+        if !matches!(head.get(9..12), Some(b"200" | b"201")) {
             let told = String::from_utf8_lossy(&received[..received.len().min(TOLD_MAX)]).into_owned();
             return Err(format!("not a success: {told}").into());
         }

@@ -55,7 +55,7 @@ pub fn single_load(connections: usize) -> Load<HttpAnswers> {
         connections,
         requests: events::single_posts(),
         answers: HttpAnswers::expecting(r#"{"accepted":1,"duplicates":0}"#),
-        events_per_request: 1,
+        events_per_request: 1.0,
     }
 }
 
@@ -65,7 +65,7 @@ pub fn batch_load() -> Load<HttpAnswers> {
         connections: BATCH_CONNECTIONS,
         requests: vec![events::batch_post()],
         answers: HttpAnswers::expecting(r#"{"accepted":1000,"duplicates":0}"#),
-        events_per_request: BATCH as u64,
+        events_per_request: BATCH as f64,
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Load<A> {
     /// Each connection sends one after the other, and begins anew.
     pub requests: Vec<Template>,
     pub answers: A,
-    pub events_per_request: u64,
+    pub events_per_request: f64,
 }
 
 /// When to stop.
@@ -82,7 +82,7 @@ impl<A: Answers + Clone> Load<A> {
             return Err("no answer within the round".into());
         }
         latencies.sort_unstable();
-        let events = latencies.len() as f64 * self.events_per_request as f64;
+        let events = latencies.len() as f64 * self.events_per_request;
         Ok(Round::from([
             (Figure::Rate, events / took.as_secs_f64()),
             (Figure::P50, percentile_ms(&latencies, 0.50)),
@@ -121,8 +121,8 @@ impl<A: Answers + Clone> Loop<A> {
             connections.push(Connection {
                 stream,
                 requests: load.requests.clone(),
-                // Not all of them the same at the same time.
-                next: number,
+                // Not all of them the same at the same time; what follows up another request does not come first.
+                next: number + usize::from(load.requests[number % load.requests.len()].repeats()),
                 random: Random::new(),
                 answers: load.answers.clone(),
                 unsent: Vec::new(),

@@ -15,6 +15,7 @@ mod floor_scrape;
 mod floor_sqlite;
 mod floor_warp;
 mod footprint;
+mod gate;
 mod history;
 mod http;
 mod ingest;
@@ -64,11 +65,11 @@ fn run() -> Outcome<()> {
 fn measure(options: Options) -> Outcome<()> {
     let bench = Bench::prepare(options)?;
     if bench.options.list {
-        trials(&bench)?.iter().for_each(|trial| println!("{}", trial.name));
+        trials(&bench).iter().for_each(|trial| println!("{}", trial.name));
         return Ok(());
     }
     let mut report = Report::begin(&bench.options)?;
-    for trial in trials(&bench)?.into_iter().filter(|trial| bench.options.wants(trial.name)) {
+    for trial in trials(&bench).into_iter().filter(|trial| bench.options.wants(trial.name)) {
         let name = trial.name;
         match trial::run(&bench, trial) {
             Ok(measured) => report.add(measured),
@@ -79,11 +80,12 @@ fn measure(options: Options) -> Outcome<()> {
 }
 
 /// Every trial, in the order of the promises.
-fn trials(bench: &Bench) -> Outcome<Vec<Trial>> {
+fn trials(bench: &Bench) -> Vec<Trial> {
     let mut trials = ingest::trials(bench);
     trials.extend(history::trials(bench));
     trials.extend(scrape::trials(bench));
-    trials.extend(reads::trials(bench)?);
+    trials.extend(reads::trials(bench));
+    trials.extend(gate::trials(bench));
     trials.extend(footprint::trials(bench));
-    Ok(trials)
+    trials
 }

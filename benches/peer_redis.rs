@@ -45,7 +45,7 @@ pub fn single_round(below: &Path, way: Way, connections: usize, pace: &Pace) -> 
         }
         Way::Pair => ((0..PAIRS).map(|number| Template::new(pair(number))).collect(), 2),
     };
-    let load = Load { connections, requests, answers: RespAnswers::of(replies), events_per_request: 1 };
+    let load = Load { connections, requests, answers: RespAnswers::of(replies), events_per_request: 1.0 };
     load.run(redis.address, pace, || machine::cpu(redis.process.0.id()))
 }
 
@@ -57,7 +57,7 @@ pub fn batch_round(below: &Path, connections: usize, pace: &Pace) -> Outcome<Rou
         connections,
         requests: vec![Template::new(pipeline)],
         answers: RespAnswers::of(2 * BATCH),
-        events_per_request: BATCH as u64,
+        events_per_request: BATCH as f64,
     };
     load.run(redis.address, pace, || machine::cpu(redis.process.0.id()))
 }

@@ -10,30 +10,22 @@ use crate::load::Load;
 use crate::trial::Demand::AtLeast;
 use crate::trial::{Bar, Bench, Contender, Figure, Trial};
 
-const WARP: &str = "warp, same bytes";
+pub const WARP: &str = "warp, same bytes";
 const CONNECTIONS: usize = 16;
 const DAILY: &str = "/costs/daily";
-const CHECK: &str = "/scaling-gate/check";
-const CHECK_ASKED: &str = "/scaling-gate/check?service=openai&operation=chat&estimated_cost_usd=0.01";
 
-/// `/scaling-gate/check` only where the program knows it.
-pub fn trials(bench: &Bench) -> Outcome<Vec<Trial>> {
-    let mut trials = vec![trial(bench, "read-daily", DAILY, DAILY)];
-    if bench.options.wants("read-gate-check") && knows_checks(bench)? {
-        trials.push(trial(bench, "read-gate-check", CHECK, CHECK_ASKED));
-    }
-    for trial in &mut trials {
-        trial.bars.push(Bar::ratio(Figure::Rate, AGENT, WARP, AtLeast(0.8)));
-    }
-    Ok(trials)
+pub fn trials(bench: &Bench) -> Vec<Trial> {
+    let bars = vec![Bar::ratio(Figure::Rate, AGENT, WARP, AtLeast(0.8))];
+    vec![Trial { bars, ..against_warp(bench, "read-daily", DAILY, DAILY) }]
 }
 
-fn trial(bench: &Bench, name: &'static str, path: &'static str, asked: &'static str) -> Trial {
+/// A read against a bare warp route with the same answer.
+pub fn against_warp(bench: &Bench, name: &'static str, path: &'static str, asked: &'static str) -> Trial {
     let load = Load {
         connections: CONNECTIONS,
         requests: vec![Template::new(http::get(asked))],
         answers: HttpAnswers::default(),
-        events_per_request: 1,
+        events_per_request: 1.0,
     };
     let (folder, for_agent) = (bench.folder().to_owned(), load.clone());
     let own = Contender::new(AGENT, move |pace| {
@@ -53,13 +45,8 @@ fn trial(bench: &Bench, name: &'static str, path: &'static str, asked: &'static 
 }
 
 /// An agent with cost of today in each service.
-fn with_costs(folder: &std::path::Path) -> Outcome<Agent> {
+pub fn with_costs(folder: &std::path::Path) -> Outcome<Agent> {
     let agent = Agent::start_empty(folder)?;
     http::ask(agent.address, events::batch_post().fill(&mut events::Random::new()))?;
     Ok(agent)
-}
-
-fn knows_checks(bench: &Bench) -> Outcome<bool> {
-    let agent = Agent::start_empty(bench.folder())?;
-    Ok(http::ask(agent.address, &http::get(CHECK_ASKED)).is_ok())
 }

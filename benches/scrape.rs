@@ -112,7 +112,7 @@ fn scrape_until(address: SocketAddr, over: &AtomicBool) -> Outcome<()> {
 
 fn scrapes(connections: usize) -> Load<HttpAnswers> {
     let requests = vec![Template::new(http::get("/metrics"))];
-    Load { connections, requests, answers: HttpAnswers::default(), events_per_request: 1 }
+    Load { connections, requests, answers: HttpAnswers::default(), events_per_request: 1.0 }
 }
 
 /// An agent that shows [`SERIES`] series: each service once, then as many further pairs as there is room for.
