@@ -54,3 +54,8 @@ pub mod notify;
 pub mod telemetry;
 pub mod views;
 pub mod writer;
+
+/// The examples of the guide, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/gate.md")]
+struct GateGuide;

@@ -20,6 +20,7 @@ mod bounds;
 mod cli;
 mod disk;
 mod exact;
+mod gate_guide;
 mod kill;
 mod kill_at_system_call;
 mod ledger_locks;
