@@ -133,7 +133,13 @@ fn at(
 }
 
 fn unrouted(call: &Call) -> Response {
-    match call.template() {
+    let template = call.template();
+    // An id at the end may have slashes in it, but where the method fits no route they rather are those of a path that does not
+    // exist.
+    let at_the_end = template.and_then(Template::of).filter(|template| template.suffix_len() == 0);
+    let id = at_the_end.and_then(|template| template.id_in(call.uri.path()));
+    match template {
+        Some(_) if id.is_some_and(|id| id.contains('/')) => Problem::NotFound.into_response(),
         Some(_) => Problem::MethodNotAllowed { allow: call.allowed_methods() }.into_response(),
         None => Problem::NotFound.into_response(),
     }

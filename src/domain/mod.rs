@@ -24,4 +24,4 @@ pub use reservation::{
     Attribution, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after,
     differing_request_fields,
 };
-pub use sums::{Pair, Sums, UsageKey};
+pub use sums::{PAIRS_PER_DAY_MAX, Pair, Sums, UsageKey};

@@ -4,6 +4,10 @@ use std::ops::AddAssign;
 
 use super::{CostEvent, Kind, Name, Usd};
 
+/// Service and operation names that one day's rollup tells apart, beyond an `other` for each service. A day with so many names is a
+/// fault in a worker (an id used as a name), and memory must not follow it; the events themselves keep their names.
+pub const PAIRS_PER_DAY_MAX: usize = 100_000;
+
 /// A service and one of its operations.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pair {

@@ -14,7 +14,7 @@ use super::rows::{self, DayRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
 use super::{Ledger, LedgerError, meta};
-use crate::domain::{BudgetZone, Pair, Sums, Usd};
+use crate::domain::{BudgetZone, Name, Pair, Sums, Usd};
 
 /// What a pair of a day gains (or loses).
 #[derive(Clone, Copy, Default)]
@@ -92,7 +92,13 @@ fn rewrite_day(
     for (pair, shift) in shifts {
         // On a day with more names than rollups tell apart, a name without a row was counted under `other`.
         let is_folded = shift.events < 0 && !pairs.contains_key(&pair);
-        let sums = pairs.entry(if is_folded { Pair::other() } else { pair }).or_default();
+        let of_service = Pair { operation: Name::other(), ..pair.clone() };
+        let counted_under = match is_folded {
+            false => pair,
+            true if pairs.contains_key(&of_service) => of_service,
+            true => Pair::other(),
+        };
+        let sums = pairs.entry(counted_under).or_default();
         sums.charges += shift.charges;
         sums.credits += shift.credits;
         sums.events = sums

@@ -328,3 +328,14 @@ fn a_row_changed_or_removed_behind_our_back_is_found() {
         assert_eq!(!loaded, refuses_to_open || edit.contains("rollup_pair"), "start-up: {edit}");
     }
 }
+
+/// Guards against: a start, or a list, that reads every reservation there ever was.
+#[test]
+fn open_reservations_are_found_by_their_index() {
+    let ledger = Fixture::new().open();
+    for condition in [super::reservations::HELD, super::reservations::EXPIRED] {
+        let sql = format!("EXPLAIN QUERY PLAN SELECT seq, id FROM reservation WHERE {condition} AND seq > 5 ORDER BY seq");
+        let plan: String = ledger.connection.query_row(&sql, (), |row| row.get(3)).unwrap();
+        assert!(plan.contains("reservation_open"), "{plan}");
+    }
+}

@@ -9,9 +9,16 @@ use std::time::Duration;
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 
-/// The pauses that Standard Webhooks recommends, as far as they fit into a day.
+/// The pauses that Standard Webhooks recommends, as far as they fit into a day; but finer in the first five minutes, in which a
+/// receiver that is being restarted comes back.
 const PAUSES: &[Duration] = &[
+    Duration::from_secs(2),
     Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(20),
+    Duration::from_secs(40),
+    Duration::from_secs(80),
+    Duration::from_secs(160),
     Duration::from_secs(5 * 60),
     Duration::from_secs(30 * 60),
     Duration::from_secs(2 * 3_600),
@@ -110,8 +117,9 @@ mod tests {
             now = next;
         }
         assert_eq!(seconds_between(created_at, now), 24 * 3_600);
-        assert_eq!(pauses.len(), 7);
-        for (pause, least) in pauses.iter().zip([5, 300, 1_800, 7_200, 18_000, 36_000]) {
+        let expected = [2, 5, 10, 20, 40, 80, 160, 300, 1_800, 7_200, 18_000, 36_000];
+        assert_eq!(pauses.len(), expected.len() + 1);
+        for (pause, least) in pauses.iter().zip(expected) {
             assert!((least..=least + least / 10).contains(pause), "{pauses:?}");
         }
     }
@@ -127,7 +135,7 @@ mod tests {
     #[test]
     fn the_receiver_may_ask_for_a_longer_pause_within_the_day() {
         let now = at("2026-11-22T10:00:00Z");
-        for (asked, seconds) in [(1, 5), (3_600, 3_600), (90_000, 86_400)] {
+        for (asked, seconds) in [(1, 2), (3_600, 3_600), (90_000, 86_400)] {
             let next = Schedule::default().next("msg_1", now, 1, Some(Duration::from_secs(asked)), now).unwrap();
             assert_eq!(seconds_between(now, next), seconds, "{asked}");
         }

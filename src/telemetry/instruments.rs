@@ -228,14 +228,13 @@ fn by_service(costs: &imbl::OrdMap<Name, Sums>) -> Vec<Reading> {
     costs.iter().map(|(name, sums)| Reading::labelled(sums.net().to_f64(), [("service", name.as_str())])).collect()
 }
 
-/// The budgets named `daily` and `monthly` are the global ones of the settings; a period has one series.
+/// A period has one series: that of its first global budget, which is the one of the settings unless that is `none`.
 fn budget_utilization(moment: &Moment) -> Vec<Reading> {
-    moment
-        .standings
-        .iter()
-        .filter(|standing| standing.service.is_none() && standing.name == standing.period.as_str())
-        .map(|standing| Reading::labelled(standing.utilization_percent, [("period", standing.period.as_str())]))
-        .collect()
+    let mut first = BTreeMap::new();
+    for standing in moment.standings.iter().filter(|standing| standing.service.is_none()) {
+        first.entry(standing.period).or_insert(standing.utilization_percent);
+    }
+    first.into_iter().map(|(period, percent)| Reading::labelled(percent, [("period", period.as_str())])).collect()
 }
 
 fn service_budget_utilization(moment: &Moment) -> Vec<Reading> {

@@ -2,12 +2,7 @@
 
 use imbl::OrdMap;
 
-use crate::domain::{Name, Pair, Sums};
-
-/// Service and operation names that one day's rollup tells apart. Cost under further names is added up under `other`/`other`
-/// in the rollups; the events themselves keep their names. A day with so many names is a fault in a worker (an id used as a
-/// name), and memory must not follow it.
-pub const PAIRS_PER_DAY_MAX: usize = 100_000;
+use crate::domain::{Name, PAIRS_PER_DAY_MAX, Pair, Sums};
 
 /// The cost of one day.
 #[derive(Clone, Debug, Default)]
@@ -18,11 +13,13 @@ pub struct DayCosts {
 }
 
 impl DayCosts {
-    /// Adds to a pair, or to `other`/`other` when the day has no room for a further name; says which.
-    pub fn add(&mut self, service: &Name, operation: &Name, sums: Sums) -> Pair {
+    /// Adds to a pair; says to which. Where the day has no room for a further name, that is the service's `other` if the service
+    /// occurred before or has a name of its own at any rate, as those have that budgets are for; else it is `other`/`other`.
+    pub fn add(&mut self, service: &Name, operation: &Name, sums: Sums, has_own_name: impl FnOnce() -> bool) -> Pair {
         let mut pair = Pair { service: service.clone(), operation: operation.clone() };
         if !self.pairs.contains_key(&pair) && self.pairs.len() >= PAIRS_PER_DAY_MAX {
-            pair = Pair::other();
+            let keeps_service = self.services.contains_key(service) || has_own_name();
+            pair = if keeps_service { Pair { operation: Name::other(), ..pair } } else { Pair::other() };
         }
         // One copy of each name: a pair that is known keeps the text it has.
         if let Some((known, _)) = self.services.get_key_value(&pair.service) {

@@ -116,6 +116,16 @@ impl Holds {
         due.len()
     }
 
+    /// Takes what had lapsed `before` and was counted as such: it stays so.
+    pub fn keep_lapsed(&mut self, before: &Self) {
+        for seq in &before.lapsed {
+            if let Some(hold) = self.by_seq.get(seq).filter(|_| !self.lapsed.contains(seq)).cloned() {
+                self.stop_counting(&hold);
+                self.lapsed.insert(*seq);
+            }
+        }
+    }
+
     /// The oldest holds that have lapsed without the ledger knowing.
     pub fn lapsed(&self) -> impl Iterator<Item = &Arc<Hold>> {
         self.lapsed.iter().filter_map(|seq| self.by_seq.get(seq))

@@ -5,7 +5,7 @@
 //! `Views` value is immutable to its readers and shares its structure with its predecessors, so publishing one is cheap and
 //! whoever holds one sees a single committed state. The sum over any grouping equals the total.
 //!
-//! *Limits.* [`PAIRS_PER_DAY_MAX`] names a day, [`RESIDENT_PAIRS_MAX`] in all, [`SeriesLimits`] for metrics.
+//! *Limits.* [`PAIRS_PER_DAY_MAX`](crate::domain::PAIRS_PER_DAY_MAX) names a day, [`RESIDENT_PAIRS_MAX`] in all, [`SeriesLimits`] for metrics.
 //!
 //! *Deliberately not here.* Groupings by worker, batch, lead and model: they read the ledger.
 
@@ -26,7 +26,7 @@ use jiff::civil::Date;
 use crate::domain::{CostEvent, GateChange, GateOverride, Month, Name, Pair, Period, Sums, UsageKey, Usd};
 
 use batch::Batch;
-pub use costs::{DayCosts, PAIRS_PER_DAY_MAX};
+pub use costs::DayCosts;
 pub use holds::{HOLDS_MAX, Hold, Holds};
 pub use published::{Board, Published};
 pub use series::{Series, SeriesLimits};
@@ -118,7 +118,8 @@ impl Views {
         let mut touched = Touched::default();
         for ((day, service, operation), sums) in batch.sums {
             let label = self.series.add(service, operation, sums);
-            let pair = self.days.entry(day).or_default().add(service, operation, sums);
+            let has_own_name = || self.series.reserves(service);
+            let pair = self.days.entry(day).or_default().add(service, operation, sums, has_own_name);
             self.month_mut(day).add(&label.service, sums);
             touched.pairs.insert((day, pair));
             touched.labels.insert(label);

@@ -74,6 +74,11 @@ impl Series {
         }
     }
 
+    /// Whether a service has a series whatever the order.
+    pub fn reserves(&self, service: &Name) -> bool {
+        self.limits.reserved.contains(service)
+    }
+
     /// The label a service's cost appears under today. Takes no name.
     pub fn service_label(&self, service: &Name) -> Name {
         self.services.get(service).cloned().unwrap_or_else(Name::other)

@@ -31,7 +31,10 @@ impl Draft<'_> {
         let verdict = self.next.gate(self.now);
         let newest = self.next.views.gate.as_ref().map_or((false, GateMode::Auto), |line| (line.active, line.mode));
         if newest != (verdict.active, verdict.mode) {
-            self.write_line(verdict.active, verdict.mode, verdict.reason.into_owned(), String::new());
+            // An order that was given while the gate was disabled takes effect now, in the name of who gave it.
+            let manual = self.next.views.manual(self.now.time).filter(|_| verdict.mode == GateMode::Manual);
+            let actor = manual.map(|manual| manual.actor.clone()).unwrap_or_default();
+            self.write_line(verdict.active, verdict.mode, verdict.reason.into_owned(), actor);
         }
     }
 

@@ -60,6 +60,7 @@ fn load_holds(ledger: &Ledger, now: Now, before: Option<&Holds>) -> Result<Holds
             None => holds.put(Hold::resumed(seq, &reservation, now)),
         }
     }
+    before.into_iter().for_each(|before| holds.keep_lapsed(before));
     Ok(holds)
 }
 

@@ -25,6 +25,7 @@ impl Loop {
             }
             self.health.set_problem(error.outward());
             std::thread::sleep(RECOVERY_PAUSE);
+            self.lapse();
             if self.refuse_queued() {
                 // Nothing that was answered is missing from the file, so this is a clean end as well.
                 return Some(Ended::Cleanly);

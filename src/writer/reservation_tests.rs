@@ -319,3 +319,54 @@ async fn what_ended_is_forgotten_after_35_days_and_what_is_held_is_not() {
     let rig = rig.restart().await;
     assert_eq!(rig.used().1, "2");
 }
+
+/// Guards against: a worker that uses ids as names of operations, and so hides its own cost, and that of services which come later,
+/// from the budgets of services.
+#[tokio::test]
+async fn a_day_full_of_names_still_counts_against_the_budgets_of_services() {
+    let rig = Rig::new();
+    let mut policy = Policy::example(BudgetZone::UTC, 1_000);
+    let template = policy.budgets[0].clone();
+    for service in ["noisy", "late"] {
+        let (name, service) = (format!("{service}-daily"), Some(Name::new(service).unwrap()));
+        policy.budgets.push(crate::budget::Budget { name, service, limit: Usd::from_dollars(101), ..template.clone() });
+    }
+    rig.started.writer.set_policy(Arc::new(policy.clone())).await.unwrap();
+    let of = |service: &str, number: usize| CostEvent {
+        service: Name::new(service).unwrap(),
+        operation: Name::new(&format!("op-{number}")).unwrap(),
+        ..event(&format!("{service}-{number}"), "0.001", rig.clock.now())
+    };
+    for batch in 0..11 {
+        let events = (batch * 10_000..(batch + 1) * 10_000).map(|number| of("noisy", number)).collect();
+        rig.started.writer.record(events, Box::new(|_| ())).await.unwrap();
+    }
+    rig.post(of("late", 0)).await.unwrap();
+    let spent = |rig: &Rig| {
+        let published = Published { policy: Arc::new(policy.clone()), ..Published::clone(&rig.started.board.read()) };
+        let standings = published.standings(rig.clock.instant());
+        standings[2..].iter().map(|standing| standing.spent_usd.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(spent(&rig), ["110", "0.001"]);
+    let rig = rig.restart().await;
+    assert_eq!(spent(&rig), ["110", "0.001"], "also from what the file says");
+}
+
+/// Guards against: a retention that reads every old row as if money depended on it, and stops recording over one of them.
+#[tokio::test]
+async fn a_damaged_row_of_what_is_over_stops_nothing() {
+    let rig = Rig::new();
+    rig.ask(ReservationCommand::Reserve(request("r", "1"))).await.unwrap();
+    rig.ask(ReservationCommand::Release { id: "r".into(), reason: Some("done".into()) }).await.unwrap();
+    let path = rig.folder.path().join("ledger.db");
+    let shell = rusqlite::Connection::open(&path).unwrap();
+    assert_eq!(shell.execute("UPDATE reservation SET reason = 'gone'", ()).unwrap(), 1);
+    drop(shell);
+    let ticks = tokio::time::Instant::now() + 3 * TICK;
+    while tokio::time::Instant::now() < ticks {
+        rig.reserve(&format!("{:?}", tokio::time::Instant::now()), "0").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let problems = verify(&path).unwrap().problems;
+    assert!(problems.iter().any(|problem| problem.contains("reservation")), "{problems:?}");
+}

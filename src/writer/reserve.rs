@@ -97,16 +97,14 @@ impl Draft<'_> {
             Some(known) => {
                 let mut fields = differing_fields(&known.event, &keyed.event);
                 fields.retain(|field| SETTLEMENT_FIELDS.contains(field));
-                if !fields.is_empty() {
-                    return Ok(Err(ReservationError::Finished(ReservationStage::Committed)));
-                }
-                // Open in spite of its event: that came after so many other expired ones that the id was not in memory.
-                let reservation = if is_open {
-                    self.end(found, ReservationState::Committed { amount }, Some(known.seq))
+                Ok(if is_open {
+                    // Whatever came under its id would have ended it, so this is another's event.
+                    Err(ReservationError::Conflict(vec!["id"]))
+                } else if fields.is_empty() {
+                    Ok(Done { reservation: found.reservation, is_new: false })
                 } else {
-                    found.reservation
-                };
-                Ok(Ok(Done { reservation, is_new: false }))
+                    Err(ReservationError::Finished(ReservationStage::Committed))
+                })
             }
             // Retention has removed the event, so what it said cannot be compared.
             None => Ok(Err(ReservationError::Finished(ReservationStage::Committed))),

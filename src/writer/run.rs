@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
 use super::draft::{Draft, Finished};
@@ -21,6 +21,7 @@ use super::handle::{Command, Reply};
 use super::instruments::Instruments;
 use super::load::resident_floor;
 use super::notices::Notices;
+use super::settings::RESERVATIONS_KEPT;
 use super::shared::Shared;
 use super::tally::Tally;
 use super::unsaved::Unsaved;
@@ -35,8 +36,6 @@ use crate::views::{Board, Published};
 /// Events from which a commit takes no further batch. Two full requests: a commit of that size takes some tens of
 /// milliseconds, which everybody behind it waits.
 const COMMIT_EVENTS_MAX: usize = 20_000;
-/// How long reservations are listed after they have ended (contract, section 5).
-const RESERVATIONS_KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
 /// Between two looks at what has lapsed.
 const LAPSE_PAUSE: Duration = Duration::from_millis(20);
 /// Pause between attempts to find the ledger writable again.
@@ -119,12 +118,18 @@ impl Loop {
         if now < deadline {
             return std::thread::park_timeout(deadline.since(now).max(LAPSE_PAUSE));
         }
-        // Readers see by themselves what has lapsed, but looking for it takes time with how much there is. The ledger is told
-        // with the next tick.
-        let mut next = Published::clone(&published);
-        let lapsed = next.views.holds.lapse(now);
-        self.instruments.count_reservations(Tally::lapsed(lapsed));
-        self.board.publish(next);
+        self.lapse();
+    }
+
+    /// Readers see by themselves what has lapsed, but looking for it takes time with how much there is. The ledger is told with the
+    /// next tick that can write.
+    pub(super) fn lapse(&self) {
+        let mut next = self.published();
+        let lapsed = next.views.holds.lapse(self.clock.instant().steady);
+        if lapsed > 0 {
+            self.instruments.count_reservations(Tally::lapsed(lapsed));
+            self.board.publish(next);
+        }
     }
 
     /// The command that came, and whatever else queued meanwhile.
@@ -189,14 +194,12 @@ impl Loop {
         let names_services = policy.as_ref().is_some_and(|policy| self.settings.series.lacks(policy.services()));
         let clock_stepped_back = published.policy.zone.day_of(now.time) < published.views.resident_from();
         let is_late = self.old_days(commands).iter().any(|day| !published.views.is_resident(*day));
-        if clock_stepped_back || is_late || names_services {
-            // Sums are about to be read back from the file.
-            self.roll_up(now)?;
-        }
+        // Sums may be about to be read back from the file.
+        let rolled_up = if clock_stepped_back || is_late || names_services { self.roll_up(now) } else { Ok(()) };
         if let Some(policy) = policy {
-            self.settings.series.reserve(policy.services());
             self.set_policy(policy);
         }
+        rolled_up?;
         if clock_stepped_back || names_services {
             // The clock was ahead, and what the current periods need was let go; or a budget names a service whose cost was added
             // up with others'.
@@ -216,8 +219,10 @@ impl Loop {
         }
     }
 
-    /// Readers judge by it at once; what it means for the gate's history follows with the next commit.
-    pub(super) fn set_policy(&self, policy: Arc<Policy>) {
+    /// Readers judge by it at once; what it means for the gate's history follows with the next commit, and what it means for the
+    /// names in metrics when the views are next built.
+    pub(super) fn set_policy(&mut self, policy: Arc<Policy>) {
+        self.settings.series.reserve(policy.services());
         let views = self.board.read().views.clone();
         self.board.publish(Published { views, policy });
     }

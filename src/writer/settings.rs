@@ -6,6 +6,9 @@ use jiff::SignedDuration;
 
 use crate::views::SeriesLimits;
 
+/// How long reservations are listed after they have ended (contract, section 5).
+pub(super) const RESERVATIONS_KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
+
 /// Settings of the writer.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -24,9 +27,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// How long ids are remembered: as long as an event under one of them could be accepted again, and a day for clocks that
-    /// step back.
+    /// How long ids are remembered: as long as an event under one of them could be accepted again, and as long as reservations,
+    /// which are found by them; and a day for clocks that step back.
     pub fn remember(&self) -> SignedDuration {
-        self.age_max + self.ahead_max + SignedDuration::from_hours(24)
+        (self.age_max + self.ahead_max).max(RESERVATIONS_KEPT) + SignedDuration::from_hours(24)
     }
 }

@@ -262,6 +262,8 @@ fn what_nobody_reserved_is_not_found() {
     ] {
         assert_problem(&post(&agent, &format!("/reservations/nobody/{call}"), body), 404, "not-found");
         assert_problem(&agent.get(&format!("/reservations/nobody/{call}")), 405, "method-not-allowed");
+        let misspelled = format!("/reservations/nobody/{call}s");
+        assert_problem(&agent.client().post(&misspelled, "application/json", "{}"), 404, "not-found");
         assert_problem(&post(&agent, &format!("/reservations//{call}"), body), 404, "not-found");
         assert_problem(&post(&agent, &format!("/reservations/%zz/{call}"), body), 400, "malformed");
     }

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::checksum::digest_replace;
 use super::events::StoredEvent;
 use super::head::Head;
-use super::rows::each;
+use super::rows::{each, nanoseconds};
 use super::{Ledger, LedgerError, Reader};
 use crate::domain::{EventKey, Reservation, ReservationStage, ReservationState};
 use rows::{COLUMNS, checksum, insert, read, update};
@@ -26,6 +26,11 @@ use rows::{COLUMNS, checksum, insert, read, update};
 const UNPAID_IDS_MAX: usize = 262_144;
 /// Rows looked at in one step of retention.
 const FORGOTTEN_PER_STEP: i64 = 1_000;
+
+/// Conditions that repeat the one of the index over open reservations: from the second half alone SQLite would not see that the
+/// index serves, and read all rows.
+pub(super) const HELD: &str = "state IN ('held', 'expired') AND state = 'held'";
+pub(super) const EXPIRED: &str = "state IN ('held', 'expired') AND state = 'expired'";
 
 /// A reservation as it stands in the ledger.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +50,16 @@ pub struct ReservationChange {
     pub before: Option<StoredReservation>,
     /// What it is to have.
     pub after: StoredReservation,
+}
+
+/// A row as retention looks at it.
+struct Aged {
+    seq: i64,
+    id: String,
+    is_expired: bool,
+    /// It ended before the horizon, or was granted before it and has not ended.
+    is_old: bool,
+    is_over: bool,
 }
 
 /// Hashes of the ids of reservations that have expired or were released, the only ones that are looked for by id.
@@ -94,42 +109,46 @@ impl Ledger {
     /// # Errors
     /// A row is damaged or cannot be read.
     pub fn find_expired(&self, id: &str, id_hash: u64) -> Result<Option<StoredReservation>, LedgerError> {
-        if self.head.expired == 0 || !self.unpaid_ids.hashes.contains(&id_hash) {
+        if self.head.expired == 0 || !self.unpaid_ids.may_contain(id_hash) {
             return Ok(None);
         }
         let found = unpaid(&self.connection, id)?;
         Ok(found.filter(|found| found.reservation.state == ReservationState::Expired))
     }
 
-    /// Forgets reservations that ended before `horizon`, a few of the oldest at a time. One that was granted before it and is still
+    /// Forgets reservations that ended before `horizon`, some of the oldest at a time. One that was granted before it and is still
     /// held is passed over, and looked at again after the next start. Returns how many of those forgotten had expired.
     ///
     /// # Errors
     /// As for [`Ledger::commit`].
     pub fn forget_reservations(&mut self, horizon: Timestamp) -> Result<u64, LedgerError> {
-        let first = self.reservations_looked_at + 1;
-        let sql = format!("SELECT {COLUMNS} FROM reservation WHERE seq >= ? ORDER BY seq LIMIT {FORGOTTEN_PER_STEP}");
-        let oldest = each(self.connection.prepare_cached(&sql)?, [first], read)?;
-        let is_old = |Reservation { ended_at, created_at, .. }: &Reservation| ended_at.unwrap_or(*created_at) < horizon;
-        let passed: Vec<StoredReservation> = oldest.into_iter().take_while(|stored| is_old(&stored.reservation)).collect();
-        let Some(last) = passed.last().map(|stored| stored.seq) else { return Ok(0) };
-        let gone: Vec<StoredReservation> =
-            passed.into_iter().filter(|stored| stored.reservation.ended_at.is_some()).collect();
-        let expired = gone.iter().filter(|stored| stage(stored) == ReservationStage::Expired).count();
+        // Rows are not proven here: one that is damaged must go as well, and no total depends on it.
+        let sql = format!(
+            "SELECT seq, id, state, coalesce(ended_at_ns, created_at_ns) < ?, ended_at_ns IS NOT NULL FROM reservation \
+             WHERE seq > ? ORDER BY seq LIMIT {FORGOTTEN_PER_STEP}"
+        );
+        let bounds = [nanoseconds(horizon), self.reservations_looked_at];
+        let oldest: Vec<Aged> = each(self.connection.prepare_cached(&sql)?, bounds, |row| {
+            let is_expired = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)? == "expired";
+            Ok(Aged { seq: row.get(0)?, id: row.get(1)?, is_expired, is_old: row.get(3)?, is_over: row.get(4)? })
+        })?;
+        let gone: Vec<&Aged> = oldest.iter().filter(|aged| aged.is_old && aged.is_over).collect();
+        let expired = gone.iter().filter(|aged| aged.is_expired).count();
         if !gone.is_empty() {
             let head = Head { expired: self.head.expired - expired as i64, ..self.head.clone() };
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            for stored in &gone {
-                transaction.prepare_cached("DELETE FROM reservation WHERE seq = ?")?.execute([stored.seq])?;
+            for aged in &gone {
+                transaction.prepare_cached("DELETE FROM reservation WHERE seq = ?")?.execute([aged.seq])?;
             }
             head.write(&transaction)?;
             transaction.commit()?;
             self.head = head;
         }
-        for stored in gone {
-            self.unpaid_ids.hashes.remove(&self.ids.hash(&key_of(&stored.reservation.request.id)));
+        for aged in &gone {
+            self.unpaid_ids.hashes.remove(&self.ids.hash(&key_of(&aged.id)));
         }
-        self.reservations_looked_at = last;
+        let passed = oldest.iter().take_while(|aged| aged.is_old).last();
+        self.reservations_looked_at = passed.map_or(self.reservations_looked_at, |aged| aged.seq);
         Ok(expired as u64)
     }
 
@@ -142,10 +161,10 @@ impl Ledger {
         self.unpaid_ids = UnpaidIds::default();
         // What has expired first: an event may still come for it.
         for sql in [
-            "SELECT id FROM reservation WHERE state = 'expired' ORDER BY seq DESC LIMIT ?",
-            "SELECT id FROM reservation WHERE state IN ('expired', 'released') LIMIT ?",
+            format!("SELECT id FROM reservation WHERE {EXPIRED} ORDER BY seq DESC LIMIT ?"),
+            "SELECT id FROM reservation WHERE state IN ('expired', 'released') LIMIT ?".to_owned(),
         ] {
-            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut statement = self.connection.prepare_cached(&sql)?;
             let mut rows = statement.query([UNPAID_IDS_MAX as i64 + 1])?;
             while let Some(row) = rows.next()? {
                 self.unpaid_ids.insert(self.ids.hash(&key_of(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)));
@@ -192,7 +211,7 @@ impl Reader {
     /// A row is damaged or cannot be read.
     pub fn expired_reservations(&self, after: i64, limit: u32) -> Result<Vec<StoredReservation>, LedgerError> {
         self.read(|transaction| {
-            let sql = format!("SELECT {COLUMNS} FROM reservation WHERE state = 'expired' AND seq > ? ORDER BY seq LIMIT ?");
+            let sql = format!("SELECT {COLUMNS} FROM reservation WHERE {EXPIRED} AND seq > ? ORDER BY seq LIMIT ?");
             each(transaction.prepare_cached(&sql)?, [after, i64::from(limit)], read)
         })
     }
@@ -280,7 +299,7 @@ pub(super) fn problems(connection: &Connection, head: &Head) -> Result<Vec<Strin
 }
 
 fn read_held(connection: &Connection) -> Result<Vec<StoredReservation>, LedgerError> {
-    let sql = format!("SELECT {COLUMNS} FROM reservation WHERE state = 'held' ORDER BY seq");
+    let sql = format!("SELECT {COLUMNS} FROM reservation WHERE {HELD} ORDER BY seq");
     each(connection.prepare_cached(&sql)?, (), read)
 }
 
