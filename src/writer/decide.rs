@@ -19,10 +19,9 @@ pub(super) struct NewEvents {
     by_key: HashTable<usize>,
 }
 
-/// An event that is known, and where it stands.
-#[derive(Clone, Debug, PartialEq)]
+/// An event that is known.
+#[derive(Debug)]
 pub(super) struct Known {
-    pub seq: i64,
     pub event: CostEvent,
     /// Whether it settled a reservation.
     pub is_settlement: bool,
@@ -82,14 +81,10 @@ impl NewEvents {
     ) -> Result<Option<Known>, E> {
         if let Some(at) = self.position(wanted.key_hash, &wanted.event.key) {
             let KeyedEvent { event, reservation, .. } = &self.events[at];
-            return Ok(Some(Known { seq: self.place(at), event: event.clone(), is_settlement: reservation.is_some() }));
+            return Ok(Some(Known { event: event.clone(), is_settlement: reservation.is_some() }));
         }
         let found = recorded(wanted)?;
-        Ok(found.map(|StoredEvent { seq, event, reservation, .. }| Known {
-            seq,
-            event,
-            is_settlement: reservation.is_some(),
-        }))
+        Ok(found.map(|StoredEvent { event, reservation, .. }| Known { event, is_settlement: reservation.is_some() }))
     }
 
     /// Takes an event that is not known.

@@ -3,8 +3,8 @@
 //! *Invariants.* A change is written in the transaction of whatever caused it: the grant, the event that commits it, the tick that
 //! finds it lapsed. The head row has a digest over the rows that are held, so no hold can vanish unnoticed.
 //!
-//! *Limits.* [`UNPAID_IDS_MAX`] ids of expired and released reservations in memory. An event under the id of an older one that
-//! expired still counts once; only the reservation stays listed as expired.
+//! *Limits.* [`UNPAID_IDS_MAX`] ids of expired and released reservations in memory; beyond it, each new id is looked for among them
+//! on the disk.
 
 mod rows;
 
