@@ -4,11 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use lead_factory_metrics::clock::Clock;
 use lead_factory_metrics::domain::GateMode;
-use lead_factory_metrics::ledger::Ledger;
+use lead_factory_metrics::ledger::{Ledger, OpenError};
 use lead_factory_metrics::views::SeriesLimits;
 use lead_factory_metrics::writer::{self, Ended, GateOrder, ReservationCommand, Settings, Started};
 use opentelemetry::metrics::MeterProvider;
@@ -18,6 +19,11 @@ use tempfile::TempDir;
 use super::border;
 use super::calendar::{Nanos, Zone};
 use super::command::{Answer, Command, Pico, Policy, View, Word};
+use crate::support::within;
+
+/// Longest wait for the file's lock. Tests of this process that run beside this one start programs, and such a child holds every
+/// descriptor of its parent, locks included, from its fork to its exec.
+const UNLOCKED_MAX: Duration = Duration::from_secs(30);
 
 /// An answer that will come.
 pub type Coming = Pin<Box<dyn Future<Output = Answer>>>;
@@ -38,7 +44,12 @@ impl Program {
     fn start(folder: TempDir, now: Nanos, zone: Zone, policy: &Policy) -> Self {
         let clock = Clock::manual(border::timestamp(now));
         let policy = border::policy(policy, zone);
-        let ledger = Ledger::open(&ledger_in(&folder), &policy.zone, clock.now()).unwrap();
+        let ledger = within(UNLOCKED_MAX, "the lock of the writer before is gone", || {
+            match Ledger::open(&ledger_in(&folder), &policy.zone, clock.now()) {
+                Err(OpenError::Locked { .. }) => None,
+                opened => Some(opened.unwrap()),
+            }
+        });
         // So few that the labels of the metrics run out, which no budget must notice.
         let series = SeriesLimits { services_max: 2, pairs_max: 4, reserved: policy.services().cloned().collect() };
         let settings = Settings {
@@ -117,7 +128,7 @@ impl Program {
     }
 
     pub fn pass(&self, length: Nanos) {
-        self.clock.advance(std::time::Duration::from_nanos(length.unsigned_abs()));
+        self.clock.advance(Duration::from_nanos(length.unsigned_abs()));
     }
 
     pub fn set_wall(&self, now: Nanos) {
