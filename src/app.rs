@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::ledger::{Ledger, OpenError, Reader};
 use crate::notify::{self, Deliveries};
+use crate::systemd;
 use crate::telemetry::{self, Otlp, ReloadStatus, Telemetry, TelemetryError};
 use crate::writer::{self, Ended, Started};
 
@@ -155,16 +156,22 @@ impl Agent {
         let (stop, stopped) = tokio::sync::oneshot::channel::<Instant>();
         let deadline = async { stopped.await.unwrap_or_else(|_| Instant::now()) };
         let serving = tokio::spawn(server.serve(surface.clone(), deadline));
+        systemd::ready();
         let early_end = loop {
             tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::Stop => break None,
-                    Asked::Reload => apply(&reload, &config, &writer, &surface, &reloads).await,
+                    Asked::Reload => {
+                        systemd::reloading();
+                        apply(&reload, &config, &writer, &surface, &reloads).await;
+                        systemd::ready();
+                    }
                 },
                 end = &mut ended => break Some(end),
             }
         };
         let began = Instant::now();
+        systemd::stopping();
         if early_end.is_none() {
             tracing::info!("stopping");
         }

@@ -38,7 +38,7 @@
 //! - [`telemetry`]: metrics, spans and log lines, scraped and pushed.
 //! - [`api`]: the HTTP surface. [`notify`]: webhooks.
 //! - [`config`]: settings in layers. [`cli`]: the verbs. [`app`]: the composition root. [`clock`]: what time it is.
-//!   [`error_chain`]: errors with their causes, on one line.
+//!   [`systemd`]: word to the service manager. [`error_chain`]: errors with their causes, on one line.
 
 pub mod api;
 pub mod app;
@@ -51,6 +51,7 @@ pub mod error_chain;
 pub mod ingest;
 pub mod ledger;
 pub mod notify;
+pub mod systemd;
 pub mod telemetry;
 pub mod views;
 pub mod writer;

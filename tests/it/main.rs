@@ -35,6 +35,7 @@ mod quick_start;
 mod readme;
 mod reservation_kill;
 mod reservations_surface;
+mod service_manager;
 mod settings;
 mod shutdown;
 mod slow;

@@ -9,6 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("error_chain", &[]),
+    ("systemd", &[]),
     ("budget", &["domain"]),
     ("ledger", &["domain"]),
     ("views", &["domain", "budget"]),
@@ -19,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("api", &["domain", "clock", "budget", "views", "ingest", "ledger", "writer", "telemetry"]),
     ("config", &["api", "budget", "domain", "ingest", "ledger", "notify", "telemetry", "views"]),
     ("cli", &["clock", "config", "domain", "ledger"]),
-    ("app", &["api", "clock", "config", "ledger", "notify", "telemetry", "writer"]),
+    ("app", &["api", "clock", "config", "ledger", "notify", "systemd", "telemetry", "writer"]),
 ];
 
 /// Modules that only compute.
