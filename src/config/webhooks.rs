@@ -111,7 +111,11 @@ impl Webhooks {
             }
         });
         let Some(url) = url else { return };
-        if let Some((_, first)) = self.list.iter().find(|(webhook, _)| webhook.url == url) {
+        let same_url = || self.list.iter().filter(|(webhook, _)| webhook.url == url);
+        if let Some((_, first)) = same_url().find(|(webhook, _)| webhook.format == format) {
+            self.warnings
+                .push(format!("{origin}: a webhook with URL and format of {first} is the same receiver, told once"));
+        } else if let Some((_, first)) = same_url().next() {
             self.warnings.push(format!("{origin}: a webhook with the URL of {first} gets every message twice"));
         }
         self.list.push((Webhook { url, format, secret }, origin));

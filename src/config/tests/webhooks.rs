@@ -133,10 +133,15 @@ fn what_has_no_effect_is_said() {
 #[test]
 fn a_receiver_that_is_named_twice_is_said_without_its_path() {
     let folder = tempfile::tempdir().unwrap();
-    let sources = with_file(folder.path(), &"[[webhook]]\nurl = 'https://a.example/s3cret'\n".repeat(2));
-    let warnings = load(&sources).unwrap().warnings;
-    assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].contains("agent.toml:3:1: a webhook with the URL of ") && !warnings[0].contains("s3cret"));
+    let table = "[[webhook]]\nurl = 'https://a.example/s3cret'\n";
+    for (second, said) in
+        [(String::new(), "is the same receiver, told once"), ("format = 'slack'\n".into(), "gets every message twice")]
+    {
+        let warnings = load(&with_file(folder.path(), &format!("{table}{table}{second}"))).unwrap().warnings;
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("agent.toml:3:1: a webhook with ") && !warnings[0].contains("s3cret"));
+        assert!(warnings[0].ends_with(said), "{warnings:?}");
+    }
 }
 
 #[test]
