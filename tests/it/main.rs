@@ -12,6 +12,7 @@
 mod support;
 
 mod alerts;
+mod backup;
 mod bad_bodies;
 mod bad_events;
 mod bad_requests;
