@@ -120,10 +120,13 @@ fn a_backup_under_load_restores_to_all_that_was_answered_before_it_began() {
             agent.costs(body(&events)).expect(200);
             answered.lock().unwrap().extend(events.iter().map(|(id, amount)| (id.clone(), exact(amount))));
         }
-        let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || record(writer, agent, stop, answered))).collect();
+        let writers: Vec<_> =
+            (0..WRITERS).map(|writer| scope.spawn(move || record(writer, agent, stop, answered))).collect();
         for copy in &backups {
             let start = answered.lock().unwrap().len();
-            within(Duration::from_secs(30), "the load is on", || (answered.lock().unwrap().len() > start + 200).then_some(()));
+            within(Duration::from_secs(30), "the load is on", || {
+                (answered.lock().unwrap().len() > start + 200).then_some(())
+            });
             let before = answered.lock().unwrap().clone();
             let begin = Instant::now();
             done(&guide("Online copy", &[("LEDGER", setup.ledger()), ("COPY", copy)]));
