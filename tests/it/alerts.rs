@@ -1,120 +1,132 @@
-//! The alert rules in a real Prometheus, up to the webhook of a real Alertmanager.
+//! The shipped rules in a real Prometheus, up to the webhook of a real Alertmanager: each fires when it should, and resolves.
 //!
-//! Guards against: rules on metrics that do not exist or never cross their bound, labels that a rule does not match.
+//! Guards against: rules on metrics that do not exist or never cross their bound, labels that a rule or an inhibition does not
+//! match, alerts that stay when what they are about is over.
 
-use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+mod watch;
 
-use crate::support::{Client, Receiver, Setup, run, tool, within};
+use std::collections::BTreeSet;
+use std::fs;
 
-const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/alerts.yaml");
-const READY_MAX: Duration = Duration::from_secs(60);
-const FIRED_MAX: Duration = Duration::from_secs(60);
+use serde_json::{Value, json};
 
-/// A daemon of Debian's, killed when dropped.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Daemon {
-    /// Starts it, and waits until it says that it is ready.
-    #[track_caller]
-    fn start(name: &str, arguments: &[String], addr: SocketAddr, folder: &Path) -> Self {
-        let log = folder.join(format!("{name}.log"));
-        let mut command = Command::new(tool(name));
-        command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
-        let mut daemon = Self(command.stderr(File::create(&log).unwrap()).spawn().unwrap());
-        within(READY_MAX, name, || {
-            let said = fs::read_to_string(&log).unwrap();
-            assert!(daemon.0.try_wait().unwrap().is_none(), "{name} ended: {said}");
-            Client::new(addr).request("GET", "/-/ready", &[], b"").is_ok_and(|answer| answer.status == 200).then_some(())
-        });
-        daemon
-    }
-}
-
-fn free_addr() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-/// Whether Alertmanager has told of an alert with this name and status.
-fn has_told(receiver: &Receiver, name: &str, status: &str) -> bool {
-    receiver.posted().iter().any(|posted| {
-        let body = posted.json();
-        body["alerts"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|alert| alert["labels"]["alertname"] == name && alert["status"] == status)
-    })
-}
+use self::watch::{Daemon, TOLD_MAX, Watch, free_addr, replaced, shipped};
+use crate::support::{Client, Receiver, Setup, TmpfsForLedger, within};
 
 #[test]
 fn overspending_reaches_the_webhook_of_a_real_alertmanager() {
-    let folder = tempfile::tempdir().unwrap();
     let agent = Setup::new().env("DAILY_BUDGET", "10").env("MONTHLY_BUDGET", "12").start();
-    let receiver = Receiver::that_answers(200);
-    let (alertmanager, prometheus) = (free_addr(), free_addr());
-    let write = |name: &str, text: String| {
-        fs::write(folder.path().join(name), text).unwrap();
-        folder.path().join(name).display().to_string()
-    };
-    let routes = write(
-        "alertmanager.yml",
-        format!(
-            "route: {{receiver: hook, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}\n\
-             receivers: [{{name: hook, webhook_configs: [{{url: '{}', send_resolved: true}}]}}]\n",
-            receiver.url("/")
-        ),
-    );
-    let scrapes = write(
-        "prometheus.yml",
-        format!(
-            "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: ['{RULES}']\n\
-             alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]}}\n\
-             scrape_configs: [{{job_name: agent, static_configs: [{{targets: ['{}']}}]}}]\n",
-            agent.addr()
-        ),
-    );
-    run("promtool", &["check", "rules", RULES]);
-    let _alertmanager = Daemon::start(
-        "prometheus-alertmanager",
-        &[
-            format!("--config.file={routes}"),
-            format!("--web.listen-address={alertmanager}"),
-            "--cluster.listen-address=".into(),
-            format!("--storage.path={}", folder.path().join("alertmanager").display()),
-        ],
-        alertmanager,
-        folder.path(),
-    );
-    let _prometheus = Daemon::start(
-        "prometheus",
-        &[
-            format!("--config.file={scrapes}"),
-            format!("--web.listen-address={prometheus}"),
-            format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()),
-        ],
-        prometheus,
-        folder.path(),
-    );
-    let told = |name: &str, status: &str| has_told(&receiver, name, status);
+    let watch = Watch::over(agent.addr());
     agent.costs(r#"{"id":"a","service":"openai","amount_usd":8.5}"#).expect(200);
-    within(FIRED_MAX, "the day's alert", || told("HighDailyBudgetUtilization", "firing").then_some(()));
-    assert!(!told("HighMonthlyBudgetUtilization", "firing") && !told("ScalingGateActive", "firing"));
+    watch.tells("HighDailyBudgetUtilization", "firing");
+    assert!(!watch.has_told("HighMonthlyBudgetUtilization", "firing") && !watch.has_told("ScalingGateActive", "firing"));
     agent.costs(r#"{"id":"b","service":"openai","amount_usd":2.5}"#).expect(200);
-    within(FIRED_MAX, "the month's alert", || told("HighMonthlyBudgetUtilization", "firing").then_some(()));
-    within(FIRED_MAX, "the gate's alert", || told("ScalingGateActive", "firing").then_some(()));
+    watch.tells("HighMonthlyBudgetUtilization", "firing");
+    watch.tells("ScalingGateActive", "firing");
     agent.costs(r#"{"id":"c","service":"openai","kind":"credit","amount_usd":-9}"#).expect(200);
     for name in ["HighDailyBudgetUtilization", "HighMonthlyBudgetUtilization", "ScalingGateActive"] {
-        within(FIRED_MAX, "the alert is resolved", || told(name, "resolved").then_some(()));
+        watch.tells(name, "resolved");
     }
+    assert!(!watch.has_told("AgentDown", "firing") && !watch.has_told("LedgerNotWriting", "firing"));
+}
+
+#[test]
+fn a_kill_is_told_of_until_the_agent_is_back() {
+    // The same port again after the kill, as in a scrape config.
+    let setup = Setup::new().env("METRICS_PORT", free_addr().port().to_string());
+    let mut agent = setup.start();
+    let watch = Watch::over(agent.addr());
+    agent.kill();
+    watch.tells("AgentDown", "firing");
+    let agent = setup.start();
+    watch.tells("AgentDown", "resolved");
+    agent.assert_healthy();
+}
+
+#[test]
+fn a_full_disk_is_told_of_until_there_is_room() {
+    let disk = TmpfsForLedger::mount("6m");
+    let filler = disk.path_from_here().join("filler");
+    fs::write(&filler, vec![0; 2 * 1024 * 1024]).unwrap();
+    let agent = Setup::new().ledger_at(disk.path().join("ledger.db")).wrapped_in(disk.inside()).start();
+    let watch = Watch::over(agent.addr());
+    let event = json!({"service": "s", "amount_usd": 0.01, "attributes": {"p": "x".repeat(3_000)}});
+    let events = json!(vec![event; 50]).to_string();
+    let mut client = agent.client();
+    // Goes on while waiting: the first refusal may make room, as the agent moves its log into the ledger.
+    watch.tells_while("LedgerNotWriting", "firing", || {
+        let status = client.costs(&events).status;
+        assert!(matches!(status, 200 | 503), "{status}");
+    });
+    assert!(!watch.has_told("LedgerNotWriting", "resolved"), "it does not flap");
+    fs::remove_file(&filler).unwrap();
+    watch.tells("LedgerNotWriting", "resolved");
+    client.costs(r#"{"service":"s","amount_usd":0.01}"#).expect(200);
+    agent.assert_healthy();
+}
+
+/// An alert as Prometheus posts it. A period that is given is that of the global budget with this name.
+fn alert(instance: &str, name: &str, period: Option<&str>) -> Value {
+    let mut labels = json!({"app": "lead-factory-metrics", "alertname": name, "job": "lead-factory-metrics",
+                            "instance": instance, "severity": "warning"});
+    if let Some(period) = period {
+        labels["period"] = json!(period);
+        labels["budget"] = json!(period);
+    }
+    json!({"labels": labels})
+}
+
+#[test]
+fn what_only_follows_from_another_alert_is_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::that_answers(200);
+    let config = replaced(&shipped("alertmanager/alertmanager.yaml"), "http://localhost:9095", &receiver.url(""));
+    let alertmanager = Daemon::alertmanager(&config, folder.path());
+    let mut client = Client::new(alertmanager.addr);
+    let (day, month) = (Some("daily"), Some("monthly"));
+    // One instance for each story: what fires there, and what of it is quiet.
+    let stories = [
+        ("down", vec![("AgentDown", None)], vec![("LedgerNotWriting", None), ("NoEvents", None)]),
+        ("full", vec![("LedgerNotWriting", None)], vec![("HighErrorRate", None), ("NoEvents", None)]),
+        (
+            "closed",
+            vec![("ScalingGateActive", None), ("BudgetBurnFast", day)],
+            vec![("HighDailyBudgetUtilization", None), ("HighMonthlyBudgetUtilization", None), ("BudgetBurnSlow", day)],
+        ),
+        (
+            "day",
+            vec![("HighDailyBudgetUtilization", day), ("BudgetForecastOverLimit", month)],
+            vec![("BudgetForecastOverLimit", day), ("BudgetBurnSlow", day)],
+        ),
+        ("both", vec![("HighDailyBudgetUtilization", day), ("HighMonthlyBudgetUtilization", month)], vec![]),
+        ("well", vec![("BudgetForecastOverLimit", day), ("NoEvents", None), ("HighErrorRate", None)], vec![]),
+    ];
+    let all: Vec<_> = stories
+        .iter()
+        .flat_map(|(instance, loud, quiet)| [loud, quiet].map(|alerts| (*instance, alerts)))
+        .flat_map(|(instance, alerts)| alerts.iter().map(move |(name, period)| alert(instance, name, *period)))
+        .collect();
+    client.post("/api/v2/alerts", "application/json", json!(all).to_string()).expect(200);
+    let quiet: BTreeSet<_> = stories
+        .iter()
+        .flat_map(|(instance, _, quiet)| quiet.iter().map(|(name, period)| labels(&alert(instance, name, *period))))
+        .collect();
+    // Alertmanager takes alerts in one after the other, so what silences another one may come in last.
+    let mut seen = BTreeSet::new();
+    within(TOLD_MAX, "exactly what follows from another alert is quiet", || {
+        let shown = client.get("/api/v2/alerts").expect(200).json();
+        let shown = shown.as_array().unwrap();
+        let is_quiet = |alert: &&Value| !alert["status"]["inhibitedBy"].as_array().unwrap().is_empty();
+        let now: BTreeSet<_> = shown.iter().filter(is_quiet).map(labels).collect();
+        if now != seen {
+            println!("quiet: {now:#?}");
+            seen = now;
+        }
+        (shown.len() == all.len() && seen == quiet).then_some(())
+    });
+}
+
+/// What tells one alert from another, as text.
+fn labels(alert: &Value) -> String {
+    alert["labels"].to_string()
 }

@@ -1,0 +1,145 @@
+//! A real Prometheus and a real Alertmanager over one agent, with the shipped scrape config, rules and recording rules.
+//!
+//! Only times and addresses are other ones: everything is looked at each second, and an alert that waits (`for:`) waits a second.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::support::{Client, Receiver, tool, within};
+
+const READY_MAX: Duration = Duration::from_secs(60);
+/// Scrape, evaluation, waiting time of the rule, group interval: a second each; the rest is for a busy machine.
+pub const TOLD_MAX: Duration = Duration::from_secs(60);
+
+/// Prometheus, Alertmanager, and who is told.
+pub struct Watch {
+    receiver: Receiver,
+    _daemons: [Daemon; 2],
+    _folder: TempDir,
+}
+
+/// A daemon of Debian's, killed when dropped.
+pub struct Daemon {
+    child: Child,
+    pub addr: SocketAddr,
+}
+
+// === impl Watch ===
+
+impl Watch {
+    /// Watches the agent at this address, and the ones that come after it there.
+    #[track_caller]
+    pub fn over(agent: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let receiver = Receiver::that_answers(200);
+        // Without the shipped inhibitions: here each alert is to be seen.
+        let routes = format!(
+            "route: {{receiver: hook, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}\n\
+             receivers: [{{name: hook, webhook_configs: [{{url: '{}', send_resolved: true}}]}}]\n",
+            receiver.url("/")
+        );
+        let alertmanager = Daemon::alertmanager(&routes, folder.path());
+        let scrapes = shipped("prometheus/prometheus.yaml");
+        let scrapes = replaced(&scrapes, "_interval: 15s", "_interval: 1s");
+        let scrapes = replaced(&scrapes, "\"localhost:8000\"", &format!("\"{agent}\""));
+        let scrapes = replaced(&scrapes, "localhost:9093", &alertmanager.addr.to_string());
+        fs::write(folder.path().join("recording.yaml"), shipped("prometheus/recording.yaml")).unwrap();
+        fs::write(folder.path().join("alerts.yaml"), without_waiting(&shipped("prometheus/alerts.yaml"))).unwrap();
+        let prometheus = Daemon::prometheus(&scrapes, folder.path());
+        Self { receiver, _daemons: [prometheus, alertmanager], _folder: folder }
+    }
+
+    /// Whether an alert was told of, as `firing` or `resolved`.
+    pub fn has_told(&self, name: &str, status: &str) -> bool {
+        self.receiver.posted().iter().any(|posted| {
+            let body = posted.json();
+            let alerts = body["alerts"].as_array().unwrap();
+            alerts.iter().any(|alert| alert["labels"]["alertname"] == name && alert["status"] == status)
+        })
+    }
+
+    /// Waits until an alert is told of, with something to do between the looks.
+    #[track_caller]
+    pub fn tells_while(&self, name: &str, status: &str, mut act: impl FnMut()) {
+        within(TOLD_MAX, &format!("{name} is {status}"), || {
+            act();
+            self.has_told(name, status).then_some(())
+        });
+    }
+
+    #[track_caller]
+    pub fn tells(&self, name: &str, status: &str) {
+        self.tells_while(name, status, || {});
+    }
+}
+
+// === impl Daemon ===
+
+impl Daemon {
+    #[track_caller]
+    pub fn alertmanager(config: &str, folder: &Path) -> Self {
+        let storage = folder.join("alertmanager").display().to_string();
+        Self::start("prometheus-alertmanager", config, folder, &["--cluster.listen-address=", "--storage.path", &storage])
+    }
+
+    #[track_caller]
+    fn prometheus(config: &str, folder: &Path) -> Self {
+        Self::start("prometheus", config, folder, &["--storage.tsdb.path", &folder.join("tsdb").display().to_string()])
+    }
+
+    /// Starts it, and waits until it says that it is ready.
+    #[track_caller]
+    fn start(name: &str, config: &str, folder: &Path, arguments: &[&str]) -> Self {
+        let file = folder.join(format!("{name}.yaml"));
+        fs::write(&file, config).unwrap();
+        let log = folder.join(format!("{name}.log"));
+        // Free a moment ago; should somebody else take it, the daemon ends and the wait below says so.
+        let addr = free_addr();
+        let mut command = Command::new(tool(name));
+        command.arg(format!("--config.file={}", file.display())).arg(format!("--web.listen-address={addr}"));
+        command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut daemon = Self { child: command.stderr(File::create(&log).unwrap()).spawn().unwrap(), addr };
+        within(READY_MAX, name, || {
+            let said = fs::read_to_string(&log).unwrap();
+            assert!(daemon.child.try_wait().unwrap().is_none(), "{name} ended: {said}");
+            Client::new(addr).request("GET", "/-/ready", &[], b"").is_ok_and(|answer| answer.status == 200).then_some(())
+        });
+        daemon
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn free_addr() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A file of `deploy/`.
+#[track_caller]
+pub fn shipped(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)).unwrap()
+}
+
+/// The text with something else in all places where `from` is; there must be one.
+#[track_caller]
+pub fn replaced(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from} is not in {text}");
+    text.replace(from, to)
+}
+
+/// Rules whose alerts wait a second where they say `for:`.
+fn without_waiting(rules: &str) -> String {
+    let line =
+        |line: &str| if line.trim_start().starts_with("for: ") { "        for: 1s".to_owned() } else { line.to_owned() };
+    rules.lines().map(line).collect::<Vec<_>>().join("\n") + "\n"
+}
