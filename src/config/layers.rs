@@ -191,7 +191,10 @@ impl Layers {
     /// Who is told. What is wrong with the secrets is noted, and what is set without effect.
     pub fn webhooks(&mut self) -> Webhooks {
         let draft = self.draft.webhook.clone();
-        if draft.url.is_none() {
+        // A URL that is wrong is noted already; its secret is looked at all the same, so that all mistakes are told at once.
+        let is_wrong = self.problems.iter().any(|problem| problem.setting == Some("webhook_url"));
+        let is_there = draft.url.is_some() || is_wrong;
+        if !is_there {
             for key in ["webhook_format", "webhook_secret_file"] {
                 if self.origin_of(key) != Origin::Default {
                     self.warnings.push(format!("{key} has no effect without webhook_url"));
@@ -199,7 +202,7 @@ impl Layers {
             }
         }
         let mut found = webhooks::resolve(webhooks::Written {
-            single: draft.url.is_some().then(|| Section { draft, origin: self.origin_of("webhook_url") }),
+            single: is_there.then(|| Section { draft, origin: self.origin_of("webhook_url") }),
             single_secret: self.origin_of("webhook_secret_file"),
             tables: std::mem::take(&mut self.webhook_tables),
         });

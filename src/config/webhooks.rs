@@ -17,10 +17,8 @@ use super::problem::{Origin, Problem};
 use super::section::{Array, Field, Section};
 use super::table::{Shape, put};
 use super::value;
-use crate::notify::{Webhook, WebhookFormat, WebhookSecret};
+use crate::notify::{WEBHOOKS_MAX, Webhook, WebhookFormat, WebhookSecret};
 
-/// Receivers there may be. Each message is kept until every one of them has it.
-pub const WEBHOOKS_MAX: usize = 16;
 /// Largest file of a secret: the longest secret in base64, with room for blanks around it.
 pub const SECRET_FILE_BYTES_MAX: u64 = 1_024;
 /// Bytes of a key (Standard Webhooks 1.0.0: 192 to 512 bits).

@@ -1,7 +1,8 @@
 //! Receivers of messages, and that nothing about them that is secret is ever printed.
 
-use super::super::{SECRET_FILE_BYTES_MAX, WEBHOOKS_MAX};
+use super::super::SECRET_FILE_BYTES_MAX;
 use super::*;
+use crate::notify::WEBHOOKS_MAX;
 use crate::notify::WebhookFormat;
 
 /// Writes a secret that only its owner can read, and gives its path.
@@ -119,6 +120,14 @@ fn a_bad_url_is_refused_without_showing_it() {
         file_problems("[[webhook]]\nurl = ['s3cret']"),
         ["agent.toml:2:7: webhook url must be a string, in quotes, not an array"]
     );
+}
+
+#[test]
+fn a_bad_url_does_not_hide_what_is_wrong_with_its_secret() {
+    let problems = environment_problems(&[("WEBHOOK_URL", "nonsense"), ("WEBHOOK_SECRET_FILE", "/nowhere")]);
+    assert!(problems[0].starts_with("environment WEBHOOK_URL: is not a URL"), "{problems:?}");
+    assert!(problems[1].starts_with("environment WEBHOOK_SECRET_FILE: /nowhere cannot be read"), "{problems:?}");
+    assert_eq!(problems.len(), 2);
 }
 
 #[test]
