@@ -3,7 +3,7 @@
 //! *Invariants.* Every setting can be given in every layer under one name (see [`SETTINGS`]). A wrong value is a problem also
 //! where a higher layer overrides it. All problems are found in one go. No secret is ever part of a text.
 //!
-//! *Limits.* [`FILE_BYTES_MAX`], [`TOKEN_FILE_BYTES_MAX`], [`TOKENS_MAX`], [`BUDGETS_MAX`], [`notify::WEBHOOKS_MAX`],
+//! *Limits.* [`FILE_BYTES_MAX`], [`TOKEN_FILE_BYTES_MAX`], [`TOKENS_MAX`], [`BUDGETS_MAX`], [`WEBHOOKS_MAX`](crate::notify::WEBHOOKS_MAX),
 //! [`SECRET_FILE_BYTES_MAX`].
 //!
 //! *Deliberately not here.* What a setting does: each stage owns its own settings type, and this module only fills them in.
@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 
 use crate::api::Token;
 use crate::budget::Policy;
-use crate::notify::{self, Webhook};
+use crate::notify::Webhook;
 use crate::telemetry::{LogSettings, OtlpSettings};
 use crate::views::SeriesLimits;
 use crate::{api, ingest, ledger};
@@ -61,7 +61,7 @@ pub struct Config {
     pub series: SeriesLimits,
     /// The push over OTLP.
     pub otlp: OtlpSettings,
-    /// Who is told about budgets and the gate; at most [`notify::WEBHOOKS_MAX`].
+    /// Who is told about budgets and the gate; at most [`WEBHOOKS_MAX`](crate::notify::WEBHOOKS_MAX).
     pub webhooks: Vec<Webhook>,
     /// Reservations that may be open at once; 1 to 1,000,000.
     pub holds_max: usize,

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::support::{Posted, Receiver, Setup, TestAgent, now, within};
+use crate::support::{Identity, Posted, Receiver, ServerTls, Setup, TestAgent, now, within};
 
 /// 32 bytes that nobody knows.
 const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -113,6 +113,25 @@ fn each_state_of_a_budget_and_each_change_of_the_gate_is_told_once_and_signed() 
 }
 
 #[test]
+fn over_https_only_who_has_the_right_certificate_is_told() {
+    let (identity, other) = (Identity::new(), Identity::new());
+    let receiver = Receiver::over_tls(&ServerTls { identity: &identity, clients: None });
+    let setup = telling(&receiver);
+    let mut agent = setup.clone().env("SSL_CERT_FILE", other.certificate()).start();
+    charge(&agent, "a", 40);
+    within(Duration::from_secs(30), "an attempt fails", || (messages(&agent, "failed")? >= 1.0).then_some(()));
+    let log = agent.log();
+    assert!(log.contains("certificate") && !log.contains("very-secret"), "why, and not where: {log}");
+    assert_eq!(agent.terminate().code(), Some(0), "{}", agent.log());
+    assert!(receiver.posted().is_empty(), "nothing was sent to a stranger");
+
+    let agent = setup.env("SSL_CERT_FILE", identity.certificate()).start();
+    assert_eq!(receiver.types_of(1), ["budget.warning"]);
+    assert_signed(&receiver.taken()[0]);
+    agent.assert_healthy();
+}
+
+#[test]
 fn a_kill_between_recording_and_delivery_loses_no_message_and_makes_none_twice() {
     let receiver = Receiver::that_hangs();
     let setup = telling(&receiver);
@@ -146,7 +165,7 @@ fn a_receiver_that_refuses_is_tried_again_and_its_url_stays_a_secret() {
     assert_eq!(receiver.types_of(1), ["budget.warning"], "after 5 s");
     within(Duration::from_secs(10), "counted", || (messages(&agent, "delivered") == Some(1.0)).then_some(()));
     let log = agent.log();
-    assert!(log.contains("messages to a webhook fail") && log.contains("127.0.0.1"), "{log}");
+    assert!(log.contains("messages to a webhook fail") && log.contains("localhost"), "{log}");
     assert!(!log.contains("very-secret"), "{log}");
 
     let nobody = telling(&receiver).env("WEBHOOK_URL", "http://127.0.0.1:1/services/very-secret").start();

@@ -1,14 +1,15 @@
 //! A receiver of webhooks, which takes what is posted or misbehaves, as it is told from moment to moment.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::server::{self, Post, ServerTls, Stream};
 use super::within;
 
 /// Longest wait for messages: two pauses of the schedule and a busy machine.
@@ -33,24 +34,26 @@ struct Kept {
 }
 
 pub struct Receiver {
+    scheme: &'static str,
     addr: SocketAddr,
     kept: Arc<Kept>,
 }
 
 impl Receiver {
     pub fn that_answers(status: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let addr = listener.local_addr().unwrap();
+        Self::new(status, None)
+    }
+
+    pub fn over_tls(tls: &ServerTls) -> Self {
+        Self::new(200, Some(tls))
+    }
+
+    fn new(status: u16, tls: Option<&ServerTls>) -> Self {
         let kept = Arc::new(Kept::default());
         let shared = Arc::clone(&kept);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let kept = Arc::clone(&shared);
-                // A connection that breaks is the client's business.
-                std::thread::spawn(move || serve(&stream, &kept));
-            }
-        });
-        let receiver = Self { addr, kept };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let addr = server::listen(tls, move |stream| serve(stream, &shared));
+        let receiver = Self { scheme, addr, kept };
         receiver.answer(status);
         receiver
     }
@@ -64,8 +67,9 @@ impl Receiver {
         self.kept.status.store(status, Ordering::Relaxed);
     }
 
+    /// By name, since certificates are for one.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.addr)
+        format!("{}://localhost:{}{path}", self.scheme, self.addr.port())
     }
 
     pub fn posted(&self) -> Vec<Posted> {
@@ -92,27 +96,15 @@ impl Posted {
     }
 }
 
-fn serve(stream: &TcpStream, kept: &Kept) -> io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let Some(path) = line.strip_prefix("POST ").and_then(|rest| rest.split(' ').next()) else { return Ok(()) };
-    let path = path.to_owned();
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    let mut body = vec![0; headers["content-length"].parse().unwrap()];
-    reader.read_exact(&mut body)?;
+fn serve(stream: Box<dyn Stream>, kept: &Kept) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let Post { path, headers, body } = server::read_post(&mut stream)?;
     let status = Some(kept.status.load(Ordering::Relaxed)).filter(|status| *status != SILENCE);
     let body = String::from_utf8(body).unwrap();
     kept.posted.lock().unwrap().push(Posted { path, headers, body, answered: status });
     match status {
-        Some(status) => (&mut &*stream).write_all(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n").as_bytes()),
+        Some(status) => stream.get_mut().write_all(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n").as_bytes()),
         // Until the other side hangs up.
-        None => reader.read(&mut [0]).map(drop),
+        None => stream.read(&mut [0]).map(drop),
     }
 }

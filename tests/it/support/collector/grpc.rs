@@ -16,7 +16,8 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
-use super::{Got, Kept, ServerTls};
+use super::{Got, Kept};
+use crate::support::ServerTls;
 
 /// Takes all three services.
 #[derive(Clone)]

@@ -1,85 +1,36 @@
 //! OTLP in bodies of HTTP/1.
 
-use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{Got, Kept, Manner, ServerTls};
+use super::{Got, Kept, Manner};
+use crate::support::server::{self, Post, ServerTls, Stream};
 
 /// Between two bytes of an answer that never ends.
 const DRIP: Duration = Duration::from_millis(100);
 
 pub fn listen(kept: Arc<Kept>, manner: Manner, tls: Option<&ServerTls>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = listener.local_addr().unwrap();
-    let tls = tls.map(server_tls);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            *kept.connections.lock().unwrap() += 1;
-            let (kept, tls) = (Arc::clone(&kept), tls.clone());
-            // A connection that breaks is the client's business.
-            std::thread::spawn(move || match tls {
-                Some(tls) => {
-                    let tls = rustls::ServerConnection::new(tls).unwrap();
-                    serve(rustls::StreamOwned::new(tls, stream), &kept, manner)
-                }
-                None => serve(stream, &kept, manner),
-            });
-        }
-    });
-    addr
+    server::listen(tls, move |stream| {
+        *kept.connections.lock().unwrap() += 1;
+        serve(stream, &kept, manner)
+    })
 }
 
-fn server_tls(tls: &ServerTls) -> Arc<rustls::ServerConfig> {
-    let certificate = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(tls.identity.key_pem.as_bytes()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
-    let config = config.with_safe_default_protocol_versions().unwrap();
-    let config = match tls.clients {
-        Some(clients) => {
-            let mut roots = rustls::RootCertStore::empty();
-            roots.add(certificate(&clients.certificate_pem)).unwrap();
-            let asks = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            config.with_client_cert_verifier(asks.build().unwrap())
-        }
-        None => config.with_no_client_auth(),
-    };
-    Arc::new(config.with_single_cert(vec![certificate(&tls.identity.certificate_pem)], key).unwrap())
-}
-
-/// What a connection is, for those who only read and write.
-trait Stream: Read + Write {
-    /// Ends it so that the other side sees a reset: bytes that were sent are still unread.
-    fn reset(&mut self) {}
-}
-
-impl Stream for TcpStream {
-    fn reset(&mut self) {
-        // Something has arrived by the time this returns; closing without having read it resets.
-        let _ = self.peek(&mut [0]);
-    }
-}
-
-impl Stream for rustls::StreamOwned<rustls::ServerConnection, TcpStream> {}
-
-fn serve(mut stream: impl Stream, kept: &Kept, manner: Manner) -> io::Result<()> {
+fn serve(mut stream: Box<dyn Stream>, kept: &Kept, manner: Manner) -> io::Result<()> {
     if manner == Manner::Resets {
         stream.reset();
         return Ok(());
     }
     let mut stream = BufReader::new(stream);
     loop {
-        let (path, headers, body) = read_request(&mut stream)?;
+        let post = server::read_post(&mut stream)?;
         match manner {
             Manner::Takes => {
-                keep(kept, &path, headers, &body);
+                keep(kept, post)?;
                 let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
                 stream.get_mut().write_all(answer.as_bytes())?;
                 stream.get_mut().flush()?;
@@ -103,41 +54,20 @@ fn serve(mut stream: impl Stream, kept: &Kept, manner: Manner) -> io::Result<()>
     }
 }
 
-fn read_request(stream: &mut BufReader<impl Read>) -> io::Result<(String, BTreeMap<String, String>, Vec<u8>)> {
-    let mut line = String::new();
-    if stream.read_line(&mut line)? == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    let path = line.split(' ').nth(1).unwrap().to_owned();
-    assert!(line.starts_with("POST "), "OTLP is posted: {line}");
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line)?;
-        let line = line.trim_end();
-        if line.is_empty() {
-            break;
-        }
-        let (name, value) = line.split_once(':').unwrap();
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    let length: usize = headers["content-length"].parse().unwrap();
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body)?;
+fn keep(kept: &Kept, post: Post) -> io::Result<()> {
+    let Post { path, headers, mut body } = post;
     if headers.get("content-encoding").is_some_and(|encoding| encoding == "gzip") {
         let mut plain = Vec::new();
         flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut plain)?;
         body = plain;
     }
-    Ok((path, headers, body))
-}
-
-fn keep(kept: &Kept, path: &str, headers: BTreeMap<String, String>, body: &[u8]) {
+    let body = body.as_slice();
     assert_eq!(headers["content-type"], "application/x-protobuf");
-    match path {
+    match path.as_str() {
         "/v1/metrics" => kept.metrics.lock().unwrap().push(Got { headers, request: Message::decode(body).unwrap() }),
         "/v1/traces" => kept.traces.lock().unwrap().push(Got { headers, request: Message::decode(body).unwrap() }),
         "/v1/logs" => kept.logs.lock().unwrap().push(Got { headers, request: Message::decode(body).unwrap() }),
         other => panic!("a push to {other}"),
     }
+    Ok(())
 }

@@ -6,7 +6,6 @@ mod points;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
+use super::server::ServerTls;
 use super::within;
 
 pub use points::Points;
@@ -60,19 +60,6 @@ pub enum Manner {
     Resets,
     /// Answers this status.
     Refuses(u16),
-}
-
-/// Who a receiver is, and whom alone it serves, if it asks.
-pub struct ServerTls<'a> {
-    pub identity: &'a Identity,
-    pub clients: Option<&'a Identity>,
-}
-
-/// A certificate for `localhost`, signed by itself.
-pub struct Identity {
-    folder: tempfile::TempDir,
-    certificate_pem: String,
-    key_pem: String,
 }
 
 // === impl Collector ===
@@ -156,31 +143,6 @@ impl Collector {
     pub fn wait_for_log(&self, text: &str) -> LogRecord {
         let said = |record: &LogRecord| matches!(record.body.as_ref().and_then(|body| body.value.as_ref()), Some(Value::StringValue(body)) if body.contains(text));
         within(PUSH_MAX, text, || self.log_records().into_iter().find(said))
-    }
-}
-
-// === impl Identity ===
-
-impl Identity {
-    pub fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let (certificate_pem, key_pem) = (made.cert.pem(), made.signing_key.serialize_pem());
-        std::fs::write(folder.path().join("certificate.pem"), &certificate_pem).unwrap();
-        std::fs::write(folder.path().join("key.pem"), &key_pem).unwrap();
-        Self { folder, certificate_pem, key_pem }
-    }
-
-    pub fn certificate(&self) -> PathBuf {
-        self.folder.path().join("certificate.pem")
-    }
-
-    pub fn key(&self) -> PathBuf {
-        self.folder.path().join("key.pem")
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 }
 
