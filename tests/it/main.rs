@@ -19,6 +19,7 @@ mod bad_requests;
 mod bitflip;
 mod bounds;
 mod cli;
+mod dashboard;
 mod deploy_prometheus;
 mod disk;
 mod exact;

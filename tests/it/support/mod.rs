@@ -6,6 +6,7 @@
 mod agent;
 mod amounts;
 mod collector;
+mod daemon;
 mod exposition;
 mod http;
 mod model;
@@ -18,6 +19,7 @@ mod wait;
 pub use agent::{Setup, TestAgent};
 pub use amounts::{Amount, amounts_in, exact, nearest_float, nested_amounts_in, recorded};
 pub use collector::{Collector, Manner, Points, texts};
+pub use daemon::{Daemon, free_addr};
 pub use exposition::Exposition;
 pub use http::{Client, Conn, Response};
 pub use model::{GROUPINGS, Model, Sent};
