@@ -146,7 +146,7 @@ def states(title, description, queries, names, size=(24, 6)):
         "mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.8,
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True}, "tooltip": {"mode": "single", "sort": "none"},
     }
-    custom = {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False, "insertNulls": False, "hideFrom": {"legend": False, "tooltip": False, "viz": False}}
+    custom = {"fillOpacity": 80, "lineWidth": 0, "hideFrom": {"legend": False, "tooltip": False, "viz": False}}
     field = {"unit": "none", "color": {"mode": "thresholds"}, "custom": custom, **names}
     return panel("state-timeline", size, title, description, queries, field, options)
 
