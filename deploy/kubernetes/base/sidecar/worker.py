@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +13,8 @@ import uuid
 
 AGENT = os.environ.get("AGENT_URL", "http://localhost:8000")
 PAUSE_SECONDS = float(os.environ.get("PAUSE_SECONDS", "1"))
+# Set by SIGTERM. Waiting on it in place of sleeping ends every pause at once.
+STOPPING = threading.Event()
 
 
 def post(path, body):
@@ -27,6 +30,7 @@ def post(path, body):
                 return error.code, json.load(error)
         except OSError:
             pass
+        # Also while stopping: what was paid has to be recorded. The agent is still there, it is stopped after this process.
         time.sleep(wait_seconds)
         wait_seconds = min(wait_seconds * 2, 30)
 
@@ -39,7 +43,7 @@ def work():
     })
     if status == 409:
         print("not now:", held["detail"])
-        time.sleep(30)
+        STOPPING.wait(30)
         return
     if status not in (200, 201):
         sys.exit(f"refused for good: {held}")
@@ -50,9 +54,8 @@ def work():
 
 
 if __name__ == "__main__":
-    stopping = []
-    # The work at hand is finished and recorded; the agent is stopped after this process.
-    signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
-    while not stopping:
+    signal.signal(signal.SIGTERM, lambda *_: STOPPING.set())
+    # The work at hand is finished and recorded first.
+    while not STOPPING.is_set():
         work()
-        time.sleep(PAUSE_SECONDS)
+        STOPPING.wait(PAUSE_SECONDS)
