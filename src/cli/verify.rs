@@ -16,8 +16,7 @@ pub fn run(arguments: &VerifyArgs, process: Sources, screen: &Screen) -> Result<
             config::load(&Sources { config_flag, ..process })?.ledger.path
         }
     };
-    let report = ledger::verify(&path)
-        .map_err(|error| Failure::Failed(format!("{} cannot be verified: {}", path.display(), ErrorChain(&error))))?;
+    let report = ledger::verify(&path).map_err(|error| Failure::Failed(ErrorChain(&error).to_string()))?;
     let json = serde_json::to_string(&report).map_err(|error| Failure::Failed(error.to_string()))?;
     match arguments.output.output {
         Format::Csv => problems(&report).write(Format::Csv, &json, screen)?,

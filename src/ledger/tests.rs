@@ -266,6 +266,7 @@ fn files_of_others_and_of_the_future_are_refused_untouched() {
     drop(newer);
     let refused = Ledger::open(&fixture.path(), &BudgetZone::UTC, now());
     assert!(matches!(refused, Err(OpenError::Newer { found: 99, .. })));
+    assert!(matches!(verify(&fixture.path()), Err(OpenError::Newer { found: 99, .. })), "not called damaged");
 
     let fixture = Fixture::new();
     std::fs::write(fixture.path(), "not a database at all, but long enough to look at, as text files are").unwrap();

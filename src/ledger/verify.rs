@@ -18,7 +18,7 @@ use super::rows::{self, DayRow};
 use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
-use super::{LedgerError, gate, meta, outbox, reservations};
+use super::{LedgerError, OpenError, gate, meta, outbox, reservations};
 use crate::domain::{BudgetZone, OTHER_LABEL, PAIRS_PER_DAY_MAX, Pair, Sums, Usd};
 use crate::error_chain::ErrorChain;
 
@@ -46,21 +46,18 @@ pub struct VerifyReport {
 ///
 /// # Errors
 /// The file cannot be opened or read, or is no ledger of a known format.
-pub fn verify(path: &Path) -> Result<VerifyReport, LedgerError> {
-    let mut connection = open_read_only(path)?;
-    match schema::inspect(&connection)? {
+pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
+    let wrap = |source| OpenError::Ledger { path: path.into(), source };
+    let mut connection = open_read_only(path).map_err(wrap)?;
+    match schema::inspect(&connection).map_err(wrap)? {
         FileKind::Ledger(schema::FORMAT) => {}
-        FileKind::Ledger(format) => {
-            return Err(LedgerError::Damaged(format!(
-                "format {format} is not the one this version verifies, {}",
-                schema::FORMAT
-            )));
+        FileKind::Ledger(found) if found > schema::FORMAT => {
+            return Err(OpenError::Newer { path: path.into(), found, known: schema::FORMAT });
         }
-        FileKind::Empty | FileKind::Foreign => {
-            return Err(LedgerError::Damaged("the file is not a ledger of this program".into()));
-        }
+        FileKind::Ledger(found) => return Err(wrap(LedgerError::Damaged(format!("no version wrote format {found}")))),
+        FileKind::Empty | FileKind::Foreign => return Err(OpenError::Foreign { path: path.into() }),
     }
-    let transaction = connection.transaction()?;
+    let transaction = connection.transaction().map_err(|error| wrap(error.into()))?;
     let mut check = Check { transaction: &transaction, report: VerifyReport::default(), by_day: BTreeMap::new() };
     // One part that cannot be read says nothing about the others.
     for part in [Check::structure, Check::totals, Check::events, Check::ids, Check::gate, Check::reservations, Check::outbox]
