@@ -22,6 +22,7 @@ mod cli;
 mod dashboard;
 mod deploy_prometheus;
 mod disk;
+mod doc_links;
 mod exact;
 mod gate_guide;
 mod kill;

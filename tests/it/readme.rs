@@ -1,9 +1,11 @@
 //! What the README tells a newcomer to type prints what it says.
 
 use std::fs;
-use std::process::Command;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::support::{Setup, tool};
+use crate::support::{Setup, free_addr, replaced, tool, within};
 
 /// The code blocks of the README: the language after the fence, and the text.
 fn blocks() -> Vec<(String, String)> {
@@ -31,6 +33,71 @@ fn the_first_commands_print_what_is_written_below_them() {
     // JSON answers end without a line feed, which the README puts in for its readers.
     let printed = String::from_utf8(output.stdout).unwrap().replace('\n', "");
     assert_eq!(printed, expected.replace('\n', ""));
+}
+
+/// A block of the README that runs on, ended with all that it began.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let group = rustix::process::Pid::from_child(&self.0);
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        let _ = self.0.wait();
+    }
+}
+
+/// The text with what must be another where tests run side by side.
+#[track_caller]
+fn elsewhere(text: &str, changes: &[(&str, &str)]) -> String {
+    changes.iter().fold(text.to_owned(), |text, (from, to)| replaced(&text, from, to))
+}
+
+#[test]
+fn five_minutes_lead_to_cost_that_moves() {
+    let (agent, prometheus, folder) = (Setup::new().start(), free_addr().to_string(), tempfile::tempdir().unwrap());
+    let blocks = blocks();
+    let block = |begin: &str| &blocks.iter().find(|(_, text)| text.starts_with(begin)).expect(begin).1;
+    // The shipped configuration at a quicker pace, beside the shipped rules.
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/");
+    let config = fs::read_to_string(format!("{shipped}prometheus.yaml")).unwrap();
+    let agent_addr = agent.addr().to_string();
+    let config = elsewhere(&config, &[("_interval: 15s", "_interval: 1s"), ("localhost:8000", &agent_addr)]);
+    fs::write(folder.path().join("prometheus.yaml"), config).unwrap();
+    for rules in ["alerts.yaml", "recording.yaml"] {
+        fs::copy(format!("{shipped}{rules}"), folder.path().join(rules)).unwrap();
+    }
+
+    tool("prometheus");
+    let here = folder.path().display().to_string();
+    let commands = elsewhere(
+        block("scripts/demo-worker"),
+        &[
+            ("http://localhost:8000", &format!("http://{agent_addr}")),
+            ("deploy/prometheus/", &format!("{here}/")),
+            ("data/prometheus", &format!("{here}/data --web.listen-address={prometheus}")),
+        ],
+    );
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", &commands]).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    let log = fs::File::create(folder.path().join("log")).unwrap();
+    let _running = Running(shell.stdout(log.try_clone().unwrap()).stderr(log).process_group(0).spawn().unwrap());
+
+    let query = elsewhere(block("promtool query"), &[("localhost:9090", &prometheus)]);
+    let cost_usd = || {
+        let output = Command::new("sh").args(["-ec", &query]).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        // {service="openai"} => 0.61 @[1795451025.851]
+        let values = printed.lines().filter_map(|line| line.split("=> ").nth(1)?.split(' ').next()?.parse::<f64>().ok());
+        values.sum::<f64>()
+    };
+    let mut first = 0.0;
+    within(Duration::from_secs(60), "cost is shown and then grows", || {
+        let now = cost_usd();
+        if first == 0.0 {
+            first = now;
+        }
+        (now > first).then_some(())
+    });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-pub use crate::support::{Daemon, free_addr};
+pub use crate::support::{Daemon, free_addr, replaced};
 use crate::support::{Receiver, within};
 
 /// Scrape, evaluation, waiting time of the rule, group interval: a second each; the rest is for a busy machine.
@@ -75,13 +75,6 @@ impl Watch {
 #[track_caller]
 pub fn shipped(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)).unwrap()
-}
-
-/// The text with something else in all places where `from` is; there must be one.
-#[track_caller]
-pub fn replaced(text: &str, from: &str, to: &str) -> String {
-    assert!(text.contains(from), "{from} is not in {text}");
-    text.replace(from, to)
 }
 
 /// Rules whose alerts wait a second where they say `for:`.

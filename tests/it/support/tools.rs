@@ -150,3 +150,10 @@ impl Rng {
         self.next() % bound
     }
 }
+
+/// The text with something else in all places where `from` is; there must be one.
+#[track_caller]
+pub fn replaced(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from} is not in {text}");
+    text.replace(from, to)
+}
