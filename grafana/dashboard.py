@@ -354,7 +354,7 @@ ends in 503: the disk does not keep up, so have workers send larger batches.""",
           [("in a commit", """sum(rate(lead_factory_ledger_commit_events_sum<F>[$__rate_interval]))
               / sum(rate(lead_factory_ledger_commit_events_count<F>[$__rate_interval]))"""),
            ("waiting {{instance}}", "max by (instance) (lead_factory_ledger_queue_depth<F>)")], {"unit": "short"}, size=(8, 8)),
-    graph("Size of the ledger", """The file and its write-ahead log. It grows by 125 to 225 bytes an event; see that the volume has room for what is to
+    graph("Size of the ledger", """The file and its write-ahead log. It grows by 130 to 225 bytes an event; see that the volume has room for what is to
 come, or set retention_days.""", [("{{instance}}", "max by (instance) (lead_factory_ledger_size_bytes<F>)")], {"unit": "bytes"}, size=(8, 8)),
     graph("Exports over OTLP", """Pushes to the collector a second, by signal and result. Failed ones lose telemetry, never cost: look whether the
 collector is there, then into the agent's log.""",
