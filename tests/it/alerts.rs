@@ -10,8 +10,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use self::watch::{Daemon, TOLD_MAX, Watch, free_addr, replaced, shipped};
-use crate::support::{Client, Receiver, Setup, TmpfsForLedger, within};
+use self::watch::{TOLD_MAX, Watch, shipped};
+use crate::support::{Client, Daemon, Receiver, Setup, TmpfsForLedger, free_addr, replaced, within};
 
 #[test]
 fn overspending_reaches_the_webhook_of_a_real_alertmanager() {

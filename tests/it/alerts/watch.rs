@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-pub use crate::support::{Daemon, free_addr, replaced};
-use crate::support::{Receiver, within};
+use crate::support::{Daemon, Receiver, replaced, within};
 
 /// Scrape, evaluation, waiting time of the rule, group interval: a second each; the rest is for a busy machine.
 pub const TOLD_MAX: Duration = Duration::from_secs(60);
