@@ -59,8 +59,7 @@ fn names_labels_types_and_help_are_as_written_down() {
 fn every_metric_is_in_the_reference() {
     let reference = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md")).unwrap();
     let families = busy_agent().metrics().families();
-    let missing: Vec<&String> =
-        families.iter().filter(|name| !reference.contains(name.as_str())).collect();
+    let missing: Vec<&String> = families.iter().filter(|name| !reference.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "docs/reference.md does not mention {missing:?}");
 }
 
