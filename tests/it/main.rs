@@ -30,6 +30,7 @@ mod kill_at_system_call;
 mod ledger_locks;
 mod metrics;
 mod model;
+mod older_ledgers;
 mod otlp;
 mod overload;
 mod overshoot;

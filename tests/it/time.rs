@@ -18,16 +18,8 @@ struct UnderFakeTime {
 impl UnderFakeTime {
     #[track_caller]
     fn start(setup: Setup, utc: &str) -> Self {
-        let clock = setup.folder().join("clock");
-        fs::write(&clock, utc).unwrap();
-        let agent = setup
-            .env("LD_PRELOAD", libfaketime())
-            .env("FAKETIME_TIMESTAMP_FILE", clock.as_os_str())
-            .env("FAKETIME_NO_CACHE", "1")
-            .env("DONT_FAKE_MONOTONIC", "1")
-            .env("TZ", "UTC")
-            .start();
-        Self { agent, clock }
+        let setup = setup.with_wall_clock(utc);
+        Self { agent: setup.start(), clock: setup.wall_clock() }
     }
 
     /// Sets the clock, all at once.
@@ -41,15 +33,6 @@ impl UnderFakeTime {
     fn record(&self, service: &str, amount: &str) {
         self.agent.costs(format!(r#"{{"service":"{service}","amount_usd":{amount}}}"#)).expect(200);
     }
-}
-
-#[track_caller]
-fn libfaketime() -> PathBuf {
-    let folders = fs::read_dir("/usr/lib").unwrap().filter_map(Result::ok).map(|entry| entry.path());
-    folders
-        .map(|folder| folder.join("faketime/libfaketimeMT.so.1"))
-        .find(|library| library.exists())
-        .expect("this test needs libfaketime; scripts/test installs it (Debian package faketime)")
 }
 
 #[test]

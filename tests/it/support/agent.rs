@@ -84,6 +84,24 @@ impl Setup {
         self
     }
 
+    /// Has the wall clock stand still at this time in UTC, as in `2026-11-20 12:00:00`, until the file [`Setup::wall_clock`] says
+    /// another one; the monotonic clock runs.
+    #[track_caller]
+    pub fn with_wall_clock(self, utc: &str) -> Self {
+        let clock = self.wall_clock();
+        fs::write(&clock, utc).unwrap();
+        self.env("LD_PRELOAD", libfaketime())
+            .env("FAKETIME_TIMESTAMP_FILE", clock)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("DONT_FAKE_MONOTONIC", "1")
+            .env("TZ", "UTC")
+    }
+
+    /// What the wall clock shows, if [`Setup::with_wall_clock`] was asked for one.
+    pub fn wall_clock(&self) -> PathBuf {
+        self.folder.path().join("clock")
+    }
+
     /// Starts the program through another command, which must become the program (`exec`) or trace it as a grandchild.
     pub fn wrapped_in<Part: Into<OsString>>(mut self, command: impl IntoIterator<Item = Part>) -> Self {
         self.wrapper = command.into_iter().map(Into::into).collect();
@@ -191,6 +209,15 @@ impl Setup {
         let said = [checked.stdout.as_slice(), checked.stderr.as_slice()].concat();
         assert!(checked.status.success(), "verify: {}\n{}", checked.status, String::from_utf8_lossy(&said));
     }
+}
+
+#[track_caller]
+fn libfaketime() -> PathBuf {
+    let folders = fs::read_dir("/usr/lib").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+    folders
+        .map(|folder| folder.join("faketime/libfaketimeMT.so.1"))
+        .find(|library| library.exists())
+        .expect("this test needs libfaketime; scripts/test installs it (Debian package faketime)")
 }
 
 // === impl TestAgent ===

@@ -1,0 +1,124 @@
+//! Ledgers that earlier builds wrote, opened by this one: every total is what it was, and recording goes on.
+//!
+//! Guards against: a column read from another place than it was written to, a checksum over other bytes, a migration that loses or
+//! counts twice, a start that relies on what only the newest build writes.
+//!
+//! Each folder of `tests/ledgers` is the ledger of one format. **Before a change of the schema**, while `MIGRATIONS` in
+//! `src/ledger/schema.rs` still ends with the old one, make the folder of that with the old build and commit it:
+//!
+//! ```sh
+//! cargo build --release && tests/ledgers/make target/release/lead-factory-metrics tests/ledgers/format-<its number>
+//! ```
+//!
+//! The script says what is in there. Folders are never made anew by a later build: then they would prove nothing.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+
+use crate::support::{Setup, TestAgent, amounts_in, exact};
+
+/// `answers.json` of a ledger.
+#[derive(Deserialize)]
+struct Answers {
+    asked_at: String,
+    settings: BTreeMap<String, String>,
+    /// Lines of metrics about the outbox.
+    pending: Vec<String>,
+    /// By their paths, after a clean stop.
+    stopped: BTreeMap<String, String>,
+    /// After a kill that left events behind the newest sums.
+    killed: BTreeMap<String, String>,
+}
+
+#[track_caller]
+fn folders() -> Vec<PathBuf> {
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ledgers")).unwrap();
+    let folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    assert!(!folders.is_empty());
+    folders
+}
+
+#[track_caller]
+fn answers(folder: &Path) -> Answers {
+    serde_json::from_reader(File::open(folder.join("answers.json")).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn unpack(packed: &Path, to: &Path) {
+    io::copy(&mut GzDecoder::new(File::open(packed).unwrap()), &mut File::create(to).unwrap()).unwrap();
+}
+
+/// The settings and the time under which the answers were given, on a copy of the ledger.
+#[track_caller]
+fn setup(folder: &Path, answers: &Answers) -> Setup {
+    let setup = Setup::new().with_wall_clock(&answers.asked_at);
+    unpack(&folder.join("ledger.db.gz"), setup.ledger());
+    answers.settings.iter().fold(setup, |setup, (name, value)| setup.env(name, value))
+}
+
+#[track_caller]
+fn assert_answers(agent: &TestAgent, expected: &BTreeMap<String, String>) {
+    for (path, text) in expected {
+        assert_eq!(agent.get(path).expect(200).text(), *text, "{path}");
+    }
+}
+
+/// New events, an id that the old build recorded, and a reservation that it granted.
+#[track_caller]
+fn assert_recording_goes_on(agent: &TestAgent) {
+    let today = || amounts_in(&agent.get("/costs/daily?by=lead"));
+    let before = today();
+    let batch = r#"[{"id":"new","service":"openai","operation":"chat","amount_usd":"0.7","lead_id":"lead-3"},
+        {"id":"e-1","service":"anthropic","operation":"embed","amount_usd":"0.000501","time":"2026-10-28T00:00:00Z","lead_id":"lead-1"},
+        {"id":"e-16480","source":"fixture","service":"anthropic","operation":"chat","amount_usd":"0.000500",
+         "time":"2026-11-19T21:00:00Z","worker":"w0","batch_id":"b2","model":"claude","duration_seconds":0.25,"outcome":"error",
+         "usage":{"input_tokens":1000,"output_tokens":1},"attributes":{"täg":[1.5,null,"é"],"n":9007199254740991}}]"#;
+    let receipt = agent.costs(batch).expect(200).json();
+    assert_eq!((&receipt["accepted"], &receipt["duplicates"]), (&1.into(), &2.into()), "{receipt}");
+    let settle = r#"{"amount_usd":"0.2"}"#;
+    agent.client().post("/reservations/held/commit", "application/json", settle).expect(200);
+    let mut expected = before;
+    *expected.get_mut("lead-3").unwrap() += exact("0.9");
+    assert_eq!(today(), expected);
+}
+
+#[track_caller]
+fn assert_stops_sound(mut agent: TestAgent, setup: &Setup) {
+    agent.assert_healthy();
+    assert!(agent.terminate().success());
+    setup.assert_verifies();
+}
+
+#[test]
+fn the_ledger_of_an_earlier_build_has_every_total_and_is_recorded_into() {
+    for folder in folders() {
+        let answers = answers(&folder);
+        let setup = setup(&folder, &answers);
+        let agent = setup.start();
+        assert_answers(&agent, &answers.stopped);
+        let metrics = agent.get("/metrics").text();
+        let pending: Vec<&str> = metrics.lines().filter(|line| line.starts_with("lead_factory_webhook_pending")).collect();
+        assert_eq!(pending, answers.pending, "messages wait for their receivers");
+        assert_recording_goes_on(&agent);
+        assert_stops_sound(agent, &setup);
+    }
+}
+
+#[test]
+fn what_an_earlier_build_recorded_before_it_was_killed_is_added_up() {
+    for folder in folders() {
+        let answers = answers(&folder);
+        let setup = setup(&folder, &answers);
+        unpack(&folder.join("killed.db-wal.gz"), &setup.ledger().with_extension("db-wal"));
+        setup.assert_verifies();
+        let agent = setup.start();
+        assert_answers(&agent, &answers.killed);
+        assert_recording_goes_on(&agent);
+        assert_stops_sound(agent, &setup);
+    }
+}
