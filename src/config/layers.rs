@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::budgets::{self, BudgetTable, Budgets};
 use super::caps::{Cap, is_cap};
 use super::otel::{self, Wrong};
@@ -16,8 +18,9 @@ use super::webhooks::{self, WebhookDraft, Webhooks};
 use super::{Config, Shown, ShownBudget, ShownWebhook, Sources, file, tokens};
 use crate::api::{self, Token};
 use crate::budget::Policy;
-use crate::telemetry::{LogFormat, LogSettings, OtlpSettings};
+use crate::telemetry::{self, LogFormat, LogSettings, OtlpSettings};
 use crate::views::SeriesLimits;
+use crate::{notify, writer};
 
 /// The layers put on top of each other, with what was wrong on the way.
 #[derive(Default)]
@@ -263,25 +266,37 @@ impl Layers {
         let shown_webhooks =
             webhooks.list.iter().map(|(webhook, origin)| ShownWebhook::of(webhook, origin.clone())).collect();
         let reserved: Arc<[_]> = budgets.list.iter().filter_map(|(budget, _)| budget.service.clone()).collect();
+        let webhooks: Vec<_> = webhooks.list.into_iter().map(|(webhook, _)| webhook).collect();
+        let series = SeriesLimits { reserved, ..draft.series };
         Config {
             shown: shown.collect(),
             shown_budgets,
             shown_webhooks,
             log: LogSettings { level: draft.log_level, format },
-            environment: draft.environment,
-            policy: Policy {
+            policy: Arc::new(Policy {
                 zone: draft.zone,
                 budgets: budgets.list.into_iter().map(|(budget, _)| budget).collect(),
                 gate_enabled: draft.gate_enabled,
                 critical: draft.critical,
-            },
+            }),
             api: api::Settings { listen: SocketAddr::new(draft.host, draft.port), tokens, ..draft.api },
+            writer: writer::Settings {
+                series: series.clone(),
+                age_max: draft.ingest.age_max,
+                ahead_max: draft.ingest.ahead_max,
+                holds_max: draft.holds_max,
+                receivers: notify::receivers(&webhooks),
+                retention: draft.ledger.retention_days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
+            },
             ingest: draft.ingest,
             ledger: draft.ledger,
-            series: SeriesLimits { reserved, ..draft.series },
+            telemetry: telemetry::Settings {
+                environment: draft.environment,
+                series,
+                ..telemetry::Settings::default()
+            },
             otlp,
-            webhooks: webhooks.list.into_iter().map(|(webhook, _)| webhook).collect(),
-            holds_max: draft.holds_max,
+            webhooks,
             warnings,
         }
     }

@@ -23,13 +23,13 @@ mod value;
 mod webhooks;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::api::Token;
 use crate::budget::Policy;
 use crate::notify::Webhook;
 use crate::telemetry::{LogSettings, OtlpSettings};
-use crate::views::SeriesLimits;
-use crate::{api, ingest, ledger};
+use crate::{api, ingest, ledger, telemetry, writer};
 
 pub use budgets::BUDGETS_MAX;
 pub use file::FILE_BYTES_MAX;
@@ -47,24 +47,22 @@ use layers::{Layers, Resolved};
 pub struct Config {
     /// The log.
     pub log: LogSettings,
-    /// Name of the deployment (`ENVIRONMENT`).
-    pub environment: String,
     /// Budgets and gate.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// The HTTP surface.
     pub api: api::Settings,
     /// Events and requests.
     pub ingest: ingest::Limits,
     /// The ledger.
     pub ledger: ledger::Settings,
-    /// The series of the metrics.
-    pub series: SeriesLimits,
+    /// The one owner of the ledger.
+    pub writer: writer::Settings,
+    /// The metrics.
+    pub telemetry: telemetry::Settings,
     /// The push over OTLP.
     pub otlp: OtlpSettings,
     /// Who is told about budgets and the gate; at most [`WEBHOOKS_MAX`](crate::notify::WEBHOOKS_MAX).
     pub webhooks: Vec<Webhook>,
-    /// Reservations that may be open at once; 1 to 1,000,000.
-    pub holds_max: usize,
     /// Every setting as it holds, for people to read.
     pub shown: Vec<Shown>,
     /// Every budget as it holds, in the order of the policy.

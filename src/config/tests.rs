@@ -4,7 +4,7 @@ use super::*;
 use crate::budget::CriticalOperations;
 use crate::domain::{Name, Usd};
 use crate::telemetry::LogFormat;
-use crate::views::HOLDS_MAX;
+use crate::views::{HOLDS_MAX, SeriesLimits};
 
 mod budgets;
 mod webhooks;
@@ -96,16 +96,16 @@ fn without_any_source_the_defaults_of_each_stage_hold() {
     assert_eq!(format!("{:?}", config.api), format!("{:?}", api::Settings::default()));
     assert_eq!(format!("{:?}", config.ingest), format!("{:?}", ingest::Limits::default()));
     assert_eq!(format!("{:?}", config.ledger), format!("{:?}", ledger::Settings::default()));
-    assert_eq!(format!("{:?}", config.series), format!("{:?}", SeriesLimits::default()));
+    assert_eq!(format!("{:?}", config.writer.series), format!("{:?}", SeriesLimits::default()));
     assert_eq!(limits(&config), [("daily".into(), "50".into()), ("monthly".into(), "1000".into())]);
     let percents: Vec<_> =
         config.policy.budgets.iter().map(|budget| (budget.warn_at.percent(), budget.gate_at.percent())).collect();
     assert_eq!(percents, [(80.0, 90.0); 2]);
-    assert_eq!(config.environment, "production");
+    assert_eq!(config.telemetry.environment, "production");
     assert_eq!(format!("{:?}", config.otlp), format!("{:?}", OtlpSettings::default()));
     assert!(config.policy.gate_enabled);
     assert!(config.webhooks.is_empty() && config.warnings.is_empty());
-    assert_eq!(config.holds_max, HOLDS_MAX);
+    assert_eq!(config.writer.holds_max, HOLDS_MAX);
     let critical = ["health_check", "metrics", "scaling_gate_status", "billing_status", "admin_*"];
     assert_eq!(config.policy.critical, CriticalOperations::new(critical));
     assert_eq!(config.log, LogSettings { level: tracing::level_filters::LevelFilter::INFO, format: LogFormat::Json });
@@ -344,7 +344,7 @@ fn critical_operations_are_in_force() {
 
 #[test]
 fn open_reservations_have_a_bound_of_choice() {
-    assert_eq!(load(&environment(&[("MAX_OPEN_RESERVATIONS", "1")])).unwrap().holds_max, 1);
+    assert_eq!(load(&environment(&[("MAX_OPEN_RESERVATIONS", "1")])).unwrap().writer.holds_max, 1);
     for text in ["0", "1000001"] {
         assert_eq!(environment_problems(&[("MAX_OPEN_RESERVATIONS", text)]).len(), 1, "{text}");
     }

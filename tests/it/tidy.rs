@@ -18,9 +18,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("notify", &["domain", "clock", "ledger"]),
     ("telemetry", &["domain", "clock", "budget", "views"]),
     ("api", &["domain", "clock", "budget", "views", "ingest", "ledger", "writer", "telemetry"]),
-    ("config", &["api", "budget", "domain", "ingest", "ledger", "notify", "telemetry", "views"]),
+    ("config", &["api", "budget", "domain", "ingest", "ledger", "notify", "telemetry", "views", "writer"]),
     ("cli", &["clock", "config", "domain", "ledger"]),
-    ("app", &["api", "clock", "config", "ledger", "notify", "systemd", "telemetry", "writer"]),
+    ("app", &["api", "budget", "clock", "config", "ledger", "notify", "systemd", "telemetry", "writer"]),
 ];
 
 /// Modules that only compute.

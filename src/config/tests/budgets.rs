@@ -64,7 +64,7 @@ fn a_cap_makes_a_budget_of_the_service_in_lower_case() {
     let maps = find(&config, "google_maps-monthly");
     assert_eq!((maps.period, maps.limit), (PeriodKind::Monthly, Usd::ZERO));
     assert_eq!((maps.warn_at.percent(), maps.gate_at.percent()), (80.0, 95.0));
-    let reserved: Vec<&str> = config.series.reserved.iter().map(Name::as_str).collect();
+    let reserved: Vec<&str> = config.writer.series.reserved.iter().map(Name::as_str).collect();
     assert_eq!(reserved, ["google_maps", "openai"]);
 }
 

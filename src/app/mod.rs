@@ -1,0 +1,171 @@
+//! The composition root: builds the stages, joins them, and takes them down in order.
+//!
+//! *Invariants.* Everything that can fail at the start fails before the first request is answered. Shutdown is an order: stop
+//! accepting, let requests finish, let the writer commit what it took, flush telemetry; each step under the one deadline.
+
+mod error;
+mod reload;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::api::{self, Server, Surface};
+use crate::clock::Clock;
+use crate::config::{Config, Problems};
+use crate::ledger::{Ledger, Reader};
+use crate::notify::{self, Deliveries};
+use crate::systemd;
+use crate::telemetry::{Otlp, ReloadStatus, Telemetry};
+use crate::writer::{self, Ended, Started, Writer};
+
+pub use error::AppError;
+
+use signals::{Asked, Signals};
+
+/// From the signal to the exit. Supervisors commonly kill after 10 s.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(9);
+/// The part of it that requests under way may take, so that enough is left for the last commit and flush.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// One answers some 50,000 reads a second; four are more than the one writer can keep up with.
+const IO_THREADS_MAX: usize = 4;
+
+/// Runs the agent until a signal stops it or its disk fails. `otlp` is what pushes its telemetry, if anything does; `reload` reads
+/// the settings again.
+///
+/// # Errors
+/// See [`AppError`]; each means exit code 1.
+pub fn serve(
+    config: Config,
+    otlp: Option<Otlp>,
+    reload: impl Fn() -> Result<Config, Problems> + Send,
+) -> Result<(), AppError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(io_threads())
+        .enable_all()
+        .build()
+        .map_err(AppError::System)?;
+    let outcome = runtime.block_on(async {
+        let agent = Agent::build(config, otlp, Clock::System)?;
+        agent.run(reload).await
+    });
+    // Whatever still runs (a read of old events) waits for nobody.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The stages, bound but not answering yet.
+struct Agent {
+    server: Server,
+    surface: Surface,
+    started: Started,
+    telemetry: Telemetry,
+    reloads: ReloadStatus,
+    deliveries: Deliveries,
+    signals: Signals,
+    config: Config,
+}
+
+impl Agent {
+    fn build(config: Config, otlp: Option<Otlp>, clock: Clock) -> Result<Self, AppError> {
+        let signals = Signals::register().map_err(AppError::System)?;
+        let server = Server::bind(&config.api).map_err(|source| AppError::Listen { address: config.api.listen, source })?;
+        let address = server.local_addr().map_err(AppError::System)?;
+        let telemetry = Telemetry::pushing(config.telemetry.clone(), otlp)?;
+        let meter = telemetry.meter();
+        let zone = &config.policy.zone;
+        let ledger = Ledger::open(&config.ledger.path, zone, clock.now())?;
+        let started = writer::start(ledger, Arc::clone(&config.policy), config.writer.clone(), clock.clone(), &meter)?;
+        telemetry.observe(Arc::clone(&started.board), clock.clone());
+        let reader = || Reader::new(config.ledger.path.clone(), zone.clone());
+        let parts = parts_of_notify(reader(), &started.writer, &clock);
+        let deliveries = notify::start(&config.webhooks, &parts, &meter).map_err(AppError::System)?;
+        let parts = api::Parts {
+            board: Arc::clone(&started.board),
+            writer: started.writer.clone(),
+            reader: reader(),
+            clock,
+            limits: config.ingest.clone(),
+            scraper: telemetry.scraper(),
+        };
+        let surface = Surface::new(api::State::new(parts, &config.api, &meter));
+        let reloads = ReloadStatus::new(&meter);
+        telemetry.push()?;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            %address,
+            ledger = %config.ledger.path.display(),
+            events = started.board.read().views.events,
+            "listening"
+        );
+        Ok(Self { server, surface, started, telemetry, reloads, deliveries, signals, config })
+    }
+
+    async fn run(self, read: impl Fn() -> Result<Config, Problems>) -> Result<(), AppError> {
+        let Self { server, surface, started, telemetry, reloads, deliveries, mut signals, config } = self;
+        let Started { writer, mut ended, .. } = started;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<Instant>();
+        let deadline = async { stopped.await.unwrap_or_else(|_| Instant::now()) };
+        let serving = tokio::spawn(server.serve(surface.clone(), deadline));
+        systemd::ready();
+        let early_end = loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Stop => break None,
+                    Asked::Reload => {
+                        systemd::reloading();
+                        reload::apply(read(), &config, &writer, &surface, &reloads).await;
+                        systemd::ready();
+                    }
+                },
+                end = &mut ended => break Some(end),
+            }
+        };
+        let began = Instant::now();
+        systemd::stopping();
+        if early_end.is_none() {
+            tracing::info!("stopping");
+        }
+        // Nobody to tell means that the server has ended already.
+        let _ = stop.send(began + DRAIN_MAX);
+        let _ = serving.await;
+        drop(surface);
+        // Before the writer, so that it still notes what became of the last ones.
+        drop(deliveries);
+        let end = match early_end {
+            Some(end) => end,
+            None => {
+                writer.stop().await;
+                timeout_at(began + SHUTDOWN_MAX, ended).await.map_err(|_| AppError::ShutdownTooSlow)?
+            }
+        };
+        let flushed = tokio::task::spawn_blocking(move || telemetry.shutdown());
+        if timeout_at(began + SHUTDOWN_MAX, flushed).await.is_err() {
+            tracing::warn!("telemetry was not flushed in time");
+        }
+        match end {
+            Ok(Ended::Cleanly) => Ok(()),
+            // A writer that panicked counts as a failed disk: only a restart may look at the file again.
+            Ok(Ended::SyncFailed) | Err(_) => Err(AppError::SyncFailed),
+        }
+    }
+}
+
+fn parts_of_notify(reader: Reader, writer: &Writer, clock: &Clock) -> notify::Parts {
+    let writer = writer.clone();
+    notify::Parts {
+        reader: Arc::new(reader),
+        clock: clock.clone(),
+        settle: Arc::new(move |reports| writer.settle_deliveries(reports)),
+        attempt_max: notify::ATTEMPT_MAX,
+        schedule: notify::Schedule::default(),
+    }
+}
+
+/// Threads that answer requests. A sidecar leaves most of the machine to the workers beside it, and its writer has a thread of its
+/// own: with two cores, a second I/O thread only adds hand-offs (a third less throughput, twice the p99).
+fn io_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, IO_THREADS_MAX)
+}

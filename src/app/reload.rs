@@ -1,0 +1,40 @@
+//! Settings read again while the agent runs (SIGHUP).
+//!
+//! *Invariants.* Wrong settings change nothing: what is in force stays in force.
+
+use std::sync::Arc;
+
+use crate::api::Surface;
+use crate::budget::Policy;
+use crate::config::{Config, Problems};
+use crate::telemetry::ReloadStatus;
+use crate::writer::Writer;
+
+/// Puts budgets, thresholds and tokens in force, as they were just read.
+pub(super) async fn apply(
+    read: Result<Config, Problems>,
+    running: &Config,
+    writer: &Writer,
+    surface: &Surface,
+    status: &ReloadStatus,
+) {
+    let next = match read {
+        Ok(next) => next,
+        Err(problems) => {
+            status.failed();
+            tracing::error!(%problems, "settings not reloaded; the previous ones stay in force");
+            return;
+        }
+    };
+    let mut policy = next.policy;
+    let zone = &running.policy.zone;
+    if policy.zone.name() != zone.name() {
+        tracing::warn!(zone = policy.zone.name(), "a new BUDGET_TIMEZONE takes effect at the next start");
+        policy = Arc::new(Policy { zone: zone.clone(), ..Arc::unwrap_or_clone(policy) });
+    }
+    surface.set_tokens(next.api.tokens);
+    // A writer that has stopped ends the agent; there is nothing to reload then.
+    let _ = writer.set_policy(policy).await;
+    status.succeeded();
+    tracing::info!("settings reloaded: budgets, caps, thresholds, critical operations and tokens are in force");
+}
