@@ -290,11 +290,7 @@ impl Layers {
             },
             ingest: draft.ingest,
             ledger: draft.ledger,
-            telemetry: telemetry::Settings {
-                environment: draft.environment,
-                series,
-                ..telemetry::Settings::default()
-            },
+            telemetry: telemetry::Settings { environment: draft.environment, series, ..telemetry::Settings::default() },
             otlp,
             webhooks,
             warnings,
