@@ -32,6 +32,7 @@
 //! - [`budget`]: the rules of spending. Pure.
 //! - [`views`]: what the ledger adds up to. Pure.
 //! - [`ingest`]: bodies to valid events. Pure.
+//! - [`wire`]: the JSON of every answer and message, for both ends.
 //! - [`ledger`]: the durable record.
 //! - [`writer`]: decide, commit, publish, answer.
 //! - [`notify`]: webhooks, from the ledger's outbox to their receivers.
@@ -54,6 +55,7 @@ pub mod notify;
 pub mod systemd;
 pub mod telemetry;
 pub mod views;
+pub mod wire;
 pub mod writer;
 
 /// The examples of the guide, compiled.

@@ -9,8 +9,10 @@ use super::answer;
 use super::call::Call;
 use super::problem::Problem;
 use super::query::Query;
+use crate::wire::BudgetItem;
 
 pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     Query::of(&call, &[])?;
-    Ok(answer::json(&state.board.read().standings(state.clock.instant())))
+    let standings = state.board.read().standings(state.clock.instant());
+    Ok(answer::json(&standings.into_iter().map(BudgetItem::from).collect::<Vec<_>>()))
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use uuid::{NoContext, Uuid};
 use warp::reply::Response;
 
@@ -16,14 +15,8 @@ use super::problem::Problem;
 use super::query::Query;
 use super::request::{INLINE_BYTES_MAX, format_of};
 use crate::ingest::{Format, read_events};
+use crate::wire::BatchAnswer;
 use crate::writer::{Outcome, RecordError, Recorded};
-
-/// The answer to a recorded batch.
-#[derive(Serialize)]
-struct Accepted {
-    accepted: usize,
-    duplicates: usize,
-}
 
 pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     Query::of(&call, &[])?;
@@ -40,7 +33,7 @@ pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream)
         Some(answer) => answer.await?,
         None => Recorded { accepted: 0, duplicates: 0 },
     };
-    Ok(answer::json(&Accepted { accepted: recorded.accepted, duplicates: recorded.duplicates }))
+    Ok(answer::json(&BatchAnswer { accepted: recorded.accepted, duplicates: recorded.duplicates }))
 }
 
 /// Reads the events of a body and queues them for the ledger; `None` when there are none.

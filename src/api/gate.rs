@@ -1,21 +1,20 @@
 //! `/scaling-gate`: whether work that is not critical must stop, since when, what an operator says to that, and whether one piece
 //! of work may be paid for.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Serialize;
 use warp::reply::Response;
 
 use super::State;
 use super::answer;
 use super::call::{BodyStream, Call};
-use super::problem::{Left, Problem};
+use super::problem::Problem;
 use super::query::Query;
 use super::request::read_json;
 use crate::budget::{Admission, Spend};
 use crate::domain::{GateOverride, Name, Usd, after};
 use crate::ingest::{GateRequest, GateWish, OPERATION_DEFAULT, parse_estimate, read_gate};
+use crate::wire::{CheckAnswer, GateLine, GateStatus};
 use crate::writer::GateOrder;
 
 /// Lines of the history (contract, section 1).
@@ -23,26 +22,16 @@ const HISTORY_LINES_MAX: u32 = 1_000;
 /// Lines when the client does not say.
 const HISTORY_LINES_DEFAULT: u32 = 50;
 
-/// The answer to a check.
-#[derive(Serialize)]
-struct Checked<'a> {
-    allowed: bool,
-    reason: Cow<'static, str>,
-    /// Only of a refusal.
-    #[serde(flatten)]
-    left: Option<Left<'a>>,
-}
-
 pub(super) async fn status(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     Query::of(&call, &[])?;
-    Ok(answer::json(&state.board.read().gate_status(state.clock.instant())))
+    Ok(shown(&state))
 }
 
 pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     let query = Query::of(&call, &["limit"])?;
     let limit = query.number("limit", 1..=HISTORY_LINES_MAX)?.unwrap_or(HISTORY_LINES_DEFAULT);
     let lines = state.reads.look_up(move |reader, _| reader.gate_history(limit)).await?;
-    Ok(answer::json(&lines))
+    Ok(answer::json(&lines.into_iter().map(GateLine::from).collect::<Vec<_>>()))
 }
 
 /// Whether something may be spent now. Nothing is set aside by asking.
@@ -56,14 +45,10 @@ pub(super) async fn check(state: Arc<State>, call: Arc<Call>) -> Result<Response
     let published = state.board.read();
     let spend = Spend { service: &service, operation: &operation, estimate };
     let admission = published.admit(spend, state.clock.instant());
-    let left = match &admission {
-        Admission::Refused(refusal) => {
-            state.instruments.count_blocked(&published.views.series.label(&service, &operation));
-            Some(Left::of(refusal))
-        }
-        Admission::Critical | Admission::Unenforced | Admission::Fits => None,
-    };
-    Ok(answer::json(&Checked { allowed: left.is_none(), reason: admission.reason(), left }))
+    if let Admission::Refused(_) = admission {
+        state.instruments.count_blocked(&published.views.series.label(&service, &operation));
+    }
+    Ok(answer::json(&CheckAnswer::from(&admission)))
 }
 
 /// Takes an operator's word, and answers with the status that follows from it.
@@ -80,7 +65,11 @@ pub(super) async fn set(state: Arc<State>, call: Arc<Call>, body: BodyStream) ->
         GateWish::Auto => GateOrder::Auto { reason, actor },
     };
     state.writer.set_gate(order).await?;
-    Ok(answer::json(&state.board.read().gate_status(state.clock.instant())))
+    Ok(shown(&state))
+}
+
+fn shown(state: &State) -> Response {
+    answer::json(&GateStatus::from(state.board.read().gate_standing(state.clock.instant())))
 }
 
 fn name(parameter: &str, text: &str) -> Result<Name, Problem> {

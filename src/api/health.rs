@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
@@ -12,13 +11,16 @@ use super::State;
 use super::answer;
 use super::call::Call;
 use super::problem::Problem;
+use crate::wire::HealthAnswer;
 
 /// Whether cost can be recorded.
 pub(super) async fn health(state: Arc<State>, _: Arc<Call>) -> Result<Response, Problem> {
-    let Some(reason) = state.writer.health().problem() else { return Ok(answer::json(&json!({ "status": "healthy" }))) };
-    let mut response = answer::json(&json!({ "status": "unhealthy", "reason": reason }));
-    // Not a problem document: the contract gives this answer a shape of its own.
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let reason = state.writer.health().problem();
+    // No problem document: one shape, healthy or not.
+    let mut response = answer::json(&HealthAnswer::of(reason));
+    if reason.is_some() {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
     Ok(response)
 }
 

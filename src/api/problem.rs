@@ -6,16 +6,15 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-use serde::Serialize;
 use warp::http::StatusCode;
 use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::reply::Response;
 
 use super::answer;
 use crate::budget::Refusal;
-use crate::domain::{ReservationStage, Usd};
+use crate::domain::ReservationStage;
 use crate::ingest::{EventProblem, IngestError, PROBLEMS_LISTED_MAX, RequestError};
+use crate::wire::{ProblemDocument, ProblemEntry};
 use crate::writer::{Conflict, RecordError, ReservationError};
 
 /// Why a request was not served.
@@ -69,32 +68,6 @@ pub(super) enum Problem {
     ShuttingDown,
     /// A fault of ours.
     Internal,
-}
-
-/// The body of the answer.
-#[derive(Serialize)]
-struct Document<'a> {
-    r#type: String,
-    title: &'static str,
-    status: u16,
-    detail: Cow<'a, str>,
-    #[serde(skip_serializing_if = "<[EventProblem]>::is_empty")]
-    errors: &'a [EventProblem],
-    /// How the reservation ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<ReservationStage>,
-    #[serde(flatten)]
-    left: Option<Left<'a>>,
-}
-
-/// What a refusal tells besides its reason, also where it is no error: the budget in question, all null where an operator
-/// closed the gate.
-#[derive(Serialize)]
-pub(super) struct Left<'a> {
-    budget: Option<&'a str>,
-    /// Negative once the limit is passed.
-    remaining_usd: Option<Usd>,
-    period_end: Option<Timestamp>,
 }
 
 impl Problem {
@@ -202,29 +175,30 @@ impl Problem {
         }
     }
 
-    fn errors(&self) -> Cow<'_, [EventProblem]> {
+    fn errors(&self) -> Vec<ProblemEntry> {
         match self {
-            Self::InvalidEvent { errors, .. } | Self::InvalidRequest(errors) => errors.as_slice().into(),
-            Self::ReservationConflict(fields) => fields.iter().map(|field| difference(field)).collect::<Vec<_>>().into(),
-            Self::IdConflict(conflicts) => {
-                conflicts.iter().flat_map(differences).take(PROBLEMS_LISTED_MAX).collect::<Vec<_>>().into()
+            Self::InvalidEvent { errors, .. } | Self::InvalidRequest(errors) => {
+                errors.iter().cloned().map(ProblemEntry::from).collect()
             }
-            _ => [][..].into(),
+            Self::ReservationConflict(fields) => fields.iter().map(|field| difference(field)).collect(),
+            Self::IdConflict(conflicts) => conflicts.iter().flat_map(differences).take(PROBLEMS_LISTED_MAX).collect(),
+            _ => Vec::new(),
         }
     }
 
     /// The answer.
     pub fn into_response(self) -> Response {
         let (status, slug, title) = self.kind();
-        let document = Document {
-            r#type: format!("/problems/{slug}"),
-            title,
+        let document = ProblemDocument {
+            r#type: format!("/problems/{slug}").into(),
+            title: title.into(),
             status: status.as_u16(),
-            detail: self.detail(),
-            errors: &self.errors(),
-            state: if let Self::ReservationFinished(stage) = &self { Some(*stage) } else { None },
-            left: if let Self::Refused(refusal) = &self { Some(Left::of(refusal)) } else { None },
+            detail: self.detail().into_owned().into(),
+            errors: self.errors(),
+            state: if let Self::ReservationFinished(stage) = &self { Some((*stage).into()) } else { None },
+            ..ProblemDocument::default()
         };
+        let document = if let Self::Refused(refusal) = &self { document.with_refusal(refusal) } else { document };
         let mut response = answer::json(&document);
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -277,26 +251,21 @@ impl From<ReservationError> for Problem {
     }
 }
 
-impl<'a> Left<'a> {
-    pub fn of(refusal: &'a Refusal) -> Self {
-        let left = refusal.budget();
-        Self {
-            budget: left.map(|left| left.name.as_str()),
-            remaining_usd: left.map(|left| left.remaining),
-            period_end: left.map(|left| left.period_end),
-        }
+impl From<EventProblem> for ProblemEntry {
+    fn from(EventProblem { index, id, field, detail }: EventProblem) -> Self {
+        Self { index, id, field, detail }
     }
 }
 
 /// A field in which a request differs from the first one under its id.
-fn difference(field: &str) -> EventProblem {
+fn difference(field: &str) -> ProblemEntry {
     let detail = "differs from what is on record under this id".into();
-    EventProblem { index: None, id: None, field: Some(field.into()), detail }
+    ProblemEntry { field: Some(field.into()), detail, ..ProblemEntry::default() }
 }
 
 /// One entry for each field in which an event differs from the recorded one.
-fn differences(conflict: &Conflict) -> impl Iterator<Item = EventProblem> + '_ {
-    conflict.fields.iter().map(|field| EventProblem {
+fn differences(conflict: &Conflict) -> impl Iterator<Item = ProblemEntry> + '_ {
+    conflict.fields.iter().map(|field| ProblemEntry {
         index: Some(conflict.index),
         id: Some(conflict.id.to_string()),
         field: Some((*field).into()),
@@ -310,6 +279,7 @@ mod tests {
 
     use super::*;
     use crate::budget::BudgetLeft;
+    use crate::domain::Usd;
 
     async fn read(problem: Problem) -> (Response, serde_json::Value) {
         let (parts, body) = problem.into_response().into_parts();

@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde::Serialize;
 use warp::reply::Response;
 
 use super::State;
@@ -15,36 +13,15 @@ use super::answer;
 use super::call::Call;
 use super::problem::Problem;
 use super::query::Query;
-use crate::domain::{Name, Reservation, ReservationStage, ReservationState, Steady, Usd};
+use crate::domain::{Reservation, ReservationStage, ReservationState, Steady};
 use crate::ledger::{LedgerError, Reader};
 use crate::views::{Hold, Holds, Published};
+use crate::wire::ReservationItem;
 
 /// Items of one answer (contract, section 1).
 const ITEMS_MAX: u32 = 1_000;
 /// Items when the client does not say.
 const ITEMS_DEFAULT: u32 = 100;
-
-/// A reservation as clients see it.
-#[derive(Serialize)]
-struct Item<'a> {
-    reservation_id: &'a str,
-    /// The id that the worker chose; null when the agent made it.
-    id: Option<&'a str>,
-    service: &'a Name,
-    operation: &'a Name,
-    estimated_cost_usd: Usd,
-    state: ReservationStage,
-    critical: bool,
-    created_at: Timestamp,
-    expires_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amount_usd: Option<Usd>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    worker: Option<&'a str>,
-    batch_id: Option<&'a str>,
-    lead_id: Option<&'a str>,
-}
 
 /// Which reservations are asked for, and of which moment.
 struct Question {
@@ -69,7 +46,7 @@ pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response,
     // Beside the async threads: looking for what has lapsed may go through all holds.
     let found = state.reads.look_up(move |reader, _| question.answer(reader)).await?;
     let found = found.ok_or_else(|| Problem::malformed("after is the id of no reservation that is known here"))?;
-    Ok(answer::json(&found.iter().map(Item::of).collect::<Vec<_>>()))
+    Ok(answer::json(&found.iter().map(ReservationItem::from).collect::<Vec<_>>()))
 }
 
 pub(super) async fn show(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
@@ -86,7 +63,7 @@ pub(super) async fn show(state: Arc<State>, call: Arc<Call>) -> Result<Response,
             stored.ok_or(Problem::UnknownReservation)?.reservation
         }
     };
-    Ok(answer::json(&Item::of(&reservation)))
+    Ok(answer::json(&ReservationItem::from(&reservation)))
 }
 
 fn stage(query: &Query<'_>) -> Result<Option<ReservationStage>, Problem> {
@@ -135,34 +112,6 @@ impl Question {
         match self.published.views.holds.find(id) {
             Some(hold) => Ok(Some(hold.seq)),
             None => Ok(reader.reservation(id)?.map(|stored| stored.seq)),
-        }
-    }
-}
-
-impl<'a> Item<'a> {
-    fn of(reservation: &'a Reservation) -> Self {
-        let Reservation { request, critical, created_at, expires_at, state, .. } = reservation;
-        let (amount_usd, reason) = match state {
-            ReservationState::Committed { amount } => (Some(*amount), None),
-            ReservationState::Released { reason } => (None, reason.as_deref()),
-            ReservationState::Held | ReservationState::Expired => (None, None),
-        };
-        let [worker, batch_id, lead_id] = request.attributed_to();
-        Self {
-            reservation_id: &request.id,
-            id: request.id_given.then_some(&*request.id),
-            service: &request.service,
-            operation: &request.operation,
-            estimated_cost_usd: request.estimated_cost,
-            state: state.stage(),
-            critical: *critical,
-            created_at: *created_at,
-            expires_at: *expires_at,
-            amount_usd,
-            reason,
-            worker,
-            batch_id,
-            lead_id,
         }
     }
 }

@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde::Serialize;
 use warp::http::StatusCode;
 use warp::http::header::{HeaderValue, LOCATION};
 use warp::reply::Response;
@@ -22,45 +20,11 @@ use super::query::Query;
 use super::request::{read_json, read_optional_json};
 use crate::domain::{Reservation, ReservationStage, ReservationState, Usd};
 use crate::ingest::{read_extension, read_release, read_reservation, read_settlement};
+use crate::wire::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, SettledAnswer};
 use crate::writer::{Done, Receipt, RecordError, ReservationCommand, ReservationError, ReservationOutcome};
 
 /// The events of commits, among the formats in which events come.
 const FORMAT: &str = "reservation";
-
-/// The answer to a grant. A retry gets it to the letter, whatever became of the reservation since.
-#[derive(Serialize)]
-struct Granted<'a> {
-    reservation_id: &'a str,
-    state: ReservationStage,
-    expires_at: Timestamp,
-    estimated_cost_usd: Usd,
-    critical: bool,
-}
-
-/// The answer to a commit.
-#[derive(Serialize)]
-struct Committed<'a> {
-    reservation_id: &'a str,
-    state: ReservationStage,
-    amount_usd: Usd,
-    /// What the work cost beyond its estimate; zero when it kept to it.
-    over_estimate_usd: Usd,
-}
-
-/// The answer to a release.
-#[derive(Serialize)]
-struct Released<'a> {
-    reservation_id: &'a str,
-    state: ReservationStage,
-}
-
-/// The answer to an extension.
-#[derive(Serialize)]
-struct Extended<'a> {
-    reservation_id: &'a str,
-    state: ReservationStage,
-    expires_at: Timestamp,
-}
 
 /// Sets money aside.
 pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
@@ -100,7 +64,7 @@ pub(super) async fn release(state: Arc<State>, call: Arc<Call>, body: BodyStream
     let reason = read_optional_json(&state, &call, body, |_, bytes| read_release(bytes)).await?;
     let done = state.writer.reservation(ReservationCommand::Release { id, reason }, Box::new(|_| {})).await?;
     let Reservation { request, .. } = &done.reservation;
-    Ok(answer::json(&Released { reservation_id: &request.id, state: ReservationStage::Released }))
+    Ok(answer::json(&ReleasedAnswer { reservation_id: (&*request.id).into(), state: ReservationStage::Released.into() }))
 }
 
 /// Holds it for longer.
@@ -109,8 +73,8 @@ pub(super) async fn extend(state: Arc<State>, call: Arc<Call>, body: BodyStream)
     let ttl_seconds = read_json(&state, &call, body, |_, bytes| read_extension(bytes)).await?;
     let done = state.writer.reservation(ReservationCommand::Extend { id, ttl_seconds }, Box::new(|_| {})).await?;
     let Reservation { request, expires_at, .. } = &done.reservation;
-    let state = ReservationStage::Held;
-    Ok(answer::json(&Extended { reservation_id: &request.id, state, expires_at: *expires_at }))
+    let state = ReservationStage::Held.into();
+    Ok(answer::json(&ExtendedAnswer { reservation_id: (&*request.id).into(), state, expires_at: *expires_at }))
 }
 
 fn id_of(call: &Call) -> Result<Arc<str>, Problem> {
@@ -120,9 +84,9 @@ fn id_of(call: &Call) -> Result<Arc<str>, Problem> {
 
 fn granted(done: &Done) -> Response {
     let Reservation { request, critical, .. } = &done.reservation;
-    let mut response = answer::json(&Granted {
-        reservation_id: &request.id,
-        state: ReservationStage::Held,
+    let mut response = answer::json(&GrantedAnswer {
+        reservation_id: (&*request.id).into(),
+        state: ReservationStage::Held.into(),
         expires_at: done.reservation.first_expires_at(),
         estimated_cost_usd: request.estimated_cost,
         critical: *critical,
@@ -141,9 +105,9 @@ fn committed(reservation: &Reservation) -> Result<Response, Problem> {
         tracing::error!(state = reservation.state.stage().as_str(), "a commit ended in another state");
         return Err(Problem::Internal);
     };
-    Ok(answer::json(&Committed {
-        reservation_id: &request.id,
-        state: ReservationStage::Committed,
+    Ok(answer::json(&SettledAnswer {
+        reservation_id: (&*request.id).into(),
+        state: ReservationStage::Committed.into(),
         amount_usd: *amount,
         over_estimate_usd: (*amount - request.estimated_cost).max(Usd::ZERO),
     }))

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Budget, Policy};
+use jiff::Timestamp;
+
+use super::{Budget, Policy, Standing};
 use crate::domain::{GateMode, GateOverride, Usd, nearest_f64_percent};
 
 /// The reason while no budget has reached its threshold.
@@ -19,6 +21,21 @@ pub struct GateVerdict {
     pub reason: Cow<'static, str>,
     /// What the gate follows.
     pub mode: GateMode,
+}
+
+/// The gate at an instant, with what led there.
+#[derive(Clone, Debug)]
+pub struct GateStanding {
+    /// What the rule says.
+    pub verdict: GateVerdict,
+    /// At which instant.
+    pub now: Timestamp,
+    /// Since when it is like this; `None` while it never was otherwise.
+    pub since: Option<Timestamp>,
+    /// When an override lapses. The automatic gate has no end that is known ahead.
+    pub expires_at: Option<Timestamp>,
+    /// The global budgets, which the automatic gate follows.
+    pub budgets: Vec<Standing>,
 }
 
 /// The one rule of the gate: what the operator says while that holds, else active while the utilization of any global budget is at

@@ -12,6 +12,6 @@ mod standing;
 
 pub use admission::{Admission, BudgetLeft, Refusal, Spend, Used, admit};
 pub use critical::CriticalOperations;
-pub use gate::{GateVerdict, REASON_BELOW, REASON_DISABLED, judge};
+pub use gate::{GateStanding, GateVerdict, REASON_BELOW, REASON_DISABLED, judge};
 pub use policy::{Budget, Policy};
 pub use standing::{BudgetState, Standing, assess};

@@ -1,7 +1,8 @@
 //! Where a budget stands at an instant.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::{Budget, Used};
 use crate::domain::{Name, PeriodKind, Threshold, Usd, nearest_f64_percent};
@@ -10,8 +11,9 @@ use crate::domain::{Name, PeriodKind, Threshold, Usd, nearest_f64_percent};
 const NANOSECONDS: i128 = 1_000_000_000;
 
 /// How serious it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum BudgetState {
     /// Below the alert threshold.
     Ok,
@@ -23,12 +25,12 @@ pub enum BudgetState {
     Exhausted,
 }
 
-/// One budget in its current period: an item of `GET /budgets`.
-#[derive(Clone, Debug, Serialize)]
+/// One budget in its current period.
+#[derive(Clone, Debug)]
 pub struct Standing {
     /// The budget's name.
     pub name: String,
-    /// The service it covers; `null` covers all cost.
+    /// The service it covers; `None` covers all cost.
     pub service: Option<Name>,
     /// Daily or monthly.
     pub period: PeriodKind,
@@ -53,7 +55,6 @@ pub struct Standing {
     /// When the limit is reached at that pace; `None` when not within the period.
     pub exhausted_at: Option<Timestamp>,
     /// The share that closes the gate.
-    #[serde(skip)]
     pub gate_at: Threshold,
 }
 

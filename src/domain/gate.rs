@@ -1,11 +1,13 @@
 //! What is on record about the scaling gate.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
 /// What the gate follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum GateMode {
     /// The global budgets.
     Auto,
@@ -16,7 +18,7 @@ pub enum GateMode {
 }
 
 /// One line of the gate's durable history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateChange {
     /// When it changed.
     pub timestamp: Timestamp,
@@ -47,22 +49,8 @@ pub struct GateOverride {
 
 impl GateMode {
     /// The word used in JSON and in the ledger.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Manual => "manual",
-            Self::Disabled => "disabled",
-        }
-    }
-
-    /// Reads the word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "auto" => Some(Self::Auto),
-            "manual" => Some(Self::Manual),
-            "disabled" => Some(Self::Disabled),
-            _ => None,
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -8,7 +8,8 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 /// Decimal places of one pico-dollar.
 const SCALE: i64 = 12;
@@ -208,7 +209,15 @@ impl fmt::Display for Usd {
 /// A JSON number with the exact digits. Only for `serde_json`, whose raw values keep them.
 impl Serialize for Usd {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::value::RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// From the digits of a JSON number. Only for `serde_json` reading text, and not below `flatten` or a tag, where it hands on floats.
+impl<'de> Deserialize<'de> for Usd {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = Box::<RawValue>::deserialize(deserializer)?;
+        Self::parse(digits.get()).map_err(serde::de::Error::custom)
     }
 }
 
@@ -336,6 +345,7 @@ mod tests {
         ] {
             assert_eq!(Usd::from_pico(pico).to_string(), text);
             assert_eq!(serde_json::to_string(&Usd::from_pico(pico)).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Usd>(text).unwrap(), Usd::from_pico(pico));
         }
     }
 

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::{CostEvent, EventKey, Kind, Name, Outcome, UsageCount, Usd};
 
@@ -81,8 +82,9 @@ pub enum ReservationState {
 }
 
 /// A state without what belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum ReservationStage {
     /// See [`ReservationState::Held`].
     Held,
@@ -125,13 +127,8 @@ impl ReservationState {
 
 impl ReservationStage {
     /// The word used in JSON, labels and the ledger.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Expired => "expired",
-            Self::Released => "released",
-            Self::Committed => "committed",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

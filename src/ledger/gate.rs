@@ -9,7 +9,7 @@ use super::checksum::{Checksum, chain};
 use super::head::Head;
 use super::rows::{check, damaged, each, nanoseconds, timestamp};
 use super::{LedgerError, Rollup};
-use crate::domain::{GateChange, GateMode, GateOverride};
+use crate::domain::{GateChange, GateOverride};
 
 /// Writes new lines of the history and the operator's word, and keeps what the head row says of them.
 pub(super) fn write(connection: &Connection, rollup: &Rollup, head: &mut Head) -> Result<(), LedgerError> {
@@ -133,7 +133,7 @@ pub(super) fn read_history(connection: &Connection, limit: i64) -> Result<Vec<(i
             timestamp: timestamp(1, row.get(1)?)?,
             active: row.get(2)?,
             reason: row.get(3)?,
-            mode: GateMode::from_word(&mode).ok_or_else(|| damaged("gate_change", "mode"))?,
+            mode: mode.parse().map_err(|_| damaged("gate_change", "mode"))?,
             actor: row.get(5)?,
         };
         check("gate_change", row.get(6)?, history_checksum(seq, &change))?;

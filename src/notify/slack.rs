@@ -1,73 +1,40 @@
 //! Messages as Slack's incoming webhooks take them: one line of text.
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
-
-/// What the line says of a budget. Amounts are taken as they stand, never through a float.
-#[derive(Deserialize)]
-struct Budget {
-    name: String,
-    service: Option<String>,
-    limit_usd: Box<RawValue>,
-    spent_usd: Box<RawValue>,
-    utilization_percent: f64,
-    period_end: String,
-}
-
-/// What the line says of the gate.
-#[derive(Deserialize)]
-struct Gate {
-    reason: String,
-}
-
-#[derive(Deserialize)]
-struct Body<Data> {
-    data: Data,
-}
+use crate::budget::BudgetState;
+use crate::wire::{BudgetItem, Message, MessageData};
 
 /// The body for Slack, made from a message's type and its own body.
 pub(super) fn body(kind: &str, body: &str) -> String {
-    // A message of a type that is not known here, or of another shape, is still better than none.
-    let text = text(kind, body).unwrap_or_else(|| kind.to_owned());
+    // A message that another version of this program left in the outbox may not be understood; its type is better than nothing.
+    let text = serde_json::from_str(body).map_or_else(|_| kind.to_owned(), |message| text(&message));
     serde_json::json!({ "text": escape(&text) }).to_string()
 }
 
-fn text(kind: &str, body: &str) -> Option<String> {
-    match kind.split_once('.')? {
-        ("budget", state) => {
-            let budget: Budget = data(body)?;
-            let service = budget.service.map(|service| format!(" of {service}")).unwrap_or_default();
-            Some(format!(
-                "Budget {}{service} is {}: {}% used, {} of {} USD spent in the period that ends {}",
-                budget.name,
-                phrase(state),
-                // Rounded down: what is not all used must not read as 100.
-                (budget.utilization_percent * 10.0).floor() / 10.0,
-                budget.spent_usd,
-                budget.limit_usd,
-                budget.period_end
-            ))
+fn text(message: &Message) -> String {
+    match &message.data {
+        MessageData::Budget(item) => budget(item),
+        MessageData::Gate(status) => {
+            let state = if status.scaling_gate_active { "active" } else { "inactive" };
+            format!("Scaling gate is {state}: {}", status.reason)
         }
-        ("gate", state) => {
-            let gate: Gate = data(body)?;
-            Some(format!("Scaling gate is {state}: {}", gate.reason))
-        }
-        _ => None,
     }
 }
 
-fn phrase(state: &str) -> Cow<'_, str> {
-    match state {
-        "warning" => "at its warning threshold".into(),
-        other => other.into(),
-    }
-}
-
-fn data<Data: DeserializeOwned>(body: &str) -> Option<Data> {
-    serde_json::from_str::<Body<Data>>(body).ok().map(|body| body.data)
+fn budget(item: &BudgetItem) -> String {
+    let service = item.service.as_ref().map(|service| format!(" for {service}")).unwrap_or_default();
+    let state = match item.state.known() {
+        Some(BudgetState::Warning) => "at its alert threshold",
+        _ => item.state.as_str(),
+    };
+    format!(
+        "Budget {}{service} is {state}: {}% used, {} of {} USD spent in the period ending {}",
+        item.name,
+        // Rounded down: what is not all used must not read as 100.
+        (item.utilization_percent * 10.0).floor() / 10.0,
+        item.spent_usd,
+        item.limit_usd,
+        item.period_end
+    )
 }
 
 /// Slack takes these three for its own marks; a line has no end but one.
@@ -97,26 +64,28 @@ mod tests {
 
     #[test]
     fn a_budget_is_one_line_with_its_exact_amounts() {
-        let item = |service: &str| {
+        let item = |state: &str, service: &str| {
             format!(
-                r#"{{"type":"budget.critical","timestamp":"2026-11-22T10:00:00Z","data":{{"name":"daily","service":{service},
-                "period":"daily","limit_usd":50,"spent_usd":49.999999999999,"utilization_percent":99.999999999998,
-                "period_end":"2026-11-23T00:00:00Z","state":"critical","exhausted_at":null}}}}"#
+                r#"{{"type":"budget.{state}","timestamp":"2026-11-22T10:00:00Z","data":{{"name":"daily","service":{service},
+                "period":"daily","limit_usd":50,"spent_usd":49.999999999999,"reserved_usd":0,"remaining_usd":0.000000000001,
+                "utilization_percent":99.999999999998,"period_start":"2026-11-22T00:00:00Z","period_end":"2026-11-23T00:00:00Z",
+                "state":"{state}","forecast_usd":120,"exhausted_at":null,"owner":"of a newer agent"}}}}"#
             )
         };
         assert_eq!(
-            text_of("budget.critical", &item("null")),
-            "Budget daily is critical: 99.9% used, 49.999999999999 of 50 USD spent in the period that ends 2026-11-23T00:00:00Z"
+            text_of("budget.critical", &item("critical", "null")),
+            "Budget daily is critical: 99.9% used, 49.999999999999 of 50 USD spent in the period ending 2026-11-23T00:00:00Z"
         );
         assert!(
-            text_of("budget.warning", &item(r#""openai""#))
-                .starts_with("Budget daily of openai is at its warning threshold: ")
+            text_of("budget.warning", &item("warning", r#""openai""#))
+                .starts_with("Budget daily for openai is at its alert threshold: ")
         );
     }
 
     #[test]
     fn the_gate_says_why_and_nothing_becomes_a_mark_of_slacks() {
-        let message = r#"{"data":{"scaling_gate_active":true,"reason":"<!channel> a & b\nsecond > first","mode":"manual"}}"#;
+        let message = r#"{"type":"gate.active","timestamp":"2026-11-22T10:00:00Z","data":{"scaling_gate_active":true,
+            "reason":"<!channel> a & b\nsecond > first","timestamp":"2026-11-22T10:00:00Z","mode":"manual"}}"#;
         assert_eq!(text_of("gate.active", message), "Scaling gate is active: &lt;!channel&gt; a &amp; b second &gt; first");
     }
 

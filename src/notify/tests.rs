@@ -111,6 +111,13 @@ impl Got {
     }
 }
 
+/// The gate's message with a reason.
+fn body(reason: &str) -> String {
+    format!(
+        r#"{{"type":"gate.active","timestamp":"2026-11-22T10:00:00Z","data":{{"scaling_gate_active":true,"reason":"{reason}","timestamp":"2026-11-22T10:00:00Z","mode":"auto","since":null,"expires_at":null,"budgets":[]}}}}"#
+    )
+}
+
 // === impl Outbox ===
 
 impl Outbox {
@@ -127,12 +134,8 @@ impl Outbox {
     }
 
     pub fn tell(&self, texts: &[&str], to: &[Webhook], now: Timestamp) {
-        let message = |text: &&str| NewMessage {
-            topic: (*text).to_owned(),
-            kind: "gate.active",
-            created_at: now,
-            body: format!(r#"{{"data":{{"reason":"{text}"}}}}"#),
-        };
+        let message =
+            |text: &&str| NewMessage { topic: (*text).to_owned(), kind: "gate.active", created_at: now, body: body(text) };
         let messages = texts.iter().map(message).collect();
         self.commit(OutboxChanges { messages, receivers: receivers(to), reports: Vec::new() }, now);
     }
@@ -202,7 +205,7 @@ fn a_message_gets_through_after_every_kind_of_failure_under_one_id() {
         assert!(request.header("user-agent").starts_with("lead-factory-metrics/"));
     }
     let last = got.last().unwrap();
-    assert_eq!(last.body, r#"{"data":{"reason":"a"}}"#);
+    assert_eq!(last.body, body("a"));
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"twenty-four bytes of key");
     let signed = format!("{}.{}.{}", last.header("webhook-id"), last.header("webhook-timestamp"), last.body);
     let signature = last.header("webhook-signature").strip_prefix("v1,").unwrap();

@@ -30,7 +30,6 @@ pub use costs::DayCosts;
 pub use holds::{HOLDS_MAX, Hold, Holds};
 pub use published::{Board, Published};
 pub use series::{Series, SeriesLimits};
-pub use status::{GateBudget, GateStatus};
 pub use usage::{USAGE_KINDS_MAX, USAGE_PAIRS_MAX, Usage};
 
 /// Day × service × operation sums kept in memory. Beyond it the oldest days are left to the ledger; today always stays.

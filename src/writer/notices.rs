@@ -10,20 +10,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde::Serialize;
-
-use crate::budget::{BudgetState, Standing};
+use crate::budget::Standing;
 use crate::domain::{GateChange, Now};
 use crate::ledger::{DeliveryReport, LedgerError, NewMessage, OutboxChanges};
 use crate::views::Published;
+use crate::wire::{Message, MessageData, MessageType};
 
 /// Topics that are known without asking the ledger. Far more than budgets have states; beyond it they are forgotten, and the
 /// ledger is asked again.
 const TOLD_MAX: usize = 4_096;
-
-const GATE_ACTIVE: &str = "gate.active";
-const GATE_INACTIVE: &str = "gate.inactive";
 
 /// What was told, and what is to be noted about its delivery.
 #[derive(Debug)]
@@ -35,14 +30,6 @@ pub(super) struct Notices {
     reports: Vec<DeliveryReport>,
     /// Whether the log says already that the outbox is full.
     is_full: bool,
-}
-
-/// The JSON that receivers get.
-#[derive(Serialize)]
-struct Body<'a, Data> {
-    r#type: &'a str,
-    timestamp: Timestamp,
-    data: &'a Data,
 }
 
 impl Notices {
@@ -88,15 +75,15 @@ impl Notices {
     /// Takes note that a commit is on the disk.
     pub fn told(&mut self, changes: &OutboxChanges) {
         for message in &changes.messages {
-            match message.kind {
-                GATE_ACTIVE | GATE_INACTIVE => self.gate_active = message.kind == GATE_ACTIVE,
-                _ => {
-                    if self.told.len() >= TOLD_MAX {
-                        self.told.clear();
-                    }
-                    self.told.insert(message.topic.clone());
-                }
+            let of_gate = [true, false].into_iter().find(|active| message.kind == MessageType::of_gate(*active).as_str());
+            if let Some(active) = of_gate {
+                self.gate_active = active;
+                continue;
             }
+            if self.told.len() >= TOLD_MAX {
+                self.told.clear();
+            }
+            self.told.insert(message.topic.clone());
         }
     }
 
@@ -104,36 +91,32 @@ impl Notices {
         if self.receivers.is_empty() {
             return Vec::new();
         }
-        let standings = next.standings(now);
-        let of_budgets = standings.iter().filter_map(|standing| {
-            let (kind, topic) = budget_topic(standing)?;
-            if self.told.contains(&topic) { None } else { message(kind, topic, standing, now) }
+        let of_budgets = next.standings(now).into_iter().filter_map(|standing| {
+            let (kind, topic) = budget_topic(&standing)?;
+            if self.told.contains(&topic) { None } else { message(kind, topic, MessageData::Budget(standing.into()), now) }
         });
-        let of_gate = self.gate_topic(next).and_then(|(kind, topic)| message(kind, topic, &next.gate_status(now), now));
+        let of_gate = self
+            .gate_topic(next)
+            .and_then(|(kind, topic)| message(kind, topic, MessageData::Gate(next.gate_standing(now).into()), now));
         of_budgets.chain(of_gate).collect()
     }
 
     /// The change of the gate that is not told yet. It is known by how often the gate had become active.
-    fn gate_topic(&self, next: &Published) -> Option<(&'static str, String)> {
+    fn gate_topic(&self, next: &Published) -> Option<(MessageType, String)> {
         let line = next.views.gate.as_ref().filter(|line| line.active != self.gate_active)?;
-        let kind = if line.active { GATE_ACTIVE } else { GATE_INACTIVE };
-        Some((kind, format!("{kind} {}", next.views.gate_activations)))
+        let kind = MessageType::of_gate(line.active);
+        Some((kind, format!("{} {}", kind.as_str(), next.views.gate_activations)))
     }
 }
 
-fn budget_topic(standing: &Standing) -> Option<(&'static str, String)> {
-    let kind = match standing.state {
-        BudgetState::Ok => return None,
-        BudgetState::Warning => "budget.warning",
-        BudgetState::Critical => "budget.critical",
-        BudgetState::Exhausted => "budget.exhausted",
-    };
-    Some((kind, format!("{kind} {} {}", standing.name, standing.period_start)))
+fn budget_topic(standing: &Standing) -> Option<(MessageType, String)> {
+    let kind = MessageType::of_budget(standing.state)?;
+    Some((kind, format!("{} {} {}", kind.as_str(), standing.name, standing.period_start)))
 }
 
-fn message(kind: &'static str, topic: String, data: &impl Serialize, now: Now) -> Option<NewMessage> {
-    let body = serde_json::to_string(&Body { r#type: kind, timestamp: now.time, data });
-    match body {
+fn message(r#type: MessageType, topic: String, data: MessageData, now: Now) -> Option<NewMessage> {
+    let kind = r#type.as_str();
+    match serde_json::to_string(&Message { r#type, timestamp: now.time, data }) {
         Ok(body) => Some(NewMessage { topic, kind, created_at: now.time, body }),
         Err(error) => {
             tracing::error!(%error, kind, "a message to the webhooks cannot be written");

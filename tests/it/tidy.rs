@@ -11,20 +11,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("error_chain", &[]),
     ("systemd", &[]),
     ("budget", &["domain"]),
+    ("wire", &["domain", "budget"]),
     ("ledger", &["domain"]),
     ("views", &["domain", "budget"]),
-    ("writer", &["domain", "clock", "budget", "views", "ledger"]),
+    ("writer", &["domain", "clock", "budget", "views", "ledger", "wire"]),
     ("ingest", &["domain"]),
-    ("notify", &["domain", "clock", "ledger"]),
+    ("notify", &["budget", "domain", "clock", "ledger", "wire"]),
     ("telemetry", &["domain", "clock", "budget", "views"]),
-    ("api", &["domain", "clock", "budget", "views", "ingest", "ledger", "writer", "telemetry"]),
+    ("api", &["domain", "clock", "budget", "views", "ingest", "ledger", "writer", "telemetry", "wire"]),
     ("config", &["api", "budget", "domain", "ingest", "ledger", "notify", "telemetry", "views", "writer"]),
-    ("cli", &["clock", "config", "domain", "ledger"]),
+    ("cli", &["budget", "clock", "config", "domain", "ledger", "wire"]),
     ("app", &["api", "budget", "clock", "config", "ledger", "notify", "systemd", "telemetry", "writer"]),
 ];
 
 /// Modules that only compute.
-const PURE: &[&str] = &["domain", "budget", "views", "ingest", "writer/decide"];
+const PURE: &[&str] = &["domain", "budget", "views", "wire", "ingest", "writer/decide"];
 /// What would make them do more than that.
 const NOT_PURE: &[&str] = &[
     "tokio",

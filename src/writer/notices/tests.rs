@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::domain::{BudgetZone, CostEvent, EventKey, GateMode, Steady, Usd};
 use crate::ledger::{DELIVERIES_MAX, Ledger, NextAttempt, Reader, verify};
 use crate::views::{SeriesLimits, Views};
+use crate::wire::{BudgetItem, GateStatus};
 use crate::writer::{Ended, Settings, Started, start};
 
 fn at(text: &str) -> Now {
@@ -93,9 +94,9 @@ fn the_body_is_the_item_that_clients_see() {
         messages.iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect();
     assert_eq!(bodies[0]["type"], "budget.critical");
     assert_eq!(bodies[0]["timestamp"], "2026-11-22T10:00:00Z");
-    assert_eq!(bodies[0]["data"], serde_json::to_value(&published.standings(now)[0]).unwrap());
+    assert_eq!(bodies[0]["data"], serde_json::to_value(BudgetItem::from(published.standings(now).swap_remove(0))).unwrap());
     assert_eq!(bodies[1]["type"], "gate.active");
-    assert_eq!(bodies[1]["data"], serde_json::to_value(published.gate_status(now)).unwrap());
+    assert_eq!(bodies[1]["data"], serde_json::to_value(GateStatus::from(published.gate_standing(now))).unwrap());
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! `POST /costs`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The answer to a recorded batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchAnswer {
+    /// Events that are new.
+    pub accepted: usize,
+    /// Events that were known before.
+    pub duplicates: usize,
+}
+
+/// One event, as a client sends it: only what it knows.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventBody<'a> {
+    /// The paid service.
+    pub service: &'a str,
+    /// What it cost. A text, so that its digits stay as they were given.
+    pub amount_usd: &'a str,
+    /// Under which it counts once.
+    pub id: &'a str,
+    /// What the service was asked to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<&'a str>,
+    /// Who made the id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'a str>,
+    /// When it happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<&'a str>,
+    /// Charge or credit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'a str>,
+    /// The process that made the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<&'a str>,
+    /// The batch of work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_id: Option<&'a str>,
+    /// The lead it was made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead_id: Option<&'a str>,
+    /// The model or tier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<&'a str>,
+    /// Quantities by kind.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub usage: BTreeMap<&'a str, u64>,
+    /// How long the call took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<f64>,
+    /// How the call ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<&'a str>,
+    /// A JSON object, kept to the letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<&'a RawValue>,
+}

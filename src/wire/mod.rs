@@ -1,0 +1,31 @@
+//! The JSON that clients send and get, as types: what the server writes, the command line reads with the same type, and so does
+//! whoever makes a text of a message to a webhook.
+//!
+//! *Invariants.* Names and order of the members are promised (`docs/reference.md`). Amounts keep their exact digits both ways and
+//! never pass through a float. A reader passes over members that it does not know, and takes a [`Word`] that it does not know as
+//! it stands: the agent may be newer than its client.
+//!
+//! *Limits.* None here: what is read comes from an agent, of which the client bounds the bytes.
+//!
+//! *Deliberately not here.* What a client may send: `ingest` reads that, more strictly than a type can say.
+
+mod budgets;
+mod costs;
+mod events;
+mod gate;
+mod health;
+mod message;
+mod problem;
+mod refusal;
+mod reservations;
+mod word;
+
+pub use budgets::BudgetItem;
+pub use costs::{CostsByName, CostsOfDay};
+pub use events::{BatchAnswer, EventBody};
+pub use gate::{CheckAnswer, GateBudget, GateLine, GateStatus, SetGateBody};
+pub use health::HealthAnswer;
+pub use message::{Message, MessageData, MessageType};
+pub use problem::{ProblemDocument, ProblemEntry};
+pub use reservations::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, ReservationItem, SettledAnswer};
+pub use word::Word;
