@@ -1,12 +1,23 @@
 //! `check-config`: the settings as they hold, or everything that is wrong with them.
 
+use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::args::CheckConfigArgs;
-use super::output::{Cell, Format, Screen, Table, note, print_line};
+use super::agent_args::OutputArgs;
+use super::output::{Format, Screen, note, print_line};
+use super::settings_args::SettingsArgs;
+use super::table::{Cell, Table};
 use super::{Exit, Failure};
 use crate::config::{self, Config, Problems, ShownBudget, ShownWebhook, Sources};
+
+#[derive(Args, Debug)]
+pub struct CheckConfigArgs {
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
 
 /// The answer in JSON when nothing is wrong.
 #[derive(Serialize)]
@@ -80,7 +91,7 @@ fn good_json(config: &Config) -> Result<String, Failure> {
         warnings: &config.warnings,
         webhooks: &config.shown_webhooks,
     };
-    serde_json::to_string(&good).map_err(|error| Failure::Failed(format!("the answer cannot be written: {error}")))
+    serde_json::to_string(&good).map_err(|error| Failure::Failed(format!("cannot write the answer: {error}")))
 }
 
 fn bad_json(problems: &Problems) -> String {
@@ -103,7 +114,7 @@ mod tests {
     #[test]
     fn settings_are_shown_with_their_origin_and_without_secrets() {
         let config = config::load(&sources("API_TOKEN", "s3cret")).unwrap();
-        let text = table(&config).csv() + &good_json(&config).unwrap();
+        let text = table(&config).csv().unwrap() + &good_json(&config).unwrap();
         assert!(!text.contains("s3cret"));
         assert!(text.contains("api_token,•••,environment API_TOKEN\r\n"));
         assert!(text.contains("daily_budget,50.0,default\r\n"));
@@ -116,7 +127,7 @@ mod tests {
         sources.environment.insert("WEBHOOK_URL".into(), "https://hooks.example:8443/s3cret?key=s3cret".into());
         sources.environment.insert("MONTHLY_BUDGET".into(), "none".into());
         let config = config::load(&sources).unwrap();
-        let (csv, json) = (table(&config).csv(), good_json(&config).unwrap());
+        let (csv, json) = (table(&config).csv().unwrap(), good_json(&config).unwrap());
         assert!(!csv.contains("s3cret") && !json.contains("s3cret"));
         assert!(csv.ends_with(
             "budget daily,\"50 USD daily for all services, warning from 80 %, critical from 90 %\",default\r\n\

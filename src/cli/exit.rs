@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::config::Problems;
 
-/// The exit codes of contract section 7.
+/// The exit codes, which scripts rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// What was asked for is done.

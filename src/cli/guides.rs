@@ -22,7 +22,7 @@ pub fn completions(shell: Shell, command: &mut Command) -> Result<Exit, Failure>
 pub fn man(folder: Option<&Path>, command: Command) -> Result<Exit, Failure> {
     let Some(folder) = folder else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(command).render(&mut page).map_err(|error| not_written(Path::new("the page"), &error))?;
+        clap_mangen::Man::new(command).render(&mut page).map_err(|error| not_written(Path::new("the man page"), &error))?;
         print_text(&String::from_utf8_lossy(&page))?;
         return Ok(Exit::Done);
     };
@@ -33,5 +33,5 @@ pub fn man(folder: Option<&Path>, command: Command) -> Result<Exit, Failure> {
 }
 
 fn not_written(what: &Path, error: &io::Error) -> Failure {
-    Failure::Failed(format!("{} cannot be written: {error}", what.display()))
+    Failure::Failed(format!("cannot write {}: {error}", what.display()))
 }

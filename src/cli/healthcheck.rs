@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::args::HealthcheckArgs;
+use clap::Args;
+
+use super::agent_args::AgentArgs;
 use super::client::{Client, ClientError};
 use super::output::print_line;
 use super::{Exit, Failure};
@@ -10,6 +12,12 @@ use crate::config::Sources;
 
 /// Shorter than the time that container platforms give a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+#[derive(Args, Debug)]
+pub struct HealthcheckArgs {
+    #[command(flatten)]
+    pub agent: AgentArgs,
+}
 
 /// Runs the verb.
 pub fn run(arguments: &HealthcheckArgs, process: &Sources) -> Result<Exit, Failure> {

@@ -1,10 +1,13 @@
-//! The command line: one verb a file, each a thin client of the agent's HTTP surface.
+//! The command line: one verb a file or folder, with its arguments, each a thin client of the agent's HTTP surface.
 //!
 //! *Invariants.* Money is shown with the digits that the agent sent, and added up as integers. JSON output is the agent's answer
 //! to the letter. Every wait has a bound. No token is printed.
 //!
 //! *Deliberately not here.* What the agent does: `serve` is handed to the caller of [`run`].
 
+mod address;
+mod agent_args;
+mod answer;
 mod args;
 mod budgets;
 mod check_config;
@@ -12,13 +15,15 @@ mod client;
 mod costs;
 mod exit;
 mod gate;
-mod gate_args;
 mod guides;
 mod healthcheck;
 mod output;
+mod parse;
+mod problem;
 mod record;
 mod reservations;
 mod settings_args;
+mod table;
 mod token;
 mod verify;
 mod watch;

@@ -5,20 +5,23 @@
 //!
 //! *Limits.* [`TRIES_MAX`] tries, [`PAUSE_MAX`] between two of them.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use clap::Args;
 use serde_json::value::RawValue;
 
-use super::args::RecordArgs;
+use super::agent_args::{AgentArgs, OutputArgs};
+use super::answer::read;
 use super::client::{Client, ClientError};
-use super::costs::not_understood;
-use super::output::{Cell, Screen, Table, note, print_line};
-use super::{Exit, Failure};
+use super::output::{Format, Screen, note, print_line, printable};
+use super::table::{Cell, Table};
+use super::token::TokenArgs;
+use super::{Exit, Failure, parse};
 use crate::clock::Clock;
 use crate::config::Sources;
-use crate::domain::Usd;
+use crate::wire::{BatchAnswer, EventBody};
 
 /// How often an event is sent.
 pub const TRIES_MAX: u32 = 5;
@@ -29,42 +32,59 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How long one try may take.
 const TRY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The body of `POST /costs`. The amount goes as the text that was given: the agent reads its digits.
-#[derive(Serialize)]
-struct Event<'a> {
-    service: &'a str,
-    amount_usd: &'a str,
-    id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operation: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    worker: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    batch_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lead_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
-    usage: serde_json::Map<String, serde_json::Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_seconds: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attributes: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    accepted: u64,
-    duplicates: u64,
+#[derive(Args, Debug)]
+pub struct RecordArgs {
+    /// The paid service
+    #[arg(long)]
+    pub service: String,
+    /// Cost; zero or less for a credit
+    #[arg(long, value_name = "USD", allow_hyphen_values = true, value_parser = parse::amount)]
+    pub amount_usd: String,
+    /// The operation that was run [default: unknown]
+    #[arg(long)]
+    pub operation: Option<String>,
+    /// Idempotency key: events with the same id count once [default: a new UUIDv7]
+    #[arg(long)]
+    pub id: Option<String>,
+    /// Issuer of the id; ids are unique within a source
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Time of the call, RFC 3339 with offset [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<String>,
+    /// Kind of event [default: charge]
+    #[arg(long, value_parser = ["charge", "credit"])]
+    pub kind: Option<String>,
+    /// Worker that made the call
+    #[arg(long)]
+    pub worker: Option<String>,
+    /// Batch the call belongs to
+    #[arg(long)]
+    pub batch_id: Option<String>,
+    /// Lead the call was made for
+    #[arg(long)]
+    pub lead_id: Option<String>,
+    /// Model or tier used
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Usage, such as input_tokens=1000; repeatable
+    #[arg(long, value_name = "NAME=COUNT", value_parser = parse::usage)]
+    pub usage: Vec<(String, u64)>,
+    /// Duration of the call
+    #[arg(long, value_name = "SECONDS", value_parser = parse::duration_seconds)]
+    pub duration_seconds: Option<f64>,
+    /// Outcome of the call [default: ok]
+    #[arg(long, value_parser = ["ok", "error"])]
+    pub outcome: Option<String>,
+    /// Any other data, as a JSON object
+    #[arg(long, value_name = "JSON", value_parser = parse::attributes)]
+    pub attributes: Option<Box<RawValue>>,
+    #[command(flatten)]
+    pub token: TokenArgs,
+    #[command(flatten)]
+    pub agent: AgentArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Runs the verb.
@@ -102,19 +122,18 @@ fn with_id(error: ClientError, id: &str) -> Failure {
     let unknown = matches!(error, ClientError::AnswerLost(_) | ClientError::TryAgain { .. });
     match Failure::from(error) {
         Failure::Failed(said) if unknown => Failure::Failed(format!(
-            "{said}\nit is not known whether the event was recorded; the same command with --id {id:?} counts it once"
+            "{said}\nThe event may or may not have been recorded. Run the same command with --id {id:?}: it counts once."
         )),
         failure => failure,
     }
 }
 
 fn show(arguments: &RecordArgs, id: &str, answer: &str, screen: &Screen) -> Result<bool, Failure> {
-    use super::output::Format;
-    let counts: Answer = serde_json::from_str(answer).map_err(|error| not_understood(&error.to_string()))?;
+    let counts: BatchAnswer = read(answer)?;
     let word = if counts.duplicates > 0 { "duplicate" } else { "accepted" };
     match arguments.output.output {
-        Format::Table if counts.accepted > 0 => print_line(&format!("accepted {}", super::output::printable(id))),
-        Format::Table => print_line(&format!("duplicate {}: it was counted before", super::output::printable(id))),
+        Format::Table if counts.accepted > 0 => print_line(&format!("accepted {}", printable(id))),
+        Format::Table => print_line(&format!("duplicate {}: already counted", printable(id))),
         format => {
             if arguments.id.is_none() {
                 note(&format!("id {id}"));
@@ -127,13 +146,13 @@ fn show(arguments: &RecordArgs, id: &str, answer: &str, screen: &Screen) -> Resu
 }
 
 fn body(arguments: &RecordArgs, id: &str) -> Result<String, Failure> {
-    let mut usage = serde_json::Map::new();
+    let mut usage = BTreeMap::new();
     for (name, count) in &arguments.usage {
-        if usage.insert(name.clone(), (*count).into()).is_some() {
-            return Err(Failure::Usage(format!("--usage names {name:?} twice")));
+        if usage.insert(name.as_str(), *count).is_some() {
+            return Err(Failure::Usage(format!("--usage was given twice for {name:?}")));
         }
     }
-    let event = Event {
+    let event = EventBody {
         service: &arguments.service,
         amount_usd: &arguments.amount_usd,
         id,
@@ -159,36 +178,6 @@ fn new_id(clock: &Clock) -> String {
     let seconds = u64::try_from(now.as_second()).unwrap_or(0);
     let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
     uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds)).to_string()
-}
-
-/// Checks an amount and keeps its digits.
-pub fn parse_amount(text: &str) -> Result<String, String> {
-    Usd::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
-}
-
-/// Reads `name=count`.
-pub fn parse_usage(text: &str) -> Result<(String, u64), String> {
-    let wrong = || "is not NAME=COUNT, such as input_tokens=1000".to_owned();
-    let (name, count) = text.rsplit_once('=').ok_or_else(wrong)?;
-    let digits = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
-    if name.is_empty() || !digits {
-        return Err(wrong());
-    }
-    Ok((name.to_owned(), count.parse().map_err(|_| wrong())?))
-}
-
-/// Reads a duration.
-pub fn parse_seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
-        _ => Err("is not a number of seconds, zero or more".into()),
-    }
-}
-
-/// Reads a JSON object and keeps its text.
-pub fn parse_attributes(text: &str) -> Result<Box<RawValue>, String> {
-    let value: Box<RawValue> = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
-    if value.get().starts_with('{') { Ok(value) } else { Err("is not a JSON object".into()) }
 }
 
 #[cfg(test)]

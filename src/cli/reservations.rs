@@ -1,36 +1,38 @@
 //! `reservations`: what is set aside for work under way, and what became of one.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use clap::Args;
 
-use super::args::ReservationsArgs;
+use super::agent_args::{AgentArgs, OutputArgs};
+use super::answer::read;
 use super::client::{ANSWER_TIMEOUT, Client};
-use super::costs::{not_understood, read_amount};
-use super::output::{Cell, Format, Screen, Table, Tone};
+use super::output::{Format, Screen};
+use super::table::{Cell, Table, Tone};
 use super::{Exit, Failure};
 use crate::config::Sources;
+use crate::domain::ReservationStage;
+use crate::wire::{ReservationItem, Word};
 
 /// The columns that people see; CSV has all.
 const SHOWN: &[&str] = &["reservation_id", "service", "operation", "state", "estimated_cost_usd", "expires_at", "worker"];
 
-/// An item of the agent's answer.
-#[derive(Deserialize)]
-struct Item {
-    reservation_id: String,
-    service: String,
-    operation: String,
-    estimated_cost_usd: Box<RawValue>,
-    state: String,
-    critical: bool,
-    created_at: String,
-    expires_at: String,
-    #[serde(default)]
-    amount_usd: Option<Box<RawValue>>,
-    #[serde(default)]
-    reason: Option<String>,
-    worker: Option<String>,
-    batch_id: Option<String>,
-    lead_id: Option<String>,
+#[derive(Args, Debug)]
+pub struct ReservationsArgs {
+    /// Show this reservation only, even if it has ended
+    #[arg(conflicts_with_all = ["state", "limit", "after"])]
+    pub id: Option<String>,
+    /// Show only held or only expired reservations [default: both]
+    #[arg(long, value_parser = ["held", "expired"])]
+    pub state: Option<String>,
+    /// Maximum number of reservations, oldest first [default: 100]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: Option<u16>,
+    /// Show only reservations made after this one
+    #[arg(long, value_name = "ID")]
+    pub after: Option<String>,
+    #[command(flatten)]
+    pub agent: AgentArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Runs the verb.
@@ -48,16 +50,12 @@ pub fn run(arguments: &ReservationsArgs, process: &Sources, screen: &Screen) -> 
             (answer, items)
         }
     };
-    let table = table(items)?;
+    let table = table(items);
     match arguments.output.output {
         Format::Table => table.narrowed(SHOWN).write(Format::Table, &answer, screen)?,
         format => table.write(format, &answer, screen)?,
     };
     Ok(Exit::Done)
-}
-
-fn read<'a, T: Deserialize<'a>>(answer: &'a str) -> Result<T, Failure> {
-    serde_json::from_str(answer).map_err(|error| not_understood(&error.to_string()))
 }
 
 fn query(arguments: &ReservationsArgs) -> Vec<(&'static str, String)> {
@@ -66,7 +64,7 @@ fn query(arguments: &ReservationsArgs) -> Vec<(&'static str, String)> {
     parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn table(items: Vec<Item>) -> Result<Table, Failure> {
+fn table(items: Vec<ReservationItem<'static>>) -> Table {
     let mut table = Table::new(&[
         "reservation_id",
         "service",
@@ -82,76 +80,63 @@ fn table(items: Vec<Item>) -> Result<Table, Failure> {
         "lead_id",
         "reason",
     ]);
-    let text = |text: Option<String>| Cell::text(text.unwrap_or_default());
     for item in items {
-        let tone = tone_of(&item.state);
-        let amount = item.amount_usd.as_deref().map(read_amount).transpose()?;
         table.push(vec![
             Cell::text(item.reservation_id),
-            Cell::text(item.service),
-            Cell::text(item.operation),
-            Cell::toned(item.state, tone),
+            Cell::text(item.service.as_str()),
+            Cell::text(item.operation.as_str()),
+            Cell::toned(item.state.as_str(), tone_of(&item.state)),
             Cell::text(if item.critical { "yes" } else { "no" }),
-            Cell::number(read_amount(&item.estimated_cost_usd)?),
-            amount.map_or(Cell::text(""), Cell::number),
-            Cell::text(item.created_at),
-            Cell::text(item.expires_at),
-            text(item.worker),
-            text(item.batch_id),
-            text(item.lead_id),
-            text(item.reason),
+            Cell::number(item.estimated_cost_usd),
+            item.amount_usd.map_or(Cell::text(""), Cell::number),
+            Cell::text(item.created_at.to_string()),
+            Cell::text(item.expires_at.to_string()),
+            Cell::optional(item.worker),
+            Cell::optional(item.batch_id),
+            Cell::optional(item.lead_id),
+            Cell::optional(item.reason),
         ]);
     }
-    Ok(table)
+    table
 }
 
-fn tone_of(state: &str) -> Tone {
-    match state {
-        "held" | "committed" => Tone::Good,
+fn tone_of(state: &Word<ReservationStage>) -> Tone {
+    match state.known() {
+        Some(ReservationStage::Held | ReservationStage::Committed) => Tone::Good,
         // Somebody took money and never said what became of it.
-        "expired" => Tone::Warning,
-        _ => Tone::Plain,
+        Some(ReservationStage::Expired) => Tone::Warning,
+        Some(ReservationStage::Released) | None => Tone::Plain,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
-    use super::super::args::{Cli, Verb};
+    use super::super::agent_args::parsed;
     use super::*;
 
     const HELD: &str = r#"{"reservation_id":"job-7","id":"job-7","service":"openai","operation":"chat",
         "estimated_cost_usd":0.05,"state":"held","critical":false,"created_at":"2026-11-22T10:00:00Z",
         "expires_at":"2026-11-22T10:01:00Z","worker":"w7","batch_id":null,"lead_id":null}"#;
 
-    fn arguments(line: &[&str]) -> ReservationsArgs {
-        match Cli::parse_from(["p", "reservations"].iter().chain(line)).verb {
-            Some(Verb::Reservations(arguments)) => arguments,
-            other => panic!("{other:?}"),
-        }
-    }
-
     #[test]
     fn a_reservation_is_a_line() {
         let committed = HELD.replace("\"held\"", "\"committed\",\"amount_usd\":0.070");
-        let items: Vec<Item> = read(&format!("[{HELD},{committed}]")).unwrap();
-        let table = table(items).unwrap();
+        let table = table(read(&format!("[{HELD},{committed}]")).unwrap());
         assert_eq!(
-            table.csv(),
+            table.csv().unwrap(),
             "reservation_id,service,operation,state,critical,estimated_cost_usd,amount_usd,created_at,expires_at,worker,batch_id,lead_id,reason\r\n\
              job-7,openai,chat,held,no,0.05,,2026-11-22T10:00:00Z,2026-11-22T10:01:00Z,w7,,,\r\n\
              job-7,openai,chat,committed,no,0.05,0.07,2026-11-22T10:00:00Z,2026-11-22T10:01:00Z,w7,,,\r\n"
         );
         assert!(table.narrowed(SHOWN).paint(Screen::plain()).contains("job-7"));
-        assert!(read::<Vec<Item>>("{}").is_err());
+        assert!(read::<Vec<ReservationItem<'_>>>("{}").is_err());
     }
 
     #[test]
     fn only_what_was_given_is_asked_for() {
-        assert_eq!(query(&arguments(&[])), []);
+        assert_eq!(query(&parsed(&[])), []);
         assert_eq!(
-            query(&arguments(&["--state", "held", "--limit", "5", "--after", "a/b"])),
+            query(&parsed(&["--state", "held", "--limit", "5", "--after", "a/b"])),
             [("state", "held".to_owned()), ("limit", "5".to_owned()), ("after", "a/b".to_owned())]
         );
     }

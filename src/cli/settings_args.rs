@@ -40,7 +40,7 @@ impl clap::Args for SettingsArgs {
         let config = Arg::new("config")
             .long("config")
             .value_name("FILE")
-            .help("File of settings in TOML [CONFIG_FILE]")
+            .help("Configuration file, TOML [CONFIG_FILE]")
             .value_parser(clap::value_parser!(std::path::PathBuf))
             .help_heading("Settings (flag over environment over file)");
         command.arg(config).args(SETTINGS.iter().map(flag_of))

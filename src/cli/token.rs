@@ -12,10 +12,10 @@ use crate::config::{self, Sources};
 /// Where the token is.
 #[derive(Args, Debug)]
 pub struct TokenArgs {
-    /// Token that allows writing (API_TOKEN); better given in a file, where no process list shows it
+    /// Token for writing (API_TOKEN); prefer --token-file, since other users can see command lines
     #[arg(long, conflicts_with = "token_file")]
     pub token: Option<Secret>,
-    /// File whose first line is a token that allows writing (API_TOKEN_FILE)
+    /// File whose first line is a token for writing (API_TOKEN_FILE)
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }

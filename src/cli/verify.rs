@@ -1,11 +1,28 @@
 //! `verify`: is the ledger what was written?
 
-use super::args::VerifyArgs;
-use super::output::{Cell, Format, Screen, Table, Tone};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::agent_args::OutputArgs;
+use super::output::{Format, Screen};
+use super::table::{Cell, Table, Tone};
 use super::{Exit, Failure};
 use crate::config::{self, Sources};
 use crate::error_chain::ErrorChain;
 use crate::ledger::{self, VerifyReport};
+
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// The ledger file [default: from DB_PATH or CONFIG_FILE]
+    #[arg(long, value_name = "FILE", alias = "db")]
+    pub db_path: Option<PathBuf>,
+    /// Configuration file that names the ledger (CONFIG_FILE)
+    #[arg(long, value_name = "FILE", conflicts_with = "db_path")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
 
 /// Runs the verb.
 pub fn run(arguments: &VerifyArgs, process: Sources, screen: &Screen) -> Result<Exit, Failure> {
@@ -63,9 +80,9 @@ mod tests {
     #[test]
     fn a_report_says_the_verdict_first() {
         let mut report = VerifyReport { events: 2, total_usd: Usd::parse("10.5").unwrap(), ..VerifyReport::default() };
-        assert!(summary(&report).csv().starts_with("ledger,found\r\nverdict,sound\r\nevents,2\r\n"));
+        assert!(summary(&report).csv().unwrap().starts_with("ledger,found\r\nverdict,sound\r\nevents,2\r\n"));
         report.problems.push("event 2 is missing".into());
-        assert!(summary(&report).csv().contains("verdict,1 problem\r\n"));
-        assert_eq!(problems(&report).csv(), "problem\r\nevent 2 is missing\r\n");
+        assert!(summary(&report).csv().unwrap().contains("verdict,1 problem\r\n"));
+        assert_eq!(problems(&report).csv().unwrap(), "problem\r\nevent 2 is missing\r\n");
     }
 }

@@ -26,7 +26,7 @@ pub fn repeat(
         is_read = match show() {
             Ok(is_read) => is_read,
             Err(failure) => {
-                note(&format!("{failure}; asking again in {} s", pause.as_secs()));
+                note(&format!("{failure} (trying again in {} s)", pause.as_secs()));
                 true
             }
         };

@@ -1,17 +1,11 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use clap::Parser;
-
-use super::super::args::{Cli, Verb};
+use super::super::agent_args::parsed;
 use super::*;
 
 fn arguments(line: &[&str]) -> RecordArgs {
-    let start = ["p", "record", "--service", "openai", "--amount-usd", "1.50"];
-    match Cli::parse_from(start.iter().chain(line)).verb {
-        Some(Verb::Record(arguments)) => *arguments,
-        other => panic!("{other:?}"),
-    }
+    parsed(&[&["--service", "openai", "--amount-usd", "1.50"], line].concat())
 }
 
 #[test]
@@ -154,6 +148,6 @@ fn nobody_at_the_address_is_told_with_the_address() {
     let failure = run(&arguments(&["--url", &url]), &Sources::default(), &Screen::plain()).unwrap_err();
     assert_eq!(
         failure.to_string(),
-        format!("agent not reached at http://{free}/: Connection refused (os error 111); is it running?")
+        format!("cannot reach the agent at http://{free}/: Connection refused (os error 111). Is it running?")
     );
 }

@@ -1,0 +1,141 @@
+//! Costs on paper.
+
+use super::super::table::{Cell, Table};
+use crate::domain::Usd;
+use crate::wire::{CostsByName, CostsOfDay};
+
+/// Names that a day of the history shows in a table; the rest of them is counted.
+const NAMES_A_DAY_SHOWN_MAX: usize = 4;
+
+/// One sum: its names (service, or service and operation …) and the amount.
+type Sum<'a> = (Vec<&'a str>, Usd);
+
+/// Sums of one period, the largest first, and their exact sum. `names` are the headings of what they are grouped by.
+pub fn period(costs: &CostsByName, names: &[&'static str]) -> Table {
+    let mut table = Table::new(&[names, &["cost_usd"]].concat());
+    for (path, amount) in by_size(costs) {
+        table.push(row(&path, names.len(), amount));
+    }
+    table.set_total(row(&["total"], names.len(), costs.total()));
+    table
+}
+
+/// For people: a line a day, with its largest names.
+pub fn history(days: &[CostsOfDay]) -> Table {
+    let mut table = Table::new(&["date", "total_usd", "largest"]);
+    for day in days {
+        let sums = by_size(&day.by);
+        let mut largest: Vec<String> =
+            sums.iter().take(NAMES_A_DAY_SHOWN_MAX).map(|(path, amount)| format!("{} {amount}", path.join("/"))).collect();
+        if sums.len() > NAMES_A_DAY_SHOWN_MAX {
+            largest.push(format!("{} more", sums.len() - NAMES_A_DAY_SHOWN_MAX));
+        }
+        table.push(vec![Cell::text(day.date.to_string()), Cell::number(day.total_usd), Cell::text(largest.join(", "))]);
+    }
+    let total: Usd = days.iter().map(|day| day.total_usd).sum();
+    table.set_total(vec![Cell::text("total"), Cell::number(total), Cell::text("")]);
+    table
+}
+
+/// For spreadsheets: a line for each day and name. A day without cost has one line without a name, so that no day is missing.
+pub fn history_lines(days: &[CostsOfDay], names: &[&'static str]) -> Table {
+    let mut table = Table::new(&[&["date"], names, &["cost_usd"]].concat());
+    let columns = 1 + names.len();
+    for day in days {
+        let date = day.date.to_string();
+        let sums = by_size(&day.by);
+        if sums.is_empty() {
+            table.push(row(&[&date], columns, Usd::ZERO));
+        }
+        for (path, amount) in sums {
+            table.push(row(&[&[date.as_str()], &*path].concat(), columns, amount));
+        }
+    }
+    table
+}
+
+fn row(path: &[&str], columns: usize, amount: Usd) -> Vec<Cell> {
+    let mut cells: Vec<Cell> = path.iter().copied().map(Cell::text).collect();
+    cells.resize(columns, Cell::text(""));
+    cells.push(Cell::number(amount));
+    cells
+}
+
+/// The largest first.
+fn by_size(costs: &CostsByName) -> Vec<Sum<'_>> {
+    let mut sums: Vec<Sum<'_>> = match costs {
+        CostsByName::Flat(sums) => sums.iter().map(|(name, amount)| (vec![name.as_str()], *amount)).collect(),
+        CostsByName::Nested(sums) => {
+            sums.iter().map(|(pair, amount)| (vec![pair.service.as_str(), pair.operation.as_str()], *amount)).collect()
+        }
+    };
+    sums.sort_by(|(left, left_amount), (right, right_amount)| right_amount.cmp(left_amount).then_with(|| left.cmp(right)));
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::answer::read;
+    use super::super::super::output::Screen;
+    use super::*;
+
+    #[test]
+    fn a_day_is_listed_by_size_and_summed_exactly() {
+        let answer = r#"{"aws":0.1,"openai":10.500000000001,"sendgrid":-0.2,"":0}"#;
+        assert_eq!(
+            period(&read(answer).unwrap(), &["service"]).paint(Screen::plain()),
+            "\
+┌──────────┬─────────────────┐
+│ SERVICE  ┆ COST USD        │
+╞══════════╪═════════════════╡
+│ openai   ┆ 10.500000000001 │
+│ aws      ┆             0.1 │
+│          ┆               0 │
+│ sendgrid ┆            -0.2 │
+│ total    ┆ 10.400000000001 │
+└──────────┴─────────────────┘
+"
+        );
+    }
+
+    #[test]
+    fn operations_nest_below_their_service() {
+        let answer = r#"{"openai":{"embeddings":2,"chat":6.5},"other":{"other":1}}"#;
+        assert_eq!(
+            period(&read(answer).unwrap(), &["service", "operation"]).csv().unwrap(),
+            "service,operation,cost_usd\r\nopenai,chat,6.5\r\nopenai,embeddings,2\r\nother,other,1\r\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_day_is_a_total_of_nought() {
+        let painted = period(&read("{}").unwrap(), &["model"]).paint(Screen::plain());
+        assert!(painted.contains("│ total ┆        0 │"), "{painted}");
+    }
+
+    const HISTORY: &str = r#"[{"date":"2026-11-21","total_usd":0,"by":{}},
+        {"date":"2026-11-22","total_usd":15,"by":{"a":1,"b":2,"c":3,"d":4,"e":5}}]"#;
+
+    #[test]
+    fn a_history_has_a_line_a_day() {
+        let painted = history(&read::<Vec<_>>(HISTORY).unwrap()).paint(Screen::plain());
+        assert!(painted.contains("│ 2026-11-21 ┆         0 ┆"), "{painted}");
+        assert!(painted.contains("│ 2026-11-22 ┆        15 ┆ e 5, d 4, c 3, b 2, 1 more │"), "{painted}");
+        assert!(painted.contains("│ total      ┆        15 ┆"), "{painted}");
+    }
+
+    #[test]
+    fn a_history_in_csv_has_every_name_and_every_day() {
+        assert_eq!(
+            history_lines(&read::<Vec<_>>(HISTORY).unwrap(), &["service"]).csv().unwrap(),
+            "date,service,cost_usd\r\n2026-11-21,,0\r\n2026-11-22,e,5\r\n2026-11-22,d,4\r\n2026-11-22,c,3\r\n2026-11-22,b,2\r\n2026-11-22,a,1\r\n"
+        );
+    }
+
+    #[test]
+    fn another_answer_is_an_error_and_not_a_table() {
+        for answer in ["[]", "{\"a\":\"1\"}", "{\"a\":{\"b\":{\"c\":1}}}", "<html>", ""] {
+            assert!(read::<CostsByName>(answer).is_err(), "{answer}");
+        }
+    }
+}

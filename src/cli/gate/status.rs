@@ -1,0 +1,101 @@
+//! `gate status` and `gate history`.
+
+use super::super::Failure;
+use super::super::agent_args::{AgentArgs, OutputArgs};
+use super::super::answer::{percent, read};
+use super::super::client::{ANSWER_TIMEOUT, Client};
+use super::super::output::Screen;
+use super::super::table::{Cell, Table, Tone};
+use crate::config::Sources;
+use crate::wire::{GateLine, GateStatus};
+
+pub fn run(agent: &AgentArgs, output: &OutputArgs, process: &Sources, screen: &Screen) -> Result<(), Failure> {
+    let answer = Client::new(agent, process, ANSWER_TIMEOUT)?.get("/scaling-gate/status", &[])?;
+    show(&answer, output, screen)
+}
+
+pub fn history(
+    limit: Option<u16>,
+    agent: &AgentArgs,
+    output: &OutputArgs,
+    process: &Sources,
+    screen: &Screen,
+) -> Result<(), Failure> {
+    let query: Vec<_> = limit.iter().map(|limit| ("limit", limit.to_string())).collect();
+    let answer = Client::new(agent, process, ANSWER_TIMEOUT)?.get("/scaling-gate/history", &query)?;
+    lines(read(&answer)?).write(output.output, &answer, screen)?;
+    Ok(())
+}
+
+/// Shows the agent's answer about the state.
+pub fn show(answer: &str, output: &OutputArgs, screen: &Screen) -> Result<(), Failure> {
+    table(read(answer)?).write(output.output, answer, screen)?;
+    Ok(())
+}
+
+fn table(status: GateStatus) -> Table {
+    let mut table = Table::new(&["gate", "now"]);
+    let mut line = |name: &str, cell: Cell| table.push(vec![Cell::text(name), cell]);
+    line("state", state(status.scaling_gate_active));
+    line("reason", Cell::text(status.reason));
+    if !status.mode.as_str().is_empty() {
+        line("mode", Cell::text(status.mode.as_str()));
+    }
+    for (name, time) in [("since", status.since), ("expires", status.expires_at)] {
+        if let Some(time) = time {
+            line(name, Cell::text(time.to_string()));
+        }
+    }
+    for budget in status.budgets {
+        let figures = format!("{} %, threshold {} %", percent(budget.utilization), percent(budget.threshold));
+        line(&format!("budget {}", budget.name), Cell::text(figures));
+    }
+    line("as of", Cell::text(status.timestamp.to_string()));
+    table
+}
+
+fn lines(changes: Vec<GateLine>) -> Table {
+    let mut table = Table::new(&["timestamp", "state", "mode", "actor", "reason"]);
+    for change in changes {
+        table.push(vec![
+            Cell::text(change.timestamp.to_string()),
+            state(change.active),
+            Cell::text(change.mode.as_str()),
+            Cell::text(change.actor),
+            Cell::text(change.reason),
+        ]);
+    }
+    table
+}
+
+fn state(active: bool) -> Cell {
+    if active { Cell::toned("active", Tone::Bad) } else { Cell::toned("inactive", Tone::Good) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_comes_first() {
+        let answer = r#"{"scaling_gate_active":true,"reason":"Budget daily is at 92%","timestamp":"2026-11-22T10:00:00Z",
+            "mode":"auto","since":"2026-11-22T09:00:00Z","expires_at":null,
+            "budgets":[{"name":"daily","utilization":92.5,"threshold":90}]}"#;
+        assert_eq!(
+            table(read(answer).unwrap()).csv().unwrap(),
+            "gate,now\r\nstate,active\r\nreason,Budget daily is at 92%\r\nmode,auto\r\nsince,2026-11-22T09:00:00Z\r\n\
+             budget daily,\"92.5 %, threshold 90 %\"\r\nas of,2026-11-22T10:00:00Z\r\n"
+        );
+        let least = r#"{"scaling_gate_active":false,"reason":"Below threshold","timestamp":"2026-11-22T10:00:00Z"}"#;
+        assert!(table(read(least).unwrap()).csv().unwrap().contains("state,inactive\r\n"));
+    }
+
+    #[test]
+    fn a_change_is_a_line() {
+        let answer = r#"[{"timestamp":"2026-11-22T10:00:00Z","active":false,"reason":"a, b","mode":"auto","actor":""}]"#;
+        assert_eq!(
+            lines(read(answer).unwrap()).csv().unwrap(),
+            "timestamp,state,mode,actor,reason\r\n2026-11-22T10:00:00Z,inactive,auto,,\"a, b\"\r\n"
+        );
+    }
+}
