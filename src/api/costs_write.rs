@@ -16,7 +16,7 @@ use super::query::Query;
 use super::request::{INLINE_BYTES_MAX, format_of};
 use crate::ingest::{Format, read_events};
 use crate::wire::BatchAnswer;
-use crate::writer::{Outcome, RecordError, Recorded};
+use crate::writer::{RecordAnswer, RecordError, Recorded};
 
 pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     Query::of(&call, &[])?;
@@ -41,7 +41,7 @@ fn queue(
     state: &Arc<State>,
     format: Format,
     HeldBody { bytes, share }: HeldBody,
-) -> Result<Option<impl Future<Output = Outcome> + Send + use<>>, Problem> {
+) -> Result<Option<impl Future<Output = RecordAnswer> + Send + use<>>, Problem> {
     let received_at = state.clock.now();
     let events =
         read_events(format, &bytes, received_at, &state.limits, &mut || new_id(received_at)).inspect_err(|error| {
@@ -52,7 +52,7 @@ fn queue(
         return Ok(None);
     }
     let counting = Arc::clone(state);
-    let receipt = Box::new(move |outcome: &Outcome| {
+    let receipt = Box::new(move |outcome: &RecordAnswer| {
         count_outcome(&counting.instruments, format, count, outcome);
         drop(share);
     });
@@ -67,7 +67,7 @@ pub(super) fn new_id(now: Timestamp) -> Box<str> {
 }
 
 /// Counts events, not requests: of a refused batch, the conflicting ones as such and the rest as rejected.
-fn count_outcome(instruments: &Instruments, format: Format, count: usize, outcome: &Outcome) {
+fn count_outcome(instruments: &Instruments, format: Format, count: usize, outcome: &RecordAnswer) {
     let format = format.as_str();
     match outcome {
         Ok(recorded) => {

@@ -21,7 +21,7 @@ use super::request::{read_json, read_optional_json};
 use crate::domain::{Reservation, ReservationStage, ReservationState, Usd};
 use crate::ingest::{read_extension, read_release, read_reservation, read_settlement};
 use crate::wire::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, SettledAnswer};
-use crate::writer::{Done, Receipt, RecordError, ReservationCommand, ReservationError, ReservationOutcome};
+use crate::writer::{Done, Receipt, RecordError, ReservationCommand, ReservationError, ReservationAnswer};
 
 /// The events of commits, among the formats in which events come.
 const FORMAT: &str = "reservation";
@@ -34,7 +34,7 @@ pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream
             .await?;
     let counting = Arc::clone(&state);
     let (service, operation) = (request.service.clone(), request.operation.clone());
-    let receipt: Receipt<ReservationOutcome> = Box::new(move |outcome| {
+    let receipt: Receipt<ReservationAnswer> = Box::new(move |outcome| {
         if let Err(ReservationError::Refused(_)) = outcome {
             let label = counting.board.read().views.series.label(&service, &operation);
             counting.instruments.count_blocked(&label);
@@ -54,7 +54,7 @@ pub(super) async fn commit(state: Arc<State>, call: Arc<Call>, body: BodyStream)
     .await?;
     let counting = Arc::clone(&state);
     let receipt = Box::new(move |outcome: &_| count_commit(&counting.instruments, outcome));
-    let done = state.writer.reservation(ReservationCommand::Commit { id, settlement }, receipt).await?;
+    let done = state.writer.reservation(ReservationCommand::Settle { id, settlement }, receipt).await?;
     committed(&done.reservation)
 }
 
@@ -101,27 +101,27 @@ fn granted(done: &Done) -> Response {
 }
 
 fn committed(reservation: &Reservation) -> Result<Response, Problem> {
-    let Reservation { request, state: ReservationState::Committed { amount }, .. } = reservation else {
+    let Reservation { request, state: ReservationState::Settled { amount }, .. } = reservation else {
         tracing::error!(state = reservation.state.stage().as_str(), "a commit ended in another state");
         return Err(Problem::Internal);
     };
     Ok(answer::json(&SettledAnswer {
         reservation_id: (&*request.id).into(),
-        state: ReservationStage::Committed.into(),
+        state: ReservationStage::Settled.into(),
         amount_usd: *amount,
         over_estimate_usd: (*amount - request.estimated_cost).max(Usd::ZERO),
     }))
 }
 
 /// A commit is one event.
-fn count_commit(instruments: &Instruments, outcome: &ReservationOutcome) {
+fn count_commit(instruments: &Instruments, outcome: &ReservationAnswer) {
     let result = match outcome {
         Ok(Done { is_new: true, .. }) => EventResult::Recorded,
         Ok(Done { is_new: false, .. }) => EventResult::Duplicate,
         // Committed before, or recorded as an event: with another cost.
         Err(
             ReservationError::Conflict(_)
-            | ReservationError::Finished(ReservationStage::Committed)
+            | ReservationError::Finished(ReservationStage::Settled)
             | ReservationError::NotRecorded(RecordError::Conflict(_)),
         ) => EventResult::Conflict,
         Err(
@@ -187,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn a_commit_says_how_far_it_was_above_its_estimate() {
         for (amount, over) in [("0.75", "0.25"), ("0.5", "0"), ("0.2", "0")] {
-            let state = ReservationState::Committed { amount: Usd::parse(amount).unwrap() };
+            let state = ReservationState::Settled { amount: Usd::parse(amount).unwrap() };
             let answer = text(committed(&reservation(state)).unwrap()).await;
             let expected = format!(
                 r#"{{"reservation_id":"job/7","state":"committed","amount_usd":{amount},"over_estimate_usd":{over}}}"#

@@ -102,7 +102,7 @@ fn table(items: Vec<ReservationItem<'static>>) -> Table {
 
 fn tone_of(state: &Word<ReservationStage>) -> Tone {
     match state.known() {
-        Some(ReservationStage::Held | ReservationStage::Committed) => Tone::Good,
+        Some(ReservationStage::Held | ReservationStage::Settled) => Tone::Good,
         // Somebody took money and never said what became of it.
         Some(ReservationStage::Expired) => Tone::Warning,
         Some(ReservationStage::Released) | None => Tone::Plain,

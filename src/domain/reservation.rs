@@ -1,7 +1,7 @@
 //! Money that is set aside before the work is done.
 //!
-//! *Invariants.* A reservation begins as held and ends once: committed with its real cost, released, or, when nobody said
-//! anything in time, expired; an expired one may still be committed or released. What it was made for never changes.
+//! *Invariants.* A reservation begins as held and ends once: settled with its real cost, released, or, when nobody said
+//! anything in time, expired; an expired one may still be settled or released. What it was made for never changes.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use strum::IntoStaticStr;
 
 use super::{CostEvent, EventKey, Kind, Name, Outcome, UsageCount, Usd};
 
-/// Who a reservation was made for; passed on to the event that commits it.
+/// Who a reservation was made for; passed on to the event that settles it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attribution {
     /// The process that does the work.
@@ -75,7 +75,7 @@ pub enum ReservationState {
         reason: Option<Box<str>>,
     },
     /// The work was done, and its cost is recorded.
-    Committed {
+    Settled {
         /// What it really cost.
         amount: Usd,
     },
@@ -92,8 +92,10 @@ pub enum ReservationStage {
     Expired,
     /// See [`ReservationState::Released`].
     Released,
-    /// See [`ReservationState::Committed`].
-    Committed,
+    /// See [`ReservationState::Settled`]. Its word is "committed", as the route that settles a reservation ends in `/commit`.
+    #[serde(rename = "committed")]
+    #[strum(serialize = "committed")]
+    Settled,
 }
 
 /// Money set aside under an id.
@@ -120,7 +122,7 @@ impl ReservationState {
             Self::Held => ReservationStage::Held,
             Self::Expired => ReservationStage::Expired,
             Self::Released { .. } => ReservationStage::Released,
-            Self::Committed { .. } => ReservationStage::Committed,
+            Self::Settled { .. } => ReservationStage::Settled,
         }
     }
 }

@@ -175,7 +175,7 @@ impl Holds {
         (self.by_deadline.len() - self.due(now).count()) as u64
     }
 
-    /// How many have expired and were neither committed nor released.
+    /// How many have expired and were neither settled nor released.
     pub fn expired(&self, now: Steady) -> u64 {
         self.expired + (self.lapsed.len() + self.due(now).count()) as u64
     }

@@ -97,7 +97,7 @@ impl<'a> From<&'a Reservation> for ReservationItem<'a> {
         let (amount_usd, reason) = match state {
             ReservationState::Held | ReservationState::Expired => (None, None),
             ReservationState::Released { reason } => (None, reason.as_deref()),
-            ReservationState::Committed { amount } => (Some(*amount), None),
+            ReservationState::Settled { amount } => (Some(*amount), None),
         };
         let [worker, batch_id, lead_id] = request.attributed_to().map(|text| text.map(Cow::Borrowed));
         Self {

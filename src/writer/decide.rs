@@ -5,7 +5,8 @@
 
 use hashbrown::HashTable;
 
-use super::{Conflict, RecordError, Recorded};
+use super::decision::Decision::{self, Refused, Taken};
+use super::{Conflict, Recorded};
 use crate::domain::{CostEvent, EventKey, differing_fields};
 use crate::ledger::{KeyedEvent, StoredEvent};
 
@@ -36,13 +37,13 @@ impl NewEvents {
     /// Decides one batch and takes its new events, or none of it; each new one is given to `complete` before.
     ///
     /// # Errors
-    /// The outer error is the look-up's; the inner one says why the batch is refused.
+    /// The look-up's.
     pub fn take_batch<E>(
         &mut self,
         batch: impl Iterator<Item = KeyedEvent>,
         recorded: impl Fn(&KeyedEvent) -> Result<Option<StoredEvent>, E>,
         complete: impl Fn(&mut KeyedEvent) -> Result<(), E>,
-    ) -> Result<Result<Recorded, RecordError>, E> {
+    ) -> Result<Decision<Recorded, Vec<Conflict>>, E> {
         let before = self.events.len();
         let mut conflicts = Vec::new();
         let mut duplicates = 0;
@@ -60,14 +61,14 @@ impl NewEvents {
         }
         let accepted = self.events.len() - before;
         if conflicts.is_empty() {
-            return Ok(Ok(Recorded { accepted, duplicates }));
+            return Ok(Taken(Recorded { accepted, duplicates }));
         }
         for (at, refused) in (before..).zip(self.events.drain(before..)) {
             if let Ok(entry) = self.by_key.find_entry(refused.key_hash, |other| *other == at) {
                 entry.remove();
             }
         }
-        Ok(Err(RecordError::Conflict(conflicts)))
+        Ok(Refused(conflicts))
     }
 
     /// The event under the same key, new or recorded.
@@ -154,15 +155,15 @@ mod tests {
         KeyedEvent { key_hash: id.len() as u64, day: jiff::civil::date(2026, 11, 22), event, reservation: None }
     }
 
-    fn take(new: &mut NewEvents, batch: Vec<KeyedEvent>) -> Result<Recorded, RecordError> {
+    fn take(new: &mut NewEvents, batch: Vec<KeyedEvent>) -> Result<Recorded, Vec<Conflict>> {
         // On record is one event, which settled a reservation of worker `w`.
         let recorded = |wanted: &KeyedEvent| {
             let old = CostEvent { worker: Some("w".into()), ..event("old", 1).event };
             let stored = StoredEvent { seq: 1, recorded_at: old.time, event: old, reservation: Some(7) };
             Ok::<_, Infallible>((&*wanted.event.key.id == "old").then_some(stored))
         };
-        let Ok(outcome) = new.take_batch(batch.into_iter(), recorded, |_| Ok(()));
-        outcome
+        let Ok(decision) = new.take_batch(batch.into_iter(), recorded, |_| Ok(()));
+        decision.into_answer()
     }
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
         let mut other = event("old", 1);
         other.event.worker = Some("somebody else".into());
         assert!(take(&mut new, vec![event("old", 1)]).is_ok());
-        assert!(matches!(take(&mut new, vec![other]), Err(RecordError::Conflict(found)) if found[0].fields == ["worker"]));
+        assert!(matches!(take(&mut new, vec![other]), Err(found) if found[0].fields == ["worker"]));
         assert!(take(&mut new, vec![event("old", 2)]).is_err());
     }
 
@@ -189,9 +190,7 @@ mod tests {
     fn a_conflict_refuses_the_whole_batch_and_leaves_no_trace() {
         let mut new = NewEvents::behind(1);
         take(&mut new, vec![event("a", 1)]).unwrap();
-        let Err(RecordError::Conflict(conflicts)) =
-            take(&mut new, vec![event("b", 1), event("a", 9), event("b", 8), event("old", 7)])
-        else {
+        let Err(conflicts) = take(&mut new, vec![event("b", 1), event("a", 9), event("b", 8), event("old", 7)]) else {
             panic!("the batch has conflicts")
         };
         let found: Vec<_> = conflicts.iter().map(|conflict| (conflict.index, &*conflict.id)).collect();

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::decide::{Known, NewEvents};
+use super::decision::Decision;
+use super::tally::Tally;
 use super::unsaved::{Unsaved, make_resident};
-use super::{Outcome, tally::Tally};
+use super::{Conflict, Recorded};
 use crate::domain::{GateChange, Now, Reservation, ReservationState};
 use crate::ledger::{Commit, KeyedEvent, Ledger, LedgerError, ReservationChange, StoredReservation};
 use crate::views::{Hold, Holds, Published};
@@ -76,7 +78,7 @@ impl<'l> Draft<'l> {
     }
 
     /// Decides a batch of events, all or nothing. An event under the id of an open reservation ends it.
-    pub fn record(&mut self, batch: Vec<KeyedEvent>) -> Result<Outcome, LedgerError> {
+    pub fn record(&mut self, batch: Vec<KeyedEvent>) -> Result<Decision<Recorded, Vec<Conflict>>, LedgerError> {
         let (ledger, holds, changes) = (self.ledger, &self.next.views.holds, &self.changes);
         let may_settle = !holds.is_empty() || !changes.by_seq.is_empty() || ledger.expired_reservations() > 0;
         // What the event leaves open of whom it is for is known from the reservation.
@@ -89,11 +91,11 @@ impl<'l> Draft<'l> {
             Ok(())
         };
         let before = self.events.len();
-        let outcome = self.events.take_batch(batch.into_iter(), |keyed| ledger.find(keyed), complete)?;
-        if may_settle && outcome.is_ok() {
+        let decision = self.events.take_batch(batch.into_iter(), |keyed| ledger.find(keyed), complete)?;
+        if may_settle {
             self.settle_behind(before)?;
         }
-        Ok(outcome)
+        Ok(decision)
     }
 
     /// The event under the same key, new or recorded.
@@ -110,7 +112,7 @@ impl<'l> Draft<'l> {
             }
         }
         for (open, amount, seq) in settled {
-            self.end(open, ReservationState::Committed { amount }, Some(seq));
+            self.end(open, ReservationState::Settled { amount }, Some(seq));
         }
         Ok(())
     }

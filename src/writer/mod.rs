@@ -5,7 +5,11 @@
 //!
 //! *Limits.* [`QUEUE_MESSAGES_MAX`] waiting messages; the bodies behind them are bounded by the HTTP surface.
 
+mod answer;
+mod bell;
+mod command;
 mod decide;
+mod decision;
 mod draft;
 mod gate;
 mod handle;
@@ -13,6 +17,7 @@ mod health;
 mod instruments;
 mod load;
 mod notices;
+mod pending;
 mod recover;
 mod reserve;
 mod run;
@@ -34,10 +39,9 @@ use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
 use crate::views::{Board, Published};
 
-pub use handle::{
-    Conflict, Done, GateOrder, Outcome, QUEUE_MESSAGES_MAX, Receipt, RecordError, Recorded, ReservationCommand,
-    ReservationError, ReservationOutcome, Writer,
-};
+pub use answer::{Conflict, Done, RecordAnswer, RecordError, Recorded, ReservationAnswer, ReservationError};
+pub use command::{GateOrder, Receipt, ReservationCommand};
+pub use handle::{QUEUE_MESSAGES_MAX, Writer};
 pub use health::Health;
 pub use run::Ended;
 pub use settings::Settings;
@@ -95,7 +99,7 @@ pub fn start(
             let _ = tell_ended.send(work.run());
         })
         .map_err(StartError::Thread)?;
-    let bell = handle::Bell::new(thread.thread().clone());
+    let bell = bell::Bell::new(thread.thread().clone());
     tokio::spawn(tick(sender.downgrade(), bell.clone()));
     let writer = Writer::new(sender, bell, queued_events, health);
     Ok(Started { writer, board, ended })
@@ -112,14 +116,14 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
-async fn tick(commands: mpsc::WeakSender<handle::Command>, bell: handle::Bell) {
+async fn tick(commands: mpsc::WeakSender<command::Command>, bell: bell::Bell) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
         let Some(commands) = commands.upgrade() else { return bell.ask() };
         // A full queue has the writer looking at the clock anyway.
-        let _ = commands.try_send(handle::Command::Tick);
+        let _ = commands.try_send(command::Command::Tick);
         bell.ask();
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 
 use super::RecordError;
-use super::handle::Command;
+use super::command::Command;
 use super::load::load_views;
 use super::run::{Ended, Loop, RECOVERY_PAUSE};
 use crate::error_chain::ErrorChain;

@@ -10,7 +10,7 @@ use opentelemetry::metrics::MeterProvider;
 use super::*;
 use crate::budget::{Refusal, Standing};
 use crate::domain::{
-    Attribution, BudgetZone, CostEvent, EventKey, GateMode, GateOverride, Name, Outcome as CallOutcome, ReservationRequest,
+    Attribution, BudgetZone, CostEvent, EventKey, GateMode, GateOverride, Name, Outcome, ReservationRequest,
     ReservationStage, ReservationState, Settlement, Usd,
 };
 use crate::ledger::{Reader, verify};
@@ -46,24 +46,24 @@ impl Rig {
         Self { clock, folder, started }
     }
 
-    async fn ask(&self, command: ReservationCommand) -> ReservationOutcome {
+    async fn ask(&self, command: ReservationCommand) -> ReservationAnswer {
         self.started.writer.reservation(command, Box::new(|_| ())).await
     }
 
-    async fn reserve(&self, id: &str, usd: &str) -> ReservationOutcome {
+    async fn reserve(&self, id: &str, usd: &str) -> ReservationAnswer {
         self.ask(ReservationCommand::Reserve(request(id, usd))).await
     }
 
-    async fn commit(&self, id: &str, usd: &str) -> ReservationOutcome {
+    async fn settle(&self, id: &str, usd: &str) -> ReservationAnswer {
         let settlement = settlement(usd, self.clock.now());
-        self.ask(ReservationCommand::Commit { id: id.into(), settlement }).await
+        self.ask(ReservationCommand::Settle { id: id.into(), settlement }).await
     }
 
-    async fn release(&self, id: &str) -> ReservationOutcome {
+    async fn release(&self, id: &str) -> ReservationAnswer {
         self.ask(ReservationCommand::Release { id: id.into(), reason: None }).await
     }
 
-    async fn post(&self, event: CostEvent) -> Outcome {
+    async fn post(&self, event: CostEvent) -> RecordAnswer {
         self.started.writer.record(vec![event], Box::new(|_| ())).await
     }
 
@@ -107,7 +107,7 @@ fn settlement(usd: &str, time: Timestamp) -> Settlement {
         model: None,
         usage: Vec::new(),
         duration_seconds: None,
-        outcome: CallOutcome::Ok,
+        outcome: Outcome::Ok,
         attributes: None,
     }
 }
@@ -117,7 +117,7 @@ fn event(id: &str, usd: &str, time: Timestamp) -> CostEvent {
     CostEvent { key, amount: Usd::parse(usd).unwrap(), time, time_given: false, ..CostEvent::example() }
 }
 
-fn stage(outcome: &ReservationOutcome) -> ReservationStage {
+fn stage(outcome: &ReservationAnswer) -> ReservationStage {
     outcome.as_ref().unwrap().reservation.state.stage()
 }
 
@@ -150,16 +150,16 @@ async fn what_is_asked_at_once_is_granted_exactly_as_far_as_it_fits() {
 }
 
 #[tokio::test]
-async fn a_commit_counts_once_however_it_is_repeated() {
+async fn a_settlement_counts_once_however_it_is_repeated() {
     let rig = Rig::new();
     rig.reserve("job", "2").await.unwrap();
-    let done = rig.commit("job", "2.5").await.unwrap();
+    let done = rig.settle("job", "2.5").await.unwrap();
     assert!(done.is_new);
-    assert_eq!(done.reservation.state, ReservationState::Committed { amount: Usd::parse("2.5").unwrap() });
-    assert!(!rig.commit("job", "2.50").await.unwrap().is_new);
+    assert_eq!(done.reservation.state, ReservationState::Settled { amount: Usd::parse("2.5").unwrap() });
+    assert!(!rig.settle("job", "2.50").await.unwrap().is_new);
     assert_eq!(rig.post(event("job", "2.5", rig.clock.now())).await.unwrap(), Recorded { accepted: 0, duplicates: 1 });
-    assert!(matches!(rig.commit("job", "3").await, Err(ReservationError::Finished(ReservationStage::Committed))));
-    assert!(matches!(rig.release("job").await, Err(ReservationError::Finished(ReservationStage::Committed))));
+    assert!(matches!(rig.settle("job", "3").await, Err(ReservationError::Finished(ReservationStage::Settled))));
+    assert!(matches!(rig.release("job").await, Err(ReservationError::Finished(ReservationStage::Settled))));
     let first = rig.reserve("job", "2").await.unwrap();
     assert!(!first.is_new);
     assert!(
@@ -167,7 +167,7 @@ async fn a_commit_counts_once_however_it_is_repeated() {
     );
     assert_eq!(rig.used(), ("2.5".into(), "0".into()));
     let rig = rig.restart().await;
-    assert!(!rig.commit("job", "2.5").await.unwrap().is_new);
+    assert!(!rig.settle("job", "2.5").await.unwrap().is_new);
     assert_eq!(rig.used(), ("2.5".into(), "0".into()));
 }
 
@@ -178,12 +178,12 @@ async fn an_event_under_a_reservations_id_ends_it_and_takes_its_attribution() {
         rig.reserve(id, "2").await.unwrap();
         rig.clock.advance(Duration::from_secs(seconds));
         assert_eq!(rig.post(event(id, "1", rig.clock.now())).await.unwrap().accepted, 1);
-        assert!(!rig.commit(id, "1").await.unwrap().is_new);
+        assert!(!rig.settle(id, "1").await.unwrap().is_new);
     }
     assert_eq!(rig.used(), ("2".into(), "0".into()));
     let path = rig.folder.path().join("ledger.db");
     let found = Reader::new(path, BudgetZone::UTC).reservation("lapsed").unwrap().unwrap();
-    assert_eq!(found.reservation.state.stage(), ReservationStage::Committed);
+    assert_eq!(found.reservation.state.stage(), ReservationStage::Settled);
     let someone_else = CostEvent { worker: Some("w2".into()), ..event("held", "1", rig.clock.now()) };
     assert!(matches!(rig.post(someone_else).await, Err(RecordError::Conflict(found)) if found[0].fields == ["worker"]));
     rig.post(event("plain", "1", rig.clock.now())).await.unwrap();
@@ -205,7 +205,7 @@ async fn a_hold_lapses_by_the_steady_clock_and_can_still_be_settled() {
     assert!(matches!(rig.ask(extend).await, Err(ReservationError::Finished(ReservationStage::Expired))));
     assert!(rig.reserve("b", "10").await.is_ok(), "what lapsed is free");
     let rig = rig.restart().await;
-    assert_eq!(stage(&rig.commit("a", "1").await), ReservationStage::Committed);
+    assert_eq!(stage(&rig.settle("a", "1").await), ReservationStage::Settled);
     assert_eq!(rig.started.board.read().views.holds.expired(rig.clock.instant().steady), 0);
 }
 

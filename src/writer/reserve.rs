@@ -1,12 +1,13 @@
-//! What becomes of a reservation: granted, committed, released, extended.
+//! What becomes of a reservation: granted, settled, released, extended.
 //!
 //! *Invariants.* One that is not critical is granted only when it fits every budget that covers it, with all grants and all cost
 //! before it counted. Repeating a call that was done gives the same answer; another call on what is over gives none.
 
 use std::time::Duration;
 
+use super::decision::Decision::{self, Refused, Taken};
 use super::draft::{Draft, stored};
-use super::{Done, RecordError, ReservationCommand, ReservationError, ReservationOutcome};
+use super::{Done, RecordError, ReservationCommand, ReservationError};
 use crate::budget::{Admission, Spend};
 use crate::domain::{
     EventKey, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after, differing_fields,
@@ -15,18 +16,18 @@ use crate::domain::{
 use crate::ledger::{LedgerError, StoredReservation};
 use crate::views::Hold;
 
-/// The fields of a settlement: what a repeated commit is compared by.
+/// The fields of a settlement: what a repeated settlement is compared by.
 const SETTLEMENT_FIELDS: [&str; 7] = ["amount_usd", "time", "model", "usage", "duration_seconds", "outcome", "attributes"];
 
 /// Decided, unless the ledger cannot be read.
-type Decided = Result<ReservationOutcome, LedgerError>;
+type Decided = Result<Decision<Done, ReservationError>, LedgerError>;
 
 impl Draft<'_> {
     /// Decides one command. At most `holds_max` reservations are held at once.
     pub fn reservation(&mut self, command: ReservationCommand, holds_max: usize) -> Decided {
         match command {
             ReservationCommand::Reserve(request) => self.reserve(request, holds_max),
-            ReservationCommand::Commit { id, settlement } => self.commit(&id, settlement),
+            ReservationCommand::Settle { id, settlement } => self.settle(&id, settlement),
             ReservationCommand::Release { id, reason } => self.release(&id, reason),
             ReservationCommand::Extend { id, ttl_seconds } => self.extend(&id, ttl_seconds),
         }
@@ -38,25 +39,25 @@ impl Draft<'_> {
                 let fields = differing_request_fields(&first.reservation.request, &request);
                 let is_retry = fields.is_empty();
                 let done = Done { reservation: first.reservation, is_new: false };
-                return Ok(if is_retry { Ok(done) } else { Err(ReservationError::Conflict(fields)) });
+                return Ok(if is_retry { Taken(done) } else { Refused(ReservationError::Conflict(fields)) });
             }
             if self.is_event(&request)? {
-                return Ok(Err(ReservationError::Conflict(vec!["id"])));
+                return Ok(Refused(ReservationError::Conflict(vec!["id"])));
             }
         }
         if self.next.views.holds.len() >= holds_max {
-            return Ok(Err(RecordError::Overloaded.into()));
+            return Ok(Refused(RecordError::Overloaded.into()));
         }
         self.count_events();
         let spend = Spend { service: &request.service, operation: &request.operation, estimate: request.estimated_cost };
         let critical = match self.next.admit(spend, self.now) {
             Admission::Refused(refusal) => {
                 self.tally.denied += 1;
-                return Ok(Err(ReservationError::Refused(refusal)));
+                return Ok(Refused(ReservationError::Refused(refusal)));
             }
             admitted => admitted == Admission::Critical,
         };
-        Ok(Ok(self.grant(request, critical)))
+        Ok(Taken(self.grant(request, critical)))
     }
 
     fn grant(&mut self, request: ReservationRequest, critical: bool) -> Done {
@@ -77,56 +78,56 @@ impl Draft<'_> {
         Done { reservation, is_new: true }
     }
 
-    fn commit(&mut self, id: &str, settlement: Settlement) -> Decided {
-        let Some(found) = self.reservation_under(id)? else { return Ok(Err(ReservationError::NotFound)) };
+    fn settle(&mut self, id: &str, settlement: Settlement) -> Decided {
+        let Some(found) = self.reservation_under(id)? else { return Ok(Refused(ReservationError::NotFound)) };
         let stage = found.reservation.state.stage();
         if stage == ReservationStage::Released {
-            return Ok(Err(ReservationError::Finished(stage)));
+            return Ok(Refused(ReservationError::Finished(stage)));
         }
         let amount = settlement.amount;
         let mut keyed = self.ledger.keyed(found.reservation.request.event(settlement));
         keyed.reservation = Some(found.seq);
-        let is_open = stage != ReservationStage::Committed;
+        let is_open = stage != ReservationStage::Settled;
         match self.known(&keyed)? {
             None if is_open => {
                 self.events.push(keyed);
                 let event_seq = self.ledger.events() + self.events.len() as i64;
-                let reservation = self.end(found, ReservationState::Committed { amount }, Some(event_seq));
-                Ok(Ok(Done { reservation, is_new: true }))
+                let reservation = self.end(found, ReservationState::Settled { amount }, Some(event_seq));
+                Ok(Taken(Done { reservation, is_new: true }))
             }
             Some(known) => {
                 let mut fields = differing_fields(&known.event, &keyed.event);
                 fields.retain(|field| SETTLEMENT_FIELDS.contains(field));
                 Ok(if is_open {
                     // Whatever came under its id would have ended it, so this is another's event.
-                    Err(ReservationError::Conflict(vec!["id"]))
+                    Refused(ReservationError::Conflict(vec!["id"]))
                 } else if fields.is_empty() {
-                    Ok(Done { reservation: found.reservation, is_new: false })
+                    Taken(Done { reservation: found.reservation, is_new: false })
                 } else {
-                    Err(ReservationError::Finished(ReservationStage::Committed))
+                    Refused(ReservationError::Finished(ReservationStage::Settled))
                 })
             }
             // Retention has removed the event, so what it said cannot be compared.
-            None => Ok(Err(ReservationError::Finished(ReservationStage::Committed))),
+            None => Ok(Refused(ReservationError::Finished(ReservationStage::Settled))),
         }
     }
 
     fn release(&mut self, id: &str, reason: Option<Box<str>>) -> Decided {
-        let Some(found) = self.reservation_under(id)? else { return Ok(Err(ReservationError::NotFound)) };
+        let Some(found) = self.reservation_under(id)? else { return Ok(Refused(ReservationError::NotFound)) };
         Ok(match &found.reservation.state {
             ReservationState::Held | ReservationState::Expired => {
                 let reservation = self.end(found, ReservationState::Released { reason }, None);
-                Ok(Done { reservation, is_new: true })
+                Taken(Done { reservation, is_new: true })
             }
             ReservationState::Released { reason: first } if *first == reason => {
-                Ok(Done { reservation: found.reservation, is_new: false })
+                Taken(Done { reservation: found.reservation, is_new: false })
             }
-            state => Err(ReservationError::Finished(state.stage())),
+            state => Refused(ReservationError::Finished(state.stage())),
         })
     }
 
     fn extend(&mut self, id: &str, ttl_seconds: u32) -> Decided {
-        let Some(found) = self.reservation_under(id)? else { return Ok(Err(ReservationError::NotFound)) };
+        let Some(found) = self.reservation_under(id)? else { return Ok(Refused(ReservationError::NotFound)) };
         let hold = self.next.views.holds.find(id).cloned();
         let Some(hold) = hold.filter(|hold| self.next.views.holds.counts(hold, self.now.steady)) else {
             let stage = match found.reservation.state.stage() {
@@ -134,18 +135,18 @@ impl Draft<'_> {
                 ReservationStage::Held => ReservationStage::Expired,
                 stage => stage,
             };
-            return Ok(Err(ReservationError::Finished(stage)));
+            return Ok(Refused(ReservationError::Finished(stage)));
         };
         let deadline = self.now.steady + Duration::from_secs(u64::from(ttl_seconds));
         if deadline <= hold.deadline {
-            return Ok(Ok(Done { reservation: found.reservation, is_new: false }));
+            return Ok(Taken(Done { reservation: found.reservation, is_new: false }));
         }
         let expires_at = found.reservation.expires_at.max(after(self.now.time, ttl_seconds));
         let reservation = Reservation { expires_at, ..found.reservation.clone() };
         let hold = Hold::until(deadline, hold.seq, &reservation);
         self.changes.put(Some(found), stored(&hold));
         self.next.views.holds.put(hold);
-        Ok(Ok(Done { reservation, is_new: true }))
+        Ok(Taken(Done { reservation, is_new: true }))
     }
 
     /// The reservation under an id: open, changed by this draft, or on record.

@@ -7,7 +7,7 @@ use crate::domain::ReservationStage;
 pub(super) struct Tally {
     pub held: u64,
     pub denied: u64,
-    pub committed: u64,
+    pub settled: u64,
     pub released: u64,
     pub expired: u64,
 }
@@ -21,7 +21,7 @@ impl Tally {
     /// One has ended in this way.
     pub fn ended(&mut self, stage: ReservationStage) {
         match stage {
-            ReservationStage::Committed => self.committed += 1,
+            ReservationStage::Settled => self.settled += 1,
             ReservationStage::Released => self.released += 1,
             // Lapsing is counted when it happens, which is not when it is written down.
             ReservationStage::Held | ReservationStage::Expired => {}
@@ -33,7 +33,7 @@ impl Tally {
         [
             ("held", self.held),
             ("denied", self.denied),
-            ("committed", self.committed),
+            ("committed", self.settled),
             ("released", self.released),
             ("expired", self.expired),
         ]

@@ -239,10 +239,10 @@ pub(super) fn write_changes(
                 unpaid_ids.insert(hash(&key_of(&after.reservation.request.id)));
             }
             // Of those that are held it has none.
-            ReservationStage::Committed if was.is_some_and(expired) => {
+            ReservationStage::Settled if was.is_some_and(expired) => {
                 unpaid_ids.hashes.remove(&hash(&key_of(&after.reservation.request.id)));
             }
-            ReservationStage::Committed | ReservationStage::Held => {}
+            ReservationStage::Settled | ReservationStage::Held => {}
         }
         match before {
             None => insert(connection, after, after_checksum)?,
@@ -277,8 +277,8 @@ pub(super) fn problems(connection: &Connection, head: &Head) -> Result<Vec<Strin
         newest = stored.seq;
         expired += i64::from(stored.reservation.state == ReservationState::Expired);
         let amount = match (&stored.reservation.state, stored.event_seq) {
-            (ReservationState::Committed { amount }, Some(_)) => Some(*amount),
-            (ReservationState::Committed { .. }, None) | (_, Some(_)) => {
+            (ReservationState::Settled { amount }, Some(_)) => Some(*amount),
+            (ReservationState::Settled { .. }, None) | (_, Some(_)) => {
                 found.push(format!("reservation {} and its event do not belong together", stored.seq));
                 continue;
             }

@@ -71,7 +71,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<StoredReservation, LedgerError> {
         "held" => ReservationState::Held,
         "expired" => ReservationState::Expired,
         "released" => ReservationState::Released { reason: row.get(16)? },
-        "committed" => ReservationState::Committed { amount: usd(15)?.ok_or_else(missing)? },
+        "committed" => ReservationState::Settled { amount: usd(15)?.ok_or_else(missing)? },
         _ => return Err(missing()),
     };
     let request = ReservationRequest {
@@ -103,7 +103,7 @@ fn pico(amount: Usd) -> Result<i64, LedgerError> {
 
 fn amount(state: &ReservationState) -> Result<Option<i64>, LedgerError> {
     match state {
-        ReservationState::Committed { amount } => pico(*amount).map(Some),
+        ReservationState::Settled { amount } => pico(*amount).map(Some),
         _ => Ok(None),
     }
 }
@@ -120,7 +120,7 @@ pub(super) fn checksum(stored: &StoredReservation) -> i64 {
     let optional = |value: Option<i64>| value.unwrap_or(i64::MIN);
     let pico = |amount: Usd| i64::try_from(amount.pico()).unwrap_or(i64::MAX);
     let [worker, batch_id, lead_id] = request.attributed_to();
-    let amount = if let ReservationState::Committed { amount } = state { Some(pico(*amount)) } else { None };
+    let amount = if let ReservationState::Settled { amount } = state { Some(pico(*amount)) } else { None };
     Checksum::of("reservation")
         .integer(stored.seq)
         .text(&request.id)

@@ -9,7 +9,7 @@ use lead_factory_metrics::domain::{
     ReservationRequest, ReservationState, Settlement, Threshold, Usd,
 };
 use lead_factory_metrics::views::Published;
-use lead_factory_metrics::writer::{self, GateOrder, RecordError, ReservationError, ReservationOutcome};
+use lead_factory_metrics::writer::{self, GateOrder, RecordError, ReservationAnswer, ReservationError};
 
 use super::calendar::{Nanos, Zone};
 use super::command::{self, Answer, CRITICAL, Left, State, View, Who, Word, word};
@@ -125,7 +125,7 @@ fn who(attribution: &Attribution) -> Who {
     [worker, batch_id, lead_id].map(|text| text.as_deref().map(word))
 }
 
-pub fn recorded(outcome: writer::Outcome) -> Answer {
+pub fn recorded(outcome: writer::RecordAnswer) -> Answer {
     match outcome {
         Ok(writer::Recorded { accepted, duplicates }) => Answer::Recorded { accepted, duplicates },
         Err(RecordError::Conflict(conflicts)) => {
@@ -139,7 +139,7 @@ pub fn ordered(outcome: Result<(), RecordError>) -> Answer {
     outcome.map_or_else(|error| Answer::Failed(format!("{error:?}")), |()| Answer::Ordered)
 }
 
-pub fn answered(outcome: ReservationOutcome) -> Answer {
+pub fn answered(outcome: ReservationAnswer) -> Answer {
     match outcome {
         Ok(done) => Answer::Done { reservation: reservation(&done.reservation), is_new: done.is_new },
         Err(ReservationError::NotFound) => Answer::NotFound,
@@ -182,7 +182,7 @@ pub fn reservation(reservation: &Reservation) -> command::Reservation {
             ReservationState::Held => State::Held,
             ReservationState::Expired => State::Expired,
             ReservationState::Released { reason } => State::Released(reason.as_deref().map(word)),
-            ReservationState::Committed { amount } => State::Committed(amount.pico()),
+            ReservationState::Settled { amount } => State::Committed(amount.pico()),
         },
     }
 }

@@ -86,7 +86,7 @@ impl Program {
             }
             Command::Reserve(request) => ReservationCommand::Reserve(border::request(request)),
             Command::Commit { id, settlement } => {
-                ReservationCommand::Commit { id: border::id(*id).into(), settlement: border::settlement(settlement) }
+                ReservationCommand::Settle { id: border::id(*id).into(), settlement: border::settlement(settlement) }
             }
             Command::Release { id, reason } => {
                 ReservationCommand::Release { id: border::id(*id).into(), reason: reason.map(Box::from) }

@@ -1,0 +1,138 @@
+//! What the writer is asked to do.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::answer::{RecordAnswer, RecordError, ReservationAnswer};
+use crate::budget::Policy;
+use crate::domain::{CostEvent, GateOverride, ReservationRequest, Settlement};
+use crate::ledger::DeliveryReport;
+
+/// What may be asked about a reservation.
+#[derive(Clone, Debug)]
+pub enum ReservationCommand {
+    /// Set money aside.
+    Reserve(ReservationRequest),
+    /// Record the real cost and end the hold.
+    Settle {
+        /// The reservation's id.
+        id: Arc<str>,
+        /// What the work cost.
+        settlement: Settlement,
+    },
+    /// End the hold without cost.
+    Release {
+        /// The reservation's id.
+        id: Arc<str>,
+        /// Why, if the worker says so.
+        reason: Option<Box<str>>,
+    },
+    /// Hold it until so long from now, if that is later.
+    Extend {
+        /// The reservation's id.
+        id: Arc<str>,
+        /// 1 to 86,400 seconds from now.
+        ttl_seconds: u32,
+    },
+}
+
+/// What an operator wants of the gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GateOrder {
+    /// To be as said until it lapses or another order comes. `since` is when it was received.
+    Manual(GateOverride),
+    /// To follow the budgets again.
+    Auto {
+        /// Why; 1 to 500 bytes.
+        reason: String,
+        /// Who says so; at most 200 bytes, empty when not said.
+        actor: String,
+    },
+}
+
+/// Told what became of a command, also when nobody waits any more. It runs on the writer's thread, so it must be short.
+pub type Receipt<T = RecordAnswer> = Box<dyn FnOnce(&T) + Send>;
+
+/// Where the answer to a command goes.
+pub(super) struct Reply<T> {
+    receipt: Receipt<T>,
+    waiting: oneshot::Sender<T>,
+}
+
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Record a batch, all or nothing.
+    Record { events: Vec<CostEvent>, reply: Reply<RecordAnswer> },
+    /// Do something with a reservation.
+    Reservation { command: ReservationCommand, reply: Reply<ReservationAnswer> },
+    /// Have the gate follow an operator's word, or the budgets again.
+    SetGate { order: GateOrder, reply: Reply<Result<(), RecordError>> },
+    /// Judge by this policy from now on.
+    SetPolicy(Arc<Policy>),
+    /// Write down what became of webhooks' messages.
+    SettleDeliveries(Vec<DeliveryReport>),
+    /// Look at the clock: periods may have ended, ids may be forgotten.
+    Tick,
+    /// Finish what is queued and stop.
+    Stop,
+}
+
+// === impl Reply ===
+
+impl<T> Reply<T> {
+    pub fn new(receipt: Receipt<T>) -> (Self, oneshot::Receiver<T>) {
+        let (waiting, answer) = oneshot::channel();
+        (Self { receipt, waiting }, answer)
+    }
+
+    pub fn send(self, outcome: T) {
+        (self.receipt)(&outcome);
+        // Nobody waits where the client hung up.
+        let _ = self.waiting.send(outcome);
+    }
+}
+
+impl<T> std::fmt::Debug for Reply<T> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Reply")
+    }
+}
+
+// === impl Command ===
+
+impl Command {
+    /// Events that it may add to the ledger.
+    pub fn events_len(&self) -> usize {
+        match self {
+            Self::Record { events, .. } => events.len(),
+            Self::Reservation { command: ReservationCommand::Settle { .. }, .. } => 1,
+            Self::Reservation { .. } | Self::SetGate { .. } | Self::SetPolicy(_) => 0,
+            Self::SettleDeliveries(_) | Self::Tick | Self::Stop => 0,
+        }
+    }
+
+    /// When the events that it may add happened.
+    pub fn event_times(&self) -> impl Iterator<Item = Timestamp> {
+        let (events, settlement) = match self {
+            Self::Record { events, .. } => (events.as_slice(), None),
+            Self::Reservation { command: ReservationCommand::Settle { settlement, .. }, .. } => {
+                ([].as_slice(), Some(settlement))
+            }
+            _ => ([].as_slice(), None),
+        };
+        events.iter().map(|event| event.time).chain(settlement.map(|settlement| settlement.time))
+    }
+
+    /// Tells whoever waits that it was not done.
+    pub fn refuse(self, why: RecordError) {
+        match self {
+            Self::Record { reply, .. } => reply.send(Err(why)),
+            Self::Reservation { reply, .. } => reply.send(Err(why.into())),
+            Self::SetGate { reply, .. } => reply.send(Err(why)),
+            Self::SetPolicy(_) | Self::SettleDeliveries(_) | Self::Tick | Self::Stop => {}
+        }
+    }
+}

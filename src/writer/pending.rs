@@ -1,0 +1,67 @@
+//! Commands that were decided, and their answers until the commit is through.
+//!
+//! *Invariants.* Whoever asked hears once: what was decided, after its commit is synced and published, or that it is not known.
+
+use super::answer::{RecordAnswer, RecordError, ReservationAnswer};
+use super::command::{Command, Reply};
+use super::draft::Draft;
+use crate::ledger::LedgerError;
+
+/// An answer that waits for the commit on which it rests.
+pub(super) enum Pending {
+    Batch(Reply<RecordAnswer>, RecordAnswer),
+    Reservation(Reply<ReservationAnswer>, ReservationAnswer),
+    Gate(Reply<Result<(), RecordError>>),
+}
+
+impl Draft<'_> {
+    /// Decides one command. After an error nobody waits for it any more.
+    pub fn decide(&mut self, command: Command, pending: &mut Vec<Pending>, holds_max: usize) -> Result<(), LedgerError> {
+        match command {
+            Command::Record { events, reply } => {
+                let ledger = self.ledger;
+                match self.record(events.into_iter().map(|event| ledger.keyed(event)).collect()) {
+                    // A refusal waits as well: it may rest on a batch of this group, which is not on the disk yet.
+                    Ok(decision) => pending.push(Pending::Batch(reply, decision.into_answer())),
+                    Err(error) => {
+                        reply.send(Err(RecordError::Unavailable));
+                        return Err(error);
+                    }
+                }
+            }
+            Command::Reservation { command, reply } => match self.reservation(command, holds_max) {
+                Ok(decision) => pending.push(Pending::Reservation(reply, decision.into_answer())),
+                Err(error) => {
+                    reply.send(Err(RecordError::Unavailable.into()));
+                    return Err(error);
+                }
+            },
+            Command::SetGate { order, reply } => {
+                self.order_gate(order);
+                pending.push(Pending::Gate(reply));
+            }
+            // Nobody waits for these; they were taken out of the group.
+            Command::SetPolicy(_) | Command::SettleDeliveries(_) | Command::Tick | Command::Stop => {}
+        }
+        Ok(())
+    }
+}
+
+impl Pending {
+    pub fn send(self) {
+        match self {
+            Self::Batch(reply, outcome) => reply.send(outcome),
+            Self::Reservation(reply, outcome) => reply.send(outcome),
+            Self::Gate(reply) => reply.send(Ok(())),
+        }
+    }
+
+    /// Tells that it is not known whether the disk has what was decided.
+    pub fn refuse(self) {
+        match self {
+            Self::Batch(reply, _) => reply.send(Err(RecordError::Unavailable)),
+            Self::Reservation(reply, _) => reply.send(Err(RecordError::Unavailable.into())),
+            Self::Gate(reply) => reply.send(Err(RecordError::Unavailable)),
+        }
+    }
+}
