@@ -9,6 +9,7 @@
 //! *Deliberately not here.* Budgets, views, what a duplicate is: the ledger keeps rows, others know what they mean. All SQL of
 //! the embedded store is here and nowhere else.
 
+mod checkpoint;
 mod checksum;
 mod error;
 mod events;
@@ -40,6 +41,7 @@ pub use rows::PairRow;
 pub use settings::{RETENTION_DAYS_MIN, Settings};
 pub use store::{Change, Commit, KeyedEvent, Ledger, Rollup, Summary};
 pub use verify::{VerifyReport, verify};
+pub use wal::LogCare;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::checkpoint::Checkpointer;
 use super::events::{StoredEvent, each_event, event_at, prepare_insert, write_event};
 use super::head::{End, Head};
 use super::ids::IdIndex;
@@ -99,6 +100,7 @@ pub struct Ledger {
     pub(super) unpaid_ids: UnpaidIds,
     /// How far retention has looked for reservations to forget.
     pub(super) reservations_looked_at: i64,
+    pub(super) checkpointer: Checkpointer,
     /// Dropped last: the file must be closed before another process may have it.
     _lock: FileLock,
 }
@@ -162,6 +164,7 @@ impl Ledger {
             days: BTreeMap::new(),
             unpaid_ids: UnpaidIds::default(),
             reservations_looked_at: 0,
+            checkpointer: Checkpointer::new(path),
             _lock: lock,
         };
         ledger.load().map_err(wrap)?;
@@ -296,6 +299,7 @@ impl Ledger {
         }
         outbox::write(&transaction, &commit.outbox)?;
         transaction.commit()?;
+        self.note_log();
         Ok(())
     }
 

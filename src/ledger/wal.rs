@@ -1,8 +1,9 @@
 //! The write-ahead log: how it grows, is moved into the file, and is used again from its beginning.
 //!
-//! *Invariants.* Checkpoints run here and nowhere else, so that a failed sync in one is seen.
+//! *Invariants.* Checkpoints run here and in `checkpoint` and nowhere else, so that a failed sync in one is seen.
 //!
-//! *Limits.* [`CHECKPOINT_PAGES`], beyond which it grows only while somebody else reads.
+//! *Limits.* [`RESTART_PAGES`], and what comes in while a checkpoint runs; at [`LOG_PAGES_MAX`] the writer waits for the checkpoint.
+//! Beyond it grows only while somebody else reads.
 
 use std::cell::Cell;
 
@@ -11,20 +12,36 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::store::CACHE_KIB;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, checkpoint};
 use crate::error_chain::ErrorChain;
 
-/// Pages in the WAL file from which a checkpoint runs after a commit: 4 MiB, about what SQLite does by itself.
+/// Pages of the log that are worth a checkpoint: 4 MiB, about what SQLite does by itself.
 const CHECKPOINT_PAGES: i32 = 1_024;
+/// Pages from which on the log shall be used from its beginning again: at the end of a checkpoint the writer moves by itself what came
+/// in meanwhile, which is little.
+const RESTART_PAGES: i32 = 2 * CHECKPOINT_PAGES;
+/// Pages at which the writer waits for the checkpoint that runs: 64 MiB.
+const LOG_PAGES_MAX: i32 = 16 * CHECKPOINT_PAGES;
 /// Room made in the WAL at the start: as much as is written between two checkpoints. A sync of bytes that lie where others lay
 /// takes half the time of one that makes the file longer.
-const ROOM_BYTES: u32 = 4 * 1024 * 1024;
+const ROOM_BYTES: u32 = 8 * 1024 * 1024;
 /// The WAL file is cut back to this after a checkpoint that emptied it.
 const WAL_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// Room that the WAL must have for recording to go on after a failure: many commits of a few events, or one of a thousand.
 const PROBE_BYTES: u32 = 512 * 1024;
 /// Memory for pages while room is made: none of them is needed again.
 const ROOM_CACHE_KIB: i64 = 64;
+
+/// What the writer has to do for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogCare {
+    /// It is short enough.
+    Nothing,
+    /// Roll up, then [`Ledger::begin_checkpoint`].
+    Checkpoint,
+    /// Roll up, then [`Ledger::restart_log`].
+    Restart,
+}
 
 thread_local! {
     /// Pages in the WAL after this thread's newest commit, as SQLite's hook reports them.
@@ -53,7 +70,7 @@ impl Ledger {
         if let Err(error) = self.write_and_take_back(ROOM_BYTES) {
             tracing::debug!(error = %ErrorChain(&error), "no room was made in the write-ahead log");
             // What was made is given back: the disk is nearly full, and the file itself may need it.
-            let _ = self.run_checkpoint("TRUNCATE");
+            let _ = checkpoint::run(&self.connection, "TRUNCATE");
         }
     }
 
@@ -69,27 +86,56 @@ impl Ledger {
         Ok(written?)
     }
 
-    /// Whether the WAL has grown enough to be worth moving into the file.
-    pub fn checkpoint_is_due(&self) -> bool {
-        WAL_PAGES.get() >= CHECKPOINT_PAGES
+    /// Notes how long the log has become with a commit.
+    pub(super) fn note_log(&mut self) {
+        self.checkpointer.note_log(WAL_PAGES.get());
     }
 
-    /// Moves the WAL into the file. Everything must be rolled up: what lies in the file itself has no checksums but those of its
-    /// rows, and only the head row says how many there are.
+    /// What is to be done about the log, once everything is rolled up.
     ///
     /// # Errors
-    /// `SyncFailed` means what it means for a commit. `Busy` and `Full` are harmless here: the WAL simply stays longer.
-    pub fn checkpoint(&mut self) -> Result<(), LedgerError> {
-        WAL_PAGES.set(0);
-        self.run_checkpoint("PASSIVE")
+    /// The one of a checkpoint that has ended. `SyncFailed` means what it means for a commit. `Busy` and `Full` are harmless here:
+    /// the log simply stays longer.
+    pub fn log_care(&mut self) -> Result<LogCare, LedgerError> {
+        let has_ended = self.checkpointer.ended().transpose()?.is_some();
+        let pages = self.checkpointer.log_pages();
+        Ok(if (has_ended && pages >= RESTART_PAGES) || pages >= LOG_PAGES_MAX {
+            LogCare::Restart
+        } else if !self.checkpointer.is_running() && self.checkpointer.pages_to_move() >= CHECKPOINT_PAGES {
+            LogCare::Checkpoint
+        } else {
+            LogCare::Nothing
+        })
     }
 
-    /// Moves the whole WAL into the file and empties it: the last act of a clean stop.
+    /// Begins to move the log into the file, beside whatever comes next. Everything must be rolled up: what lies in the file itself has no
+    /// checksums but those of its rows, and only the head row says how many there are.
     ///
     /// # Errors
-    /// As for [`Ledger::checkpoint`].
+    /// The file cannot be opened or read.
+    pub fn begin_checkpoint(&mut self) -> Result<(), LedgerError> {
+        self.checkpointer.begin()
+    }
+
+    /// Moves what is left of the log into the file, so that the next commit uses it from its beginning. Everything must be rolled up.
+    ///
+    /// # Errors
+    /// As for [`Ledger::log_care`].
+    pub fn restart_log(&mut self) -> Result<(), LedgerError> {
+        self.checkpointer.wait()?;
+        if checkpoint::run(&self.connection, "PASSIVE")? {
+            self.checkpointer.all_moved();
+        }
+        Ok(())
+    }
+
+    /// Moves the whole log into the file and empties it: the last act of a clean stop.
+    ///
+    /// # Errors
+    /// As for [`Ledger::log_care`].
     pub fn checkpoint_all(&mut self) -> Result<(), LedgerError> {
-        self.run_checkpoint("TRUNCATE")
+        self.checkpointer.wait()?;
+        checkpoint::run(&self.connection, "TRUNCATE").map(drop)
     }
 
     /// Proves that commits work again: writes `PROBE_BYTES` to the WAL and takes them back, then commits and syncs a transaction
@@ -105,11 +151,6 @@ impl Ledger {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("UPDATE meta SET value = value", ())?;
         transaction.commit()?;
-        Ok(())
-    }
-
-    fn run_checkpoint(&mut self, mode: &str) -> Result<(), LedgerError> {
-        self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |_| Ok(()))?;
         Ok(())
     }
 }

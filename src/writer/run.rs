@@ -16,21 +16,22 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::sync::mpsc;
 
+use super::command::{Command, ReservationCommand};
 use super::draft::{Draft, Finished};
-use super::handle::{Command, Reply};
 use super::instruments::Instruments;
 use super::load::resident_floor;
 use super::notices::Notices;
+use super::pending::Pending;
 use super::settings::RESERVATIONS_KEPT;
 use super::shared::Shared;
 use super::tally::Tally;
 use super::unsaved::Unsaved;
-use super::{Health, Outcome, RecordError, ReservationCommand, ReservationOutcome, Settings, spans};
+use super::{Health, RecordError, Settings, spans};
 use crate::budget::Policy;
 use crate::clock::Clock;
 use crate::domain::Now;
 use crate::error_chain::ErrorChain;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, LogCare};
 use crate::views::{Board, Published};
 
 /// Events from which a commit takes no further batch. Two full requests: a commit of that size takes some tens of
@@ -59,13 +60,6 @@ struct Group {
     policy: Option<Arc<Policy>>,
     /// Whether it was time to look at the clock.
     ticked: bool,
-}
-
-/// What is to be answered once the commit is through.
-enum Answer {
-    Batch(Reply<Outcome>, Outcome),
-    Reservation(Reply<ReservationOutcome>, ReservationOutcome),
-    Gate(Reply<Result<(), RecordError>>),
 }
 
 pub(super) struct Loop {
@@ -162,7 +156,7 @@ impl Loop {
         let _entered = span.enter();
         let now = self.clock.instant();
         let mut commands = commands.into_iter();
-        let mut answers = Vec::with_capacity(commands.len());
+        let mut pending = Vec::with_capacity(commands.len());
         let done = self.prepare(policy, commands.as_slice(), now).and_then(|wants_rollup| {
             let days = self.old_days(commands.as_slice());
             let mut draft = Draft::begin(&self.ledger, self.published(), self.unsaved.take(), days, now)?;
@@ -170,18 +164,18 @@ impl Loop {
                 if let Command::Reservation { command: ReservationCommand::Reserve(request), .. } = &mut command {
                     self.shared.take(request);
                 }
-                decide(&mut draft, command, &mut answers, self.settings.holds_max)?;
+                draft.decide(command, &mut pending, self.settings.holds_max)?;
             }
             let finished = draft.finish(ticked || wants_rollup);
             self.commit(finished, now)
         });
         match done {
             Ok(()) => {
-                answers.into_iter().for_each(Answer::send);
+                pending.into_iter().for_each(Pending::send);
                 self.housekeep(now, ticked)
             }
             Err(error) => {
-                answers.into_iter().for_each(Answer::refuse);
+                pending.into_iter().for_each(Pending::refuse);
                 commands.for_each(|command| command.refuse(RecordError::Unavailable));
                 Err(error)
             }
@@ -269,12 +263,7 @@ impl Loop {
 
     /// What may be done after the answers are out; on a tick, also what need not be done each time.
     fn housekeep(&mut self, now: Now, ticked: bool) -> Result<(), LedgerError> {
-        let checkpoint_is_due = self.ledger.checkpoint_is_due();
-        if checkpoint_is_due {
-            self.roll_up(now)?;
-        }
-        let checkpointed = if checkpoint_is_due { self.ledger.checkpoint() } else { Ok(()) };
-        let tidied = checkpointed.and_then(|()| if ticked { self.tidy_file(now.time) } else { Ok(()) });
+        let tidied = self.care_for_log(now).and_then(|()| if ticked { self.tidy_file(now.time) } else { Ok(()) });
         match tidied {
             // Somebody else's lock or a full disk keeps the WAL and old ids for longer, and nothing else.
             Err(error @ (LedgerError::Busy(_) | LedgerError::Full(_))) => {
@@ -283,6 +272,21 @@ impl Loop {
             other => other?,
         }
         Ok(())
+    }
+
+    /// Has the write-ahead log moved into the file in time.
+    fn care_for_log(&mut self, now: Now) -> Result<(), LedgerError> {
+        match self.ledger.log_care()? {
+            LogCare::Nothing => Ok(()),
+            LogCare::Checkpoint => {
+                self.roll_up(now)?;
+                self.ledger.begin_checkpoint()
+            }
+            LogCare::Restart => {
+                self.roll_up(now)?;
+                self.ledger.restart_log()
+            }
+        }
     }
 
     fn tidy_file(&mut self, now: Timestamp) -> Result<(), LedgerError> {
@@ -300,56 +304,5 @@ impl Loop {
             self.ledger.prune(keep, now)?;
         }
         Ok(())
-    }
-}
-
-/// Decides one command. After an error nobody waits for it any more.
-fn decide(draft: &mut Draft<'_>, command: Command, answers: &mut Vec<Answer>, holds_max: usize) -> Result<(), LedgerError> {
-    match command {
-        Command::Record { events, reply } => {
-            let ledger = draft.ledger;
-            let batch = events.into_iter().map(|event| ledger.keyed(event)).collect();
-            match draft.record(batch) {
-                // A refusal waits as well: it may rest on a batch of this group, which is not on the disk yet.
-                Ok(outcome) => answers.push(Answer::Batch(reply, outcome)),
-                Err(error) => {
-                    reply.send(Err(RecordError::Unavailable));
-                    return Err(error);
-                }
-            }
-        }
-        Command::Reservation { command, reply } => match draft.reservation(command, holds_max) {
-            Ok(outcome) => answers.push(Answer::Reservation(reply, outcome)),
-            Err(error) => {
-                reply.send(Err(RecordError::Unavailable.into()));
-                return Err(error);
-            }
-        },
-        Command::SetGate { order, reply } => {
-            draft.order_gate(order);
-            answers.push(Answer::Gate(reply));
-        }
-        // Nobody waits for these; they were taken out of the group.
-        Command::SetPolicy(_) | Command::SettleDeliveries(_) | Command::Tick | Command::Stop => {}
-    }
-    Ok(())
-}
-
-impl Answer {
-    fn send(self) {
-        match self {
-            Self::Batch(reply, outcome) => reply.send(outcome),
-            Self::Reservation(reply, outcome) => reply.send(outcome),
-            Self::Gate(reply) => reply.send(Ok(())),
-        }
-    }
-
-    /// It is not known whether the disk has what was decided.
-    fn refuse(self) {
-        match self {
-            Self::Batch(reply, _) => reply.send(Err(RecordError::Unavailable)),
-            Self::Reservation(reply, _) => reply.send(Err(RecordError::Unavailable.into())),
-            Self::Gate(reply) => reply.send(Err(RecordError::Unavailable)),
-        }
     }
 }
