@@ -21,7 +21,7 @@ use super::request::{read_json, read_optional_json};
 use crate::domain::{Reservation, ReservationStage, ReservationState, Usd};
 use crate::ingest::{read_extension, read_release, read_reservation, read_settlement};
 use crate::wire::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, SettledAnswer};
-use crate::writer::{Done, Receipt, RecordError, ReservationCommand, ReservationError, ReservationAnswer};
+use crate::writer::{Done, Receipt, RecordError, ReservationAnswer, ReservationCommand, ReservationError};
 
 /// The events of commits, among the formats in which events come.
 const FORMAT: &str = "reservation";
