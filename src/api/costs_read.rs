@@ -18,8 +18,8 @@ use super::call::Call;
 use super::groups::{Grouping, Groups, GroupsByDay};
 use super::problem::Problem;
 use super::query::Query;
-use crate::domain::{Month, Name, Period, Usd};
-use crate::ledger::{Attribute, Breakdown, LedgerError, Reader};
+use crate::domain::{Dimension, Filter, GroupKey, Month, Name, Period, Usd};
+use crate::ledger::{Breakdown, LedgerError, Reader};
 use crate::views::{DayCosts, Published};
 
 /// Days of a history (contract, section 1).
@@ -33,10 +33,10 @@ const INLINE_PAIRS_MAX: usize = 5_000;
 const GROUPINGS: [(&str, By); 6] = [
     ("service", By::Rollup(Grouping::Service)),
     ("operation", By::Rollup(Grouping::Operation)),
-    ("worker", By::Event(Attribute::Worker)),
-    ("batch", By::Event(Attribute::Batch)),
-    ("lead", By::Event(Attribute::Lead)),
-    ("model", By::Event(Attribute::Model)),
+    ("worker", By::Event(Dimension::Worker)),
+    ("batch", By::Event(Dimension::Batch)),
+    ("lead", By::Event(Dimension::Lead)),
+    ("model", By::Event(Dimension::Model)),
 ];
 
 /// What to group by, and who knows it.
@@ -45,7 +45,7 @@ enum By {
     /// The rollups of each day.
     Rollup(Grouping),
     /// Only the events.
-    Event(Attribute),
+    Event(Dimension),
 }
 
 /// A question about the days from `first` to `last`.
@@ -157,11 +157,16 @@ fn service(query: &Query<'_>) -> Result<Option<Name>, Problem> {
 /// The groups, by their day, or by the first day when there is one for all. Days without cost may be absent.
 async fn ask(state: &State, published: Arc<Published>, question: Question) -> Result<BTreeMap<Date, Groups>, Problem> {
     match question.by {
-        By::Event(attribute) => {
+        By::Event(dimension) => {
             let Question { first, last, service, by_day, .. } = question;
-            let breakdown = Breakdown { attribute, first, last, service, by_day };
+            let of_service = service.map(|name| Filter { dimension: Dimension::Service, value: name.as_str().into() });
+            let breakdown =
+                Breakdown { by: vec![dimension], filters: of_service.into_iter().collect(), first, last, by_day };
             let found = state.reads.scan(move |reader, should_stop| reader.breakdown(&breakdown, should_stop)).await?;
-            Ok(found.into_iter().map(|(day, group)| (day, Groups::Flat(group))).collect())
+            let flat = |group: BTreeMap<GroupKey, Usd>| {
+                group.into_iter().map(|(key, net)| (key.as_str().to_owned(), net)).collect()
+            };
+            Ok(found.into_iter().map(|(day, group)| (day, Groups::Flat(flat(group)))).collect())
         }
         By::Rollup(grouping) => {
             let pairs: usize = question.days().filter_map(|day| published.views.day(day)).map(DayCosts::pairs_len).sum();

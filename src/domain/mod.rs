@@ -5,6 +5,7 @@
 
 mod event;
 mod gate;
+mod grouping;
 mod money;
 mod name;
 mod now;
@@ -15,10 +16,11 @@ mod sums;
 
 pub use event::{CostEvent, EventKey, Kind, Outcome, UsageCount, differing_fields};
 pub use gate::{GateChange, GateMode, GateOverride};
+pub use grouping::{Dimension, Filter, GroupKey};
 pub use money::{ParseUsdError, Usd};
 pub use name::{NAME_BYTES_MAX, Name, NameError, OTHER_LABEL, check_text};
 pub use now::{Now, Steady};
-pub use period::{BudgetZone, Month, Period, PeriodKind, PeriodParseError};
+pub use period::{BudgetZone, DayStretch, Month, Period, PeriodKind, PeriodParseError};
 pub use ratio::{Threshold, nearest_f64_percent};
 pub use reservation::{
     Attribution, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after,

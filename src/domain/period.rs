@@ -43,6 +43,17 @@ pub enum Period {
 #[error("is not a period written as {0}")]
 pub struct PeriodParseError(pub &'static str);
 
+/// A stretch of time within one day, from its first nanosecond to before its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayStretch {
+    /// The day that all of it lies in.
+    pub day: Date,
+    /// Nanoseconds since 1970, included.
+    pub from_ns: i128,
+    /// Nanoseconds since 1970, excluded.
+    pub until_ns: i128,
+}
+
 /// The time zone that days and months are counted in (`BUDGET_TIMEZONE`).
 #[derive(Clone, Debug)]
 pub struct BudgetZone(TimeZone);
@@ -144,6 +155,20 @@ impl BudgetZone {
         self.0.to_datetime(time).date()
     }
 
+    /// The day that an instant lies in, and the time around it in which that is so. Usually the whole day; less where the
+    /// offset changes within it, so that no rule of a zone, however odd, makes this differ from [`BudgetZone::day_of`].
+    pub fn stretch_of(&self, time: Timestamp) -> DayStretch {
+        const DAY_NS: i128 = 86_400_000_000_000;
+        let instant = time.as_nanosecond();
+        let offset = i128::from(self.0.to_offset(time).seconds()) * 1_000_000_000;
+        let midnight = (instant + offset).div_euclid(DAY_NS) * DAY_NS - offset;
+        // A change of the offset at this very instant is already in force.
+        let just_after = Timestamp::from_nanosecond(instant + 1).unwrap_or(time);
+        let since = self.0.preceding(just_after).next().map_or(i128::MIN, |change| change.timestamp().as_nanosecond());
+        let until = self.0.following(time).next().map_or(i128::MAX, |change| change.timestamp().as_nanosecond());
+        DayStretch { day: self.day_of(time), from_ns: midnight.max(since), until_ns: (midnight + DAY_NS).min(until) }
+    }
+
     /// The period of this kind that an instant lies in.
     pub fn period_of(&self, kind: PeriodKind, time: Timestamp) -> Period {
         let day = self.day_of(time);
@@ -202,6 +227,27 @@ mod tests {
         let (_, december) = zone.bounds(Period::Month(Month::of(date(2026, 11, 30))));
         assert_eq!(zone.day_of(december), date(2026, 12, 1));
         assert_eq!(zone.day_of(Timestamp::from_nanosecond(december.as_nanosecond() - 1).unwrap()), date(2026, 11, 30));
+    }
+
+    #[test]
+    fn a_stretch_is_of_one_day_even_where_midnight_comes_twice() {
+        // Until 2011 clocks in Newfoundland went back at 00:01, into the day before.
+        for (zone, around) in [
+            ("America/St_Johns", "2010-11-07T03:00:00Z"),
+            ("America/Sao_Paulo", "2018-11-04T03:00:00Z"),
+            ("Pacific/Apia", "2011-12-30T10:00:00Z"),
+            ("Europe/Berlin", "2026-10-25T01:00:00Z"),
+            ("UTC", "2026-11-22T00:00:00Z"),
+        ] {
+            let zone = BudgetZone::named(zone).unwrap();
+            for seconds in (-100_000..100_000).step_by(29) {
+                let time = at(around) + jiff::SignedDuration::from_secs(seconds);
+                let stretch = zone.stretch_of(time);
+                for edge in [stretch.from_ns, time.as_nanosecond(), stretch.until_ns - 1] {
+                    assert_eq!(zone.day_of(Timestamp::from_nanosecond(edge).unwrap()), stretch.day, "{time}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -12,12 +12,19 @@ const ROW_BYTES: usize = 256;
 
 /// The bytes of one row, of which the checksum is taken at the end: hashing them at once is several times quicker than piece
 /// by piece.
+#[derive(Default)]
 pub(super) struct Checksum(Vec<u8>);
 
 impl Checksum {
     /// Begins a row of a table.
     pub fn of(table: &str) -> Self {
         Self(Vec::with_capacity(ROW_BYTES)).text(table)
+    }
+
+    /// Begins the next row, in the memory of this one.
+    pub fn again(mut self, table: &str) -> Self {
+        self.0.clear();
+        self.text(table)
     }
 
     /// Adds an integer column.
@@ -47,7 +54,7 @@ impl Checksum {
     }
 
     /// The checksum as SQLite holds it.
-    pub fn finish(self) -> i64 {
+    pub fn finish(&self) -> i64 {
         SipHasher13::new_with_keys(0, 0).hash(&self.0).cast_signed()
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use super::checksum::Checksum;
 use super::rows::{check, damaged, name, nanoseconds, timestamp};
 use super::{KeyedEvent, LedgerError};
-use crate::domain::{CostEvent, EventKey, Kind, Name, Outcome, UsageCount, Usd};
+use crate::domain::{CostEvent, Dimension, EventKey, Kind, Name, Outcome, UsageCount, Usd};
 
 /// An event as it stands in the ledger.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,64 @@ pub struct StoredEvent {
 /// The columns that [`read_event`] expects, in their order.
 pub(super) const EVENT_COLUMNS: &str = "seq, recorded_at_ns, time_ns, time_given, source, id, service, operation, kind, amount_pico, \
      worker, batch_id, lead_id, model, usage, duration_seconds, outcome, attributes, reservation, checksum";
+
+/// What a column holds, and with that how it enters the checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Integer,
+    Text,
+    OptionalInteger,
+    OptionalReal,
+    OptionalText,
+}
+
+/// The shape of each column in [`EVENT_COLUMNS`].
+pub(super) const EVENT_SHAPES: [Shape; 20] = {
+    use Shape::{Integer, OptionalInteger, OptionalReal, OptionalText, Text};
+    [
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Text,
+        Text,
+        Text,
+        Text,
+        Text,
+        Integer,
+        OptionalText,
+        OptionalText,
+        OptionalText,
+        OptionalText,
+        OptionalText,
+        OptionalReal,
+        Text,
+        OptionalText,
+        OptionalInteger,
+        Integer,
+    ]
+};
+
+impl Shape {
+    /// The place of `seq`.
+    pub const SEQ: usize = 0;
+    /// The place of `time_ns`.
+    pub const TIME: usize = 2;
+    /// The place of `amount_pico`.
+    pub const AMOUNT: usize = 9;
+
+    /// The place of the column that has a dimension's values.
+    pub const fn place_of(dimension: Dimension) -> usize {
+        match dimension {
+            Dimension::Service => 6,
+            Dimension::Operation => 7,
+            Dimension::Worker => 10,
+            Dimension::Batch => 11,
+            Dimension::Lead => 12,
+            Dimension::Model => 13,
+        }
+    }
+}
 
 /// The statement that [`write_event`] runs: prepared once for all events of a commit.
 pub(super) fn prepare_insert(connection: &Connection) -> Result<CachedStatement<'_>, LedgerError> {

@@ -9,11 +9,15 @@
 //! *Deliberately not here.* Budgets, views, what a duplicate is: the ledger keeps rows, others know what they mean. All SQL of
 //! the embedded store is here and nowhere else.
 
+mod breakdown;
+mod cells;
 mod checkpoint;
 mod checksum;
+mod days;
 mod error;
 mod events;
 mod gate;
+mod grouper;
 mod head;
 mod ids;
 mod lock;
@@ -24,6 +28,7 @@ mod recount;
 mod reservations;
 mod retention;
 mod rows;
+mod scan;
 mod schema;
 mod segment;
 mod settings;
@@ -32,10 +37,12 @@ mod sums;
 mod verify;
 mod wal;
 
+pub use breakdown::{Breakdown, SumsByDay};
 pub use error::{LedgerError, OpenError};
 pub use events::StoredEvent;
+pub use grouper::KEYS_MAX;
 pub use outbox::{DELIVERIES_MAX, DeliveryReport, NewMessage, NextAttempt, OpenDelivery, OutboxChanges, StoredMessage};
-pub use reader::{Attribute, Breakdown, KEYS_MAX, Reader, SumsByDay};
+pub use reader::Reader;
 pub use reservations::{ReservationChange, StoredReservation};
 pub use rows::PairRow;
 pub use settings::{RETENTION_DAYS_MIN, Settings};

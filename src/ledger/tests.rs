@@ -5,7 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::segment::SEGMENT_EVENTS;
 use super::*;
-use crate::domain::{BudgetZone, CostEvent, EventKey, GateChange, GateMode, Name, Outcome, Pair, Sums, UsageCount, Usd};
+use crate::domain::{
+    BudgetZone, CostEvent, Dimension, EventKey, Filter, GateChange, GateMode, GroupKey, Name, Outcome, Pair, Sums,
+    UsageCount, Usd,
+};
 
 const DAY: Date = date(2026, 11, 22);
 
@@ -139,7 +142,7 @@ fn retention_removes_events_and_keeps_sums() {
     assert_eq!((report.problems, report.events_pruned), (vec![], SEGMENT_EVENTS as u64));
 
     let reader = Reader::new(fixture.path(), BudgetZone::UTC);
-    let question = Breakdown { attribute: Attribute::Worker, first: DAY, last: DAY, service: None, by_day: false };
+    let question = Breakdown { by: vec![Dimension::Worker], first: DAY, last: DAY, filters: vec![], by_day: false };
     let groups = reader.breakdown(&question, &|| false).unwrap();
     assert_eq!(groups[&DAY].values().copied().sum::<Usd>(), total, "pruned cost is shown without attribute");
 }
@@ -173,17 +176,17 @@ fn a_breakdown_names_the_largest_keys_and_adds_up_the_rest() {
         .map(|number| CostEvent { lead_id: Some(format!("lead-{number}").into()), ..event(number) });
     fixture.commit(&mut ledger, many.collect(), now());
     let reader = Reader::new(fixture.path(), BudgetZone::UTC);
-    let mut question = Breakdown { attribute: Attribute::Lead, first: DAY, last: DAY, service: None, by_day: true };
+    let mut question = Breakdown { by: vec![Dimension::Lead], first: DAY, last: DAY, filters: vec![], by_day: true };
     let groups = reader.breakdown(&question, &|| false).unwrap();
     let leads = &groups[&DAY];
     assert_eq!(leads.len(), KEYS_MAX + 1);
     assert!(leads.contains_key("lead-10499") && !leads.contains_key("lead-499"));
     assert_eq!(leads["other"], (0..500).map(|number| event(number).amount).sum());
 
-    question.attribute = Attribute::Model;
-    question.service = Some(Name::new("service-0").unwrap());
+    question.by = vec![Dimension::Model];
+    question.filters = vec![Filter { dimension: Dimension::Service, value: "service-0".into() }];
     let models = &reader.breakdown(&question, &|| false).unwrap()[&DAY];
-    assert_eq!(models.keys().collect::<Vec<_>>(), ["", "gpt"]);
+    assert_eq!(models.keys().map(GroupKey::as_str).collect::<Vec<_>>(), ["", "gpt"]);
     let services = reader.days(DAY, DAY).unwrap();
     let expected: Usd =
         services[&DAY].iter().filter(|row| row.pair.service.as_str() == "service-0").map(|row| row.sums.net()).sum();

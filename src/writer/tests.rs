@@ -6,8 +6,8 @@ use opentelemetry::metrics::MeterProvider;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{BudgetZone, CostEvent, EventKey, Kind, Period, Usd};
-use crate::ledger::{Attribute, Breakdown, Reader, verify};
+use crate::domain::{BudgetZone, CostEvent, Dimension, EventKey, Kind, Period, Usd};
+use crate::ledger::{Breakdown, Reader, verify};
 use crate::views::SeriesLimits;
 
 fn at(text: &str) -> Timestamp {
@@ -180,10 +180,10 @@ async fn a_ledger_whose_sums_lag_behind_its_events_is_whole() {
     assert_eq!((report.problems, report.total_usd), (vec![], Usd::from_dollars(3 * dollars)));
     assert_eq!(report.events, 2 * dollars as u64);
     let by_worker = Breakdown {
-        attribute: Attribute::Worker,
+        by: vec![Dimension::Worker],
         first: jiff::civil::date(2026, 11, 21),
         last: jiff::civil::date(2026, 11, 22),
-        service: None,
+        filters: vec![],
         by_day: true,
     };
     let sums = Reader::new(copy.clone(), policy(50).zone.clone()).breakdown(&by_worker, &|| false).unwrap();
@@ -278,7 +278,7 @@ proptest! {
                 let reader = Reader::new(path.clone(), zone.clone());
                 let Some(first) = by_day.keys().next().copied() else { continue };
                 let question =
-                    Breakdown { attribute: Attribute::Worker, first, last: zone.day_of(now), service: None, by_day: true };
+                    Breakdown { by: vec![Dimension::Worker], first, last: zone.day_of(now), filters: vec![], by_day: true };
                 let groups = reader.breakdown(&question, &|| false).unwrap();
                 let from_events: BTreeMap<_, _> = groups.into_iter().map(|(day, group)| (day, group["w1"])).collect();
                 assert_eq!(from_events, by_day);

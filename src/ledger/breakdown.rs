@@ -1,0 +1,246 @@
+//! Groupings that only the events know: each event of a period is read once, and adds to the sum of its key.
+//!
+//! *Invariants.* An answer is of one committed state: that of its beginning. Events never change, so they are read segment by
+//! segment, each in a short look of its own, and the write-ahead log need not grow meanwhile. What retention removes in between is
+//! shown like what it had removed before. Every row's checksum is verified, no segment lacks a row, and the sums are compared with
+//! the rollups: a flipped bit or a lost row cannot become another total.
+//!
+//! *Limits.* [`KEYS_MAX`] keys in an answer, [`CELLS_BYTES_MAX`] of sums while it is worked out; where the keys need more,
+//! the events are read once more for each further share of them.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use rusqlite::Connection;
+
+use super::cells::CELLS_BYTES_MAX;
+use super::days::DayIndex;
+use super::events::Shape;
+use super::grouper::{Grouper, KEYS_MAX, Largest};
+use super::head::Head;
+use super::scan::{Found, Scanner, Wanted};
+use super::segment::{SEGMENT_EVENTS, Segment};
+use super::sums::read_day_pairs;
+use super::{LedgerError, rows};
+use crate::domain::{BudgetZone, Dimension, Filter, GroupKey, OTHER_LABEL, Pair, Sums, Usd};
+
+/// A question to the events.
+#[derive(Clone, Debug)]
+pub struct Breakdown {
+    /// Group by these, outermost first.
+    pub by: Vec<Dimension>,
+    /// Only events that have all of these.
+    pub filters: Vec<Filter>,
+    /// First day.
+    pub first: Date,
+    /// Last day, included.
+    pub last: Date,
+    /// One group a day, or one for the whole period.
+    pub by_day: bool,
+}
+
+/// Sums by the values of the dimensions, by day (or under the period's first day).
+pub type SumsByDay = BTreeMap<Date, BTreeMap<GroupKey, Usd>>;
+
+/// One consistent look at the events of a period.
+pub(super) struct Scan<'a> {
+    connection: &'a Connection,
+    zone: &'a BudgetZone,
+    question: &'a Breakdown,
+    ranges: Vec<EventRange>,
+    /// What the rollups, and the events since, say each group adds up to.
+    expected: BTreeMap<Date, Usd>,
+    /// Whether retention has removed events, so that fewer of them than the rollups count may be left.
+    is_pruned: bool,
+}
+
+/// What a grouping may hold.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    keys_max: usize,
+    cells_bytes_max: usize,
+}
+
+/// Events that stand one behind the other.
+#[derive(Clone, Copy, Debug)]
+struct EventRange {
+    first: i64,
+    last: i64,
+    /// Whether the rollups count them.
+    is_rolled_up: bool,
+}
+
+impl Breakdown {
+    fn group(&self, day: Date) -> Date {
+        if self.by_day { day } else { self.first }
+    }
+
+    /// Whether the rollups tell apart what the filters do.
+    fn rollups_know(&self) -> bool {
+        self.filters.iter().all(|filter| matches!(filter.dimension, Dimension::Service | Dimension::Operation))
+    }
+
+    /// Whether a rollup's cost passes the filters, as far as rollups know.
+    fn covers(&self, pair: &Pair) -> bool {
+        self.filters.iter().all(|Filter { dimension, value }| match dimension {
+            Dimension::Service => **value == *pair.service.as_str(),
+            Dimension::Operation => **value == *pair.operation.as_str(),
+            Dimension::Worker | Dimension::Batch | Dimension::Lead | Dimension::Model => false,
+        })
+    }
+
+    fn wanted(&self) -> Wanted {
+        let place = |dimension| Shape::place_of(dimension);
+        Wanted {
+            key: self.by.iter().copied().map(place).collect(),
+            filters: self.filters.iter().map(|filter| (place(filter.dimension), filter.value.clone())).collect(),
+        }
+    }
+}
+
+impl<'a> Scan<'a> {
+    /// Looks at the head, the segments and the rollups of one state.
+    pub fn begin(connection: &'a Connection, zone: &'a BudgetZone, question: &'a Breakdown) -> Result<Self, LedgerError> {
+        let transaction = connection.unchecked_transaction()?;
+        let head = Head::read(&transaction)?;
+        let segments = Segment::read_all(&transaction)?;
+        let mut ranges: Vec<EventRange> = segments
+            .iter()
+            .filter(|segment| segment.number >= head.pruned_segments && segment.touches(question.first, question.last))
+            .map(|segment| Segment::bounds(segment.number))
+            .map(|(first, last)| EventRange { first, last, is_rolled_up: true })
+            .collect();
+        let closed = segments.len() as i64 * SEGMENT_EVENTS;
+        let rolled_up = head.rolled_up.events;
+        let newest: Option<i64> = transaction.query_row("SELECT max(seq) FROM event", (), |row| row.get(0))?;
+        ranges.push(EventRange { first: closed + 1, last: rolled_up, is_rolled_up: true });
+        ranges.push(EventRange { first: rolled_up.max(closed) + 1, last: newest.unwrap_or(0), is_rolled_up: false });
+        ranges.retain(|range| range.first <= range.last);
+        let mut expected = BTreeMap::new();
+        for (day, row) in rows::read_days(&transaction, question.first, question.last)? {
+            let mut sums = Sums::default();
+            for found in read_day_pairs(&transaction, day, &row)? {
+                if question.covers(&found.pair) {
+                    sums += found.sums;
+                }
+            }
+            if sums.events > 0 {
+                *expected.entry(question.group(day)).or_insert(Usd::ZERO) += sums.net();
+            }
+        }
+        transaction.finish()?;
+        Ok(Self { connection, zone, question, ranges, expected, is_pruned: head.pruned_segments > 0 })
+    }
+
+    /// Works the groups out. `should_stop` is asked before each segment.
+    pub fn run(self, should_stop: &dyn Fn() -> bool) -> Result<SumsByDay, LedgerError> {
+        self.run_within(Limits { keys_max: KEYS_MAX, cells_bytes_max: CELLS_BYTES_MAX }, should_stop)
+    }
+
+    fn run_within(mut self, limits: Limits, should_stop: &dyn Fn() -> bool) -> Result<SumsByDay, LedgerError> {
+        let scanner = Scanner::new(self.connection, self.question.wanted())?;
+        let days = DayIndex::new(self.zone, self.question.first, self.question.last);
+        let mut grouper = Grouper::new(days, self.question.by_day, limits.cells_bytes_max);
+        let mut largest = Largest::new(limits.keys_max);
+        let mut totals = BTreeMap::new();
+        for pass in 0.. {
+            for range in self.ranges.clone() {
+                if should_stop() {
+                    return Err(LedgerError::Stopped);
+                }
+                let found = self.read(&scanner, range, |events| grouper.add(events))?;
+                if pass == 0 {
+                    add_totals(&mut totals, &found);
+                    if !range.is_rolled_up {
+                        add_totals(&mut self.expected, &found);
+                    }
+                }
+            }
+            grouper.cells.iter().for_each(|(key, net)| largest.offer(key, net));
+            if !grouper.cells.next_share() {
+                break;
+            }
+        }
+        self.compare(&totals)?;
+        let mut groups = self.name_the_rest(&grouper, largest, totals)?;
+        self.add_pruned(&mut groups);
+        Ok(groups)
+    }
+
+    /// Reads a range in a look of its own.
+    fn read<T: Default>(
+        &mut self,
+        scanner: &Scanner<'_>,
+        range: EventRange,
+        take: impl FnOnce(&Found) -> T,
+    ) -> Result<T, LedgerError> {
+        let EventRange { first, last, .. } = range;
+        let transaction = self.connection.unchecked_transaction()?;
+        let (taken, events) = scanner.range(first, last, |found| (take(found), found.events))?;
+        if events < last - first + 1 {
+            // Retention removes whole segments, and says so in the same transaction.
+            let was_pruned = events == 0 && Segment::number_of(last) < Head::read(&transaction)?.pruned_segments;
+            if !was_pruned {
+                return Err(LedgerError::Damaged(format!("event {} is missing", first + events)));
+            }
+            self.is_pruned = true;
+        }
+        transaction.finish()?;
+        Ok(taken)
+    }
+
+    /// The largest groups by name, and the others' total under `other`.
+    fn name_the_rest(
+        &self,
+        grouper: &Grouper<'_>,
+        largest: Largest,
+        mut totals: BTreeMap<Date, Usd>,
+    ) -> Result<SumsByDay, LedgerError> {
+        let days = self.expected.keys().chain(totals.keys());
+        let mut groups: SumsByDay = days.map(|day| (*day, BTreeMap::new())).collect();
+        for (key, net) in largest.into_keys() {
+            let (day, key) = grouper.split(&key)?;
+            *totals.entry(day).or_insert(Usd::ZERO) -= net;
+            *groups.entry(day).or_default().entry(key).or_insert(Usd::ZERO) += net;
+        }
+        for (day, rest) in totals.into_iter().filter(|(_, rest)| *rest != Usd::ZERO) {
+            let other = GroupKey::of(self.question.by.iter().map(|_| OTHER_LABEL));
+            *groups.entry(day).or_default().entry(other).or_insert(Usd::ZERO) += rest;
+        }
+        Ok(groups)
+    }
+
+    /// The events and the rollups must agree, unless retention removed events.
+    fn compare(&self, totals: &BTreeMap<Date, Usd>) -> Result<(), LedgerError> {
+        // A day with more names than rollups tell apart counts some of a service's cost under `other`, so only the whole
+        // can be compared.
+        if self.is_pruned || !self.question.filters.is_empty() || *totals == self.expected {
+            return Ok(());
+        }
+        Err(LedgerError::Damaged("the events of a period do not add up to its rollups".into()))
+    }
+
+    /// Cost whose events retention removed has no attribute any more: it is shown like cost that never had one.
+    fn add_pruned(&self, groups: &mut SumsByDay) {
+        if !self.is_pruned || !self.question.rollups_know() {
+            return;
+        }
+        for (day, expected) in &self.expected {
+            let group = groups.entry(*day).or_default();
+            let missing = *expected - group.values().copied().sum();
+            if missing != Usd::ZERO {
+                let unknown = GroupKey::of(self.question.by.iter().map(|_| ""));
+                *group.entry(unknown).or_insert(Usd::ZERO) += missing;
+            }
+        }
+    }
+}
+
+fn add_totals(totals: &mut BTreeMap<Date, Usd>, found: &BTreeMap<Date, Usd>) {
+    for (day, total) in found {
+        *totals.entry(*day).or_insert(Usd::ZERO) += *total;
+    }
+}
+
+#[cfg(test)]
+mod tests;
