@@ -1,4 +1,4 @@
-//! The exposition as a whole: names, labels, types and help are a contract with dashboards and alerts.
+//! The exposition as a whole: names, labels, types and help are a promise to dashboards and alerts.
 //!
 //! Guards against: a metric renamed or gone, a label more, series that describe the library instead of the bill.
 

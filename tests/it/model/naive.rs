@@ -1,4 +1,5 @@
-//! The model: what contract sections 2, 4 and 5 say, written down in the simplest way. It shares no code with the program.
+//! The model: what docs/reference.md says of events, budgets, the gate and reservations, written down in the simplest way. It
+//! shares no code with the program.
 //!
 //! *Invariants.* Sums are worked out from all days whenever somebody asks, what is set aside from all holds. Nothing is kept that
 //! could go stale.

@@ -17,7 +17,7 @@ use super::{Client, Exposition, Response, program, within};
 
 /// Longest wait for a start; generous because tests share two cores with each other.
 const START_MAX: Duration = Duration::from_secs(30);
-/// Longest wait for the end after SIGTERM: the contract's 10 s and some room for a busy machine.
+/// Longest wait for the end after SIGTERM: the promised 10 s and some room for a busy machine.
 const STOP_MAX: Duration = Duration::from_secs(15);
 
 /// How to start the program. Cloning shares the folder: a clone started later runs on the same ledger.

@@ -17,7 +17,7 @@ pub fn exact(text: &str) -> Amount {
     BigDecimal::from_str(text).unwrap_or_else(|error| panic!("{text:?} is no number: {error}"))
 }
 
-/// What the program must keep of an amount: rounded half-to-even at 12 decimals (contract, section 0).
+/// What the program must keep of an amount: rounded half-to-even at 12 decimals.
 #[track_caller]
 pub fn recorded(text: &str) -> Amount {
     exact(text).with_scale_round(12, RoundingMode::HalfEven)
