@@ -191,39 +191,39 @@ COST = durable("lead_factory_cost_usd_total", "<S>")
 CREDIT = durable("lead_factory_credit_usd_total", "<S>")
 
 OVERVIEW = [
-    stat("Cost today", """What the chosen services cost today, charges less credits, in the agents' budget time zone. Starts at 0 at their
-midnight. More than you expect: see which service it is in the row Services.""",
+    stat("Cost today", """Cost of the chosen services today, charges less credits, in the agents' budget time zone. Higher than
+you expect: find the service in the row Services.""",
          "sum(lead_factory_daily_cost<S>) or vector(0)", USD),
-    stat("Cost this month", """What the chosen services cost this calendar month, charges less credits, in the agents' budget time zone. This
-is the figure to compare with the providers' bills.""", "sum(lead_factory_monthly_cost<S>) or vector(0)", USD),
-    stat("Cost in the chosen range", """Charges less credits recorded within the time range chosen at the top right. For an agent that
-Prometheus did not know at its beginning, from its first sample on.""",
+    stat("Cost this month", """Cost of the chosen services this calendar month, charges less credits, in the agents' budget time
+zone. Compare it with the providers' bills.""", "sum(lead_factory_monthly_cost<S>) or vector(0)", USD),
+    stat("Cost in the chosen range", """Charges less credits recorded in the time range at the top right. An agent that
+Prometheus did not know at its start counts from its first sample.""",
          f"(sum({COST}) or vector(0)) - (sum({CREDIT}) or vector(0))", USD, instant=True),
-    stat("Spending now, USD an hour", """Charges of the last moments, as if they went on for an hour. A jump that nobody planned: look for the
-service and the operation in the row Services, and stop its workers or close the gate (docs/gate.md).""",
+    stat("Spending now, USD per hour", """Current charges, extrapolated to an hour. On an unplanned jump, find the service and
+operation in the row Services, then stop its workers or close the gate (docs/gate.md).""",
          "3600 * sum(rate(lead_factory_cost_usd_total<S>[$__rate_interval])) or vector(0)", USD),
-    gauge("Daily budget used", """Cost of the day in percent of the daily limit, of the agent where it is the most. The gate closes at 90 % by
-default. Near it: raise the limit or slow down before the gate decides.""",
+    gauge("Daily budget used", """Cost of the day in percent of the daily limit, for the agent where it is highest. The gate
+closes at 90 % by default. Near it: raise the limit or slow down before the gate decides.""",
           'max(lead_factory_budget_utilization<F, period="daily">)'),
-    gauge("Monthly budget used", """Cost of the month in percent of the monthly limit, of the agent where it is the most. The gate closes at
-90 % by default, and then stays closed until the month ends, the limit is raised or a credit comes in.""",
+    gauge("Monthly budget used", """Cost of the month in percent of the monthly limit, for the agent where it is highest. The
+gate closes at 90 % by default and stays closed until the month ends, the limit is raised or a credit is recorded.""",
           'max(lead_factory_budget_utilization<F, period="monthly">)'),
-    stat("Scaling gate", """CLOSED: at least one agent tells its workers to stop what is not critical. GET /scaling-gate/status of that agent
-says why; the row Gate shows which one.""", "max(lead_factory_scaling_gate_active<F>)", {"unit": "none", **GATE}),
-    stat("Cost is recorded", """DOWN: at least one agent cannot write its ledger and answers writes with 503; workers have to send their events
-again. GET /health of that agent says why; see the runbook LedgerNotWriting.""",
+    stat("Scaling gate", """CLOSED: at least one agent tells its workers to stop work that is not critical. The row Gate shows
+which one; its GET /scaling-gate/status says why.""", "max(lead_factory_scaling_gate_active<F>)", {"unit": "none", **GATE}),
+    stat("Recording", """DOWN: at least one agent cannot write its ledger and answers writes with 503; workers must resend their
+events. GET /health of that agent says why; see the runbook LedgerNotWriting.""",
          "min(lead_factory_ledger_up<F>)", {"unit": "none", **LEDGER}),
-    stat("Since the last event", """How long ago any chosen agent recorded cost. Long at a time of work: workers have stopped, or do not report
-what they spend; see the runbook NoEvents.""", "time() - max(lead_factory_ledger_last_event_timestamp_seconds<F>)",
+    stat("Since the last event", """How long ago any chosen agent recorded cost. Long during working hours: workers have
+stopped, or do not report what they spend; see the runbook NoEvents.""", "time() - max(lead_factory_ledger_last_event_timestamp_seconds<F>)",
          {"unit": "s", "decimals": 0, "noValue": "no event yet", "steps": [(None, GREEN), (900, YELLOW), (3600, RED)]}),
-    stat("Events not taken", """Events of the chosen range that were refused: wrong (rejected), or an id that was used before with other content
-(conflict). Their cost is missing everywhere here. Look for 422 and 409 in the log of the workers.""",
+    stat("Events refused", """Events refused in the chosen range: invalid (rejected), or an ID already used with different
+content (conflict). Their cost is missing in every other panel. Look for 422 and 409 in the workers' logs.""",
          f"""sum({counted("lead_factory_events_total", '<F, result=~"conflict|rejected">')}) or vector(0)""",
          {"unit": "short", "decimals": 0, "steps": [(None, GREEN), (1, ORANGE)]}, instant=True),
-    stat("Agents", "How many of the chosen agents Prometheus sees now. Fewer than you run: see the panel beside this one.",
+    stat("Agents", "How many of the chosen agents Prometheus sees now. Fewer than you run: see the next panel.",
          "count(lead_factory_ledger_up<F>) or vector(0)", {"unit": "short", "decimals": 0}),
-    stat("Agents gone", """Agents that were there within the last hour and are not now. Right after scaling down this is fine; otherwise their
-workers hold back what they spend: see the runbook AgentDown.""",
+    stat("Agents missing", """Agents seen within the last hour but not now. Fine after scaling down; otherwise their workers are
+holding back cost: see the runbook AgentDown.""",
          """count(count by (job, instance) (last_over_time(lead_factory_ledger_up<F>[1h]))
             unless on (job, instance) lead_factory_ledger_up<F>) or vector(0)""",
          {"unit": "short", "decimals": 0, "steps": [(None, GREEN), (1, RED)]}),
@@ -231,12 +231,12 @@ workers hold back what they spend: see the runbook AgentDown.""",
 
 MONEY_COLUMNS = "by (instance, budget, period)"
 BUDGETS = [
-    table("Budgets", """Each budget of each agent in its current period: its limit, what is spent, what open reservations set aside, what is left, how
-much of it is used, and what the period will cost at its pace so far (not to be believed in a period's first hour). A negative rest or a
-forecast over the limit: raise the limit or spend less, before the gate stops the work.""",
+    table("Budgets", """Each budget of each agent in its current period: limit, spent, reserved, left, percent used, and the
+forecast at the pace so far (unreliable in the first hour of a period). Nothing left, or a forecast over the limit: raise the
+limit or spend less before the gate stops work.""",
           [("limit", f"max {MONEY_COLUMNS} (lead_factory_budget_limit_usd<F>)"),
            ("spent", f"max {MONEY_COLUMNS} (lead_factory_budget_spent_usd<F>)"),
-           ("set aside", f"max {MONEY_COLUMNS} (lead_factory_budget_reserved_usd<F>)"),
+           ("reserved", f"max {MONEY_COLUMNS} (lead_factory_budget_reserved_usd<F>)"),
            ("left", f"""max {MONEY_COLUMNS} (lead_factory_budget_limit_usd<F> - lead_factory_budget_spent_usd<F>
               - lead_factory_budget_reserved_usd<F>)"""),
            ("used", f"max {MONEY_COLUMNS} (100 * lead_factory_budget_spent_usd<F> / (lead_factory_budget_limit_usd<F> > 0))"),
@@ -246,52 +246,53 @@ forecast over the limit: raise the limit or spend less, before the gate stops th
                   "unit": "percent", "decimals": 1, "color": {"mode": "thresholds"}, "custom.cellOptions": {"type": "color-text"},
                   "thresholds": {"mode": "absolute", "steps": [{"color": color, "value": value} for value, color in OF_A_BUDGET]},
               })]),
-    graph("Global budgets: used", """Cost of the current period in percent of the global limits. The lines are the thresholds as they are by default: 80 %
-warns, 90 % closes the gate, 100 % is the limit. A line that will reach the next threshold before its period ends needs a decision now.""",
+    graph("Global budgets: used", """Cost of the current period in percent of the global limits. The lines are the default
+thresholds: 80 % warns, 90 % closes the gate, 100 % is the limit. A curve that will reach the next line before its period ends
+needs a decision now.""",
           [("{{period}} {{instance}}", "max by (period, instance) (lead_factory_budget_utilization<F>)")],
           {"unit": "percent", "decimals": 1, "steps": OF_A_BUDGET, "noValue": "no global budget"}, lines_at_thresholds=True),
-    graph("Budgets of services: used", """Cost of the current period in percent of the limits of single services. At 100 % checks and reservations
-of this service are refused; the others go on. Raise its cap or have its workers spend less.""",
+    graph("Service budgets: used", """Cost of the current period in percent of the limits of single services. At 100 % checks
+and reservations for that service are refused; others continue. Raise its cap or have its workers spend less.""",
           [("{{budget}} {{instance}}", "max by (budget, instance) (lead_factory_service_budget_utilization<S>)")],
-          {"unit": "percent", "decimals": 1, "steps": OF_A_BUDGET, "noValue": "no budget of a service"}, lines_at_thresholds=True),
-    graph("Daily budgets: spent and set aside", """What is spent of each daily budget, summed up over the chosen agents, and what open reservations
-set aside on top of it; dashed, the limits. Much that is set aside and never spent: workers estimate too high, or do not settle.""",
+          {"unit": "percent", "decimals": 1, "steps": OF_A_BUDGET, "noValue": "no service budget"}, lines_at_thresholds=True),
+    graph("Daily budgets: spent and reserved", """Spent from each daily budget, summed over the chosen agents, and held by open
+reservations on top; limits are dashed. Much reserved but never spent: workers estimate too high or do not settle.""",
           [("spent {{budget}}", 'sum by (budget) (lead_factory_budget_spent_usd<F, period="daily">)'),
-           ("set aside {{budget}}", 'sum by (budget) (lead_factory_budget_reserved_usd<F, period="daily">)'),
+           ("reserved {{budget}}", 'sum by (budget) (lead_factory_budget_reserved_usd<F, period="daily">)'),
            ("limit {{budget}}", 'sum by (budget) (lead_factory_budget_limit_usd<F, period="daily">)')],
           {**USD, "noValue": "no daily budget"}, dashed="^limit "),
-    graph("Forecast", """What each budget's period will cost at its pace so far, in percent of its limit. Over 100 %: the money will not last to the
-period's end. In the first hour of a period it jumps about.""",
+    graph("Forecast", """The cost of each budget's period at its pace so far, in percent of its limit. Over 100 %: the budget
+will not last. Unreliable in the first hour of a period.""",
           [("{{budget}} {{instance}}", """max by (budget, instance) (100 * lead_factory_budget_forecast_usd<F>
               / (lead_factory_budget_limit_usd<F> > 0))""")],
           {"unit": "percent", "decimals": 0, "steps": [(None, GREEN), (100, RED)], "noValue": "no budget"}, lines_at_thresholds=True),
 ]
 
 SERVICES = [
-    graph("Cost of the day by service", """How today's cost came about. It starts at 0 at midnight in the budget time zone; a step down at another
-time is a credit. A slope that changed shows when a service began to cost more.""",
+    graph("Cost today by service", """How today's cost built up. It starts at 0 at midnight in the budget time zone; a step down
+at any other time is a credit. A steeper slope shows when a service became more expensive.""",
           [("{{service}}", "sum by (service) (lead_factory_daily_cost<S>)")], {**USD, "noValue": "no cost today"}, stacked=True),
-    bars("Cost of the month by service", """Who gets the money, the largest first. The figure to compare with each provider's bill; where they
-differ, look for events that were not taken.""",
+    bars("Cost this month by service", """Who gets the money, largest first. Compare with each provider's bill; if they differ,
+look for refused events.""",
          [("{{service}}", "sort_desc(sum by (service) (lead_factory_monthly_cost<S>))")], {**USD, "noValue": "no cost this month"}),
-    graph("Spending by service, USD an hour", """Charges as they come in, as if they went on for an hour. What stands out is where to save, or
-what runs away. A series that is new counts from its second sample on.""",
+    graph("Spending by service, USD per hour", """Charges as they arrive, extrapolated to an hour. What stands out is where to
+save, or what is running away. A new series counts from its second sample.""",
           [("{{service}}", "3600 * sum by (service) (rate(lead_factory_cost_usd_total<S>[$__rate_interval]))")], USD, stacked=True),
-    table("Most expensive operations of the chosen range", """The twenty operations that were charged the most within the time range chosen at the top
-right, without credits. Where to begin when the bill has to come down; GET /costs/daily?by=model and by=worker tell more.""",
+    table("Most expensive operations in the chosen range", """The twenty operations with the highest charges in the time range
+at the top right, without credits. Start here to reduce the bill; GET /costs/daily?by=model and by=worker show more.""",
           [("charged", f"topk(20, sum by (service, operation) ({COST}))")], {"service": "service", "operation": "operation"}, USD,
           size=(12, 8), sort="charged"),
-    bars("Credits of the chosen range", """What was taken back within the time range chosen at the top right. Compare it with the credit notes of
-the providers.""", [("{{service}}", f"sum by (service) ({CREDIT}) or on () vector(0)")], USD, size=(8, 8)),
-    graph("Usage", """Tokens, pages, seconds and whatever else workers report, a second: the ten largest. Cost that grows without it means dearer
-calls, not more of them.""",
+    bars("Credits in the chosen range", """Credits recorded in the time range at the top right. Compare with the providers'
+credit notes.""", [("{{service}}", f"sum by (service) ({CREDIT}) or on () vector(0)")], USD, size=(8, 8)),
+    graph("Usage", """Tokens, pages, seconds and whatever else workers report, per second: the ten largest. If cost grows and
+usage does not, calls became more expensive.""",
           [("{{service}} {{model}} {{kind}}", "topk(10, sum by (service, model, kind) (rate(lead_factory_usage_total<S>[$__rate_interval])))")],
           {"unit": "short", "noValue": "no usage reported"}, size=(16, 8)),
-    graph("Paid calls: how long they take", """95th percentile of the durations that workers report. Slow calls cost workers' time; a service that
-slows down often fails next.""",
+    graph("Paid calls: duration", """95th percentile of the durations workers report. A service that slows down often fails
+next.""",
           [("{{service}}", p(0.95, "le, service", "lead_factory_api_call_duration_seconds", "<S>"))], {"unit": "s", "noValue": "no durations reported"}),
-    graph("Paid calls: share that failed", """Calls that workers reported with the outcome error, of all they reported. Failed calls are often paid,
-too: look at the provider's status page, then at the workers' log.""",
+    graph("Paid calls: error ratio", """Calls reported with the outcome error, as a share of all. Failed calls are often billed
+too: check the provider's status page, then the workers' logs.""",
           [("{{service}}", """(sum by (service) (rate(lead_factory_api_call_duration_seconds_count<S, outcome="error">[$__rate_interval]))
               or 0 * sum by (service) (rate(lead_factory_api_call_duration_seconds_count<S>[$__rate_interval])))
               / sum by (service) (rate(lead_factory_api_call_duration_seconds_count<S>[$__rate_interval]))""")],
@@ -299,91 +300,93 @@ too: look at the provider's status page, then at the workers' log.""",
 ]
 
 GATE_ROW = [
-    states("Scaling gate", """When each agent's gate was closed. A closed time looks up to a minute longer than it was. GET /scaling-gate/history of
-the agent says who or what closed it; docs/gate.md says how to override it.""",
+    states("Scaling gate", """When each agent's gate was closed; a closed period can look up to a minute too long. GET /scaling-
+gate/history says who or what closed it; docs/gate.md says how to override it.""",
            [("{{instance}}", "max by (instance) (max_over_time(lead_factory_scaling_gate_active<F>[$__rate_interval]))")], GATE),
-    stat("Closed in the chosen range", """How often gates closed within the time range chosen at the top right, by themselves or by hand. Often: the
-budget hovers about its threshold, so raise it or spend less.""", f"""sum({durable("lead_factory_scaling_gate_activations_total", "<F>")}) or vector(0)""",
+    stat("Closed in the chosen range", """How often gates closed in the time range at the top right, automatically or by hand.
+Often: spending hovers around the threshold, so raise the budget or spend less.""", f"""sum({durable("lead_factory_scaling_gate_activations_total", "<F>")}) or vector(0)""",
          {"unit": "short", "decimals": 0}, instant=True),
-    graph("Refused by the gate or a budget", """Checks and reservations a second that were refused. This is work that did not happen: decide whether
-it should have, and raise the budget that refused it.""",
+    graph("Refused by the gate or a budget", """Refused checks and reservations per second. This is work that did not happen:
+decide whether it should have, and raise the budget that refused it.""",
           [("{{service}} {{operation}}", "sum by (service, operation) (rate(lead_factory_scaling_gate_blocked_total<S>[$__rate_interval])) or on () vector(0)")],
           {"unit": "reqps"}, size=(10, 8)),
-    graph("Reservations", """What became of reservations, a second. Denied ones did not fit into a budget. Expired ones were not settled in time:
-workers die, or ask for too little time.""",
+    graph("Reservations", """Reservations by result, per second. Denied ones did not fit a budget. Expired ones were not settled
+in time: workers die, or their TTL is too short.""",
           [("{{result}}", "sum by (result) (rate(lead_factory_reservations_total<F>[$__rate_interval]))")], {"unit": "ops"}, size=(10, 8)),
-    graph("Open reservations", """Reservations that hold money back now, and those that lapsed and may still be settled. Expired ones that only grow:
-workers do not settle; their cost is missing unless they report it otherwise.""",
+    graph("Open reservations", """Reservations that hold money now, and expired ones that can still be settled. If expired ones
+only grow, workers do not settle, and their cost is missing unless they report it otherwise.""",
           [("{{state}}", "sum by (state) (lead_factory_reservations_open<F>)")], {"unit": "short"}, size=(24, 7)),
 ]
 # Beside a stat of its line a graph is as high as the line.
 GATE_ROW[1]["gridPos"]["h"] = 8
 
 HTTP = [
-    graph("Events by result", """Events a second, by what became of them. duplicate is fine (a retry). conflict and rejected are faults of a worker:
-their cost is not in the ledger; its log has the answer that says why.""",
+    graph("Events by result", """Events per second by result. duplicate is fine (a retry). conflict and rejected are worker
+errors: their cost is not in the ledger; the worker's log has the answer that says why.""",
           [("{{result}} ({{format}})", "sum by (result, format) (rate(lead_factory_events_total<F>[$__rate_interval]))")], {"unit": "eps"}, size=(8, 8)),
-    graph("Requests by status", """Requests a second. 401 and 403: a token is wrong or missing. 422: an event is wrong. 503: not recorded, the worker
-has to send it again. 499: the client hung up before its answer.""",
+    graph("Requests by status", """Requests per second. 401, 403: wrong or missing token. 422: invalid event. 503: not recorded,
+the worker must resend. 499: the client hung up first.""",
           [("{{http_status}}", "sum by (http_status) (rate(lead_factory_http_requests_total<F>[$__rate_interval]))")], {"unit": "reqps"}, size=(8, 8)),
-    graph("Share of requests that fail", """Requests answered with 5xx, of all of an endpoint. Over 1 %: see the runbook HighErrorRate. 503 of /costs
-means that the ledger or the queue does not keep up: see the row Agent.""",
+    graph("Error ratio by endpoint", """Requests answered with 5xx as a share of all, by endpoint. Over 1 %: see the runbook
+HighErrorRate. 503 on /costs means the ledger or the queue cannot keep up: see the row Agent.""",
           [("{{endpoint}}", """(sum by (endpoint) (rate(lead_factory_http_requests_total<F, http_status=~"5..">[$__rate_interval]))
               or 0 * sum by (endpoint) (rate(lead_factory_http_requests_total<F>[$__rate_interval])))
               / sum by (endpoint) (rate(lead_factory_http_requests_total<F>[$__rate_interval]))""")],
           {"unit": "percentunit", "steps": [(None, GREEN), (0.01, RED)]}, size=(8, 8), lines_at_thresholds=True),
-    graph("How long recording takes", """POST requests, from the headers to the answer; the disk's sync is part of it. Slow: look at the commits in the
-row Agent, then at the disk.""",
+    graph("Write latency", """POST requests from the headers to the answer, including the disk sync. Slow: look at commits in
+the row Agent, then at the disk.""",
           [(name, p(quantile, "le", "lead_factory_http_request_duration_seconds", '<F, method="POST">'))
-           for name, quantile in (("half of them", 0.5), ("99 of 100", 0.99))], {"unit": "s"}),
-    graph("How long reading takes", """GET requests, 99 of 100, by endpoint. Groupings by worker, batch, lead or model read the ledger and take time with
-the period's events; everything else is answered from memory.""",
+           for name, quantile in (("median", 0.5), ("p99", 0.99))], {"unit": "s"}),
+    graph("Read latency (p99)", """GET requests by endpoint. Groupings by worker, batch, lead or model read the ledger and take
+time in proportion to the period's events; everything else is answered from memory.""",
           [("{{endpoint}}", p(0.99, "le, endpoint", "lead_factory_http_request_duration_seconds", '<F, method="GET">'))], {"unit": "s"}),
 ]
 
 AGENT = [
-    states("Cost is recorded", """When each agent could write its ledger. While it is DOWN writes are answered 503 and workers keep their events. GET
-/health of the agent says why; see the runbook LedgerNotWriting.""",
+    states("Recording", """When each agent could write its ledger. While it is DOWN, writes get 503 and workers keep their
+events. GET /health says why; see the runbook LedgerNotWriting.""",
            [("{{instance}}", "min by (instance) (min_over_time(lead_factory_ledger_up<F>[$__rate_interval]))")], LEDGER),
-    graph("How long a commit takes", """One group commit, its sync included: the disk's speed. Tens of milliseconds are usual on network disks. Seconds:
-the disk is overloaded or fails.""",
+    graph("Commit latency", """One group commit, including its sync: the speed of the disk. Tens of milliseconds are normal on
+network disks. Seconds: the disk is overloaded or failing.""",
           [(name, p(quantile, "le", "lead_factory_ledger_commit_duration_seconds", "<F>"))
-           for name, quantile in (("half of them", 0.5), ("99 of 100", 0.99))], {"unit": "s"}, size=(8, 8)),
-    graph("Events in a commit, and in the queue", """How many events share one sync on average, and how many wait for the next. A queue that stays long
-ends in 503: the disk does not keep up, so have workers send larger batches.""",
+           for name, quantile in (("median", 0.5), ("p99", 0.99))], {"unit": "s"}, size=(8, 8)),
+    graph("Events per commit, and queued", """How many events share one sync on average, and how many wait for the next. A queue
+that stays long ends in 503: the disk cannot keep up, so have workers send larger batches.""",
           [("in a commit", """sum(rate(lead_factory_ledger_commit_events_sum<F>[$__rate_interval]))
               / sum(rate(lead_factory_ledger_commit_events_count<F>[$__rate_interval]))"""),
            ("waiting {{instance}}", "max by (instance) (lead_factory_ledger_queue_depth<F>)")], {"unit": "short"}, size=(8, 8)),
-    graph("Size of the ledger", """The file and its write-ahead log. It grows by 130 to 225 bytes an event; see that the volume has room for what is to
-come, or set retention_days.""", [("{{instance}}", "max by (instance) (lead_factory_ledger_size_bytes<F>)")], {"unit": "bytes"}, size=(8, 8)),
-    graph("Exports over OTLP", """Pushes to the collector a second, by signal and result. Failed ones lose telemetry, never cost: look whether the
-collector is there, then into the agent's log.""",
+    graph("Ledger size", """The file and its write-ahead log. It grows by 130 to 225 bytes per event: make sure the volume has
+room, or set retention_days.""", [("{{instance}}", "max by (instance) (lead_factory_ledger_size_bytes<F>)")], {"unit": "bytes"}, size=(8, 8)),
+    graph("OTLP exports", """Pushes to the collector per second, by signal and result. Failures lose telemetry, never cost:
+check the collector, then the agent's log.""",
           [("{{signal}} {{result}}", "sum by (signal, result) (rate(lead_factory_otlp_exports_total<F>[$__rate_interval])) or on () vector(0)")],
           {"unit": "ops"}, size=(8, 8)),
-    graph("Webhook messages", """Deliveries of messages about budgets and the gate, a second: failed is one attempt, which is repeated for a day;
-given_up is a message that nobody got. See the runbook WebhookDeliveryFailing.""",
+    graph("Webhook deliveries", """Deliveries per second: failed is one attempt, retried for a day; given_up is a message nobody
+got. See the runbook WebhookDeliveryFailing.""",
           [("{{result}}", "sum by (result) (rate(lead_factory_webhook_messages_total<F>[$__rate_interval])) or on () vector(0)")],
           {"unit": "ops"}, size=(8, 8)),
-    graph("Webhook messages that wait", """Messages that no receiver has taken yet. More than 0 for long: the receiver is down or its URL is wrong.""",
+    graph("Webhook messages pending", """Messages no receiver has accepted yet. Above 0 for long: the receiver is down or its
+URL is wrong.""",
           [("waiting", "sum(lead_factory_webhook_pending<F>) or vector(0)")], {"unit": "short"}, size=(8, 8)),
-    graph("CPU and threads", """Cores in use, and threads on the axis at the right. A core in full use without many requests: somebody reads large
-groupings (by worker, lead, model) again and again.""",
+    graph("CPU and threads", """Cores in use, and threads on the right axis. A fully used core with few requests: someone keeps
+reading large groupings (by worker, lead, model).""",
           [("cores {{instance}}", "sum by (instance) (rate(process_cpu_seconds_total<F>[$__rate_interval]))"),
            ("threads {{instance}}", "max by (instance) (process_threads<F>)")], {"unit": "short"}, size=(8, 8), other_unit=("^threads ", "short")),
-    graph("Memory", """Resident memory. It grows with the number of ids that are remembered; docs/capacity.md has figures. Near the container's limit:
-raise the limit before the kernel ends the process.""", [("{{instance}}", "max by (instance) (process_resident_memory_bytes<F>)")], {"unit": "bytes"}, size=(8, 8)),
-    graph("File descriptors", """Open ones in percent of the limit. Near 100 % new connections wait: raise the limit (LimitNOFILE, ulimit -n), or find who
-opens connections and keeps them.""",
+    graph("Memory", """Resident memory. It grows with the number of remembered ids; docs/capacity.md has figures. Near the
+container's limit: raise the limit before the kernel kills the process.""", [("{{instance}}", "max by (instance) (process_resident_memory_bytes<F>)")], {"unit": "bytes"}, size=(8, 8)),
+    graph("File descriptors", """Open descriptors in percent of the limit. Near 100 % new connections wait: raise the limit
+(LimitNOFILE, ulimit -n), or find who keeps connections open.""",
           [("{{instance}}", "max by (instance) (100 * process_open_fds<F> / process_max_fds<F>)")],
           {"unit": "percent", "max": 100, "steps": [(None, GREEN), (80, RED)]}, size=(8, 8), lines_at_thresholds=True),
-    table("What runs", """Version and environment of each agent, how long it has been up, and whether its last load of the settings was good. REFUSED: the
-old settings stay in force and a restart would fail; its log lists the mistakes (runbook SettingsReloadFailed).""",
+    table("Builds and settings", """Version and environment of each agent, its uptime, and whether its last settings load
+succeeded. REJECTED: the old settings stay in force and a restart would fail; its log lists the errors (runbook
+SettingsReloadFailed).""",
           [("build", "max by (instance, version, revision, environment) (lead_factory_build_info<F>)"),
            ("up for", "time() - max by (instance) (process_start_time_seconds<F>)"),
            ("settings", "min by (instance) (lead_factory_config_reload_success<F>)")],
           {"instance": "agent", "version": "version", "revision": "revision", "environment": "environment"}, {"unit": "none"}, size=(24, 6),
           overrides=[override("byName", "up for", {"unit": "s"}), override("byName", "build", {"custom.hidden": True}),
-                     override("byName", "settings", {"mappings": states_of(("REFUSED", RED), ("good", GREEN))["mappings"]})]),
+                     override("byName", "settings", {"mappings": states_of(("REJECTED", RED), ("good", GREEN))["mappings"]})]),
 ]
 
 ROWS = [

@@ -317,10 +317,10 @@ fn numbers_are_the_ledgers(asking: &Asking, dashboard: &Value, agent: &TestAgent
             ("Cost this month", one_agent, of("lead_factory_monthly_cost", None)),
             ("Cost in the chosen range", one_agent, charged(None)),
             ("Cost in the chosen range", openai, charged(Some("openai"))),
-            ("Events not taken", one_agent, sum(&metrics, "lead_factory_events_total", refused)),
+            ("Events refused", one_agent, sum(&metrics, "lead_factory_events_total", refused)),
             ("Closed in the chosen range", one_agent, of("lead_factory_scaling_gate_activations_total", None)),
             ("Agents", one_agent, 1.0),
-            ("Agents gone", one_agent, 0.0),
+            ("Agents missing", one_agent, 0.0),
         ];
         let wrong: Vec<_> = expected
             .into_iter()
