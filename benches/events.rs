@@ -1,13 +1,8 @@
-//! The work: events with random ids, as every contender gets them.
-
-use std::hash::{BuildHasher, Hasher, RandomState};
+//! The work: paid calls, one a request or a batch, as every contender gets them.
 
 use crate::http;
+use crate::template::{ID_PLACE, Template};
 
-/// Length of a UUID as text.
-pub const ID_LENGTH: usize = 36;
-/// Stands where a request gets its ids.
-pub const ID_PLACE: &str = "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx";
 /// Events of one batch.
 pub const BATCH: usize = 1_000;
 
@@ -16,30 +11,12 @@ const OPERATIONS: [&str; 4] = ["chat", "embeddings", "search", "send"];
 /// Pairs of service and operation, each with a rollup of its own.
 pub const PAIRS: usize = SERVICES.len() * OPERATIONS.len();
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
 /// One paid call, all but its id.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
     pub service: &'static str,
     pub operation: &'static str,
     pub amount_usd: &'static str,
-}
-
-/// A request that is sent again and again, each time with new ids.
-#[derive(Clone, Debug)]
-pub struct Template {
-    bytes: Vec<u8>,
-    ids: Vec<usize>,
-    /// Whether the id is that of the request before it on the same connection.
-    repeats: bool,
-}
-
-/// Fast random bits (SplitMix64), seeded by the system.
-#[derive(Clone, Debug)]
-pub struct Random {
-    state: u64,
-    newest_uuid: [u8; 16],
 }
 
 /// The call with this number; they repeat after [`PAIRS`].
@@ -64,82 +41,4 @@ pub fn batch_post() -> Template {
 fn json(call: Call) -> String {
     let Call { service, operation, amount_usd } = call;
     format!(r#"{{"id":"{ID_PLACE}","service":"{service}","operation":"{operation}","amount_usd":{amount_usd}}}"#)
-}
-
-// === impl Template ===
-
-impl Template {
-    /// A request whose ids are where [`ID_PLACE`] is written.
-    pub fn new(request: impl Into<Vec<u8>>) -> Self {
-        let bytes: Vec<u8> = request.into();
-        let ids = bytes
-            .windows(ID_LENGTH)
-            .enumerate()
-            .filter_map(|(place, window)| (window == ID_PLACE.as_bytes()).then_some(place))
-            .collect();
-        Self { bytes, ids, repeats: false }
-    }
-
-    /// The same, with the id of the request before it.
-    pub fn repeating(request: impl Into<Vec<u8>>) -> Self {
-        Self { repeats: true, ..Self::new(request) }
-    }
-
-    /// Whether it needs a request before it.
-    pub fn repeats(&self) -> bool {
-        self.repeats
-    }
-
-    /// The request with new ids.
-    pub fn fill(&mut self, random: &mut Random) -> &[u8] {
-        for &place in &self.ids {
-            if let Some(id) = self.bytes.get_mut(place..place + ID_LENGTH) {
-                if !self.repeats {
-                    random.newest_uuid = random.uuid();
-                }
-                random.write_newest_uuid(id);
-            }
-        }
-        &self.bytes
-    }
-}
-
-// === impl Random ===
-
-impl Random {
-    pub fn new() -> Self {
-        Self { state: RandomState::new().build_hasher().finish(), newest_uuid: [0; 16] }
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.state;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
-    }
-
-    /// 16 bytes of a UUIDv4.
-    pub fn uuid(&mut self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.next().to_le_bytes());
-        bytes[8..].copy_from_slice(&self.next().to_le_bytes());
-        bytes[6] = bytes[6] & 0x0f | 0x40;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        bytes
-    }
-
-    /// The newest UUIDv4 as text, into 36 bytes.
-    fn write_newest_uuid(&self, text: &mut [u8]) {
-        let mut place = 0;
-        for (number, byte) in self.newest_uuid.iter().enumerate() {
-            if matches!(number, 4 | 6 | 8 | 10) {
-                text[place] = b'-';
-                place += 1;
-            }
-            text[place] = HEX[usize::from(byte >> 4)];
-            text[place + 1] = HEX[usize::from(byte & 0x0f)];
-            place += 2;
-        }
-    }
 }

@@ -1,4 +1,5 @@
-//! Floors: the least that the work can cost with the same parts. Each runs in a process of its own, which is this program again.
+//! A floor seen from the bench: the least that the work can cost with the same parts, in a process of its own, which is this
+//! program again.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use crate::agent::Process;
 use crate::options::FLOOR;
-use crate::{Outcome, floor_disk, floor_scrape, floor_sqlite, floor_warp, machine};
+use crate::{Outcome, machine};
 
 /// A floor in its process. It ends with this, or with the bench.
 pub struct Floor {
@@ -16,29 +17,10 @@ pub struct Floor {
     pub said: String,
 }
 
-/// Being a floor: never returns before its work is over.
-pub fn serve(arguments: &[String]) -> Outcome<()> {
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments.as_slice() {
-        ["warp-parse"] => floor_warp::parse_and_answer(),
-        ["warp-same", path, content_type, body] => floor_warp::answer_the_same(path, content_type, body),
-        ["disk", way, file, warm_up, measure] => floor_disk::run(way, file, seconds(warm_up)?, seconds(measure)?),
-        ["sqlite", file, rows, warm_up, measure] => {
-            floor_sqlite::run(file, rows.parse()?, seconds(warm_up)?, seconds(measure)?)
-        }
-        ["scrape", series, warm_up, measure] => floor_scrape::run(series.parse()?, seconds(warm_up)?, seconds(measure)?),
-        other => Err(format!("no such floor: {other:?}").into()),
-    }
-}
-
 /// Waits until the bench is gone: it holds the other end of the standard input.
 pub fn until_the_bench_ends() {
     // An error means the same as the end.
     let _ = std::io::stdin().read(&mut [0]);
-}
-
-fn seconds(text: &str) -> Outcome<Duration> {
-    Ok(Duration::try_from_secs_f64(text.parse()?)?)
 }
 
 // === impl Floor ===

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{CachedStatement, Connection};
 
-use crate::events::{Random, call};
+use crate::events::call;
 use crate::floor::{Floor, until_the_bench_ends};
+use crate::template::Random;
 use crate::trial::{Figure, Pace, Round};
 use crate::{Outcome, machine};
 

@@ -8,12 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::agent::Agent;
-use crate::events::{ID_PLACE, Random, Template};
 use crate::floor::Floor;
 use crate::http::{self, HttpAnswers};
 use crate::ingest::{AGENT, single_load};
 use crate::load::Load;
 use crate::reads::{WARP, against_warp, with_costs};
+use crate::template::{ID_PLACE, Random, Template};
 use crate::trial::Demand::{AtLeast, AtMost};
 use crate::trial::{Bar, Bench, Contender, Figure, Pace, Round, Trial};
 use crate::{Outcome, machine};

@@ -12,7 +12,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
-use crate::events::{Random, Template};
+use crate::template::{Random, Template};
 use crate::trial::{Figure, Pace, Round};
 use crate::{Outcome, machine};
 

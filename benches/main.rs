@@ -14,6 +14,7 @@ mod floor_disk;
 mod floor_scrape;
 mod floor_sqlite;
 mod floor_warp;
+mod floors;
 mod footprint;
 mod gate;
 mod history;
@@ -29,6 +30,7 @@ mod reads;
 mod report;
 mod resp;
 mod scrape;
+mod template;
 mod trial;
 
 use std::error::Error;
@@ -57,7 +59,7 @@ fn run() -> Outcome<()> {
             print!("{}", options::HELP);
             Ok(())
         }
-        Command::Floor(arguments) => floor::serve(&arguments),
+        Command::Floor(arguments) => floors::serve(&arguments),
         Command::Measure(options) => measure(options),
     }
 }

@@ -11,9 +11,10 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::agent::{Process, free_port, wait_for_listener};
-use crate::events::{BATCH, ID_PLACE, PAIRS, Template, call};
+use crate::events::{BATCH, PAIRS, call};
 use crate::load::Load;
 use crate::resp::{RespAnswers, command};
+use crate::template::{ID_PLACE, Template};
 use crate::trial::{Pace, Round};
 use crate::{Outcome, machine};
 

@@ -2,11 +2,12 @@
 
 use crate::Outcome;
 use crate::agent::Agent;
-use crate::events::{self, Template};
+use crate::events;
 use crate::floor::Floor;
 use crate::http::{self, HttpAnswers};
 use crate::ingest::AGENT;
 use crate::load::Load;
+use crate::template::{Random, Template};
 use crate::trial::Demand::AtLeast;
 use crate::trial::{Bar, Bench, Contender, Figure, Trial};
 
@@ -47,6 +48,6 @@ pub fn against_warp(bench: &Bench, name: &'static str, path: &'static str, asked
 /// An agent with cost of today in each service.
 pub fn with_costs(folder: &std::path::Path) -> Outcome<Agent> {
     let agent = Agent::start_empty(folder)?;
-    http::ask(agent.address, events::batch_post().fill(&mut events::Random::new()))?;
+    http::ask(agent.address, events::batch_post().fill(&mut Random::new()))?;
     Ok(agent)
 }

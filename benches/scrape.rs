@@ -11,14 +11,14 @@ use std::thread;
 use std::time::Duration;
 
 use crate::agent::Agent;
-use crate::events::{Random, Template};
 use crate::floor_scrape::{SERVICES, series_in};
 use crate::http::{self, HttpAnswers};
 use crate::ingest::{AGENT, single_load};
 use crate::load::Load;
+use crate::template::{ID_PLACE, Random, Template};
 use crate::trial::Demand::{AtLeast, AtMost};
 use crate::trial::{Bar, Bench, Contender, Figure, Pace, Round, Trial};
-use crate::{Outcome, events, floor_scrape};
+use crate::{Outcome, floor_scrape};
 
 const SDK: &str = "SDK, gather and encode";
 const ONE: &str = "1 scraper";
@@ -133,6 +133,6 @@ fn record_pairs(agent: &Agent, pairs: std::ops::Range<usize>) -> Outcome<()> {
 }
 
 fn event_of(pair: usize) -> String {
-    let (service, operation, id) = (pair % SERVICES, pair / SERVICES, events::ID_PLACE);
+    let (service, operation, id) = (pair % SERVICES, pair / SERVICES, ID_PLACE);
     format!(r#"{{"id":"{id}","service":"service-{service}","operation":"operation-{operation}","amount_usd":0.01}}"#)
 }
