@@ -77,7 +77,8 @@ impl Agent {
         let meter = telemetry.meter();
         let zone = &config.policy.zone;
         let ledger = Ledger::open(&config.ledger.path, zone, clock.now())?;
-        let started = writer::start(ledger, Arc::clone(&config.policy), config.writer.clone(), clock.clone(), &meter)?;
+        let loaded = writer::load(ledger, Arc::clone(&config.policy), config.writer.clone(), clock.clone())?;
+        let started = loaded.spawn(&meter)?;
         telemetry.observe(Arc::clone(&started.board), clock.clone());
         let reader = || Reader::new(config.ledger.path.clone(), zone.clone());
         let parts = parts_of_notify(reader(), &started.writer, &clock);

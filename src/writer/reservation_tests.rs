@@ -8,13 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use opentelemetry::metrics::MeterProvider;
 
 use super::*;
-use crate::budget::{Refusal, Standing};
+use crate::budget::{Policy, Refusal, Standing};
+use crate::clock::Clock;
 use crate::domain::{
     Attribution, BudgetZone, CostEvent, EventKey, GateMode, GateOverride, Name, Outcome, ReservationRequest,
     ReservationStage, ReservationState, Settlement, Usd,
 };
-use crate::ledger::{Reader, verify};
-use crate::views::SeriesLimits;
+use crate::ledger::{Ledger, Reader, verify};
+use crate::views::{Published, SeriesLimits};
 
 /// A writer on a ledger of its own, with a budget of 10 USD a day.
 struct Rig {
@@ -35,7 +36,7 @@ fn start_on(path: &Path, clock: &Clock) -> Started {
         retention: None,
     };
     let meter = opentelemetry_sdk::metrics::SdkMeterProvider::default().meter("test");
-    start(ledger, policy, settings, clock.clone(), &meter).unwrap()
+    load(ledger, policy, settings, clock.clone()).unwrap().spawn(&meter).unwrap()
 }
 
 impl Rig {
@@ -362,7 +363,7 @@ async fn a_damaged_row_of_what_is_over_stops_nothing() {
     let shell = rusqlite::Connection::open(&path).unwrap();
     assert_eq!(shell.execute("UPDATE reservation SET reason = 'gone'", ()).unwrap(), 1);
     drop(shell);
-    let ticks = tokio::time::Instant::now() + 3 * TICK;
+    let ticks = tokio::time::Instant::now() + 3 * start::TICK;
     while tokio::time::Instant::now() < ticks {
         rig.reserve(&format!("{:?}", tokio::time::Instant::now()), "0").await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;

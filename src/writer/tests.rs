@@ -1,14 +1,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use opentelemetry::metrics::MeterProvider;
 use proptest::prelude::*;
 
 use super::*;
+use crate::budget::Policy;
+use crate::clock::Clock;
 use crate::domain::{BudgetZone, CostEvent, Dimension, EventKey, Kind, Period, Usd};
-use crate::ledger::{Breakdown, Reader, verify};
-use crate::views::SeriesLimits;
+use crate::ledger::{Breakdown, Ledger, Reader, verify};
+use crate::views::{Board, SeriesLimits};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -30,7 +34,7 @@ fn start_at(path: &Path, clock: &Clock) -> Started {
         receivers: Arc::default(),
     };
     let meter = opentelemetry_sdk::metrics::SdkMeterProvider::default().meter("test");
-    start(ledger, policy, settings, clock.clone(), &meter).unwrap()
+    load(ledger, policy, settings, clock.clone()).unwrap().spawn(&meter).unwrap()
 }
 
 async fn stop(started: Started) {

@@ -86,8 +86,8 @@ impl TestAgent {
             retention: None,
             receivers: Arc::default(),
         };
-        let started =
-            writer::start(ledger, Arc::new(policy.clone()), writer_settings, clock.clone(), &telemetry.meter()).unwrap();
+        let loaded = writer::load(ledger, Arc::new(policy.clone()), writer_settings, clock.clone()).unwrap();
+        let started = loaded.spawn(&telemetry.meter()).unwrap();
         let Started { writer, board, ended } = started;
         telemetry.observe(Arc::clone(&board), clock.clone());
         let parts = Parts {

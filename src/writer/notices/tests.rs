@@ -10,7 +10,7 @@ use crate::domain::{BudgetZone, CostEvent, EventKey, GateMode, Steady, Usd};
 use crate::ledger::{DELIVERIES_MAX, Ledger, NextAttempt, Reader, verify};
 use crate::views::{SeriesLimits, Views};
 use crate::wire::{BudgetItem, GateStatus};
-use crate::writer::{Ended, Settings, Started, start};
+use crate::writer::{Ended, Settings, Started, load};
 
 fn at(text: &str) -> Now {
     Now { time: text.parse().unwrap(), steady: Steady::since_start(Duration::ZERO) }
@@ -169,7 +169,7 @@ async fn a_restart_tells_nothing_twice_and_forgets_no_delivery() {
             receivers: [Arc::from("r1")].into(),
         };
         let policy = Arc::new(Policy::example(BudgetZone::UTC, 50));
-        let Started { writer, ended, .. } = start(ledger, policy, settings, clock.clone(), &meter).unwrap();
+        let Started { writer, ended, .. } = load(ledger, policy, settings, clock.clone()).unwrap().spawn(&meter).unwrap();
         if let Some(message) = settled {
             writer.settle_deliveries(vec![DeliveryReport { message, receiver: "r1".into(), next: NextAttempt::Never }]);
         }

@@ -61,7 +61,7 @@ impl Program {
             receivers: Arc::from([]),
         };
         let meter = SdkMeterProvider::default().meter("model");
-        let started = writer::start(ledger, policy, settings, clock.clone(), &meter).unwrap();
+        let started = writer::load(ledger, policy, settings, clock.clone()).unwrap().spawn(&meter).unwrap();
         Self { folder, clock, started }
     }
 
