@@ -73,13 +73,13 @@ impl Agent {
         let signals = Signals::register().map_err(AppError::System)?;
         let server = Server::bind(&config.api).map_err(|source| AppError::Listen { address: config.api.listen, source })?;
         let address = server.local_addr().map_err(AppError::System)?;
-        let telemetry = Telemetry::pushing(config.telemetry.clone(), otlp)?;
-        let meter = telemetry.meter();
         let zone = &config.policy.zone;
         let ledger = Ledger::open(&config.ledger.path, zone, clock.now())?;
         let loaded = writer::load(ledger, Arc::clone(&config.policy), config.writer.clone(), clock.clone())?;
+        let board = Arc::clone(&loaded.board);
+        let mut telemetry = Telemetry::new(&config.telemetry, board, clock.clone(), otlp)?;
+        let meter = telemetry.meter();
         let started = loaded.spawn(&meter)?;
-        telemetry.observe(Arc::clone(&started.board), clock.clone());
         let reader = || Reader::new(config.ledger.path.clone(), zone.clone());
         let parts = parts_of_notify(reader(), &started.writer, &clock);
         let deliveries = notify::start(&config.webhooks, &parts, &meter).map_err(AppError::System)?;

@@ -7,7 +7,7 @@
 //! one thread beside the async ones, whoever hangs up.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use prometheus::{Registry, TextEncoder};
@@ -42,7 +42,7 @@ type Answer = Result<Bytes, ScrapeError>;
 #[derive(Debug)]
 struct Shared {
     registry: Registry,
-    source: Arc<OnceLock<Source>>,
+    source: Arc<Source>,
     turns: Mutex<Turns>,
 }
 
@@ -57,7 +57,7 @@ struct Turns {
 // === impl Scraper ===
 
 impl Scraper {
-    pub(super) fn new(registry: Registry, source: Arc<OnceLock<Source>>) -> Self {
+    pub(super) fn new(registry: Registry, source: Arc<Source>) -> Self {
         Self(Arc::new(Shared { registry, source, turns: Mutex::default() }))
     }
 
@@ -111,10 +111,7 @@ impl Shared {
     }
 
     fn make(&self) -> Answer {
-        let collected = catch_unwind(AssertUnwindSafe(|| match self.source.get() {
-            Some(source) => source.holding_one(|| self.registry.gather()),
-            None => self.registry.gather(),
-        }));
+        let collected = catch_unwind(AssertUnwindSafe(|| self.source.holding_one(|| self.registry.gather())));
         let families = collected.map_err(|_| ScrapeError::Panicked)?;
         // It is always observed; when it is missing, so is everything else that comes through the reader.
         if !families.iter().any(|family| family.name() == BUILD_INFO) {

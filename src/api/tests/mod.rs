@@ -76,7 +76,6 @@ impl TestAgent {
         let path = folder.path().join("ledger.db");
         let clock = Clock::manual(NOON.parse::<Timestamp>().unwrap());
         let policy = Policy::example(BudgetZone::UTC, 50);
-        let telemetry = Telemetry::new(telemetry::Settings::default()).unwrap();
         let ledger = Ledger::open(&path, &policy.zone, clock.now()).unwrap();
         let writer_settings = writer::Settings {
             holds_max: 1_000,
@@ -87,9 +86,10 @@ impl TestAgent {
             receivers: Arc::default(),
         };
         let loaded = writer::load(ledger, Arc::new(policy.clone()), writer_settings, clock.clone()).unwrap();
+        let board = Arc::clone(&loaded.board);
+        let telemetry = Telemetry::new(&telemetry::Settings::default(), board, clock.clone(), None).unwrap();
         let started = loaded.spawn(&telemetry.meter()).unwrap();
         let Started { writer, board, ended } = started;
-        telemetry.observe(Arc::clone(&board), clock.clone());
         let parts = Parts {
             board,
             writer,

@@ -7,6 +7,7 @@
 //! *Limits.* One collection of metrics, [`Batching`] spans and log lines wait; the rest is dropped. Each export ends at its
 //! connection's time-out. At the end all that waits has [`FLUSH_MAX`].
 
+mod build;
 mod carrier;
 mod connect;
 mod push;
@@ -14,23 +15,22 @@ mod report;
 mod resource;
 mod settings;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentelemetry::metrics::Meter;
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::logs::{BatchConfigBuilder as LogBatchConfig, BatchLogProcessor, SdkLoggerProvider};
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanLimits};
-use tokio::runtime::{Builder, Handle};
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tokio::runtime::Builder;
 
-use carrier::{Carrier, Reason};
+use build::Parts;
 pub use connect::{ConnectError, check_tls};
 pub(super) use push::SharedReader;
 use push::{Push, Pushing};
 use report::{Report, Signal};
 pub use settings::{Batching, Connection, Headers, OtlpSettings, Protocol, Root, Sampler, Temporality, Tls};
 
-use super::METER_NAME;
 use super::moment::Source;
 
 /// What all signals together may take at the end, whatever the collector does.
@@ -39,6 +39,8 @@ pub const FLUSH_MAX: Duration = Duration::from_secs(3);
 const SPANS_WAIT: Duration = Duration::from_secs(1);
 /// Threads that drive the connections of all signals.
 const DRIVERS: usize = 1;
+/// Under which name the spans are made.
+const TRACER_NAME: &str = env!("CARGO_PKG_NAME");
 /// Names that are looked up at once; further ones wait, within the time-out of their export.
 const LOOKUPS_MAX: usize = 1;
 
@@ -47,16 +49,11 @@ const LOOKUPS_MAX: usize = 1;
 pub struct Otlp {
     report: Arc<Report>,
     resource: opentelemetry_sdk::Resource,
-    push: Mutex<Option<Push>>,
-    pushing: OnceLock<Pushing>,
+    /// The push of metrics, until it starts.
+    push: Option<Push>,
+    pushing: Option<Pushing>,
     tracers: Option<SdkTracerProvider>,
     loggers: Option<SdkLoggerProvider>,
-}
-
-/// What all signals are built with.
-struct Parts {
-    runtime: Handle,
-    report: Arc<Report>,
 }
 
 // === impl Otlp ===
@@ -86,13 +83,12 @@ impl Otlp {
         let push = metrics.as_ref().map(|connection| parts.metrics(connection, settings)).transpose()?;
         let tracers = traces.as_ref().map(|connection| parts.tracers(connection, settings, &resource)).transpose()?;
         let loggers = logs.as_ref().map(|connection| parts.loggers(connection, settings, &resource)).transpose()?;
-        let push = Mutex::new(push);
-        Ok(Some(Self { report: Arc::clone(&parts.report), resource, push, pushing: OnceLock::new(), tracers, loggers }))
+        Ok(Some(Self { report: Arc::clone(&parts.report), resource, push, pushing: None, tracers, loggers }))
     }
 
     /// What the metrics are collected with, where they are pushed.
     pub(super) fn reader(&self) -> Option<SharedReader> {
-        self.lock().as_ref().map(|push| push.reader.clone())
+        self.push.as_ref().map(|push| push.reader.clone())
     }
 
     /// What is said about this process.
@@ -102,23 +98,22 @@ impl Otlp {
 
     /// Makes the instrument that shows what became of exports.
     pub(super) fn show(&self, meter: &Meter) {
-        let pushed = [self.lock().is_some(), self.tracers.is_some(), self.loggers.is_some()];
+        let pushed = [self.push.is_some(), self.tracers.is_some(), self.loggers.is_some()];
         let signals = Signal::ALL.into_iter().zip(pushed).filter_map(|(signal, pushed)| pushed.then_some(signal));
         self.report.show(signals.collect(), meter);
     }
 
     /// Pushes metrics from now on.
-    pub(super) fn start(&self, source: &Arc<OnceLock<Source>>) -> std::io::Result<()> {
-        if let Some(push) = self.lock().take() {
-            // The push is there once, so this is set once.
-            let _ = self.pushing.set(push.start(Arc::clone(source))?);
+    pub(super) fn start(&mut self, source: &Arc<Source>) -> std::io::Result<()> {
+        if let Some(push) = self.push.take() {
+            self.pushing = Some(push.start(Arc::clone(source))?);
         }
         Ok(())
     }
 
     /// Where spans are made, if they are pushed.
     pub(super) fn tracer(&self) -> Option<SdkTracer> {
-        self.tracers.as_ref().map(|tracers| tracers.tracer(METER_NAME))
+        self.tracers.as_ref().map(|tracers| tracers.tracer(TRACER_NAME))
     }
 
     /// Where log lines go, if they are pushed.
@@ -130,7 +125,7 @@ impl Otlp {
     pub(super) fn shutdown(&self) {
         let deadline = Instant::now() + FLUSH_MAX;
         std::thread::scope(|scope| {
-            if let Some(pushing) = self.pushing.get() {
+            if let Some(pushing) = &self.pushing {
                 scope.spawn(|| pushing.stop(FLUSH_MAX - SPANS_WAIT));
             }
             if let Some(loggers) = &self.loggers {
@@ -144,97 +139,8 @@ impl Otlp {
             let _ = tracers.shutdown_with_timeout(wait).map_err(|error| told("spans", &error));
         }
     }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Push>> {
-        self.push.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 fn told(what: &str, error: &opentelemetry_sdk::error::OTelSdkError) {
     tracing::warn!(%error, "the last {what} were not taken in time");
-}
-
-// === impl Parts ===
-
-impl Parts {
-    fn carrier(&self, signal: Signal, connection: &Connection) -> Carrier {
-        Carrier {
-            signal,
-            runtime: self.runtime.clone(),
-            timeout: connection.timeout,
-            report: Arc::clone(&self.report),
-            reason: Reason::default(),
-        }
-    }
-
-    fn metrics(&self, connection: &Connection, settings: &OtlpSettings) -> Result<Push, ConnectError> {
-        let mut carrier = self.carrier(Signal::Metrics, connection);
-        carrier.timeout = connection.timeout.min(settings.export_timeout);
-        let exporter = connect::metrics(connection, &carrier.reason)?;
-        Ok(Push {
-            reader: SharedReader::new(settings.temporality),
-            exporter: carrier.carry(exporter),
-            interval: settings.interval,
-            temporality: settings.temporality,
-        })
-    }
-
-    fn tracers(
-        &self,
-        connection: &Connection,
-        settings: &OtlpSettings,
-        resource: &opentelemetry_sdk::Resource,
-    ) -> Result<SdkTracerProvider, ConnectError> {
-        let carrier = self.carrier(Signal::Traces, connection);
-        let exporter = connect::traces(connection, &carrier.reason)?;
-        let Batching { queue_max, batch_max, delay } = settings.spans;
-        let batching = BatchConfigBuilder::default()
-            .with_max_queue_size(queue_max)
-            .with_max_export_batch_size(batch_max)
-            .with_scheduled_delay(delay)
-            .build();
-        let processor = BatchSpanProcessor::builder(carrier.carry(exporter)).with_batch_config(batching).build();
-        Ok(SdkTracerProvider::builder()
-            .with_resource(resource.clone())
-            .with_sampler(opentelemetry_sdk::trace::Sampler::from(settings.sampler))
-            // The library would look for other limits in the environment, where nobody checks them.
-            .with_span_limits(SpanLimits::default())
-            .with_span_processor(processor)
-            .build())
-    }
-
-    fn loggers(
-        &self,
-        connection: &Connection,
-        settings: &OtlpSettings,
-        resource: &opentelemetry_sdk::Resource,
-    ) -> Result<SdkLoggerProvider, ConnectError> {
-        let carrier = self.carrier(Signal::Logs, connection);
-        let exporter = connect::logs(connection, &carrier.reason)?;
-        let Batching { queue_max, batch_max, delay } = settings.log_records;
-        let batching = LogBatchConfig::default()
-            .with_max_queue_size(queue_max)
-            .with_max_export_batch_size(batch_max)
-            .with_scheduled_delay(delay)
-            .build();
-        let processor = BatchLogProcessor::builder(carrier.carry(exporter)).with_batch_config(batching).build();
-        Ok(SdkLoggerProvider::builder().with_resource(resource.clone()).with_log_processor(processor).build())
-    }
-}
-
-// === impl Sampler ===
-
-impl From<Sampler> for opentelemetry_sdk::trace::Sampler {
-    fn from(sampler: Sampler) -> Self {
-        match sampler {
-            Sampler::AlwaysOn => Self::AlwaysOn,
-            Sampler::AlwaysOff => Self::AlwaysOff,
-            Sampler::Ratio(share) => Self::TraceIdRatioBased(share),
-            Sampler::ParentBased(root) => Self::ParentBased(Box::new(match root {
-                Root::AlwaysOn => Self::AlwaysOn,
-                Root::AlwaysOff => Self::AlwaysOff,
-                Root::Ratio(share) => Self::TraceIdRatioBased(share),
-            })),
-        }
-    }
 }

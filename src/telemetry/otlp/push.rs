@@ -8,7 +8,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use opentelemetry_otlp::MetricExporter;
@@ -45,7 +45,7 @@ pub(super) struct Pushing {
 
 impl Push {
     /// Collects and exports from now on. All instruments whose history is durable must have been made before.
-    pub fn start(self, source: Arc<OnceLock<Source>>) -> std::io::Result<Pushing> {
+    pub fn start(self, source: Arc<Source>) -> std::io::Result<Pushing> {
         let (stop, asked) = sync_channel(1);
         let (done, stopped) = sync_channel(1);
         let mut metrics = ResourceMetrics::default();
@@ -63,7 +63,7 @@ impl Push {
     }
 
     /// Exports at each interval, and once more at the end.
-    fn run(&self, source: &OnceLock<Source>, asked: &Receiver<()>, metrics: &mut ResourceMetrics) {
+    fn run(&self, source: &Source, asked: &Receiver<()>, metrics: &mut ResourceMetrics) {
         let mut due = Instant::now() + self.interval;
         loop {
             let ends = match asked.recv_timeout(due.saturating_duration_since(Instant::now())) {
@@ -79,12 +79,9 @@ impl Push {
         }
     }
 
-    fn collect(&self, source: &OnceLock<Source>, metrics: &mut ResourceMetrics) -> OTelSdkResult {
-        let mut collect = || self.reader.0.collect(metrics);
-        let collected = catch_unwind(AssertUnwindSafe(|| match source.get() {
-            Some(source) => source.holding_one(collect),
-            None => collect(),
-        }));
+    fn collect(&self, source: &Source, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+        let collect = || self.reader.0.collect(metrics);
+        let collected = catch_unwind(AssertUnwindSafe(|| source.holding_one(collect)));
         collected.unwrap_or_else(|_| Err(OTelSdkError::InternalFailure("collecting the metrics panicked".into())))
     }
 }

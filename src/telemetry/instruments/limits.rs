@@ -1,0 +1,103 @@
+//! Where the budgets stand, what is set aside, and whether the gate stops work.
+
+use std::collections::BTreeMap;
+
+use super::definition::{Definition, NONE, PERCENT, Reading, USD};
+use crate::budget::Standing;
+use crate::domain::{ReservationStage, Usd};
+use crate::telemetry::moment::Moment;
+
+pub(super) const GAUGES: [Definition; 8] = [
+    Definition {
+        name: "lead_factory_budget_utilization",
+        unit: PERCENT,
+        help: "Cost of the current period in percent of the global budget's limit.",
+        read: budget_utilization,
+    },
+    Definition {
+        name: "lead_factory_service_budget_utilization",
+        unit: PERCENT,
+        help: "Cost of the current period in percent of the limit of a service's budget.",
+        read: service_budget_utilization,
+    },
+    Definition {
+        name: "lead_factory_scaling_gate_active",
+        unit: NONE,
+        help: "1 while the scaling gate is active and work that is not critical must stop, else 0.",
+        read: |moment| vec![Reading::plain(f64::from(u8::from(moment.gate.active)))],
+    },
+    Definition {
+        name: "lead_factory_budget_limit_usd",
+        unit: USD,
+        help: "What may be spent in one period, in USD, by budget.",
+        read: |moment| by_budget(moment, |standing| standing.limit_usd),
+    },
+    Definition {
+        name: "lead_factory_budget_spent_usd",
+        unit: USD,
+        help: "Cost of the current period that counts against the budget, in USD.",
+        read: |moment| by_budget(moment, |standing| standing.spent_usd),
+    },
+    Definition {
+        name: "lead_factory_budget_reserved_usd",
+        unit: USD,
+        help: "What open reservations set aside of the budget, in USD.",
+        read: |moment| by_budget(moment, |standing| standing.reserved_usd),
+    },
+    Definition {
+        name: "lead_factory_reservations_open",
+        unit: NONE,
+        help: "Reservations that were neither committed nor released: held, or expired.",
+        read: open_reservations,
+    },
+    Definition {
+        name: "lead_factory_budget_forecast_usd",
+        unit: USD,
+        help: "What the current period will cost at its pace so far, in USD, by budget.",
+        read: |moment| by_budget(moment, |standing| standing.forecast_usd),
+    },
+];
+
+pub(super) const COUNTERS: [Definition; 1] = [Definition {
+    name: "lead_factory_scaling_gate_activations",
+    unit: NONE,
+    help: "How often the scaling gate became active since the ledger began.",
+    read: |moment| vec![Reading::plain(moment.published.views.gate_activations as f64)],
+}];
+
+/// A period has one series: that of its first global budget, which is the one of the settings unless that is `none`.
+fn budget_utilization(moment: &Moment) -> Vec<Reading> {
+    let mut first = BTreeMap::new();
+    for standing in moment.standings.iter().filter(|standing| standing.service.is_none()) {
+        first.entry(standing.period).or_insert(standing.utilization_percent);
+    }
+    first.into_iter().map(|(period, percent)| Reading::labelled(percent, [("period", period.as_str())])).collect()
+}
+
+fn service_budget_utilization(moment: &Moment) -> Vec<Reading> {
+    let of_services = moment.standings.iter().filter_map(|standing| Some((standing, standing.service.as_ref()?)));
+    of_services
+        .map(|(standing, service)| {
+            let period = standing.period.as_str();
+            let labels = [("budget", standing.name.as_str()), ("period", period), ("service", service.as_str())];
+            Reading::labelled(standing.utilization_percent, labels)
+        })
+        .collect()
+}
+
+fn by_budget(moment: &Moment, amount: fn(&Standing) -> Usd) -> Vec<Reading> {
+    moment
+        .standings
+        .iter()
+        .map(|standing| {
+            let labels = [("budget", standing.name.as_str()), ("period", standing.period.as_str())];
+            Reading::labelled(amount(standing).to_f64(), labels)
+        })
+        .collect()
+}
+
+fn open_reservations(moment: &Moment) -> Vec<Reading> {
+    let (holds, now) = (&moment.published.views.holds, moment.now.steady);
+    let open = [(ReservationStage::Held, holds.held(now)), (ReservationStage::Expired, holds.expired(now))];
+    open.map(|(stage, count)| Reading::labelled(count as f64, [("state", stage.as_str())])).into()
+}

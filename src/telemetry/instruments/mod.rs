@@ -1,0 +1,87 @@
+//! The instruments over the views: each a function of one [`Moment`](super::moment::Moment), without side effects.
+//!
+//! *Invariants.* Names, labels and meanings are promised in `docs/reference.md`. Amounts become floats here, each the nearest to
+//! the exact one. A series that is not observed in a collection is gone from it, so a service without cost today vanishes by
+//! itself. Labels are given in the order of their names, the order in which the SDK keeps them.
+
+mod costs;
+mod definition;
+mod limits;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{AsyncInstrument, Meter};
+
+use super::moment::Source;
+use super::settings::Settings;
+pub(super) use definition::Definition;
+#[cfg(test)]
+pub(super) use definition::Reading;
+
+/// Present in every scrape that is whole.
+pub(super) const BUILD_INFO: &str = "lead_factory_build_info";
+
+/// How many series an instrument with the views' names can have, at most; `None` where the SDK's own limit of 2,000 is far above.
+pub(super) fn series_max(name: &str, source: &Source) -> Option<usize> {
+    match name {
+        "lead_factory_daily_cost" | "lead_factory_monthly_cost" | "lead_factory_credit_usd" => Some(source.services_max),
+        "lead_factory_cost_usd" | "lead_factory_scaling_gate_blocked" => Some(source.pairs_max),
+        "lead_factory_usage" => Some(source.usage_max),
+        _ => None,
+    }
+}
+
+/// Makes the one instrument that does not depend on the ledger.
+pub(super) fn build_info(meter: &Meter, settings: &Settings) {
+    let labels = [
+        KeyValue::new("environment", settings.environment.clone()),
+        KeyValue::new("revision", settings.revision.clone()),
+        KeyValue::new("version", env!("CARGO_PKG_VERSION")),
+    ];
+    meter
+        .u64_observable_gauge(BUILD_INFO)
+        .with_description("1, with what was built and where it runs as labels.")
+        .with_callback(move |observer| observer.observe(1, &labels))
+        .build();
+}
+
+/// Makes every instrument over the views.
+pub(super) fn over_views(meter: &Meter, source: &Arc<Source>) {
+    for definition in costs::GAUGES.into_iter().chain(limits::GAUGES) {
+        gauge(meter, source, definition);
+    }
+    for definition in costs::COUNTERS.into_iter().chain(limits::COUNTERS) {
+        counter(meter, source, definition);
+    }
+}
+
+pub(super) fn gauge(meter: &Meter, source: &Arc<Source>, definition: Definition) {
+    let source = Arc::clone(source);
+    meter
+        .f64_observable_gauge(definition.name)
+        .with_unit(definition.unit)
+        .with_description(definition.help)
+        .with_callback(move |observer| observe(&definition, &source, observer))
+        .build();
+}
+
+fn counter(meter: &Meter, source: &Arc<Source>, definition: Definition) {
+    let source = Arc::clone(source);
+    meter
+        .f64_observable_counter(definition.name)
+        .with_unit(definition.unit)
+        .with_description(definition.help)
+        .with_callback(move |observer| observe(&definition, &source, observer))
+        .build();
+}
+
+/// A panic that left a callback would empty every later scrape, so it ends here and costs this instrument's series only.
+fn observe(definition: &Definition, source: &Source, observer: &dyn AsyncInstrument<f64>) {
+    // All readings first, then the observations: half of an instrument's series would be another total.
+    match catch_unwind(AssertUnwindSafe(|| (definition.read)(&source.moment()))) {
+        Ok(readings) => readings.iter().for_each(|reading| observer.observe(reading.value, &reading.labels)),
+        Err(_) => tracing::error!(metric = definition.name, "reading a metric panicked; this scrape lacks it"),
+    }
+}
