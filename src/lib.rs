@@ -3,7 +3,7 @@
 //!
 //! # The way of an event
 //!
-//! A worker sends `POST /costs`. [`api`] bounds the connection and the body and admits the writer; [`ingest`] turns bytes into
+//! A worker sends `POST /costs`. [`net`] bounds the connection, [`api`] the body, and admits the writer; [`ingest`] turns bytes into
 //! valid [`domain::CostEvent`]s, or into a list of everything that is wrong. They go as one message over a bounded queue to the
 //! [`writer`], the one owner of all state. It takes whatever queued while the last commit was on the disk, decides which events
 //! are new, and writes them in one synced transaction of the [`ledger`]. Only then does it publish the next [`views`] and answer:
@@ -37,7 +37,7 @@
 //! - [`writer`]: decide, commit, publish, answer.
 //! - [`notify`]: webhooks, from the ledger's outbox to their receivers.
 //! - [`telemetry`]: metrics, spans and log lines, scraped and pushed.
-//! - [`api`]: the HTTP surface. [`notify`]: webhooks.
+//! - [`net`]: connections. [`api`]: the resources served on them.
 //! - [`config`]: settings in layers. [`cli`]: the verbs. [`app`]: the composition root. [`clock`]: what time it is.
 //!   [`systemd`]: word to the service manager. [`error_chain`]: errors with their causes, on one line.
 
@@ -51,6 +51,7 @@ pub mod domain;
 pub mod error_chain;
 pub mod ingest;
 pub mod ledger;
+pub mod net;
 pub mod notify;
 pub mod systemd;
 pub mod telemetry;

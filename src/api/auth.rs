@@ -3,7 +3,6 @@
 //! *Invariants.* The checks come in one order: host, browser headers, then token or loopback; nothing of the body has been read
 //! before they pass. Reads are open and never come here.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -76,7 +75,7 @@ impl Admission {
     }
 
     fn check_sender(&self, call: &Call) -> Result<(), Problem> {
-        let is_local = is_loopback(call.peer) && !FORWARDING.iter().any(|header| call.headers.contains_key(header));
+        let is_local = call.peer.is_local() && !FORWARDING.iter().any(|header| call.headers.contains_key(header));
         let tokens = self.tokens.load();
         if tokens.is_empty() {
             const DETAIL: &str =
@@ -107,11 +106,6 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
-/// 127.0.0.0/8, `::1`, and the former written as an IPv6 address.
-fn is_loopback(peer: IpAddr) -> bool {
-    peer.to_canonical().is_loopback()
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
@@ -128,7 +122,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Call::of(&mut request.body(()).unwrap(), peer.parse::<SocketAddr>().unwrap())
+        Call::of(&mut request.body(()).unwrap(), peer.parse::<SocketAddr>().unwrap().into())
     }
 
     fn admission(tokens: &[&str]) -> Admission {

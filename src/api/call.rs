@@ -1,7 +1,6 @@
 //! What a handler is told about a request.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +11,7 @@ use warp::http::{HeaderMap, Method, Request, Uri};
 use super::percent;
 use super::problem::Problem;
 use super::template::Template;
+use crate::net::Peer;
 
 /// A request's body as it comes. The error says only that it ended early or broke the transfer coding.
 pub(super) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
@@ -20,8 +20,7 @@ pub(super) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error
 /// count requests stand outside.
 #[derive(Debug)]
 pub(super) struct Call {
-    /// Who is at the other end of the connection.
-    pub peer: IpAddr,
+    pub peer: Peer,
     pub method: Method,
     pub uri: Uri,
     pub headers: HeaderMap,
@@ -38,10 +37,9 @@ struct Matched {
 
 impl Call {
     /// Takes a request's headers; the request keeps method and path, by which warp chooses the route.
-    pub fn of<B>(request: &mut Request<B>, peer: SocketAddr) -> Self {
+    pub fn of<B>(request: &mut Request<B>, peer: Peer) -> Self {
         Self {
-            // A dual-stack socket shows IPv4 peers as `::ffff:a.b.c.d`.
-            peer: peer.ip().to_canonical(),
+            peer,
             method: request.method().clone(),
             uri: request.uri().clone(),
             headers: std::mem::take(request.headers_mut()),

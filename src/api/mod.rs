@@ -1,18 +1,17 @@
 //! The HTTP surface.
 //!
-//! A request's way: [`Server`] accepts the connection and `connection` bounds it, [`Surface`] times and counts the call and
-//! survives its panics, `routes` chooses who answers, `auth` admits writes, `body` reads what was sent, and one file per
+//! A request's way: `net` accepts and bounds its connection, [`Surface`] times and counts the call and survives its panics,
+//! `routes` chooses who answers, `auth` admits writes, `body` reads what was sent, and one file per
 //! resource answers. `problem` is the only place that knows the status codes of errors.
 //!
-//! *Limits.* Connections and their time ([`Settings`]), bytes of headers, of a body and of all bodies at once, the time of a
-//! call, reads of the ledger at once. At each bound the client is told.
+//! *Limits.* Bytes and time of a body and bytes of all bodies at once ([`Settings`]), the time of a call, reads of the ledger at
+//! once. At each bound the client is told.
 
 mod answer;
 mod auth;
 mod body;
 mod budgets;
 mod call;
-mod connection;
 mod costs_read;
 mod costs_write;
 mod endpoint;
@@ -25,7 +24,6 @@ mod instruments;
 mod memo;
 mod metrics;
 mod openapi;
-mod pace;
 mod percent;
 mod problem;
 mod query;
@@ -34,13 +32,11 @@ mod request;
 mod reservation_list;
 mod reservations;
 mod routes;
-mod server;
 mod settings;
 mod state;
 mod surface;
 mod template;
 
-pub use server::Server;
 pub use settings::{Settings, Token};
 pub use state::{Parts, State};
 pub use surface::Surface;

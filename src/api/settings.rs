@@ -1,7 +1,6 @@
 //! What the HTTP surface may be told.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A bearer token. Never prints.
@@ -29,16 +28,8 @@ impl fmt::Debug for Token {
 /// Settings of the HTTP surface. Everything has a bound.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Address to listen on (`METRICS_HOST`, `METRICS_PORT`); port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Connections served at once (`max_connections`); further ones wait unaccepted in the kernel's queue.
-    pub connections_max: usize,
-    /// How long a request's headers may take (`header_timeout_seconds`).
-    pub header_timeout: Duration,
     /// How long a request's body may take (`body_timeout_seconds`).
     pub body_timeout: Duration,
-    /// How long a connection may stay without a request (`idle_timeout_seconds`).
-    pub idle_timeout: Duration,
     /// Bytes of bodies held at once over all requests (`max_body_bytes_in_flight`); beyond it a write is told `overloaded`.
     pub body_bytes_in_flight_max: usize,
     /// Tokens that allow writing (`API_TOKEN`, `API_TOKEN_FILE`); none: only loopback may write.
@@ -52,11 +43,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
-            connections_max: 512,
-            header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
             body_bytes_in_flight_max: 16 * 1024 * 1024,
             tokens: Vec::new(),
             loopback_needs_token: true,

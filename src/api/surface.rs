@@ -3,14 +3,14 @@
 //! *Invariants.* Each request that hyper could read is counted once, also when its client hung up before the answer was made.
 
 use std::any::Any;
-use std::net::SocketAddr;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use hyper::body::Incoming;
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
@@ -23,6 +23,7 @@ use super::instruments::fold_method;
 use super::problem::Problem;
 use super::routes::routes;
 use super::{State, Token};
+use crate::net::Peer;
 use crate::telemetry::spans;
 
 /// How long a request may take, its body included. Reads that add up months of raw events are the longest.
@@ -67,13 +68,21 @@ impl Surface {
         self.0.state.admission.set_tokens(tokens);
     }
 
+    /// What answers the requests of one connection.
+    pub fn service_for(
+        &self,
+        peer: Peer,
+    ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + use<> {
+        let surface = self.clone();
+        service_fn(move |request| {
+            let answer = surface.answer(request, peer);
+            async move { Ok(answer.await) }
+        })
+    }
+
     /// Answers a request. It is counted when the future ends or is dropped, even one that was never polled: hyper may find out
     /// that a client is gone before it looks at the answer at all.
-    pub(super) fn answer(
-        &self,
-        mut request: Request<Incoming>,
-        peer: SocketAddr,
-    ) -> impl Future<Output = Response> + Send + use<> {
+    fn answer(&self, mut request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response> + Send + use<> {
         let call = Arc::new(Call::of(&mut request, peer));
         let span = spans::request(|| fold_method(&call.method), call.uri.path(), &call.headers, call.peer);
         let mut counted = Counted {

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::api::{self, Server, Surface};
+use crate::api::{self, Surface};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::ledger::{Ledger, Reader};
+use crate::net::Server;
 use crate::notify::{self, Deliveries};
 use crate::systemd;
 use crate::telemetry::{Otlp, ReloadStatus, Telemetry};
@@ -71,7 +72,7 @@ struct Agent {
 impl Agent {
     fn build(config: Config, otlp: Option<Otlp>, clock: Clock) -> Result<Self, AppError> {
         let signals = Signals::register().map_err(AppError::System)?;
-        let server = Server::bind(&config.api).map_err(|source| AppError::Listen { address: config.api.listen, source })?;
+        let server = Server::bind(&config.net).map_err(|source| AppError::Listen { address: config.net.listen, source })?;
         let address = server.local_addr().map_err(AppError::System)?;
         let zone = &config.policy.zone;
         let ledger = Ledger::open(&config.ledger.path, zone, clock.now())?;
@@ -109,7 +110,10 @@ impl Agent {
         let Started { writer, mut ended, .. } = started;
         let (stop, stopped) = tokio::sync::oneshot::channel::<Instant>();
         let deadline = async { stopped.await.unwrap_or_else(|_| Instant::now()) };
-        let serving = tokio::spawn(server.serve(surface.clone(), deadline));
+        let serving = {
+            let surface = surface.clone();
+            tokio::spawn(server.serve(move |peer| surface.service_for(peer), deadline))
+        };
         systemd::ready();
         let early_end = loop {
             tokio::select! {

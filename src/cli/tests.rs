@@ -112,8 +112,8 @@ fn wrong_settings_end_before_serving() {
     assert_eq!(run(arguments, Sources::default(), |_, _| panic!("served")), Exit::Configuration);
     let arguments = ["p", "serve", "--metrics-port", "9"].map(OsString::from);
     let exit = run(arguments, Sources::default(), |config, sources| {
-        assert_eq!(config.api.listen.port(), 9);
-        assert_eq!(config::load(&sources).unwrap().api.listen.port(), 9, "a reload sees the same flags");
+        assert_eq!(config.net.listen.port(), 9);
+        assert_eq!(config::load(&sources).unwrap().net.listen.port(), 9, "a reload sees the same flags");
         Exit::Done
     });
     assert_eq!(exit, Exit::Done);

@@ -20,7 +20,7 @@ use crate::api::{self, Token};
 use crate::budget::Policy;
 use crate::telemetry::{self, LogFormat, LogSettings, OtlpSettings};
 use crate::views::SeriesLimits;
-use crate::{notify, writer};
+use crate::{net, notify, writer};
 
 /// The layers put on top of each other, with what was wrong on the way.
 #[derive(Default)]
@@ -279,7 +279,8 @@ impl Layers {
                 gate_enabled: draft.gate_enabled,
                 critical: draft.critical,
             }),
-            api: api::Settings { listen: SocketAddr::new(draft.host, draft.port), tokens, ..draft.api },
+            net: net::Settings { listen: SocketAddr::new(draft.host, draft.port), ..draft.net },
+            api: api::Settings { tokens, ..draft.api },
             writer: writer::Settings {
                 series: series.clone(),
                 age_max: draft.ingest.age_max,

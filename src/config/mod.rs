@@ -29,7 +29,7 @@ use crate::api::Token;
 use crate::budget::Policy;
 use crate::notify::Webhook;
 use crate::telemetry::{LogSettings, OtlpSettings};
-use crate::{api, ingest, ledger, telemetry, writer};
+use crate::{api, ingest, ledger, net, telemetry, writer};
 
 pub use budgets::BUDGETS_MAX;
 pub use file::FILE_BYTES_MAX;
@@ -49,6 +49,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Budgets and gate.
     pub policy: Arc<Policy>,
+    /// Connections.
+    pub net: net::Settings,
     /// The HTTP surface.
     pub api: api::Settings,
     /// Events and requests.

@@ -14,10 +14,10 @@ use super::webhooks::WebhookDraft;
 use crate::api::{self, Token};
 use crate::budget::CriticalOperations;
 use crate::domain::{BudgetZone, Threshold, Usd};
-use crate::ingest;
 use crate::ledger::{self, RETENTION_DAYS_MIN};
 use crate::telemetry::LogFormat;
 use crate::views::{HOLDS_MAX, SeriesLimits};
+use crate::{ingest, net};
 
 /// What a value in the file may be written as, besides a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,7 @@ pub(super) struct Draft {
     pub gate_enabled: bool,
     pub token: Option<Token>,
     pub token_file: Option<PathBuf>,
+    pub net: net::Settings,
     pub api: api::Settings,
     pub ingest: ingest::Limits,
     pub ledger: ledger::Settings,
@@ -125,6 +126,7 @@ impl Default for Draft {
             gate_enabled: true,
             token: None,
             token_file: None,
+            net: net::Settings::default(),
             api: api::Settings::default(),
             ingest: ingest::Limits::default(),
             ledger: ledger::Settings::default(),
@@ -227,13 +229,13 @@ const OWN: [Setting; 36] = settings! {
     "max_event_ahead_seconds" Number "SECONDS" = "300", "How far ahead of the clock an event's time may be", "0 to 86400",
         |draft, text| put(&mut draft.ingest.ahead_max, seconds(text, 0, 86_400));
     "max_connections" Number "COUNT" = "512", "Connections served at once", "1 to 65536",
-        |draft, text| put(&mut draft.api.connections_max, value::count(text, 1, 65_536));
+        |draft, text| put(&mut draft.net.connections_max, value::count(text, 1, 65_536));
     "header_timeout_seconds" Number "SECONDS" = "5", "How long a request's headers may take", "0.1 to 3600",
-        |draft, text| put(&mut draft.api.header_timeout, value::timeout(text));
+        |draft, text| put(&mut draft.net.header_timeout, value::timeout(text));
     "body_timeout_seconds" Number "SECONDS" = "10", "How long a request's body may take", "0.1 to 3600",
         |draft, text| put(&mut draft.api.body_timeout, value::timeout(text));
     "idle_timeout_seconds" Number "SECONDS" = "60", "How long a connection may stay without a request", "0.1 to 3600",
-        |draft, text| put(&mut draft.api.idle_timeout, value::timeout(text));
+        |draft, text| put(&mut draft.net.idle_timeout, value::timeout(text));
     "retention_days" Number "DAYS" = "none", "Days that single events are kept; sums are kept for ever",
         "36 to 36500, or none to keep all",
         |draft, text| put(&mut draft.ledger.retention_days, value::retention_days(text, RETENTION_DAYS_MIN));

@@ -93,6 +93,7 @@ fn otel_example(key: &str) -> &'static str {
 #[test]
 fn without_any_source_the_defaults_of_each_stage_hold() {
     let config = load(&Sources::default()).unwrap();
+    assert_eq!(format!("{:?}", config.net), format!("{:?}", net::Settings::default()));
     assert_eq!(format!("{:?}", config.api), format!("{:?}", api::Settings::default()));
     assert_eq!(format!("{:?}", config.ingest), format!("{:?}", ingest::Limits::default()));
     assert_eq!(format!("{:?}", config.ledger), format!("{:?}", ledger::Settings::default()));
@@ -144,7 +145,7 @@ fn the_highest_layer_that_speaks_is_heard() {
     sources.flags = vec![("metrics_port".into(), "3".into())];
     let config = load(&sources).unwrap();
     assert_eq!(limits(&config), [("daily".into(), "1".into()), ("monthly".into(), "2".into())]);
-    assert_eq!(config.api.listen.port(), 3);
+    assert_eq!(config.net.listen.port(), 3);
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn the_file_is_named_by_flag_or_environment() {
     let folder = tempfile::tempdir().unwrap();
     let path = with_file(folder.path(), "\u{feff}# comment\r\nmetrics_port = 7\r\n").config_flag.unwrap();
     let sources = environment(&[("CONFIG_FILE", path.to_str().unwrap())]);
-    assert_eq!(load(&sources).unwrap().api.listen.port(), 7);
+    assert_eq!(load(&sources).unwrap().net.listen.port(), 7);
     assert_eq!(
         environment_problems(&[("CONFIG_FILE", "/nowhere/at-all.toml")]),
         ["environment CONFIG_FILE: the file /nowhere/at-all.toml cannot be read: No such file or directory (os error 2)"]

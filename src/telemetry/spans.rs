@@ -7,7 +7,7 @@
 //!
 //! *Deliberately not here.* The writer's own spans stand in the writer, which does not know this module.
 
-use std::net::IpAddr;
+use std::fmt::Display;
 
 use hyper::HeaderMap;
 use hyper::header::{HOST, HeaderName};
@@ -32,7 +32,7 @@ struct Caller<'a>(&'a HeaderMap);
 
 /// The span of a request, a child of the one that its `traceparent` names. `method` is a name of HTTP's, or
 /// `other`.
-pub fn request(method: impl FnOnce() -> &'static str, path: &str, headers: &HeaderMap, peer: IpAddr) -> Span {
+pub fn request(method: impl FnOnce() -> &'static str, path: &str, headers: &HeaderMap, peer: impl Display) -> Span {
     let span = tracing::info_span!(
         "request",
         "otel.kind" = "server",

@@ -16,12 +16,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("views", &["domain", "budget"]),
     ("writer", &["domain", "clock", "budget", "views", "ledger", "wire"]),
     ("ingest", &["domain"]),
+    ("net", &[]),
     ("notify", &["budget", "domain", "clock", "ledger", "wire"]),
     ("telemetry", &["domain", "clock", "budget", "views"]),
-    ("api", &["domain", "clock", "budget", "views", "ingest", "ledger", "writer", "telemetry", "wire"]),
-    ("config", &["api", "budget", "domain", "ingest", "ledger", "notify", "telemetry", "views", "writer"]),
+    ("api", &["domain", "clock", "budget", "views", "ingest", "ledger", "net", "writer", "telemetry", "wire"]),
+    ("config", &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "telemetry", "views", "writer"]),
     ("cli", &["budget", "clock", "config", "domain", "ledger", "wire"]),
-    ("app", &["api", "budget", "clock", "config", "ledger", "notify", "systemd", "telemetry", "writer"]),
+    ("app", &["api", "budget", "clock", "config", "ledger", "net", "notify", "systemd", "telemetry", "writer"]),
 ];
 
 /// Modules that only compute.

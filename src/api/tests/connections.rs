@@ -21,15 +21,15 @@ fn misbehaving(state: &Arc<State>) -> Routes {
     Routes::of(table)
 }
 
-async fn misbehaving_agent(settings: Settings) -> TestAgent {
-    TestAgent::start_with(settings, Limits::default(), misbehaving).await
+async fn misbehaving_agent(net: net::Settings) -> TestAgent {
+    TestAgent::start_over(net, Settings::default(), Limits::default(), misbehaving, Duration::from_secs(60)).await
 }
 
 const GET_GOOD: &str = "GET /good HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_on_which_nothing_is_sent_is_closed() {
-    let agent = misbehaving_agent(Settings { header_timeout: Duration::from_millis(150), ..short() }).await;
+    let agent = misbehaving_agent(net::Settings { header_timeout: Duration::from_millis(150), ..local() }).await;
     let began = Instant::now();
     assert!(read_to_end(&mut agent.connect().await).await.is_empty());
     assert!(began.elapsed() >= Duration::from_millis(150));
@@ -38,7 +38,7 @@ async fn a_connection_on_which_nothing_is_sent_is_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_that_trickle_in_are_cut_off() {
-    let agent = misbehaving_agent(Settings { header_timeout: Duration::from_millis(300), ..short() }).await;
+    let agent = misbehaving_agent(net::Settings { header_timeout: Duration::from_millis(300), ..local() }).await;
     let mut stream = agent.connect().await;
     let deadline = Instant::now() + PATIENCE;
     // Bytes keep coming, so only a bound on the whole of the headers ends this.
@@ -57,7 +57,7 @@ async fn headers_that_trickle_in_are_cut_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_may_rest_longer_than_headers_take() {
     let (header_timeout, idle_timeout) = (Duration::from_millis(100), Duration::from_millis(600));
-    let agent = misbehaving_agent(Settings { header_timeout, idle_timeout, ..short() }).await;
+    let agent = misbehaving_agent(net::Settings { header_timeout, idle_timeout, ..local() }).await;
     let mut stream = agent.connect().await;
     stream.write_all(GET_GOOD.as_bytes()).await.unwrap();
     assert_eq!(read_answer(&mut stream).await.text(), "good");
@@ -68,7 +68,7 @@ async fn a_connection_may_rest_longer_than_headers_take() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_drips_is_timed_out() {
-    let agent = TestAgent::start(Settings { body_timeout: Duration::from_millis(300), ..short() }).await;
+    let agent = TestAgent::start(Settings { body_timeout: Duration::from_millis(300), ..Settings::default() }).await;
     let mut stream = agent.connect().await;
     let head = "POST /costs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -88,7 +88,7 @@ async fn a_body_that_drips_is_timed_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_never_reads_holds_its_connection_for_a_while_only() {
     let idle_timeout = Duration::from_millis(300);
-    let agent = misbehaving_agent(Settings { connections_max: 1, idle_timeout, ..short() }).await;
+    let agent = misbehaving_agent(net::Settings { connections_max: 1, idle_timeout, ..local() }).await;
     let mut greedy = agent.connect().await;
     greedy.write_all(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     // The only place is taken until the agent gives up on the first client.
@@ -99,7 +99,7 @@ async fn a_client_that_never_reads_holds_its_connection_for_a_while_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_at_rest_make_room_when_every_place_is_taken() {
     let header_timeout = Duration::from_millis(200);
-    let agent = misbehaving_agent(Settings { connections_max: 2, header_timeout, ..short() }).await;
+    let agent = misbehaving_agent(net::Settings { connections_max: 2, header_timeout, ..local() }).await;
     let mut resting = Vec::new();
     for _ in 0..2 {
         let mut stream = agent.connect().await;
@@ -112,7 +112,7 @@ async fn connections_at_rest_make_room_when_every_place_is_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_an_answer_and_is_counted() {
-    let agent = misbehaving_agent(short()).await;
+    let agent = misbehaving_agent(local()).await;
     let mut stream = agent.connect().await;
     stream.write_all(b"GET /panic HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let answer = read_answer(&mut stream).await;
@@ -126,7 +126,7 @@ async fn a_panic_is_an_answer_and_is_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_takes_too_long_is_answered() {
     let call_timeout = Duration::from_millis(100);
-    let agent = TestAgent::start_over(short(), Limits::default(), misbehaving, call_timeout).await;
+    let agent = TestAgent::start_over(local(), Settings::default(), Limits::default(), misbehaving, call_timeout).await;
     let answer = agent.get("/never").await;
     answer.assert_problem(503, "overloaded");
     assert_eq!(answer.header("retry-after"), Some("1"));
@@ -134,7 +134,7 @@ async fn a_call_that_takes_too_long_is_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hangs_up_is_counted() {
-    let agent = misbehaving_agent(short()).await;
+    let agent = misbehaving_agent(local()).await;
     let mut stream = agent.connect().await;
     stream.write_all(b"GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     drop(stream);
@@ -144,7 +144,7 @@ async fn a_client_that_hangs_up_is_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn draining_finishes_requests_and_closes_connections_at_rest() {
-    let agent = misbehaving_agent(short()).await;
+    let agent = misbehaving_agent(local()).await;
     let address = agent.address;
     let mut resting = agent.connect().await;
     resting.write_all(GET_GOOD.as_bytes()).await.unwrap();
@@ -165,7 +165,7 @@ async fn draining_finishes_requests_and_closes_connections_at_rest() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn draining_ends_at_its_deadline() {
-    let agent = misbehaving_agent(short()).await;
+    let agent = misbehaving_agent(local()).await;
     let mut stuck = agent.connect().await;
     stuck.write_all(b"GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -177,14 +177,14 @@ async fn draining_ends_at_its_deadline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_reported() {
-    let agent = misbehaving_agent(short()).await;
-    let settings = Settings { listen: agent.address, ..short() };
+    let agent = misbehaving_agent(local()).await;
+    let settings = net::Settings { listen: agent.address, ..local() };
     assert_eq!(Server::bind(&settings).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn head_answers_as_get_does_without_the_body() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     for path in ["/health", "/budgets", "/", "/openapi.json", "/costs/daily", "/costs/daily?days=1", "/nowhere"] {
         let get = agent.get(path).await;
         let head = agent.send(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
@@ -197,7 +197,7 @@ async fn head_answers_as_get_does_without_the_body() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_paths_and_methods_are_told_apart_and_folded() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     let send = |method: &str, path: &str| {
         agent.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
     };
@@ -231,7 +231,7 @@ async fn unknown_paths_and_methods_are_told_apart_and_folded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_body_does_not_destroy_the_answer() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     // Much more than the socket's buffers hold, sent whole before anything is read.
     let answer = agent.post_json(vec![b' '; 12 * 1024 * 1024]).await;
     answer.assert_problem(413, "too-large");
@@ -241,7 +241,7 @@ async fn a_refused_body_does_not_destroy_the_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_asked_for_only_when_it_is_wanted() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     let head = |length: usize| {
         format!(
             "POST /costs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
@@ -260,7 +260,7 @@ async fn a_body_is_asked_for_only_when_it_is_wanted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_protocols_are_closed() {
-    let agent = misbehaving_agent(Settings { header_timeout: Duration::from_millis(500), ..short() }).await;
+    let agent = misbehaving_agent(net::Settings { header_timeout: Duration::from_millis(500), ..local() }).await;
     let tls_hello = [0x16, 0x03, 0x01, 0x00, 0x05, 0x01, 0x00, 0x00, 0x01, 0x00];
     for bytes in [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &tls_hello, b"\r\n\r\n\r\n", b"GET /\r\n\r\n"] {
         let mut stream = agent.connect().await;
@@ -274,7 +274,7 @@ async fn other_protocols_are_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_sent_at_once_are_answered_in_order() {
-    let agent = misbehaving_agent(short()).await;
+    let agent = misbehaving_agent(local()).await;
     let both = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET /good HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let mut stream = agent.connect().await;
     stream.write_all(both.as_bytes()).await.unwrap();

@@ -2,7 +2,7 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_is_answered_and_its_refusal_is_no_error() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     let fits = r#"{"allowed":true,"reason":"Within budget"}"#;
     for query in [
         "service=openai",
@@ -31,7 +31,7 @@ async fn a_check_is_answered_and_its_refusal_is_no_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_are_counted_under_names_that_cost_has() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     agent.post_json(r#"{"service":"openai","operation":"chat","amount_usd":45}"#).await;
     for _ in 0..2 {
         agent.get("/scaling-gate/check?service=openai&operation=chat").await;
@@ -54,7 +54,7 @@ async fn refusals_are_counted_under_names_that_cost_has() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_that_makes_no_sense_is_malformed() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     for query in [
         "",
         "operation=chat",
@@ -75,7 +75,7 @@ async fn a_check_that_makes_no_sense_is_malformed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_breaks_a_rule_leaves_the_gate_alone() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     for body in ["", "{", "{}{}", "3", r#"{"state":"auto","state":"auto","reason":"x"}"#] {
         agent.call_json("PUT /scaling-gate", body).await.assert_problem(400, "malformed");
     }

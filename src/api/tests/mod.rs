@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::domain::BudgetZone;
 use crate::ingest::Limits;
 use crate::ledger::{Ledger, Reader};
+use crate::net::{self, Server};
 use crate::telemetry::{self, Telemetry};
 use crate::views::SeriesLimits;
 use crate::writer::{self, Ended, Started};
@@ -53,8 +54,8 @@ struct Answer {
     body: Vec<u8>,
 }
 
-fn short() -> Settings {
-    Settings { listen: ([127, 0, 0, 1], 0).into(), ..Settings::default() }
+fn local() -> net::Settings {
+    net::Settings { listen: ([127, 0, 0, 1], 0).into(), ..net::Settings::default() }
 }
 
 impl TestAgent {
@@ -63,10 +64,11 @@ impl TestAgent {
     }
 
     async fn start_with(settings: Settings, limits: Limits, routes: impl FnOnce(&Arc<State>) -> Routes) -> Self {
-        Self::start_over(settings, limits, routes, Duration::from_secs(60)).await
+        Self::start_over(local(), settings, limits, routes, Duration::from_secs(60)).await
     }
 
     async fn start_over(
+        net: net::Settings,
         settings: Settings,
         limits: Limits,
         routes: impl FnOnce(&Arc<State>) -> Routes,
@@ -99,11 +101,11 @@ impl TestAgent {
             limits,
         };
         let state = Arc::new(State::new(parts, &settings, &telemetry.meter()));
-        let server = Server::bind(&settings).unwrap();
+        let server = Server::bind(&net).unwrap();
         let address = server.local_addr().unwrap();
         let surface = Surface::over(routes(&state), Arc::clone(&state), call_timeout);
         let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(server.serve(surface, async { stopped.await.unwrap() }));
+        let serving = tokio::spawn(server.serve(move |peer| surface.service_for(peer), async { stopped.await.unwrap() }));
         Self { address, clock, telemetry, state, stop, serving, ended, _folder: folder }
     }
 

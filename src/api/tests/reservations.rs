@@ -39,7 +39,7 @@ fn ids(answer: &Answer) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reservation_is_shown_with_all_that_is_known_of_it() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     hold(&agent, &[(1, "made", 60), (2, "job/7 +%", 60)]);
     let expected = json!({
         "reservation_id": "job/7 +%", "id": "job/7 +%", "service": "openai", "operation": "chat", "estimated_cost_usd": 0.5,
@@ -58,7 +58,7 @@ async fn a_reservation_is_shown_with_all_that_is_known_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_is_in_order_and_can_be_gone_through() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     assert_eq!(agent.get("/reservations").await.text(), "[]");
     hold(&agent, &[(5, "e", 3_600), (1, "a", 60), (3, "c", 3_600), (2, "b/2", 60)]);
     for (query, expected) in [
@@ -90,7 +90,7 @@ async fn the_list_is_in_order_and_can_be_gone_through() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_have_one_id_and_methods_are_told() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     for path in ["/reservations/", "/reservations//commit", "/reservations//extend", "/reservation/a"] {
         for method in ["GET", "POST", "DELETE"] {
             agent.call_json(&format!("{method} {path}"), "{}").await.assert_problem(404, "not-found");
@@ -126,7 +126,7 @@ async fn paths_have_one_id_and_methods_are_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_breaks_a_rule_is_refused_by_field() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     let good = r#"{"service":"s","estimated_cost_usd":1}"#;
     for (what, body, field) in [
         ("POST /reservations", r#"{"service":"s"}"#, "estimated_cost_usd"),

@@ -6,7 +6,7 @@ use super::*;
 
 /// An agent that knows some cost: today, yesterday, and last month.
 async fn agent_with_cost() -> TestAgent {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     let body = json!([
         { "service": "openai", "operation": "chat", "amount_usd": "6.5", "worker": "w1", "model": "large", "batch_id": "b1" },
         { "service": "openai", "operation": "embeddings", "amount_usd": 2, "worker": "w2", "lead_id": "l1" },
@@ -100,7 +100,7 @@ async fn days_that_have_left_memory_are_read_from_the_ledger() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_parameters_are_refused_and_probes_ignore_them() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     for target in [
         "/costs/daily?day=1",
         "/costs/daily?month=2026-11",
@@ -131,7 +131,7 @@ async fn bad_parameters_are_refused_and_probes_ignore_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn budgets_and_gate_show_the_same_numbers() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     let status = agent.get("/scaling-gate/status").await.json();
     assert_eq!(status["scaling_gate_active"], false);
     assert_eq!(status["reason"], "Below threshold");
@@ -165,7 +165,7 @@ async fn budgets_and_gate_show_the_same_numbers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_compressed_for_who_wants_it() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     let plain = agent.get("/metrics").await;
     assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("accept-encoding")));
@@ -188,7 +188,7 @@ async fn metrics_are_compressed_for_who_wants_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_tell_whether_cost_can_be_recorded() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     assert_eq!(agent.get("/health").await.text(), r#"{"status":"healthy"}"#);
     assert_eq!(agent.get("/-/healthy").await.status, 200);
     assert_eq!(agent.get("/-/ready").await.status, 200);

@@ -24,7 +24,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_event_is_on_every_surface_at_once() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     let answer = agent.post_json(EVENT).await;
     assert_eq!((answer.status, answer.text()), (200, r#"{"accepted":1,"duplicates":0}"#));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -52,7 +52,7 @@ async fn a_recorded_event_is_on_every_surface_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conflict_names_what_differs_and_records_nothing() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     agent.post_json(EVENT).await;
     let batch = format!("[{},{}]", EVENT.replace("-1", "-2"), EVENT.replace("chat", "embed"));
     let document = agent.post_json(batch).await.assert_problem(409, "id-conflict");
@@ -67,7 +67,7 @@ async fn a_conflict_names_what_differs_and_records_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_events_are_listed_and_nothing_is_recorded() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     let document = agent.post_json(format!(r#"[{EVENT},{{"service":"a","amount_usd":-1}}]"#)).await;
     let document = document.assert_problem(422, "invalid-event");
     assert_eq!(document["errors"][0]["index"], 1);
@@ -81,7 +81,7 @@ async fn bad_events_are_listed_and_nothing_is_recorded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_may_be_compressed_and_must_say_what_they_are() {
-    let agent = TestAgent::start(short()).await;
+    let agent = TestAgent::start(Settings::default()).await;
     let compressed = gzip(EVENT.as_bytes());
     for coding in ["gzip", "GZIP", "x-gzip"] {
         let answer = agent.post(&format!("{JSON}Content-Encoding: {coding}\r\n"), &compressed).await;
@@ -107,7 +107,7 @@ async fn bodies_may_be_compressed_and_must_say_what_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_bounded_by_length_by_chunks_and_inflated() {
     let limits = Limits { body_bytes_max: 10_000, events_max: 3, ..Limits::default() };
-    let agent = TestAgent::start_with(short(), limits, routes::routes).await;
+    let agent = TestAgent::start_with(Settings::default(), limits, routes::routes).await;
     let fits = format!("{EVENT}{}", " ".repeat(10_000 - EVENT.len()));
     assert_eq!(agent.post_json(&fits).await.status, 200);
     agent.post_json(format!("{fits} ")).await.assert_problem(413, "too-large");
@@ -133,7 +133,7 @@ async fn a_body_is_bounded_by_length_by_chunks_and_inflated() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_bodies_together_are_bounded() {
-    let settings = Settings { body_bytes_in_flight_max: 100 * 1024, ..short() };
+    let settings = Settings { body_bytes_in_flight_max: 100 * 1024, ..Settings::default() };
     let agent = TestAgent::start(settings).await;
     let body = vec![b' '; 60 * 1024];
     // One body that stays unfinished holds its share.
@@ -160,7 +160,7 @@ async fn all_bodies_together_are_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn checks_come_in_the_order_of_the_contract() {
-    let settings = Settings { tokens: vec![Token::new("secret")], ..short() };
+    let settings = Settings { tokens: vec![Token::new("secret")], ..Settings::default() };
     let agent = TestAgent::start(settings).await;
     let send = |method: &str, path: &str, host: &str, headers: &str| {
         agent.send(format!(
@@ -206,7 +206,7 @@ async fn record_and_hang_up(state: Arc<State>, call: Arc<Call>, body: BodyStream
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_whose_sender_hung_up_is_recorded_and_counted() {
     let routes = |state: &Arc<State>| Routes::of([write(state, "/costs", record_and_hang_up)]);
-    let agent = TestAgent::start_with(short(), Limits::default(), routes).await;
+    let agent = TestAgent::start_with(Settings::default(), Limits::default(), routes).await;
     agent.post_json(EVENT).await.assert_problem(503, "overloaded");
     agent.eventually_shows(r#"lead_factory_cost_usd_total{operation="chat",service="openai"} 1.5"#).await;
     agent.eventually_shows(r#"lead_factory_events_total{format="json",result="recorded"} 1"#).await;

@@ -103,7 +103,7 @@ fn without_a_push_nobody_wants_spans() {
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layers), || {
         assert!(tracing::error_span!("of our own").is_disabled());
         let headers = hyper::HeaderMap::new();
-        assert!(super::super::spans::request(|| "GET", "/", &headers, [127, 0, 0, 1].into()).is_disabled());
+        assert!(super::super::spans::request(|| "GET", "/", &headers, "127.0.0.1").is_disabled());
     });
 }
 
@@ -122,7 +122,7 @@ fn lines_inside_of_a_span_name_its_trace_in_both_formats() {
         headers.insert("traceparent", parent.parse().unwrap());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layers), || {
             tracing::info!("before");
-            let span = super::super::spans::request(|| "GET", "/", &headers, [127, 0, 0, 1].into());
+            let span = super::super::spans::request(|| "GET", "/", &headers, "127.0.0.1");
             span.in_scope(|| tracing::info!(answer = 42, "inside"));
         });
         drop(flush);

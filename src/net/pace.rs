@@ -22,7 +22,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// The bounds, and whether room is short; shared by all connections.
@@ -48,10 +47,10 @@ enum Phase {
     Rest,
 }
 
-/// A socket that tells its [`Pace`] when bytes come.
+/// A stream that tells its [`Pace`] when bytes come.
 #[derive(Debug)]
-pub(super) struct PacedStream {
-    stream: TcpStream,
+pub(super) struct PacedStream<T> {
+    stream: T,
     pace: Arc<Pace>,
 }
 
@@ -112,13 +111,13 @@ impl Pace {
 
 // === impl PacedStream ===
 
-impl PacedStream {
-    pub fn new(stream: TcpStream, pace: Arc<Pace>) -> Self {
+impl<T> PacedStream<T> {
+    pub fn new(stream: T, pace: Arc<Pace>) -> Self {
         Self { stream, pace }
     }
 }
 
-impl AsyncRead for PacedStream {
+impl<T: AsyncRead + Unpin> AsyncRead for PacedStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
@@ -129,7 +128,7 @@ impl AsyncRead for PacedStream {
     }
 }
 
-impl AsyncWrite for PacedStream {
+impl<T: AsyncWrite + Unpin> AsyncWrite for PacedStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

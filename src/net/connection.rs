@@ -3,22 +3,21 @@
 //! *Limits.* [`Pace`] bounds its time, [`HEADER_BYTES_MAX`] and [`READ_BUFFER_BYTES_MAX`] its memory, [`LINGER`] its end.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
-use super::Surface;
 use super::pace::{Pace, PacedStream};
 
 /// Request line and headers together. Browsers and proxies stay below 8 KiB; hyper answers 431 beyond the bound.
@@ -33,13 +32,12 @@ const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Serves requests until the client leaves, a phase takes too long, or `draining` turns true and the request under way is
 /// answered.
-pub(super) async fn drive(
-    stream: TcpStream,
-    peer: SocketAddr,
-    surface: Surface,
-    pace: Arc<Pace>,
-    mut draining: watch::Receiver<bool>,
-) {
+pub(super) async fn drive<T, S, B>(stream: T, service: S, pace: Arc<Pace>, mut draining: watch::Receiver<bool>)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Unpin,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
     let refused_midway = Arc::new(AtomicBool::new(false));
     let service = {
         let (pace, refused_midway) = (Arc::clone(&pace), Arc::clone(&refused_midway));
@@ -47,14 +45,15 @@ pub(super) async fn drive(
             let (pace, refused_midway) = (Arc::clone(&pace), Arc::clone(&refused_midway));
             pace.call_begins();
             let has_body = !Body::is_end_stream(request.body());
-            let answer = surface.answer(request, peer);
-            // Boxed: `poll_without_shutdown`, which leaves the socket open to linger on, wants a future that can be moved.
+            let answer = service.call(request);
+            // Boxed: `poll_without_shutdown`, which leaves the stream open to linger on, wants a future that can be moved.
             Box::pin(async move {
                 let answer = answer.await;
-                let refused = answer.status().is_client_error() || answer.status().is_server_error();
-                refused_midway.store(has_body && refused, Ordering::Relaxed);
+                let is_refused =
+                    |answer: &Response<B>| answer.status().is_client_error() || answer.status().is_server_error();
+                refused_midway.store(has_body && answer.as_ref().is_ok_and(is_refused), Ordering::Relaxed);
                 pace.call_ends();
-                Ok::<_, Infallible>(answer)
+                answer
             })
         })
     };
@@ -83,7 +82,7 @@ pub(super) async fn drive(
 }
 
 /// Says that no more will be written, and reads what the client still sends, so that the answer arrives.
-async fn linger(mut stream: PacedStream) {
+async fn linger<T: AsyncRead + AsyncWrite + Unpin>(mut stream: PacedStream<T>) {
     let discard = async {
         stream.shutdown().await?;
         let mut discarded = vec![0; 16 * 1024];
@@ -94,7 +93,7 @@ async fn linger(mut stream: PacedStream) {
                 count => total += count,
             }
         }
-        std::io::Result::Ok(())
+        io::Result::Ok(())
     };
     // Whether the client closes, fails or takes too long, the connection is over.
     let _ = tokio::time::timeout(LINGER, discard).await;

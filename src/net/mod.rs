@@ -1,0 +1,23 @@
+//! Connections: accepting them, bounding them, and serving HTTP on them.
+//!
+//! A connection has a stream of bytes, a [`Peer`], limits ([`Settings`]) and a hyper service that answers its requests. Nothing
+//! here knows what is served, and no more of the stream than that bytes go in and out: another kind of stream is another way to
+//! accept one, another protocol is another `connection`.
+//!
+//! *Invariants.* Every wait has an end, whatever the other side does or leaves undone.
+//!
+//! *Limits.* Connections at once, the time of each phase of a connection, bytes of headers and of the read buffer.
+//!
+//! *Deliberately not here.* Reading bodies, and the time that an answer may take: the service bounds those, because only it can
+//! say so in an answer.
+
+mod connection;
+mod listener;
+mod pace;
+mod peer;
+mod server;
+mod settings;
+
+pub use peer::Peer;
+pub use server::Server;
+pub use settings::Settings;

@@ -1,0 +1,28 @@
+//! What connections may be told.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Where to listen, and the bounds of connections.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Address to listen on (`METRICS_HOST`, `METRICS_PORT`); port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Connections served at once (`max_connections`); further ones wait unaccepted in the kernel's queue.
+    pub connections_max: usize,
+    /// How long a request's headers may take (`header_timeout_seconds`).
+    pub header_timeout: Duration,
+    /// How long a connection may stay without a request (`idle_timeout_seconds`).
+    pub idle_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+            connections_max: 512,
+            header_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(60),
+        }
+    }
+}
