@@ -23,32 +23,31 @@ impl Host {
         Self::parse(value.to_str().ok()?)
     }
 
-    /// Reads `host[:port]` (RFC 9110, section 7.2). No user, no empty host, no zone in an IPv6 address.
+    /// Reads `host[:port]` (RFC 9110, section 7.2).
     pub fn parse(text: &str) -> Option<Self> {
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (address, port) = rest.split_once(']')?;
-                address.parse::<Ipv6Addr>().ok()?;
-                (Self::Address, port)
-            }
-            None => {
-                let end = text.find(':').unwrap_or(text.len());
-                (Self::parse_name(&text[..end])?, &text[end..])
-            }
-        };
-        match port.strip_prefix(':') {
-            // An empty port is allowed by the grammar.
-            Some(digits) => {
-                let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-                (digits.is_empty() || (is_number && digits.parse::<u16>().is_ok())).then_some(host)
-            }
-            None => port.is_empty().then_some(host),
-        }
+        Self::of_authority(&text.parse().ok()?)
     }
 
-    /// The host of a request target in absolute form, such as `GET http://host/path`.
+    /// The host of an authority, such as that of a request target in absolute form. No user, no empty host, no zone in an IPv6
+    /// address.
+    ///
+    /// The library splits it and knows its characters. It allows more than a host may be: a user, any text in brackets, any
+    /// registered name, and `+80` or `x` for a port.
     pub fn of_authority(authority: &Authority) -> Option<Self> {
-        Self::parse(authority.as_str())
+        let host = authority.host();
+        // What is left where a user stands before the host does not begin with it.
+        let port = authority.as_str().strip_prefix(host)?;
+        // An empty port is allowed by the grammar.
+        let is_port = |digits: &str| {
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits.is_empty() || digits.parse::<u16>().is_ok())
+        };
+        if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+            return None;
+        }
+        match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(address) => address.parse::<Ipv6Addr>().ok().map(|_| Self::Address),
+            None => Self::parse_name(host),
+        }
     }
 
     fn parse_name(text: &str) -> Option<Self> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Everything but the unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -23,22 +23,23 @@ pub(super) enum DecodeError {
 /// # Errors
 /// See [`DecodeError`].
 pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, DecodeError> {
-    if !text.contains('%') {
-        return Ok(text.into());
+    // The library keeps a `%` that begins no encoding, so that is looked for here.
+    if !text.split('%').skip(1).all(begins_with_byte) {
+        return Err(DecodeError::Encoding);
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16)).ok_or(DecodeError::Encoding);
-                let (high, low) = (digit()?, digit()?);
-                u8::try_from(high * 16 + low).map_err(|_| DecodeError::Encoding)?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| DecodeError::NotUtf8)
+    percent_decode_str(text).decode_utf8().map_err(|_| DecodeError::NotUtf8)
+}
+
+/// Whether a text can be decoded; then so can every part of it that ends where no encoding is in progress.
+///
+/// # Errors
+/// See [`DecodeError`].
+pub(super) fn check(text: &str) -> Result<(), DecodeError> {
+    decode(text).map(drop)
+}
+
+fn begins_with_byte(text: &str) -> bool {
+    matches!(text.as_bytes(), [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
 }
 
 /// A text as one segment of a path: slashes are encoded too.
