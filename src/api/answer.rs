@@ -1,4 +1,4 @@
-//! Answers that are not problems, and the headers that all of them carry.
+//! Answers, and the headers that all of them carry.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -9,8 +9,11 @@ use warp::reply::Response;
 use super::problem::Problem;
 
 /// 200 with a value as JSON. Every number in it is from this moment, so nobody may keep it.
-pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Response {
-    json_text(value).map_or_else(Problem::into_response, json_of)
+///
+/// # Errors
+/// As for [`json_text`].
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Response, Problem> {
+    json_text(value).map(json_of)
 }
 
 /// 200 with a text of JSON.

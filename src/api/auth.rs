@@ -1,7 +1,7 @@
-//! Who may write (contract, section 2).
+//! Who may ask for what: reading is open to everybody, anything else needs a caller that may write.
 //!
 //! *Invariants.* The checks come in one order: host, browser headers, then token or loopback; nothing of the body has been read
-//! before they pass. Reads are open and never come here.
+//! before they pass.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use warp::http::HeaderMap;
 use warp::http::header::{AUTHORIZATION, FORWARDED, HeaderName, ORIGIN, VIA};
 
 use super::call::Call;
+use super::endpoint::Scope;
 use super::host::Host;
 use super::problem::Problem;
 use super::{Settings, Token};
@@ -21,7 +22,7 @@ const FORWARDING: [HeaderName; 4] =
 /// Set by browsers only, and not by their scripts.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The rule for writes.
+/// The rule for everything but reads.
 #[derive(Debug)]
 pub(super) struct Admission {
     tokens: ArcSwap<Vec<Token>>,
@@ -43,18 +44,26 @@ impl Admission {
         self.tokens.store(Arc::new(tokens));
     }
 
-    /// Whether this write may go on.
+    /// Whether this call may go on.
     ///
     /// # Errors
     /// The first check that fails.
     pub fn check(&self, call: &Call) -> Result<(), Problem> {
+        match call.endpoint.scope {
+            Scope::Read => Ok(()),
+            // A token allows all of them.
+            Scope::Record | Scope::Reserve | Scope::Admin => self.check_write(call),
+        }
+    }
+
+    fn check_write(&self, call: &Call) -> Result<(), Problem> {
         self.check_host(call)?;
         check_browser(&call.headers)?;
         self.check_sender(call)
     }
 
     fn check_host(&self, call: &Call) -> Result<(), Problem> {
-        let malformed = || Problem::malformed("exactly one well-formed Host header is needed");
+        let malformed = || Problem::malformed("Exactly one valid Host header is required");
         let host = Host::of(&call.headers).ok_or_else(malformed)?;
         // With a target in absolute form both name a host, and both must be us: whatever stands in front may go by either.
         let target =
@@ -78,8 +87,7 @@ impl Admission {
         let is_local = call.peer.is_local() && !FORWARDING.iter().any(|header| call.headers.contains_key(header));
         let tokens = self.tokens.load();
         if tokens.is_empty() {
-            const DETAIL: &str =
-                "Without a token configured, only this host may write, and not through a proxy. Set API_TOKEN.";
+            const DETAIL: &str = "No token is configured, so only this host may write, and not through a proxy. Set API_TOKEN to allow others.";
             return if is_local { Ok(()) } else { Err(Problem::Forbidden(DETAIL)) };
         }
         if is_local && !self.loopback_needs_token {
@@ -95,7 +103,7 @@ impl Admission {
 /// No page in a browser writes here: neither one of another site, nor one that made our name point at this address.
 fn check_browser(headers: &HeaderMap) -> Result<(), Problem> {
     let from_page = headers.contains_key(ORIGIN) || headers.get_all(SEC_FETCH_SITE).iter().any(|site| site != "none");
-    if from_page { Err(Problem::Forbidden("Web pages may not write here.")) } else { Ok(()) }
+    if from_page { Err(Problem::Forbidden("Web pages may not write.")) } else { Ok(()) }
 }
 
 /// The token of the one `Authorization: Bearer …`.
@@ -113,6 +121,9 @@ mod tests {
     use warp::http::Request;
 
     use super::*;
+    use crate::api::endpoint::{Endpoint, Verb};
+
+    static ENDPOINT: Endpoint = Endpoint::new(Verb::Post, "/costs");
 
     const LOCAL: &str = "127.0.0.1:1";
     const REMOTE: &str = "10.0.0.9:1";
@@ -122,7 +133,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Call::of(&mut request.body(()).unwrap(), peer.parse::<SocketAddr>().unwrap().into())
+        Call::of(&mut request.body(()).unwrap(), peer.parse::<SocketAddr>().unwrap().into(), &ENDPOINT)
     }
 
     fn admission(tokens: &[&str]) -> Admission {

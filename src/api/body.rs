@@ -91,7 +91,7 @@ impl BodyReader {
         let mut share = Share { in_flight: Arc::clone(&self.in_flight), permits: None };
         let mut received = 0_usize;
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|_| Problem::malformed("the body ended before its end"))?;
+            let chunk = chunk.map_err(|_| Problem::malformed("The body ended early"))?;
             received = received.saturating_add(chunk.len());
             if received > self.bytes_max {
                 return Err(self.too_large());
@@ -121,13 +121,13 @@ impl BodyReader {
     fn inflate_problem(&self, error: InflateError) -> Problem {
         match error {
             InflateError::TooLarge => self.too_large(),
-            InflateError::Malformed => Problem::malformed("the body is not valid gzip"),
+            InflateError::Malformed => Problem::malformed("The body is not valid gzip"),
         }
     }
 
     fn too_large(&self) -> Problem {
         let bytes_max = self.bytes_max;
-        Problem::TooLarge(format!("A body may have {bytes_max} bytes, before and after decompression.").into())
+        Problem::TooLarge(format!("The body must not exceed {bytes_max} bytes, compressed or not.").into())
     }
 }
 
@@ -150,7 +150,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
     } else if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") {
         Ok(true)
     } else {
-        Err(Problem::UnsupportedMediaType("The Content-Encoding must be gzip, or none.".into()))
+        Err(Problem::UnsupportedMediaType("Content-Encoding must be gzip or absent.".into()))
     }
 }
 

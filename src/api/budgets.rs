@@ -12,7 +12,7 @@ use super::query::Query;
 use crate::wire::BudgetItem;
 
 pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    Query::of(&call, &[])?;
+    Query::of(&call)?;
     let standings = state.board.read().standings(state.clock.instant());
-    Ok(answer::json(&standings.into_iter().map(BudgetItem::from).collect::<Vec<_>>()))
+    answer::json(&standings.into_iter().map(BudgetItem::from).collect::<Vec<_>>())
 }

@@ -68,7 +68,7 @@ struct HistoryDay<'a> {
 }
 
 pub(super) async fn daily(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call, &["date", "by", "service"])?;
+    let query = Query::of(&call)?;
     let published = state.board.read();
     let period = match query.get("date") {
         Some(text) => Period::parse_day(text).map_err(|error| Problem::malformed(format!("date {error}")))?,
@@ -78,7 +78,7 @@ pub(super) async fn daily(state: Arc<State>, call: Arc<Call>) -> Result<Response
 }
 
 pub(super) async fn monthly(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call, &["month", "by", "service"])?;
+    let query = Query::of(&call)?;
     let published = state.board.read();
     let month = match query.get("month") {
         Some(text) => text.parse().map_err(|error| Problem::malformed(format!("month {error}")))?,
@@ -88,7 +88,7 @@ pub(super) async fn monthly(state: Arc<State>, call: Arc<Call>) -> Result<Respon
 }
 
 pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call, &["days", "by", "service"])?;
+    let query = Query::of(&call)?;
     let published = state.board.read();
     let count = query.number("days", 1..=HISTORY_DAYS_MAX)?.unwrap_or(HISTORY_DAYS_DEFAULT);
     let last = published.policy.zone.day_of(state.clock.now());

@@ -19,9 +19,8 @@ use crate::wire::BatchAnswer;
 use crate::writer::{RecordAnswer, RecordError, Recorded};
 
 pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
-    Query::of(&call, &[])?;
-    const DETAIL: &str = "The Content-Type must be application/json or application/x-ndjson, in UTF-8.";
-    let format = format_of(&call.headers).ok_or(Problem::UnsupportedMediaType(DETAIL.into()))?;
+    Query::of(&call)?;
+    let format = format_of(&call)?;
     let body = state.bodies.read(&call.headers, body).await?;
     let is_large = body.bytes.len() > INLINE_BYTES_MAX;
     let queue = move || queue(&state, format, body);
@@ -33,7 +32,7 @@ pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream)
         Some(answer) => answer.await?,
         None => Recorded { accepted: 0, duplicates: 0 },
     };
-    Ok(answer::json(&BatchAnswer { accepted: recorded.accepted, duplicates: recorded.duplicates }))
+    answer::json(&BatchAnswer { accepted: recorded.accepted, duplicates: recorded.duplicates })
 }
 
 /// Reads the events of a body and queues them for the ledger; `None` when there are none.

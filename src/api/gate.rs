@@ -17,26 +17,26 @@ use crate::ingest::{GateRequest, GateWish, OPERATION_DEFAULT, parse_estimate, re
 use crate::wire::{CheckAnswer, GateLine, GateStatus};
 use crate::writer::GateOrder;
 
-/// Lines of the history (contract, section 1).
+/// Lines of the history at most.
 const HISTORY_LINES_MAX: u32 = 1_000;
 /// Lines when the client does not say.
 const HISTORY_LINES_DEFAULT: u32 = 50;
 
 pub(super) async fn status(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    Query::of(&call, &[])?;
-    Ok(shown(&state))
+    Query::of(&call)?;
+    shown(&state)
 }
 
 pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call, &["limit"])?;
+    let query = Query::of(&call)?;
     let limit = query.number("limit", 1..=HISTORY_LINES_MAX)?.unwrap_or(HISTORY_LINES_DEFAULT);
     let lines = state.reads.look_up(move |reader, _| reader.gate_history(limit)).await?;
-    Ok(answer::json(&lines.into_iter().map(GateLine::from).collect::<Vec<_>>()))
+    answer::json(&lines.into_iter().map(GateLine::from).collect::<Vec<_>>())
 }
 
 /// Whether something may be spent now. Nothing is set aside by asking.
 pub(super) async fn check(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call, &["service", "operation", "estimated_cost_usd"])?;
+    let query = Query::of(&call)?;
     let service = query.get("service").ok_or_else(|| Problem::malformed("service is required"))?;
     let service = name("service", service)?;
     let operation = name("operation", query.get("operation").unwrap_or(OPERATION_DEFAULT))?;
@@ -48,12 +48,12 @@ pub(super) async fn check(state: Arc<State>, call: Arc<Call>) -> Result<Response
     if let Admission::Refused(_) = admission {
         state.instruments.count_blocked(&published.views.series.label(&service, &operation));
     }
-    Ok(answer::json(&CheckAnswer::from(&admission)))
+    answer::json(&CheckAnswer::from(&admission))
 }
 
 /// Takes an operator's word, and answers with the status that follows from it.
 pub(super) async fn set(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
-    Query::of(&call, &[])?;
+    Query::of(&call)?;
     let request = read_json(&state, &call, body, |_, bytes| read_gate(bytes)).await?;
     let GateRequest { wish, reason, actor, expires_in_seconds } = request;
     let since = state.clock.now();
@@ -65,10 +65,10 @@ pub(super) async fn set(state: Arc<State>, call: Arc<Call>, body: BodyStream) ->
         GateWish::Auto => GateOrder::Auto { reason, actor },
     };
     state.writer.set_gate(order).await?;
-    Ok(shown(&state))
+    shown(&state)
 }
 
-fn shown(state: &State) -> Response {
+fn shown(state: &State) -> Result<Response, Problem> {
     answer::json(&GateStatus::from(state.board.read().gate_standing(state.clock.instant())))
 }
 

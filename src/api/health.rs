@@ -17,7 +17,7 @@ use crate::wire::HealthAnswer;
 pub(super) async fn health(state: Arc<State>, _: Arc<Call>) -> Result<Response, Problem> {
     let reason = state.writer.health().problem();
     // No problem document: one shape, healthy or not.
-    let mut response = answer::json(&HealthAnswer::of(reason));
+    let mut response = answer::json(&HealthAnswer::of(reason))?;
     if reason.is_some() {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }

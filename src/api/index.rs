@@ -1,15 +1,13 @@
-//! `GET /`: a page that says what runs here.
+//! `GET /`: a page that says what runs here, made from the route table.
 
-use std::sync::Arc;
-
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use warp::http::HeaderValue;
 use warp::http::header::CONTENT_SECURITY_POLICY;
 use warp::reply::Response;
 
-use super::State;
 use super::answer;
 use super::call::Call;
+use super::endpoint::{Endpoint, Group, Parameters, Verb};
 use super::problem::Problem;
 use super::query::Query;
 
@@ -27,46 +25,14 @@ dt,dd{margin:0;padding:.4rem 1rem .4rem 0;border-bottom:1px solid var(--line)}\
 code,dt{font-family:ui-monospace,monospace;font-size:.92em}\
 @media(max-width:34rem){dl{display:block}dt{border:0;padding-bottom:0}}";
 
-/// What can be read here, in groups: title, then path and what it shows.
-const READS: [(&str, &[(&str, &str)]); 4] = [
-    (
-        "Cost",
-        &[
-            ("/costs/daily", "cost of the day by service; date, by, service"),
-            ("/costs/monthly", "cost of the month by service; month, by, service"),
-            ("/costs/history", "cost of each of the last days; days, by, service"),
-        ],
-    ),
-    (
-        "Budgets and the scaling gate",
-        &[
-            ("/budgets", "where every budget stands"),
-            ("/scaling-gate/status", "whether work that is not critical must stop, and why"),
-            ("/scaling-gate/history", "when that changed; limit"),
-            ("/scaling-gate/check?service=openai", "whether something may be spent now; operation, estimated_cost_usd"),
-            ("/reservations", "what is set aside for work under way; state, limit, after"),
-        ],
-    ),
-    (
-        "Operation",
-        &[
-            ("/metrics", "all of it for Prometheus"),
-            ("/health", "whether cost can be recorded"),
-            ("/-/healthy", "probe: the process lives"),
-            ("/-/ready", "probe: it can record"),
-        ],
-    ),
-    ("Description", &[("/openapi.json", "OpenAPI document of everything here, for programs")]),
-];
-
-pub(super) async fn show(_: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    Query::of(&call, &[])?;
-    let mut response = answer::uncached("text/html; charset=utf-8", page());
+pub(super) fn show<'e>(call: &Call, endpoints: impl Iterator<Item = &'e Endpoint>) -> Result<Response, Problem> {
+    Query::of(call)?;
+    let mut response = answer::uncached("text/html; charset=utf-8", page(&endpoints.collect::<Vec<_>>()));
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     Ok(response)
 }
 
-fn page() -> String {
+fn page(endpoints: &[&Endpoint]) -> String {
     let name = env!("CARGO_PKG_NAME");
     let markup = html! {
         (DOCTYPE)
@@ -79,26 +45,26 @@ fn page() -> String {
             }
             body {
                 h1 { (name) " " span.quiet { (env!("CARGO_PKG_VERSION")) } }
-                p { "Keeps an exact, durable ledger of what paid calls cost, and says when the budget is nearly gone." }
-                @for (title, links) in READS {
-                    h2 { (title) }
+                p { "Keeps an exact, durable ledger of what paid API calls cost, and says when the budget is nearly used up." }
+                @for group in Group::ALL {
+                    h2 { (group.title()) }
                     dl {
-                        @for (path, says) in links {
-                            dt { a href=(path) { (path) } }
-                            dd { (says) }
+                        @for endpoint in endpoints.iter().filter(|endpoint| endpoint.group == group) {
+                            dt { (link(endpoint)) }
+                            dd { (endpoint.summary) (parameters(endpoint)) }
                         }
                     }
                 }
-                h2 { "Recording" }
-                p { code { "POST /costs" } " takes one event or many, as JSON or NDJSON:" }
+                h2 { "Record cost" }
+                p { code { "POST /costs" } " with one event or many, as JSON or NDJSON:" }
                 p { code { r#"{"id":"call-1","service":"openai","operation":"chat","amount_usd":"0.0015"}"# } }
-                p.quiet { "An answer of 200 means that the events are on disk, and in every number above." }
-                h2 { "Setting money aside" }
-                p { code { "POST /reservations" } " before the work, so that no limit is passed, however many work at once:" }
+                p.quiet { "200 means the events are on disk and included in every number above." }
+                h2 { "Reserve before you spend" }
+                p { code { "POST /reservations" } " before the work starts, so that no budget is exceeded however many workers run:" }
                 p { code { r#"{"id":"job-7","service":"openai","operation":"chat","estimated_cost_usd":"0.05","ttl_seconds":60}"# } }
                 p {
-                    "Then " code { "POST /reservations/{id}/commit" } " with the real cost, " code { "/release" } " or "
-                    code { "/extend" } ". " code { "PUT /scaling-gate" } " with a state and a reason stops work by hand, or lets it go on."
+                    "Then settle it with " code { "POST /reservations/{id}/commit" } " and the real cost, or " code { "/release" }
+                    " or " code { "/extend" } " it."
                 }
             }
         }
@@ -106,16 +72,37 @@ fn page() -> String {
     markup.into_string()
 }
 
+/// The path, as a link where a browser can follow it.
+fn link(endpoint: &Endpoint) -> Markup {
+    let Endpoint { verb, path, link_query, .. } = endpoint;
+    let target = format!("{path}{link_query}");
+    html! {
+        @if *verb == Verb::Get && !path.contains('{') { a href=(target) { (target) } } @else { (verb.as_str()) " " (path) }
+    }
+}
+
+fn parameters(endpoint: &Endpoint) -> Markup {
+    html! {
+        @if let Parameters::Known(names @ [_, ..]) = endpoint.query {
+            span.quiet { " (" (names.join(", ")) ")" }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::routes::ROUTES;
 
     #[test]
-    fn the_page_links_to_everything_and_loads_nothing() {
-        let page = page();
-        for path in READS.iter().flat_map(|(_, links)| links.iter()).map(|(path, _)| path) {
-            assert!(page.contains(&format!("href=\"{path}\"")), "{path}");
+    fn the_page_names_everything_and_loads_nothing() {
+        let page = page(&ROUTES.iter().map(|route| &route.endpoint).collect::<Vec<_>>());
+        for Endpoint { verb, path, summary, .. } in ROUTES.iter().map(|route| route.endpoint) {
+            let is_link = verb == Verb::Get && !path.contains('{');
+            let shown = if is_link { format!("<a href=\"{path}") } else { format!("<dt>{} {path}</dt>", verb.as_str()) };
+            assert!(page.contains(&shown) && page.contains(summary), "{shown}");
         }
+        assert!(page.contains("<a href=\"/scaling-gate/check?service=openai\">"));
         assert!(page.contains(env!("CARGO_PKG_VERSION")));
         for loads in ["src=", "<script", "<link", "url(", "http://", "https://"] {
             assert!(!page.contains(loads), "{loads}");

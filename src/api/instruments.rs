@@ -1,4 +1,4 @@
-//! What the surface measures of itself (contract, section 3).
+//! What the surface measures of itself.
 //!
 //! *Limits.* Labels are bounded: methods are folded, endpoints are templates, statuses come from our own code, names are those of
 //! the cost series.
@@ -20,6 +20,7 @@ const UNMATCHED: &str = "unmatched";
 /// The status of requests whose client hung up before there was an answer. No answer carries it; servers and dashboards know
 /// the number from nginx.
 const STATUS_HUNG_UP: u16 = 499;
+
 /// The surface's own counters and histogram.
 #[derive(Debug)]
 pub(super) struct Instruments {
@@ -75,12 +76,12 @@ impl Instruments {
     /// Counts a request that was answered with `status`, or never.
     pub(super) fn count_request(
         &self,
-        method: &Method,
+        method: &'static str,
         endpoint: Option<&'static str>,
         status: Option<u16>,
         took: Duration,
     ) {
-        let method = KeyValue::new("method", fold_method(method));
+        let method = KeyValue::new("method", method);
         let endpoint = KeyValue::new("endpoint", endpoint.unwrap_or(UNMATCHED));
         let status = KeyValue::new("http_status", i64::from(status.unwrap_or(STATUS_HUNG_UP)));
         self.durations.record(took.as_secs_f64(), &[method.clone(), endpoint.clone()]);

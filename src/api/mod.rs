@@ -1,8 +1,10 @@
 //! The HTTP surface.
 //!
-//! A request's way: `net` accepts and bounds its connection, [`Surface`] times and counts the call and survives its panics,
-//! `routes` chooses who answers, `auth` admits writes, `body` reads what was sent, and one file per
-//! resource answers. `problem` is the only place that knows the status codes of errors.
+//! A request's way: `net` accepts and bounds its connection; [`Surface`] times and counts the call and survives its panics; `router`
+//! finds its row in the table of `routes`; `auth` admits writes; `body` reads what was sent; and one file per resource answers.
+//! `problem` is the only place that knows the status codes of errors.
+//!
+//! A further resource is a file with its handlers, and a line in `routes` for each; what is promised of it stands in that line.
 //!
 //! *Limits.* Bytes and time of a body and bytes of all bodies at once ([`Settings`]), the time of a call, reads of the ledger at
 //! once. At each bound the client is told.
@@ -31,6 +33,8 @@ mod reads;
 mod request;
 mod reservation_list;
 mod reservations;
+mod route;
+mod router;
 mod routes;
 mod settings;
 mod state;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::call::Call;
-use super::percent::{self, DecodeError};
+use super::endpoint::Parameters;
+use super::percent;
 use super::problem::Problem;
 
 /// The parameters of one request, each known and given once.
@@ -12,12 +13,15 @@ use super::problem::Problem;
 pub(super) struct Query<'c>(Vec<(&'static str, Cow<'c, str>)>);
 
 impl<'c> Query<'c> {
-    /// Reads the query of a request that may carry these parameters.
+    /// Reads the query of a request, which may carry the parameters of its endpoint.
     ///
     /// # Errors
     /// `malformed`: another parameter, one given twice, an invalid percent-encoding, or text that is not UTF-8.
-    pub fn of(call: &'c Call, known: &[&'static str]) -> Result<Self, Problem> {
-        Self::parse(call.uri.query().unwrap_or_default(), known)
+    pub fn of(call: &'c Call) -> Result<Self, Problem> {
+        match (call.uri.query(), call.endpoint.query) {
+            (None, _) | (_, Parameters::Ignored) => Ok(Self(Vec::new())),
+            (Some(text), Parameters::Known(names)) => Self::parse(text, names),
+        }
     }
 
     /// The value of a parameter.
@@ -38,17 +42,17 @@ impl<'c> Query<'c> {
     }
 
     fn parse(text: &'c str, known: &[&'static str]) -> Result<Self, Problem> {
+        // The parser keeps what is not an encoding and replaces what is not text, so both are refused before.
+        percent::check(text).map_err(|error| Problem::malformed(format!("The query string {error}")))?;
         let mut parameters: Vec<(&'static str, Cow<'c, str>)> = Vec::new();
-        for part in text.split('&').filter(|part| !part.is_empty()) {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            let name = decode(name)?;
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             let Some(name) = known.iter().find(|known| **known == name) else {
                 return Err(Problem::malformed(unknown(&name, known)));
             };
             if parameters.iter().any(|(given, _)| given == name) {
-                return Err(Problem::malformed(format!("the query parameter {name} is given twice")));
+                return Err(Problem::malformed(format!("The query parameter {name} is given twice")));
             }
-            parameters.push((name, decode(value)?));
+            parameters.push((name, value));
         }
         Ok(Self(parameters))
     }
@@ -58,20 +62,9 @@ fn unknown(name: &str, known: &[&'static str]) -> String {
     // Debug form: quotes it, and escapes what a terminal should not be sent.
     let name: String = name.chars().take(40).collect();
     match known {
-        [] => format!("unknown query parameter {name:?}; this path takes none"),
-        _ => format!("unknown query parameter {name:?}; this path takes {}", known.join(", ")),
+        [] => format!("Unknown query parameter {name:?}; this path takes none"),
+        _ => format!("Unknown query parameter {name:?}; this path takes {}", known.join(", ")),
     }
-}
-
-/// Undoes percent-encoding, with `+` for a blank as forms write it.
-fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
-    let refuse = |error: DecodeError| Problem::malformed(format!("the query string {error}"));
-    if !text.contains('+') {
-        return percent::decode(text).map_err(refuse);
-    }
-    // An encoded plus is one.
-    let blanks = text.replace('+', " ");
-    percent::decode(&blanks).map(|text| text.into_owned().into()).map_err(refuse)
 }
 
 #[cfg(test)]

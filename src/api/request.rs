@@ -8,6 +8,7 @@ use warp::http::header::CONTENT_TYPE;
 use super::State;
 use super::body::HeldBody;
 use super::call::{BodyStream, Call};
+use super::endpoint::Accepts;
 use super::problem::Problem;
 use crate::ingest::{Format, RequestError};
 
@@ -15,8 +16,21 @@ use crate::ingest::{Format, RequestError};
 /// so that they delay nobody else's answer.
 pub(super) const INLINE_BYTES_MAX: usize = 32 * 1024;
 
-/// What the one `Content-Type` names; `None` when it names nothing known, or there is not exactly one.
-pub(super) fn format_of(headers: &HeaderMap) -> Option<Format> {
+/// The format that the one `Content-Type` names, among those of the endpoint.
+///
+/// # Errors
+/// `unsupported-media-type`: it names none of them, or there is not exactly one.
+pub(super) fn format_of(call: &Call) -> Result<Format, Problem> {
+    let formats = call.endpoint.accepts.formats();
+    let unsupported = || {
+        let types: Vec<&str> = formats.iter().map(|format| format.media_type()).collect();
+        Problem::UnsupportedMediaType(format!("Content-Type must be {}, in UTF-8.", types.join(" or ")).into())
+    };
+    let named = named_format(&call.headers).filter(|format| formats.contains(format));
+    named.ok_or_else(unsupported)
+}
+
+fn named_format(headers: &HeaderMap) -> Option<Format> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     match (types.next(), types.next()) {
         (Some(value), None) => value.to_str().ok().and_then(Format::from_content_type),
@@ -24,59 +38,32 @@ pub(super) fn format_of(headers: &HeaderMap) -> Option<Format> {
     }
 }
 
-/// Reads a body that must be JSON, by the rules of `read`.
+/// Reads a body of JSON, by the rules of `read`. Where the endpoint lets it be left out, so may be its `Content-Type`.
 ///
 /// # Errors
-/// `unsupported-media-type` before anything is read; those of [`BodyReader::read`](super::body::BodyReader::read) and of `read`.
+/// `unsupported-media-type`, before anything is read if there must be a body; those of
+/// [`BodyReader::read`](super::body::BodyReader::read) and of `read`.
 pub(super) async fn read_json<T, R>(state: &Arc<State>, call: &Call, body: BodyStream, read: R) -> Result<T, Problem>
 where
     T: Send + 'static,
     R: FnOnce(&State, &[u8]) -> Result<T, RequestError> + Send + 'static,
 {
-    check_json(&call.headers)?;
-    let body = state.bodies.read(&call.headers, body).await?;
-    read_held(state, body, read).await
-}
-
-/// The same for a body that may be left out; then it needs no `Content-Type` either.
-///
-/// # Errors
-/// As for one that may not, but the type is looked at when the body is there.
-pub(super) async fn read_optional_json<T, R>(
-    state: &Arc<State>,
-    call: &Call,
-    body: BodyStream,
-    read: R,
-) -> Result<T, Problem>
-where
-    T: Send + 'static,
-    R: FnOnce(&State, &[u8]) -> Result<T, RequestError> + Send + 'static,
-{
-    let body = state.bodies.read(&call.headers, body).await?;
-    if !body.bytes.is_empty() {
-        check_json(&call.headers)?;
+    let may_be_absent = call.endpoint.accepts == Accepts::OptionalJson;
+    if !may_be_absent {
+        format_of(call)?;
     }
-    read_held(state, body, read).await
-}
-
-fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
-    match format_of(headers) {
-        Some(Format::Json) => Ok(()),
-        Some(Format::NdJson) | None => {
-            Err(Problem::UnsupportedMediaType("The Content-Type must be application/json, in UTF-8.".into()))
-        }
+    let HeldBody { bytes, share } = state.bodies.read(&call.headers, body).await?;
+    if may_be_absent && !bytes.is_empty() {
+        format_of(call)?;
     }
-}
-
-async fn read_held<T, R>(state: &Arc<State>, body: HeldBody, read: R) -> Result<T, Problem>
-where
-    T: Send + 'static,
-    R: FnOnce(&State, &[u8]) -> Result<T, RequestError> + Send + 'static,
-{
-    if body.bytes.len() <= INLINE_BYTES_MAX {
-        return Ok(read(state, &body.bytes)?);
+    if bytes.len() <= INLINE_BYTES_MAX {
+        return Ok(read(state, &bytes)?);
     }
     let state = Arc::clone(state);
-    let reading = tokio::task::spawn_blocking(move || read(&state, &body.bytes));
+    let reading = tokio::task::spawn_blocking(move || {
+        let outcome = read(&state, &bytes);
+        drop(share);
+        outcome
+    });
     Ok(reading.await.map_err(|_panicked| Problem::Internal)??)
 }

@@ -18,7 +18,7 @@ use crate::ledger::{LedgerError, Reader};
 use crate::views::{Hold, Holds, Published};
 use crate::wire::ReservationItem;
 
-/// Items of one answer (contract, section 1).
+/// Items of one answer at most.
 const ITEMS_MAX: u32 = 1_000;
 /// Items when the client does not say.
 const ITEMS_DEFAULT: u32 = 100;
@@ -35,7 +35,7 @@ struct Question {
 }
 
 pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call, &["state", "limit", "after"])?;
+    let query = Query::of(&call)?;
     let question = Question {
         stage: stage(&query)?,
         limit: query.number("limit", 1..=ITEMS_MAX)?.unwrap_or(ITEMS_DEFAULT),
@@ -45,12 +45,12 @@ pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response,
     };
     // Beside the async threads: looking for what has lapsed may go through all holds.
     let found = state.reads.look_up(move |reader, _| question.answer(reader)).await?;
-    let found = found.ok_or_else(|| Problem::malformed("after is the id of no reservation that is known here"))?;
-    Ok(answer::json(&found.iter().map(ReservationItem::from).collect::<Vec<_>>()))
+    let found = found.ok_or_else(|| Problem::malformed("after must be the ID of a known reservation"))?;
+    answer::json(&found.iter().map(ReservationItem::from).collect::<Vec<_>>())
 }
 
 pub(super) async fn show(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    Query::of(&call, &[])?;
+    Query::of(&call)?;
     let id = call.id()?;
     let now = state.clock.instant().steady;
     let published = state.board.read();
@@ -63,7 +63,7 @@ pub(super) async fn show(state: Arc<State>, call: Arc<Call>) -> Result<Response,
             stored.ok_or(Problem::UnknownReservation)?.reservation
         }
     };
-    Ok(answer::json(&ReservationItem::from(&reservation)))
+    answer::json(&ReservationItem::from(&reservation))
 }
 
 fn stage(query: &Query<'_>) -> Result<Option<ReservationStage>, Problem> {

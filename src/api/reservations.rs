@@ -1,7 +1,7 @@
-//! `POST /reservations` and what follows one: commit, release, extend.
+//! `POST /reservations` and what follows one: it is settled (`/commit`), released or extended.
 //!
-//! *Invariants.* A reservation's id is the one that its worker chose, if it chose one: path, retry and the event of the commit all go
-//! by it. A client that hangs up cancels its wait, never what it asked for.
+//! *Invariants.* A reservation's id is the one that its worker chose, if it chose one: path, retry and the event that settles it all
+//! go by it. A client that hangs up cancels its wait, never what it asked for.
 
 use std::sync::Arc;
 
@@ -17,18 +17,18 @@ use super::instruments::{EventResult, Instruments};
 use super::percent;
 use super::problem::Problem;
 use super::query::Query;
-use super::request::{read_json, read_optional_json};
+use super::request::read_json;
 use crate::domain::{Reservation, ReservationStage, ReservationState, Usd};
 use crate::ingest::{read_extension, read_release, read_reservation, read_settlement};
 use crate::wire::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, SettledAnswer};
 use crate::writer::{Done, Receipt, RecordError, ReservationAnswer, ReservationCommand, ReservationError};
 
-/// The events of commits, among the formats in which events come.
+/// The events that settle reservations, among the formats in which events come.
 const FORMAT: &str = "reservation";
 
 /// Sets money aside.
 pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
-    Query::of(&call, &[])?;
+    Query::of(&call)?;
     let request =
         read_json(&state, &call, body, |state, bytes| read_reservation(bytes, &state.limits, || new_id(state.clock.now())))
             .await?;
@@ -41,11 +41,11 @@ pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream
         }
     });
     let done = state.writer.reservation(ReservationCommand::Reserve(request), receipt).await?;
-    Ok(granted(&done))
+    granted(&done)
 }
 
 /// Records the real cost and ends the hold.
-pub(super) async fn commit(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
+pub(super) async fn settle(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     let id = id_of(&call)?;
     let settlement = read_json(&state, &call, body, |state, bytes| {
         let read = read_settlement(bytes, state.clock.now(), &state.limits);
@@ -53,18 +53,18 @@ pub(super) async fn commit(state: Arc<State>, call: Arc<Call>, body: BodyStream)
     })
     .await?;
     let counting = Arc::clone(&state);
-    let receipt = Box::new(move |outcome: &_| count_commit(&counting.instruments, outcome));
+    let receipt = Box::new(move |outcome: &_| count_settlement(&counting.instruments, outcome));
     let done = state.writer.reservation(ReservationCommand::Settle { id, settlement }, receipt).await?;
-    committed(&done.reservation)
+    settled(&done.reservation)
 }
 
 /// Ends the hold without cost.
 pub(super) async fn release(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     let id = id_of(&call)?;
-    let reason = read_optional_json(&state, &call, body, |_, bytes| read_release(bytes)).await?;
+    let reason = read_json(&state, &call, body, |_, bytes| read_release(bytes)).await?;
     let done = state.writer.reservation(ReservationCommand::Release { id, reason }, Box::new(|_| {})).await?;
     let Reservation { request, .. } = &done.reservation;
-    Ok(answer::json(&ReleasedAnswer { reservation_id: (&*request.id).into(), state: ReservationStage::Released.into() }))
+    answer::json(&ReleasedAnswer { reservation_id: (&*request.id).into(), state: ReservationStage::Released.into() })
 }
 
 /// Holds it for longer.
@@ -74,15 +74,15 @@ pub(super) async fn extend(state: Arc<State>, call: Arc<Call>, body: BodyStream)
     let done = state.writer.reservation(ReservationCommand::Extend { id, ttl_seconds }, Box::new(|_| {})).await?;
     let Reservation { request, expires_at, .. } = &done.reservation;
     let state = ReservationStage::Held.into();
-    Ok(answer::json(&ExtendedAnswer { reservation_id: (&*request.id).into(), state, expires_at: *expires_at }))
+    answer::json(&ExtendedAnswer { reservation_id: (&*request.id).into(), state, expires_at: *expires_at })
 }
 
 fn id_of(call: &Call) -> Result<Arc<str>, Problem> {
-    Query::of(call, &[])?;
+    Query::of(call)?;
     Ok(Arc::from(call.id()?))
 }
 
-fn granted(done: &Done) -> Response {
+fn granted(done: &Done) -> Result<Response, Problem> {
     let Reservation { request, critical, .. } = &done.reservation;
     let mut response = answer::json(&GrantedAnswer {
         reservation_id: (&*request.id).into(),
@@ -90,35 +90,35 @@ fn granted(done: &Done) -> Response {
         expires_at: done.reservation.first_expires_at(),
         estimated_cost_usd: request.estimated_cost,
         critical: *critical,
-    });
-    if done.is_new && response.status() == StatusCode::OK {
+    })?;
+    if done.is_new {
         *response.status_mut() = StatusCode::CREATED;
         if let Ok(location) = HeaderValue::try_from(format!("/reservations/{}", percent::encode(&request.id))) {
             response.headers_mut().insert(LOCATION, location);
         }
     }
-    response
+    Ok(response)
 }
 
-fn committed(reservation: &Reservation) -> Result<Response, Problem> {
+fn settled(reservation: &Reservation) -> Result<Response, Problem> {
     let Reservation { request, state: ReservationState::Settled { amount }, .. } = reservation else {
-        tracing::error!(state = reservation.state.stage().as_str(), "a commit ended in another state");
+        tracing::error!(state = reservation.state.stage().as_str(), "a settled reservation is in another state");
         return Err(Problem::Internal);
     };
-    Ok(answer::json(&SettledAnswer {
+    answer::json(&SettledAnswer {
         reservation_id: (&*request.id).into(),
         state: ReservationStage::Settled.into(),
         amount_usd: *amount,
         over_estimate_usd: (*amount - request.estimated_cost).max(Usd::ZERO),
-    }))
+    })
 }
 
-/// A commit is one event.
-fn count_commit(instruments: &Instruments, outcome: &ReservationAnswer) {
+/// A settlement is one event.
+fn count_settlement(instruments: &Instruments, outcome: &ReservationAnswer) {
     let result = match outcome {
         Ok(Done { is_new: true, .. }) => EventResult::Recorded,
         Ok(Done { is_new: false, .. }) => EventResult::Duplicate,
-        // Committed before, or recorded as an event: with another cost.
+        // Settled before, or recorded as an event: with another cost.
         Err(
             ReservationError::Conflict(_)
             | ReservationError::Finished(ReservationStage::Settled)
@@ -167,14 +167,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_retry_gets_the_first_answer_to_the_letter() {
-        let first = granted(&Done { reservation: reservation(ReservationState::Held), is_new: true });
+        let first = granted(&Done { reservation: reservation(ReservationState::Held), is_new: true }).unwrap();
         assert_eq!(
             (first.status().as_u16(), &first.headers()["location"]),
             (201, &"/reservations/job%2F7".parse().unwrap())
         );
         assert_eq!(first.headers()["cache-control"], "no-store");
         let released = ReservationState::Released { reason: None };
-        let retry = granted(&Done { reservation: reservation(released), is_new: false });
+        let retry = granted(&Done { reservation: reservation(released), is_new: false }).unwrap();
         assert_eq!((retry.status().as_u16(), retry.headers().get("location")), (200, None));
         let (first, retry) = (text(first).await, text(retry).await);
         assert_eq!(
@@ -185,15 +185,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_commit_says_how_far_it_was_above_its_estimate() {
+    async fn a_settlement_says_how_far_it_was_above_its_estimate() {
         for (amount, over) in [("0.75", "0.25"), ("0.5", "0"), ("0.2", "0")] {
             let state = ReservationState::Settled { amount: Usd::parse(amount).unwrap() };
-            let answer = text(committed(&reservation(state)).unwrap()).await;
+            let answer = text(settled(&reservation(state)).unwrap()).await;
             let expected = format!(
                 r#"{{"reservation_id":"job/7","state":"committed","amount_usd":{amount},"over_estimate_usd":{over}}}"#
             );
             assert_eq!(answer, expected);
         }
-        assert!(committed(&reservation(ReservationState::Held)).is_err());
+        assert!(settled(&reservation(ReservationState::Held)).is_err());
     }
 }

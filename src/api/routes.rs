@@ -2,34 +2,51 @@
 
 use std::sync::Arc;
 
-use super::State;
-use super::endpoint::{Routes, put, read, write};
-use super::{budgets, costs_read, costs_write, gate, health, index, metrics, openapi, reservation_list, reservations};
+use warp::reply::Response;
 
-/// Every path there is.
-pub(super) fn routes(state: &Arc<State>) -> Routes {
-    Routes::of([
-        write(state, "/costs", costs_write::record),
-        read(state, "/metrics", metrics::show),
-        read(state, "/health", health::health),
-        read(state, "/-/healthy", health::alive),
-        read(state, "/-/ready", health::ready),
-        read(state, "/costs/daily", costs_read::daily),
-        read(state, "/costs/monthly", costs_read::monthly),
-        read(state, "/costs/history", costs_read::history),
-        read(state, "/budgets", budgets::list),
-        read(state, "/scaling-gate/status", gate::status),
-        read(state, "/scaling-gate/history", gate::history),
-        read(state, "/scaling-gate/check", gate::check),
-        put(state, "/scaling-gate", gate::set),
-        read(state, "/reservations", reservation_list::list),
-        // The last of a path is tried first: workers reserve, people list.
-        write(state, "/reservations", reservations::reserve),
-        read(state, "/reservations/{id}", reservation_list::show),
-        write(state, "/reservations/{id}/commit", reservations::commit),
-        write(state, "/reservations/{id}/release", reservations::release),
-        write(state, "/reservations/{id}/extend", reservations::extend),
-        read(state, "/openapi.json", openapi::show),
-        read(state, "/", index::show),
-    ])
+use super::State;
+use super::call::Call;
+use super::endpoint::Accepts::{Events, Json, OptionalJson};
+use super::endpoint::Group::{About, Budgets, Costs, Gate, Operations, Reservations};
+use super::endpoint::Scope::{Admin, Record, Reserve};
+use super::problem::Problem;
+use super::route::{Route, get, post, put};
+use super::{budgets, costs_read, costs_write, gate, health, index, metrics, openapi, reservation_list, reservations};
+use crate::ingest::Format;
+
+/// Everything there is.
+#[rustfmt::skip] // One row, one line.
+pub(super) static ROUTES: &[Route] = &[
+    post("/costs", &costs_write::record).about(Costs, "Record events").needs(Record).accepts(Events(&[Format::Json, Format::NdJson])),
+    get("/costs/daily", &costs_read::daily).about(Costs, "Cost of a day").query(&["date", "by", "service"]),
+    get("/costs/monthly", &costs_read::monthly).about(Costs, "Cost of a month").query(&["month", "by", "service"]),
+    get("/costs/history", &costs_read::history).about(Costs, "Cost by day").query(&["days", "by", "service"]),
+
+    get("/budgets", &budgets::list).about(Budgets, "List budgets"),
+
+    get("/scaling-gate/status", &gate::status).about(Gate, "Gate status"),
+    get("/scaling-gate/history", &gate::history).about(Gate, "Gate history").query(&["limit"]),
+    get("/scaling-gate/check", &gate::check).about(Gate, "Check whether work may start")
+        .query(&["service", "operation", "estimated_cost_usd"]).linked_as("?service=openai"),
+    put("/scaling-gate", &gate::set).about(Gate, "Override the gate").needs(Admin).accepts(Json),
+
+    get("/reservations", &reservation_list::list).about(Reservations, "List reservations").query(&["state", "limit", "after"]),
+    post("/reservations", &reservations::reserve).about(Reservations, "Reserve money").needs(Reserve).accepts(Json),
+    get("/reservations/{id}", &reservation_list::show).about(Reservations, "Show a reservation"),
+    post("/reservations/{id}/commit", &reservations::settle).about(Reservations, "Settle with the real cost").needs(Reserve).accepts(Json),
+    post("/reservations/{id}/release", &reservations::release).about(Reservations, "Release without cost").needs(Reserve).accepts(OptionalJson),
+    post("/reservations/{id}/extend", &reservations::extend).about(Reservations, "Extend").needs(Reserve).accepts(Json),
+
+    get("/metrics", &metrics::show).about(Operations, "Prometheus metrics").ignoring_query(),
+    get("/health", &health::health).about(Operations, "Health").ignoring_query(),
+    get("/-/healthy", &health::alive).about(Operations, "Liveness probe").ignoring_query(),
+    get("/-/ready", &health::ready).about(Operations, "Readiness probe").ignoring_query(),
+
+    get("/openapi.json", &openapi::show).about(About, "OpenAPI document"),
+    get("/", &show_index).about(About, "Index page"),
+];
+
+/// The page is about the table, so it is given the table here.
+async fn show_index(_: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
+    index::show(&call, ROUTES.iter().map(|route| &route.endpoint))
 }

@@ -18,10 +18,11 @@ use warp::http::{Request, StatusCode};
 use warp::reply::Response;
 
 use super::call::Call;
-use super::endpoint::Routes;
 use super::instruments::fold_method;
 use super::problem::Problem;
-use super::routes::routes;
+use super::route::Route;
+use super::router::{Ready, Router};
+use super::routes::ROUTES;
 use super::{State, Token};
 use crate::net::Peer;
 use crate::telemetry::spans;
@@ -34,7 +35,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Surface(Arc<Inner>);
 
 struct Inner {
-    routes: Routes,
+    router: Router,
     state: Arc<State>,
     call_timeout: Duration,
 }
@@ -42,7 +43,9 @@ struct Inner {
 /// Counts a request when it is dropped: answered, or given up by its client.
 struct Counted {
     surface: Surface,
-    call: Arc<Call>,
+    method: &'static str,
+    /// The path or template of the route; `None` when no path matched.
+    path: Option<&'static str>,
     began: Instant,
     /// `None` until there is an answer.
     status: Option<u16>,
@@ -55,12 +58,11 @@ struct Counted {
 impl Surface {
     /// The whole route table over this state.
     pub fn new(state: State) -> Self {
-        let state = Arc::new(state);
-        Self::over(routes(&state), state, CALL_TIMEOUT)
+        Self::over(ROUTES, Arc::new(state), CALL_TIMEOUT)
     }
 
-    pub(super) fn over(routes: Routes, state: Arc<State>, call_timeout: Duration) -> Self {
-        Self(Arc::new(Inner { routes, state, call_timeout }))
+    pub(super) fn over(table: &'static [Route], state: Arc<State>, call_timeout: Duration) -> Self {
+        Self(Arc::new(Inner { router: Router::new(table, &state), state, call_timeout }))
     }
 
     /// Takes other tokens from the next request on; none: only loopback may write.
@@ -82,36 +84,49 @@ impl Surface {
 
     /// Answers a request. It is counted when the future ends or is dropped, even one that was never polled: hyper may find out
     /// that a client is gone before it looks at the answer at all.
-    fn answer(&self, mut request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response> + Send + use<> {
-        let call = Arc::new(Call::of(&mut request, peer));
-        let span = spans::request(|| fold_method(&call.method), call.uri.path(), &call.headers, call.peer);
+    fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response> + Send + use<> {
+        let found = self.0.router.find(request.method(), request.uri().path());
+        let method = fold_method(request.method());
+        let span = spans::request(|| method, request.uri().path(), request.headers(), peer);
         let mut counted = Counted {
             surface: self.clone(),
-            call: Arc::clone(&call),
+            method,
+            path: found.as_ref().map_or_else(|unrouted| unrouted.path, |ready| Some(ready.endpoint.path)),
             began: Instant::now(),
             status: None,
             span: span.clone(),
         };
-        request.extensions_mut().insert(call);
         async move {
-            let surface = &counted.surface.0;
-            let service = TowerToHyperService::new(warp::service(surface.routes.at(request.uri().path())));
-            // Creating the future runs filters already, so that happens inside as well.
-            let answer = tokio::time::timeout(surface.call_timeout, async move { service.call(request).await });
-            let response = match AssertUnwindSafe(answer).catch_unwind().await {
-                Ok(Ok(Ok(response))) => response,
-                Ok(Ok(Err(never))) => match never {},
-                Ok(Err(_elapsed)) => Problem::Overloaded.into_response(),
-                Err(panic) => {
-                    let endpoint = counted.call.template();
-                    tracing::error!(panic = panic_text(panic.as_ref()), endpoint, "a request's handler panicked");
-                    Problem::Internal.into_response()
-                }
+            let response = match found {
+                Ok(ready) => counted.surface.0.run(ready, request, peer).await,
+                Err(unrouted) => unrouted.problem.into_response(),
             };
             counted.answered(response.status());
             response
         }
         .instrument(span)
+    }
+}
+
+impl Inner {
+    /// Runs a route, within its time.
+    async fn run(&self, route: Ready, mut request: Request<Incoming>, peer: Peer) -> Response {
+        let Ready { endpoint, filter } = route;
+        let call = Arc::new(Call::of(&mut request, peer, endpoint));
+        request.extensions_mut().insert(call);
+        let service = TowerToHyperService::new(warp::service(filter));
+        // Creating the future runs filters already, so that happens inside as well.
+        let answer = tokio::time::timeout(self.call_timeout, async move { service.call(request).await });
+        match AssertUnwindSafe(answer).catch_unwind().await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_elapsed)) => Problem::Overloaded.into_response(),
+            Err(panic) => {
+                let panic = panic_text(panic.as_ref());
+                tracing::error!(panic, endpoint = endpoint.path, "a request's handler panicked");
+                Problem::Internal.into_response()
+            }
+        }
     }
 }
 
@@ -136,12 +151,8 @@ impl Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        spans::answered(&self.span, || fold_method(&self.call.method), || self.call.template(), self.status);
-        self.surface.0.state.instruments.count_request(
-            &self.call.method,
-            self.call.template(),
-            self.status,
-            self.began.elapsed(),
-        );
+        spans::answered(&self.span, || self.method, || self.path, self.status);
+        let instruments = &self.surface.0.state.instruments;
+        instruments.count_request(self.method, self.path, self.status, self.began.elapsed());
     }
 }

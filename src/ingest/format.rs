@@ -24,6 +24,14 @@ impl Format {
         parts.all(is_harmless).then_some(format)
     }
 
+    /// What the `Content-Type` of such a body is.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::NdJson => "application/x-ndjson",
+        }
+    }
+
     /// The word used as the metric label `format`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,28 +1,41 @@
+use warp::reply::Response;
+
 use super::*;
 use crate::api::answer;
-use crate::api::endpoint::{Routes, read};
+use crate::api::call::Call;
 use crate::api::problem::Problem;
+use crate::api::route::{Route, get};
 
 /// Bytes of an answer that fits no socket buffer.
 const LARGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Routes that misbehave in one way each, beside a good one.
-fn misbehaving(state: &Arc<State>) -> Routes {
-    let table = [
-        read(state, "/good", |_, _| async { Ok(answer::uncached("text/plain", "good")) }),
-        read(state, "/panic", |_, _| async { panic!("on purpose") }),
-        read(state, "/never", |_, _| std::future::pending::<Result<_, Problem>>()),
-        read(state, "/slow", |_, _| async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            Ok(answer::uncached("text/plain", "slow"))
-        }),
-        read(state, "/large", |_, _| async { Ok(answer::uncached("text/plain", vec![b'x'; LARGE_BYTES])) }),
-    ];
-    Routes::of(table)
+static MISBEHAVING: &[Route] =
+    &[get("/good", &good), get("/panic", &panics), get("/never", &never), get("/slow", &slow), get("/large", &large)];
+
+async fn good(_: Arc<State>, _: Arc<Call>) -> Result<Response, Problem> {
+    Ok(answer::uncached("text/plain", "good"))
+}
+
+async fn panics(_: Arc<State>, _: Arc<Call>) -> Result<Response, Problem> {
+    panic!("on purpose")
+}
+
+async fn never(_: Arc<State>, _: Arc<Call>) -> Result<Response, Problem> {
+    std::future::pending().await
+}
+
+async fn slow(_: Arc<State>, _: Arc<Call>) -> Result<Response, Problem> {
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    Ok(answer::uncached("text/plain", "slow"))
+}
+
+async fn large(_: Arc<State>, _: Arc<Call>) -> Result<Response, Problem> {
+    Ok(answer::uncached("text/plain", vec![b'x'; LARGE_BYTES]))
 }
 
 async fn misbehaving_agent(net: net::Settings) -> TestAgent {
-    TestAgent::start_over(net, Settings::default(), Limits::default(), misbehaving, Duration::from_secs(60)).await
+    TestAgent::start_over(net, Settings::default(), Limits::default(), MISBEHAVING, Duration::from_secs(60)).await
 }
 
 const GET_GOOD: &str = "GET /good HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -126,7 +139,7 @@ async fn a_panic_is_an_answer_and_is_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_takes_too_long_is_answered() {
     let call_timeout = Duration::from_millis(100);
-    let agent = TestAgent::start_over(local(), Settings::default(), Limits::default(), misbehaving, call_timeout).await;
+    let agent = TestAgent::start_over(local(), Settings::default(), Limits::default(), MISBEHAVING, call_timeout).await;
     let answer = agent.get("/never").await;
     answer.assert_problem(503, "overloaded");
     assert_eq!(answer.header("retry-after"), Some("1"));
@@ -138,8 +151,8 @@ async fn a_client_that_hangs_up_is_counted() {
     let mut stream = agent.connect().await;
     stream.write_all(b"GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     drop(stream);
-    // The endpoint is `/never`, or `unmatched` where the client had left before the request was routed.
-    agent.eventually_shows(r#"http_status="499",method="GET"} 1"#).await;
+    let line = r#"lead_factory_http_requests_total{endpoint="/never",http_status="499",method="GET"} 1"#;
+    agent.eventually_shows(line).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

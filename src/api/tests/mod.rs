@@ -2,6 +2,7 @@
 
 mod connections;
 mod gate;
+mod openapi;
 mod reservations;
 mod resources;
 mod writes;
@@ -18,7 +19,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::endpoint::Routes;
+use super::route::Route;
+use super::routes::ROUTES;
 use super::*;
 use crate::budget::Policy;
 use crate::clock::Clock;
@@ -60,18 +62,18 @@ fn local() -> net::Settings {
 
 impl TestAgent {
     async fn start(settings: Settings) -> Self {
-        Self::start_with(settings, Limits::default(), routes::routes).await
+        Self::start_with(settings, Limits::default(), ROUTES).await
     }
 
-    async fn start_with(settings: Settings, limits: Limits, routes: impl FnOnce(&Arc<State>) -> Routes) -> Self {
-        Self::start_over(local(), settings, limits, routes, Duration::from_secs(60)).await
+    async fn start_with(settings: Settings, limits: Limits, table: &'static [Route]) -> Self {
+        Self::start_over(local(), settings, limits, table, Duration::from_secs(60)).await
     }
 
     async fn start_over(
         net: net::Settings,
         settings: Settings,
         limits: Limits,
-        routes: impl FnOnce(&Arc<State>) -> Routes,
+        table: &'static [Route],
         call_timeout: Duration,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -103,7 +105,7 @@ impl TestAgent {
         let state = Arc::new(State::new(parts, &settings, &telemetry.meter()));
         let server = Server::bind(&net).unwrap();
         let address = server.local_addr().unwrap();
-        let surface = Surface::over(routes(&state), Arc::clone(&state), call_timeout);
+        let surface = Surface::over(table, Arc::clone(&state), call_timeout);
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(server.serve(move |peer| surface.service_for(peer), async { stopped.await.unwrap() }));
         Self { address, clock, telemetry, state, stop, serving, ended, _folder: folder }

@@ -3,6 +3,7 @@ use std::io::Read;
 use serde_json::json;
 
 use super::*;
+use crate::api::endpoint::{Parameters, Verb};
 
 /// An agent that knows some cost: today, yesterday, and last month.
 async fn agent_with_cost() -> TestAgent {
@@ -123,6 +124,10 @@ async fn bad_parameters_are_refused_and_probes_ignore_them() {
         "/?x=1",
     ] {
         agent.get(target).await.assert_problem(400, "malformed");
+    }
+    for endpoint in ROUTES.iter().map(|route| &route.endpoint).filter(|endpoint| endpoint.verb == Verb::Get) {
+        let answer = agent.get(&format!("{}?nonsense=1", endpoint.path)).await;
+        assert_eq!(answer.status == 400, endpoint.query != Parameters::Ignored, "{}", endpoint.path);
     }
     for target in ["/metrics?x=%ff", "/health?x", "/-/healthy?x", "/-/ready?x&x"] {
         assert_eq!(agent.get(target).await.status, 200, "{target}");

@@ -10,8 +10,10 @@ use warp::reply::Response;
 
 use super::*;
 use crate::api::call::{BodyStream, Call};
-use crate::api::endpoint::{Routes, write};
+use crate::api::endpoint::Accepts;
 use crate::api::problem::Problem;
+use crate::api::route::{Route, post};
+use crate::ingest::Format;
 
 const EVENT: &str = r#"{"service":"openai","operation":"chat","amount_usd":"1.5","id":"call-1"}"#;
 const JSON: &str = "Content-Type: application/json\r\n";
@@ -107,7 +109,7 @@ async fn bodies_may_be_compressed_and_must_say_what_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_bounded_by_length_by_chunks_and_inflated() {
     let limits = Limits { body_bytes_max: 10_000, events_max: 3, ..Limits::default() };
-    let agent = TestAgent::start_with(Settings::default(), limits, routes::routes).await;
+    let agent = TestAgent::start_with(Settings::default(), limits, ROUTES).await;
     let fits = format!("{EVENT}{}", " ".repeat(10_000 - EVENT.len()));
     assert_eq!(agent.post_json(&fits).await.status, 200);
     agent.post_json(format!("{fits} ")).await.assert_problem(413, "too-large");
@@ -159,7 +161,7 @@ async fn all_bodies_together_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn checks_come_in_the_order_of_the_contract() {
+async fn checks_come_in_order() {
     let settings = Settings { tokens: vec![Token::new("secret")], ..Settings::default() };
     let agent = TestAgent::start(settings).await;
     let send = |method: &str, path: &str, host: &str, headers: &str| {
@@ -205,8 +207,8 @@ async fn record_and_hang_up(state: Arc<State>, call: Arc<Call>, body: BodyStream
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_whose_sender_hung_up_is_recorded_and_counted() {
-    let routes = |state: &Arc<State>| Routes::of([write(state, "/costs", record_and_hang_up)]);
-    let agent = TestAgent::start_with(Settings::default(), Limits::default(), routes).await;
+    static TABLE: &[Route] = &[post("/costs", &record_and_hang_up).accepts(Accepts::Events(&[Format::Json]))];
+    let agent = TestAgent::start_with(Settings::default(), Limits::default(), TABLE).await;
     agent.post_json(EVENT).await.assert_problem(503, "overloaded");
     agent.eventually_shows(r#"lead_factory_cost_usd_total{operation="chat",service="openai"} 1.5"#).await;
     agent.eventually_shows(r#"lead_factory_events_total{format="json",result="recorded"} 1"#).await;

@@ -1,0 +1,112 @@
+//! Why a request was not served, in the words of those who found out.
+
+use std::borrow::Cow;
+
+use crate::budget::Refusal;
+use crate::domain::ReservationStage;
+use crate::ingest::{EventProblem, IngestError, RequestError};
+use crate::writer::{Conflict, RecordError, ReservationError};
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub(in super::super) enum Problem {
+    /// It cannot be read.
+    Malformed(Cow<'static, str>),
+    /// It carries no valid token. One answer for a missing and a wrong one, so that neither tells anything.
+    Unauthorized,
+    /// Whoever sends it may not write, whatever it says.
+    Forbidden(&'static str),
+    /// It is addressed to another host.
+    Misdirected,
+    /// No such path.
+    NotFound,
+    /// No reservation under the id in the path.
+    UnknownReservation,
+    /// The path knows other methods only.
+    MethodNotAllowed {
+        /// Those methods, as `Allow` lists them.
+        allow: String,
+    },
+    /// The body came too slowly.
+    Timeout,
+    /// Ids are known with other content.
+    IdConflict(Vec<Conflict>),
+    /// A reservation's id is known with other content; the fields that differ.
+    ReservationConflict(Vec<&'static str>),
+    /// It may not be spent.
+    Refused(Refusal),
+    /// The reservation is over, and not in the way that was asked for.
+    ReservationFinished(ReservationStage),
+    /// Body or batch passes a bound.
+    TooLarge(Cow<'static, str>),
+    /// Not a content type or coding that is understood here.
+    UnsupportedMediaType(Cow<'static, str>),
+    /// Events break rules.
+    InvalidEvent {
+        /// The first of them.
+        errors: Vec<EventProblem>,
+        /// How many events are bad.
+        total: usize,
+    },
+    /// A request without events breaks rules.
+    InvalidRequest(Vec<EventProblem>),
+    /// Too much is under way.
+    Overloaded,
+    /// The ledger cannot record now.
+    LedgerUnavailable,
+    /// The agent is stopping.
+    ShuttingDown,
+    /// A fault of ours.
+    Internal,
+}
+
+impl Problem {
+    /// Something that cannot be read, and what.
+    pub fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::Malformed(detail.into())
+    }
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Conflict(conflicts) => Self::IdConflict(conflicts),
+            RecordError::Overloaded => Self::Overloaded,
+            RecordError::Unavailable => Self::LedgerUnavailable,
+            RecordError::ShuttingDown => Self::ShuttingDown,
+        }
+    }
+}
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Malformed { detail, .. } => Self::Malformed(detail.into()),
+            IngestError::TooManyEvents { limit } => {
+                Self::TooLarge(format!("A request may carry at most {limit} events.").into())
+            }
+            IngestError::Invalid { errors, total, .. } => Self::InvalidEvent { errors, total },
+        }
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Malformed(detail) => Self::Malformed(detail.into()),
+            RequestError::Invalid(errors) => Self::InvalidRequest(errors),
+        }
+    }
+}
+
+impl From<ReservationError> for Problem {
+    fn from(error: ReservationError) -> Self {
+        match error {
+            ReservationError::NotFound => Self::UnknownReservation,
+            ReservationError::Refused(refusal) => Self::Refused(refusal),
+            ReservationError::Finished(stage) => Self::ReservationFinished(stage),
+            ReservationError::Conflict(fields) => Self::ReservationConflict(fields),
+            ReservationError::NotRecorded(error) => error.into(),
+        }
+    }
+}
