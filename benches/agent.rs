@@ -12,8 +12,13 @@ use tempfile::TempDir;
 
 use crate::{Outcome, http, machine};
 
-/// The program that is measured.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_lead-factory-metrics");
+/// Which build of the program is measured, and below which folder its files lie.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub program: PathBuf,
+    pub folder: PathBuf,
+}
+
 /// Longest wait for a start.
 const START_MAX: Duration = Duration::from_secs(60);
 /// Longest wait for the end after SIGTERM.
@@ -47,21 +52,21 @@ pub fn wait_for_listener(address: SocketAddr, process: &mut Process) -> Outcome<
 // === impl Agent ===
 
 impl Agent {
-    /// Starts on an empty ledger in a new folder below this one.
-    pub fn start_empty(below: &Path) -> Outcome<Self> {
-        let folder = tempfile::Builder::new().prefix("agent-").tempdir_in(below)?;
-        let mut agent = Self::start_on(&folder.path().join("ledger.db"))?;
+    /// Starts on an empty ledger in a new folder.
+    pub fn start_empty(site: &Site) -> Outcome<Self> {
+        let folder = tempfile::Builder::new().prefix("agent-").tempdir_in(&site.folder)?;
+        let mut agent = Self::start_on(&site.program, &folder.path().join("ledger.db"))?;
         agent._folder = Some(folder);
         Ok(agent)
     }
 
     /// Starts on this ledger, and waits until it is ready.
-    pub fn start_on(ledger: &Path) -> Outcome<Self> {
+    pub fn start_on(program: &Path, ledger: &Path) -> Outcome<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let folder = ledger.parent().map_or_else(PathBuf::new, Path::to_owned);
         let log = File::create(folder.join("agent.log"))?;
         let began = Instant::now();
-        let child = Command::new(PROGRAM)
+        let child = Command::new(program)
             .arg("serve")
             .env_clear()
             .env("METRICS_HOST", address.ip().to_string())

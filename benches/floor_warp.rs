@@ -16,11 +16,11 @@ use crate::floor::until_the_bench_ends;
 /// An event as far as it must be read to be refused when it is none.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Event {
-    id: String,
-    service: String,
-    operation: String,
-    amount_usd: f64,
+pub struct Event {
+    pub id: String,
+    pub service: String,
+    pub operation: String,
+    pub amount_usd: f64,
 }
 
 /// `POST /costs` that parses one event and answers like the agent, keeping nothing.
@@ -52,7 +52,7 @@ pub fn answer_the_same(path: &str, content_type: &str, body: &str) -> Outcome<()
 }
 
 /// Serves until the bench ends, each connection by hyper as it is.
-fn serve<F>(route: F) -> Outcome<()>
+pub fn serve<F>(route: F) -> Outcome<()>
 where
     F: Filter<Error = warp::Rejection> + Clone + Send + Sync + 'static,
     F::Extract: Reply,

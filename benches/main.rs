@@ -10,6 +10,7 @@
 mod agent;
 mod events;
 mod floor;
+mod floor_append;
 mod floor_disk;
 mod floor_scrape;
 mod floor_sqlite;
@@ -71,7 +72,7 @@ fn measure(options: Options) -> Outcome<()> {
         return Ok(());
     }
     let mut report = Report::begin(&bench.options)?;
-    for trial in trials(&bench).into_iter().filter(|trial| bench.options.wants(trial.name)) {
+    for trial in all_trials(&bench).into_iter().filter(|trial| bench.options.wants(trial.name)) {
         let name = trial.name;
         match trial::run(&bench, trial) {
             Ok(measured) => report.add(measured),
@@ -79,6 +80,15 @@ fn measure(options: Options) -> Outcome<()> {
         }
     }
     report.finish(&bench.options)
+}
+
+/// Every trial, with the build before among the contenders where there is one to compare with.
+fn all_trials(bench: &Bench) -> Vec<Trial> {
+    let trials = trials(bench);
+    match bench.of_before() {
+        Some(before) => trials.into_iter().zip(self::trials(&before)).map(|(trial, before)| trial.against(before)).collect(),
+        None => trials,
+    }
 }
 
 /// Every trial, in the order of the promises.

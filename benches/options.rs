@@ -8,6 +8,7 @@ use crate::Outcome;
 pub const HELP: &str = "\
 Measures what the program promises, in interleaved rounds, and prints figures, ratios and bars.
 
+  --before PROGRAM also against another build of the program, in the same rounds: nothing may be worse than 0.97 of it
   --peers          also against Redis and PostgreSQL (scripts/bench installs Debian's)
   --only NAME      only trials whose names contain this; may be repeated
   --rounds N       rounds of each contender (5)
@@ -30,10 +31,11 @@ pub enum Command {
 }
 
 /// How to measure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     pub rounds: usize,
     pub measure: Duration,
+    pub before: Option<PathBuf>,
     pub peers: bool,
     pub quick: bool,
     pub list: bool,
@@ -47,6 +49,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Outcome<Command> {
     let mut options = Options {
         rounds: 5,
         measure: Duration::from_secs(3),
+        before: None,
         peers: false,
         quick: false,
         list: false,
@@ -61,6 +64,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Outcome<Command> {
             "--help" | "-h" => return Ok(Command::Help),
             // What cargo adds.
             "--bench" => {}
+            "--before" => options.before = Some(std::path::absolute(value()?)?),
             "--peers" => options.peers = true,
             "--list" => options.list = true,
             "--quick" => (options.quick, options.rounds, options.measure) = (true, 2, Duration::from_secs(1)),

@@ -1,7 +1,7 @@
 //! The promise: reading costs what HTTP costs, since the answer is in memory.
 
 use crate::Outcome;
-use crate::agent::Agent;
+use crate::agent::{Agent, Site};
 use crate::events;
 use crate::floor::Floor;
 use crate::http::{self, HttpAnswers};
@@ -28,14 +28,14 @@ pub fn against_warp(bench: &Bench, name: &'static str, path: &'static str, asked
         answers: HttpAnswers::default(),
         events_per_request: 1.0,
     };
-    let (folder, for_agent) = (bench.folder().to_owned(), load.clone());
-    let own = Contender::new(AGENT, move |pace| {
-        let agent = with_costs(&folder)?;
+    let (site, for_agent) = (bench.site(), load.clone());
+    let own = Contender::agent(AGENT, move |pace| {
+        let agent = with_costs(&site)?;
         for_agent.run(agent.address, pace, || agent.cpu())
     });
-    let folder = bench.folder().to_owned();
+    let site = bench.site();
     let floor = Contender::new(WARP, move |pace| {
-        let agent = with_costs(&folder)?;
+        let agent = with_costs(&site)?;
         let body = String::from_utf8(http::ask(agent.address, &http::get(asked))?)?;
         drop(agent);
         let floor = Floor::start(&["warp-same", path, "application/json", &body])?;
@@ -46,8 +46,8 @@ pub fn against_warp(bench: &Bench, name: &'static str, path: &'static str, asked
 }
 
 /// An agent with cost of today in each service.
-pub fn with_costs(folder: &std::path::Path) -> Outcome<Agent> {
-    let agent = Agent::start_empty(folder)?;
+pub fn with_costs(site: &Site) -> Outcome<Agent> {
+    let agent = Agent::start_empty(site)?;
     http::ask(agent.address, events::batch_post().fill(&mut Random::new()))?;
     Ok(agent)
 }

@@ -3,14 +3,13 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Site};
 use crate::floor_scrape::{SERVICES, series_in};
 use crate::http::{self, HttpAnswers};
 use crate::ingest::{AGENT, single_load};
@@ -39,11 +38,11 @@ pub fn trials(bench: &Bench) -> Vec<Trial> {
 }
 
 fn against_sdk(bench: &Bench) -> Trial {
-    let folder = bench.folder().to_owned();
+    let site = bench.site();
     let shown = Rc::new(Cell::new(SERIES));
     let told = Rc::clone(&shown);
-    let own = Contender::new(AGENT, move |pace| {
-        let agent = with_series(&folder)?;
+    let own = Contender::agent(AGENT, move |pace| {
+        let agent = with_series(&site)?;
         let mut round = scrapes(1).run(agent.address, pace, || agent.cpu())?;
         let series = series_in(&String::from_utf8(http::ask(agent.address, &http::get("/metrics"))?)?);
         told.set(series);
@@ -61,9 +60,9 @@ fn against_sdk(bench: &Bench) -> Trial {
 
 fn shared(bench: &Bench) -> Trial {
     let contender = |name, scrapers| {
-        let folder = bench.folder().to_owned();
-        Contender::new(name, move |pace: &Pace| {
-            let agent = with_series(&folder)?;
+        let site = bench.site();
+        Contender::agent(name, move |pace: &Pace| {
+            let agent = with_series(&site)?;
             scrapes(scrapers).run(agent.address, pace, || agent.cpu())
         })
     };
@@ -77,8 +76,8 @@ fn shared(bench: &Bench) -> Trial {
 
 fn beside_recording(bench: &Bench) -> Trial {
     let contender = |name, scraped: bool| {
-        let folder = bench.folder().to_owned();
-        Contender::new(name, move |pace: &Pace| recording(&folder, scraped, pace))
+        let site = bench.site();
+        Contender::agent(name, move |pace: &Pace| recording(&site, scraped, pace))
     };
     Trial {
         name: "scrape-beside-recording",
@@ -88,8 +87,8 @@ fn beside_recording(bench: &Bench) -> Trial {
     }
 }
 
-fn recording(folder: &Path, scraped: bool, pace: &Pace) -> Outcome<Round> {
-    let agent = with_series(folder)?;
+fn recording(site: &Site, scraped: bool, pace: &Pace) -> Outcome<Round> {
+    let agent = with_series(site)?;
     let over = Arc::new(AtomicBool::new(!scraped));
     let scraper = {
         let (address, over) = (agent.address, Arc::clone(&over));
@@ -116,8 +115,8 @@ fn scrapes(connections: usize) -> Load<HttpAnswers> {
 }
 
 /// An agent that shows [`SERIES`] series: each service once, then as many further pairs as there is room for.
-fn with_series(folder: &Path) -> Outcome<Agent> {
-    let agent = Agent::start_empty(folder)?;
+fn with_series(site: &Site) -> Outcome<Agent> {
+    let agent = Agent::start_empty(site)?;
     record_pairs(&agent, 0..SERVICES)?;
     // Looking makes series too: those of this route.
     http::ask(agent.address, &http::get("/metrics"))?;

@@ -3,22 +3,29 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::agent::Site;
 use crate::options::Options;
 use crate::{Outcome, machine};
 
 /// Load before the measured part of a round: caches, pools and branch predictors are as they stay.
 const WARM_UP_MAX: Duration = Duration::from_millis(500);
+/// What the name of a contender of the build before ends with.
+const BEFORE: &str = ", before";
+/// As much of the build before is demanded: less is no difference on a shared machine.
+const NO_LOSS: f64 = 0.97;
 
 /// What was asked for, and the folder in which every contender keeps its files.
 pub struct Bench {
     pub options: Options,
     /// Ledgers that are expensive to make, kept for the next run.
     pub cache: PathBuf,
-    folder: TempDir,
+    program: PathBuf,
+    folder: Rc<TempDir>,
 }
 
 /// One thing that a round measures.
@@ -55,6 +62,8 @@ pub type OneRound = dyn FnMut(&Pace) -> Outcome<Round>;
 /// Somebody who does the work.
 pub struct Contender {
     pub name: String,
+    /// Whether it is the program itself, which is compared with its build before.
+    pub is_agent: bool,
     pub round: Box<OneRound>,
 }
 
@@ -116,7 +125,9 @@ pub fn run(bench: &Bench, trial: Trial) -> Outcome<Measured> {
         }
     }
     progress("");
-    Ok(Measured { name, title, load_average, rounds, bars })
+    let mut measured = Measured { name, title, load_average, rounds, bars };
+    measured.demand_no_loss();
+    Ok(measured)
 }
 
 /// One line on a terminal, each over the last.
@@ -139,7 +150,19 @@ impl Bench {
         std::fs::create_dir_all(&base)?;
         let folder = tempfile::Builder::new().prefix("lead-factory-bench-").tempdir_in(&base)?;
         machine::open_to_everybody(folder.path())?;
-        Ok(Self { options, cache: built.join("bench-cache"), folder })
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_lead-factory-metrics"));
+        Ok(Self { options, cache: built.join("bench-cache"), program, folder: Rc::new(folder) })
+    }
+
+    /// The same for the build before, if there is one to compare with.
+    pub fn of_before(&self) -> Option<Self> {
+        let program = self.options.before.clone()?;
+        Some(Self { options: self.options.clone(), cache: self.cache.clone(), program, folder: Rc::clone(&self.folder) })
+    }
+
+    /// What agents need to start.
+    pub fn site(&self) -> Site {
+        Site { program: self.program.clone(), folder: self.folder().to_owned() }
     }
 
     /// The folder in which every contender keeps its files, so that all write to the same disk.
@@ -148,11 +171,54 @@ impl Bench {
     }
 }
 
+// === impl Trial ===
+
+impl Trial {
+    /// Adds the agents of the same trial by the build before, each behind its own, and demands that none is worse.
+    pub fn against(self, before: Self) -> Self {
+        let mut old = before.contenders.into_iter().filter(|contender| contender.is_agent);
+        let mut both = Vec::new();
+        for contender in self.contenders {
+            let rival = if contender.is_agent { old.next() } else { None };
+            both.push(contender);
+            both.extend(rival.map(|rival| Contender { name: format!("{}{BEFORE}", rival.name), ..rival }));
+        }
+        Self { contenders: both, ..self }
+    }
+}
+
+// === impl Measured ===
+
+impl Measured {
+    /// Demands of every agent that the build before is not better: in how much it does, or else in what that costs.
+    fn demand_no_loss(&mut self) {
+        let has = |name: &str, figure| {
+            self.rounds.iter().any(|(other, rounds)| other == name && rounds.iter().all(|round| round.contains_key(&figure)))
+        };
+        let mut bars = Vec::new();
+        for (old, _) in self.rounds.iter().filter(|(name, _)| name.ends_with(BEFORE)) {
+            let own = old.trim_end_matches(BEFORE);
+            if has(old, Figure::Rate) {
+                bars.push(Bar::ratio(Figure::Rate, own, old, Demand::AtLeast(NO_LOSS)));
+            }
+            for cost in [Figure::Cpu, Figure::Ready, Figure::Memory].into_iter().filter(|figure| has(old, *figure)) {
+                bars.push(Bar::ratio(cost, own, old, Demand::AtMost(1.0 / NO_LOSS)));
+            }
+        }
+        self.bars.extend(bars);
+    }
+}
+
 // === impl Contender ===
 
 impl Contender {
     pub fn new(name: impl Into<String>, round: impl FnMut(&Pace) -> Outcome<Round> + 'static) -> Self {
-        Self { name: name.into(), round: Box::new(round) }
+        Self { name: name.into(), is_agent: false, round: Box::new(round) }
+    }
+
+    /// The program itself.
+    pub fn agent(name: impl Into<String>, round: impl FnMut(&Pace) -> Outcome<Round> + 'static) -> Self {
+        Self { is_agent: true, ..Self::new(name, round) }
     }
 }
 
