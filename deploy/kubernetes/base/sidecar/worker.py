@@ -13,7 +13,7 @@ import uuid
 
 AGENT = os.environ.get("AGENT_URL", "http://localhost:8000")
 PAUSE_SECONDS = float(os.environ.get("PAUSE_SECONDS", "1"))
-# Set by SIGTERM. Waiting on it in place of sleeping ends every pause at once.
+# Set by SIGTERM. Waiting on it instead of sleeping ends every pause at once.
 STOPPING = threading.Event()
 
 
@@ -30,7 +30,7 @@ def post(path, body):
                 return error.code, json.load(error)
         except OSError:
             pass
-        # Also while stopping: what was paid has to be recorded. The agent is still there, it is stopped after this process.
+        # Even while stopping, what was paid must be recorded. The agent is still up: it stops after this process.
         time.sleep(wait_seconds)
         wait_seconds = min(wait_seconds * 2, 30)
 
@@ -55,7 +55,7 @@ def work():
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: STOPPING.set())
-    # The work at hand is finished and recorded first.
+    # Finish and record the current work first.
     while not STOPPING.is_set():
         work()
         STOPPING.wait(PAUSE_SECONDS)
