@@ -163,7 +163,7 @@ fn parts_of_notify(reader: Reader, writer: &Writer, clock: &Clock) -> notify::Pa
     notify::Parts {
         reader: Arc::new(reader),
         clock: clock.clone(),
-        settle: Arc::new(move |reports| writer.settle_deliveries(reports)),
+        report: Arc::new(move |reports| writer.report_deliveries(reports)),
         attempt_max: notify::ATTEMPT_MAX,
         schedule: notify::Schedule::default(),
     }

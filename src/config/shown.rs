@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::problem::Origin;
 use crate::budget::Budget;
 use crate::domain::{Name, PeriodKind, Usd};
-use crate::notify::{Webhook, WebhookFormat};
+use crate::notify::Webhook;
 
 /// One setting as it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,10 +72,7 @@ impl ShownWebhook {
     pub(super) fn of(webhook: &Webhook, origin: Origin) -> Self {
         Self {
             url: format!("{}/•••", webhook.url.origin().ascii_serialization()),
-            format: match webhook.format {
-                WebhookFormat::Json => "json",
-                WebhookFormat::Slack => "slack",
-            },
+            format: webhook.format.as_str(),
             signed: webhook.secret.is_some(),
             origin,
         }

@@ -83,8 +83,7 @@ pub fn limit(text: &str) -> Parsed<Option<Usd>> {
 
 /// How often a budget begins anew.
 pub fn period(text: &str) -> Parsed<PeriodKind> {
-    let kinds = [PeriodKind::Daily, PeriodKind::Monthly];
-    kinds.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text)).ok_or_else(|| "is not a period".into())
+    text.parse().map_err(|_| "is not a period".into())
 }
 
 /// The largest size of one event.
@@ -246,9 +245,5 @@ pub fn webhook_url(text: &str) -> Parsed<Url> {
 
 /// How a webhook's messages are written.
 pub fn webhook_format(text: &str) -> Parsed<WebhookFormat> {
-    match text.to_ascii_lowercase().as_str() {
-        "json" => Ok(WebhookFormat::Json),
-        "slack" => Ok(WebhookFormat::Slack),
-        _ => Err("is not a format of this agent".into()),
-    }
+    text.parse().map_err(|_| "is not a format of this agent".into())
 }

@@ -15,7 +15,7 @@ use strum::{EnumString, IntoStaticStr};
 /// How long a budget's period is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum PeriodKind {
     /// A calendar day.
     Daily,

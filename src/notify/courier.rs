@@ -4,40 +4,31 @@
 //! What became of an attempt is remembered here until the outbox says the same, so nothing is sent again because the disk is slow
 //! or full.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::instruments::Instruments;
 use super::post::{Attempt, Poster};
-use super::report::{Instruments, Report};
+use super::report::Report;
+use super::unconfirmed::Unconfirmed;
 use super::{POLL, Parts, Schedule, Webhook};
 use crate::clock::Clock;
 use crate::domain::{Now, Steady};
 use crate::error_chain::ErrorChain;
 use crate::ledger::{DeliveryReport, LedgerError, NextAttempt, OpenDelivery, Reader, StoredMessage};
 
-/// How long the outbox may take to follow a report before it is reported again.
-const REPORTED_AGAIN: Duration = Duration::from_secs(5);
-
 pub(super) struct Courier {
     receiver: Arc<str>,
     poster: Poster,
     reader: Arc<Reader>,
     clock: Clock,
-    settle: Arc<dyn Fn(Vec<DeliveryReport>) + Send + Sync>,
+    send_reports: Arc<dyn Fn(Vec<DeliveryReport>) + Send + Sync>,
     schedule: Schedule,
     report: Report,
     stop: Arc<AtomicBool>,
-    unconfirmed: HashMap<i64, Unconfirmed>,
-}
-
-/// What was reported and is not in the outbox yet.
-struct Unconfirmed {
-    next: NextAttempt,
-    reported_at: Steady,
+    unconfirmed: Unconfirmed,
 }
 
 impl Courier {
@@ -49,15 +40,15 @@ impl Courier {
         stop: Arc<AtomicBool>,
     ) -> Self {
         Self {
-            report: instruments.report(webhook.host()),
+            report: Report::new(webhook.host(), instruments.of_receiver()),
             poster: Poster::new(webhook, parts.attempt_max),
             receiver,
             reader: Arc::clone(&parts.reader),
             clock: parts.clock.clone(),
-            settle: Arc::clone(&parts.settle),
+            send_reports: Arc::clone(&parts.report),
             schedule: parts.schedule.clone(),
             stop,
-            unconfirmed: HashMap::new(),
+            unconfirmed: Unconfirmed::default(),
         }
     }
 
@@ -79,42 +70,12 @@ impl Courier {
     /// The oldest message that is due.
     fn next_due(&mut self, now: Now) -> Result<Option<OpenDelivery>, LedgerError> {
         let open = self.reader.open_deliveries(&self.receiver)?;
-        let open = self.with_unconfirmed(open, now.steady);
+        let (open, again) = self.unconfirmed.over(open, now.steady);
+        if !again.is_empty() {
+            (self.send_reports)(again.into_iter().map(|(message, next)| self.report_of(message, next)).collect());
+        }
         self.report.set_pending(open.len());
         Ok(open.into_iter().find(|delivery| self.schedule.is_due(delivery.next_attempt_at, now.time)))
-    }
-
-    /// What is open, by the outbox and what it does not know yet; reports that once more if it has not been taken in.
-    fn with_unconfirmed(&mut self, open: Vec<OpenDelivery>, now: Steady) -> Vec<OpenDelivery> {
-        let mut known = std::mem::take(&mut self.unconfirmed);
-        let (mut still_open, mut again) = (Vec::with_capacity(open.len()), Vec::new());
-        for mut delivery in open {
-            let Some(mut unconfirmed) = known.remove(&delivery.message) else {
-                still_open.push(delivery);
-                continue;
-            };
-            match unconfirmed.next {
-                NextAttempt::At { attempts, .. } if attempts <= delivery.attempts => {
-                    still_open.push(delivery);
-                    continue;
-                }
-                NextAttempt::At { time, attempts } => {
-                    let message = delivery.message;
-                    delivery = OpenDelivery { message, attempts, next_attempt_at: time };
-                    still_open.push(delivery.clone());
-                }
-                NextAttempt::Never => {}
-            }
-            if now.since(unconfirmed.reported_at) >= REPORTED_AGAIN {
-                unconfirmed.reported_at = now;
-                again.push(self.report_of(delivery.message, unconfirmed.next));
-            }
-            self.unconfirmed.insert(delivery.message, unconfirmed);
-        }
-        if !again.is_empty() {
-            (self.settle)(again);
-        }
-        still_open
     }
 
     /// Makes one attempt. Answers whether it could be made, or need not be.
@@ -129,9 +90,8 @@ impl Courier {
                 return false;
             }
         };
-        let reported_at = self.clock.instant().steady;
-        self.unconfirmed.insert(delivery.message, Unconfirmed { next, reported_at });
-        (self.settle)(vec![self.report_of(delivery.message, next)]);
+        self.unconfirmed.keep(delivery.message, next, self.clock.instant().steady);
+        (self.send_reports)(vec![self.report_of(delivery.message, next)]);
         true
     }
 
@@ -169,11 +129,13 @@ impl Courier {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::time::Duration;
 
     use opentelemetry::metrics::MeterProvider;
 
     use super::*;
     use crate::notify::tests::{Manner, Outbox, Receiver};
+    use crate::notify::unconfirmed::REPORTED_AGAIN;
     use crate::notify::{ATTEMPT_MAX, WebhookFormat};
 
     /// Guards against: a message that is sent again at each look, because the disk is full and nothing can be noted.
@@ -189,7 +151,7 @@ mod tests {
         let parts = Parts {
             reader: outbox.reader(),
             clock: clock.clone(),
-            settle: Arc::new(move |reports| kept.lock().unwrap().push(reports)),
+            report: Arc::new(move |reports| kept.lock().unwrap().push(reports)),
             attempt_max: ATTEMPT_MAX,
             schedule: Schedule::default(),
         };

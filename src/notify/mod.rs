@@ -11,12 +11,14 @@
 //! *Deliberately not here.* What is told, and when: the writer knows. Redirects: a message goes where the operator said.
 
 mod courier;
+mod instruments;
 mod post;
 mod report;
 mod schedule;
 mod settings;
 mod signature;
 mod slack;
+mod unconfirmed;
 
 use std::io;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ pub use schedule::Schedule;
 pub use settings::{Webhook, WebhookFormat, WebhookSecret};
 
 use courier::Courier;
-use report::Instruments;
+use instruments::Instruments;
 
 /// Receivers that there may be; each has a thread.
 pub const WEBHOOKS_MAX: usize = 16;
@@ -47,8 +49,8 @@ pub struct Parts {
     pub reader: Arc<Reader>,
     /// What time it is.
     pub clock: Clock,
-    /// Has the outbox changed. It must not block, and may drop what it is told: it is told again.
-    pub settle: Arc<dyn Fn(Vec<DeliveryReport>) + Send + Sync>,
+    /// Has the outbox brought up to date. It must not block, and may drop what it is told: it is told again.
+    pub report: Arc<dyn Fn(Vec<DeliveryReport>) + Send + Sync>,
     /// How long one attempt may take; [`ATTEMPT_MAX`] but in tests.
     pub attempt_max: Duration,
     /// When a failed attempt is repeated.

@@ -2,34 +2,19 @@
 //!
 //! *Limits.* One line a [`WINDOW`] for each receiver, however many attempts fail.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Meter};
-
+use super::instruments::{MessageResult, ReceiverInstruments};
 use crate::domain::Steady;
 
 /// How long after a line about a receiver no other one is written.
 const WINDOW: Duration = Duration::from_secs(60);
 
-const DELIVERED: &str = "delivered";
-const FAILED: &str = "failed";
-const GIVEN_UP: &str = "given_up";
-
-/// The instruments, which all receivers share.
-pub(super) struct Instruments {
-    messages: Counter<u64>,
-    pending: Vec<Arc<AtomicU64>>,
-}
-
 /// Counts what becomes of one receiver's messages, and says it.
 #[derive(Debug)]
 pub(super) struct Report {
     host: String,
-    messages: Counter<u64>,
-    pending: Arc<AtomicU64>,
+    instruments: ReceiverInstruments,
     told: Told,
 }
 
@@ -49,68 +34,41 @@ struct Counts {
     given_up: u64,
 }
 
-// === impl Instruments ===
-
-impl Instruments {
-    pub fn new(meter: &Meter) -> Self {
-        let messages = meter
-            .u64_counter("lead_factory_webhook_messages")
-            .with_description(
-                "Messages to webhooks since the process started, by what became of them; failed counts attempts.",
-            )
-            .build();
-        for result in [DELIVERED, FAILED, GIVEN_UP] {
-            messages.add(0, &[KeyValue::new("result", result)]);
-        }
-        Self { messages, pending: Vec::new() }
-    }
-
-    /// What one receiver's messages are counted with.
-    pub fn report(&mut self, host: &str) -> Report {
-        let pending = Arc::new(AtomicU64::new(0));
-        self.pending.push(Arc::clone(&pending));
-        Report { host: host.to_owned(), messages: self.messages.clone(), pending, told: Told::default() }
-    }
-
-    /// Shows how many messages wait, of all receivers that there are by now.
-    pub fn show_pending(self, meter: &Meter) {
-        let pending = self.pending;
-        meter
-            .u64_observable_gauge("lead_factory_webhook_pending")
-            .with_description("Messages that wait to be delivered to a webhook, counted once for each receiver.")
-            .with_callback(move |observer| {
-                observer.observe(pending.iter().map(|count| count.load(Ordering::Relaxed)).sum(), &[]);
-            })
-            .build();
-    }
-}
-
 // === impl Report ===
 
 impl Report {
+    pub fn new(host: &str, instruments: ReceiverInstruments) -> Self {
+        Self { host: host.to_owned(), instruments, told: Told::default() }
+    }
+
     pub fn set_pending(&self, count: usize) {
-        self.pending.store(count as u64, Ordering::Relaxed);
+        self.instruments.set_pending(count);
     }
 
     pub fn delivered(&mut self, now: Steady) {
-        self.count(DELIVERED);
+        self.instruments.count(MessageResult::Delivered);
         if let Some(Counts { failed, given_up }) = self.told.after_success(now) {
             let host = &self.host;
-            tracing::info!(host, failed, given_up, "the webhook takes messages again; counted here is what failed before");
+            tracing::info!(
+                host,
+                failed,
+                given_up,
+                "webhook delivery recovered; the counts are of the failures since the previous line"
+            );
         }
     }
 
     /// An attempt failed, and there will be another.
     pub fn failed(&mut self, why: &str, now: Steady) {
-        self.count(FAILED);
+        self.instruments.count(MessageResult::Failed);
         let line = self.told.after_failure(Counts { failed: 1, given_up: 0 }, now);
         self.complain(why, line);
     }
 
     /// The last attempt failed, or the receiver said that there is no point in another.
     pub fn given_up(&mut self, why: &str, now: Steady) {
-        self.count(FAILED);
-        self.count(GIVEN_UP);
+        self.instruments.count(MessageResult::Failed);
+        self.instruments.count(MessageResult::GivenUp);
         let line = self.told.after_failure(Counts { failed: 1, given_up: 1 }, now);
         self.complain(why, line);
     }
@@ -121,10 +79,6 @@ impl Report {
         self.complain(why, line);
     }
 
-    fn count(&self, result: &'static str) {
-        self.messages.add(1, &[KeyValue::new("result", result)]);
-    }
-
     fn complain(&self, why: &str, line: Option<Counts>) {
         if let Some(Counts { failed, given_up }) = line {
             tracing::warn!(
@@ -132,7 +86,7 @@ impl Report {
                 error = why,
                 failed,
                 given_up,
-                "messages to a webhook fail; counted here since the last such line, which comes once a minute at most"
+                "webhook delivery is failing; the counts are since the previous line, at most one a minute"
             );
         }
     }

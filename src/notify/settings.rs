@@ -4,6 +4,7 @@ use std::fmt;
 
 use reqwest::Url;
 use ring::digest::{SHA256, digest};
+use strum::{EnumString, IntoStaticStr};
 
 /// Bytes of a hash that name a receiver: enough that no two are alike.
 const RECEIVER_BYTES: usize = 16;
@@ -20,7 +21,8 @@ pub struct Webhook {
 }
 
 /// How a message is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum WebhookFormat {
     /// `{"type", "timestamp", "data"}`.
     #[default]
@@ -36,17 +38,20 @@ pub struct WebhookSecret(pub Vec<u8>);
 impl Webhook {
     /// The receiver's name in the ledger: a hash of where and how it is told, since the URL may be a secret.
     pub fn receiver(&self) -> String {
-        let format = match self.format {
-            WebhookFormat::Json => "json",
-            WebhookFormat::Slack => "slack",
-        };
-        let hash = digest(&SHA256, format!("{format} {}", self.url).as_bytes());
+        let hash = digest(&SHA256, format!("{} {}", self.format.as_str(), self.url).as_bytes());
         hash.as_ref().iter().take(RECEIVER_BYTES).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// What may be shown of where messages go.
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
+    }
+}
+
+impl WebhookFormat {
+    /// The word in the settings.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

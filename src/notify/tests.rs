@@ -156,12 +156,12 @@ impl Outbox {
 
     fn start(&self, webhooks: &[Webhook], schedule: Schedule, attempt_max: Duration) -> Deliveries {
         let ledger = Arc::clone(&self.ledger);
-        let settle = move |reports| {
+        let report = move |reports| {
             let outbox = OutboxChanges { reports, ..OutboxChanges::default() };
             let commit = Commit { outbox, ..Commit::default() };
             ledger.lock().unwrap().commit(&commit, Clock::System.now()).unwrap();
         };
-        let parts = Parts { reader: self.reader(), clock: Clock::System, settle: Arc::new(settle), attempt_max, schedule };
+        let parts = Parts { reader: self.reader(), clock: Clock::System, report: Arc::new(report), attempt_max, schedule };
         let meter = opentelemetry_sdk::metrics::SdkMeterProvider::default().meter("test");
         start(webhooks, &parts, &meter).unwrap()
     }

@@ -73,7 +73,7 @@ pub(super) enum Command {
     /// Judge by this policy from now on.
     SetPolicy(Arc<Policy>),
     /// Write down what became of webhooks' messages.
-    SettleDeliveries(Vec<DeliveryReport>),
+    ReportDeliveries(Vec<DeliveryReport>),
     /// Look at the clock: periods may have ended, ids may be forgotten.
     Tick,
     /// Finish what is queued and stop.
@@ -110,7 +110,7 @@ impl Command {
             Self::Record { events, .. } => events.len(),
             Self::Reservation { command: ReservationCommand::Settle { .. }, .. } => 1,
             Self::Reservation { .. } | Self::SetGate { .. } | Self::SetPolicy(_) => 0,
-            Self::SettleDeliveries(_) | Self::Tick | Self::Stop => 0,
+            Self::ReportDeliveries(_) | Self::Tick | Self::Stop => 0,
         }
     }
 
@@ -132,7 +132,7 @@ impl Command {
             Self::Record { reply, .. } => reply.send(Err(why)),
             Self::Reservation { reply, .. } => reply.send(Err(why.into())),
             Self::SetGate { reply, .. } => reply.send(Err(why)),
-            Self::SetPolicy(_) | Self::SettleDeliveries(_) | Self::Tick | Self::Stop => {}
+            Self::SetPolicy(_) | Self::ReportDeliveries(_) | Self::Tick | Self::Stop => {}
         }
     }
 }

@@ -93,8 +93,8 @@ impl Writer {
 
     /// Has the next commit write down what became of webhooks' messages. Nobody is told whether it did: look in the ledger, and
     /// report again what is not there.
-    pub fn settle_deliveries(&self, reports: Vec<DeliveryReport>) {
-        self.queue(Command::SettleDeliveries(reports));
+    pub fn report_deliveries(&self, reports: Vec<DeliveryReport>) {
+        self.queue(Command::ReportDeliveries(reports));
     }
 
     /// Has budgets and gate judged by another policy from now on. Its zone must be the one the writer was started with: days are

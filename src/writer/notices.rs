@@ -45,7 +45,7 @@ impl Notices {
     }
 
     /// Takes what became of deliveries, for the next commit.
-    pub fn settle(&mut self, reports: Vec<DeliveryReport>) {
+    pub fn take_reports(&mut self, reports: Vec<DeliveryReport>) {
         self.reports.extend(reports);
     }
 
@@ -64,7 +64,7 @@ impl Notices {
             let room = room()? / self.receivers.len().max(1);
             let is_full = messages.len() > room;
             if is_full && !self.is_full {
-                tracing::warn!("the outbox of the webhooks is full: nothing new is told until messages are delivered");
+                tracing::warn!("the webhook outbox is full; no new messages until some are delivered");
             }
             self.is_full = is_full;
             messages.truncate(room);
@@ -119,7 +119,7 @@ fn message(r#type: MessageType, topic: String, data: MessageData, now: Now) -> O
     match serde_json::to_string(&Message { r#type, timestamp: now.time, data }) {
         Ok(body) => Some(NewMessage { topic, kind, created_at: now.time, body }),
         Err(error) => {
-            tracing::error!(%error, kind, "a message to the webhooks cannot be written");
+            tracing::error!(%error, kind, "cannot write a webhook message");
             None
         }
     }

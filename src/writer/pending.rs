@@ -41,7 +41,7 @@ impl Draft<'_> {
                 pending.push(Pending::Gate(reply));
             }
             // Nobody waits for these; they were taken out of the group.
-            Command::SetPolicy(_) | Command::SettleDeliveries(_) | Command::Tick | Command::Stop => {}
+            Command::SetPolicy(_) | Command::ReportDeliveries(_) | Command::Tick | Command::Stop => {}
         }
         Ok(())
     }

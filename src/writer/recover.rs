@@ -48,7 +48,7 @@ impl Loop {
             match self.commands.try_recv() {
                 Ok(Command::SetPolicy(policy)) => self.set_policy(policy),
                 // Whoever reports does so again until it is in the file.
-                Ok(Command::Tick | Command::SettleDeliveries(_)) => {}
+                Ok(Command::Tick | Command::ReportDeliveries(_)) => {}
                 Ok(Command::Stop) => self.commands.close(),
                 Ok(waited_for) => {
                     self.queued_events.fetch_sub(waited_for.events_len(), Ordering::Relaxed);

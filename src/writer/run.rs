@@ -135,7 +135,7 @@ impl Loop {
             events_len += command.events_len();
             match command {
                 Command::SetPolicy(policy) => group.policy = Some(policy),
-                Command::SettleDeliveries(reports) => self.notices.settle(reports),
+                Command::ReportDeliveries(reports) => self.notices.take_reports(reports),
                 Command::Tick => group.ticked = true,
                 // What queued before the close is still handed out.
                 Command::Stop => self.commands.close(),

@@ -165,14 +165,14 @@ fn a_receiver_that_refuses_is_tried_again_and_its_url_stays_a_secret() {
     assert_eq!(receiver.types_of(1), ["budget.warning"], "after 5 s");
     within(Duration::from_secs(10), "counted", || (messages(&agent, "delivered") == Some(1.0)).then_some(()));
     let log = agent.log();
-    assert!(log.contains("messages to a webhook fail") && log.contains("localhost"), "{log}");
+    assert!(log.contains("webhook delivery is failing") && log.contains("localhost"), "{log}");
     assert!(!log.contains("very-secret"), "{log}");
 
     let nobody = telling(&receiver).env("WEBHOOK_URL", "http://127.0.0.1:1/services/very-secret").start();
     charge(&nobody, "a", 40);
     within(Duration::from_secs(30), "an attempt failed", || (messages(&nobody, "failed") == Some(1.0)).then_some(()));
     let log = nobody.log();
-    assert!(log.contains("messages to a webhook fail") && !log.contains("very-secret"), "{log}");
+    assert!(log.contains("webhook delivery is failing") && !log.contains("very-secret"), "{log}");
 }
 
 #[test]

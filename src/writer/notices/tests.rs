@@ -171,7 +171,7 @@ async fn a_restart_tells_nothing_twice_and_forgets_no_delivery() {
         let policy = Arc::new(Policy::example(BudgetZone::UTC, 50));
         let Started { writer, ended, .. } = load(ledger, policy, settings, clock.clone()).unwrap().spawn(&meter).unwrap();
         if let Some(message) = settled {
-            writer.settle_deliveries(vec![DeliveryReport { message, receiver: "r1".into(), next: NextAttempt::Never }]);
+            writer.report_deliveries(vec![DeliveryReport { message, receiver: "r1".into(), next: NextAttempt::Never }]);
         }
         let event = CostEvent {
             key: EventKey { source: "".into(), id: round.to_string().into() },
