@@ -24,13 +24,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The rule for everything but reads.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(super) struct Access {
     tokens: ArcSwap<Vec<Token>>,
     loopback_needs_token: bool,
     allowed_hosts: Vec<String>,
 }
 
-impl Admission {
+impl Access {
     pub fn new(settings: &Settings) -> Self {
         Self {
             tokens: ArcSwap::from_pointee(settings.tokens.clone()),
@@ -136,16 +136,16 @@ mod tests {
         Call::of(&mut request.body(()).unwrap(), peer.parse::<SocketAddr>().unwrap().into(), &ENDPOINT)
     }
 
-    fn admission(tokens: &[&str]) -> Admission {
+    fn access(tokens: &[&str]) -> Access {
         let tokens = tokens.iter().map(|text| Token::new(text)).collect();
-        Admission::new(&Settings { tokens, allowed_hosts: vec!["agent.internal".into()], ..Settings::default() })
+        Access::new(&Settings { tokens, allowed_hosts: vec!["agent.internal".into()], ..Settings::default() })
     }
 
     #[track_caller]
-    fn assert_status(admission: &Admission, peer: &str, headers: &[(&str, &str)], status: u16) {
+    fn assert_status(access: &Access, peer: &str, headers: &[(&str, &str)], status: u16) {
         let mut all = vec![("host", "localhost:8000")];
         all.extend_from_slice(headers);
-        let found = admission
+        let found = access
             .check(&call(peer, "/costs", &all))
             .map_or_else(|problem| problem.into_response().status().as_u16(), |()| 200);
         assert_eq!(found, status, "{peer} {headers:?}");
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn without_tokens_only_loopback_writes_and_no_proxy() {
-        let open = admission(&[]);
+        let open = access(&[]);
         for peer in [LOCAL, "127.8.8.8:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
             assert_status(&open, peer, &[], 200);
         }
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn with_tokens_every_write_needs_one() {
-        let guarded = admission(&["first", "second"]);
+        let guarded = access(&["first", "second"]);
         for peer in [LOCAL, REMOTE] {
             assert_status(&guarded, peer, &[("authorization", "Bearer first")], 200);
             assert_status(&guarded, peer, &[("authorization", "bearer  second")], 200);
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn loopback_may_be_let_in_but_not_through_a_proxy() {
         let tokens = vec![Token::new("first")];
-        let lenient = Admission::new(&Settings { tokens, loopback_needs_token: false, ..Settings::default() });
+        let lenient = Access::new(&Settings { tokens, loopback_needs_token: false, ..Settings::default() });
         assert_status(&lenient, LOCAL, &[], 200);
         assert_status(&lenient, LOCAL, &[("x-forwarded-for", "10.0.0.9")], 401);
         assert_status(&lenient, REMOTE, &[], 401);
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn web_pages_may_not_write() {
-        let open = admission(&[]);
+        let open = access(&[]);
         for (name, value, status) in [
             ("origin", "http://localhost:8000", 403),
             ("origin", "null", 403),
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_write_must_be_addressed_to_us() {
-        let open = admission(&[]);
+        let open = access(&[]);
         for (uri, hosts, status) in [
             ("/costs", &["agent.internal"][..], 200),
             ("/costs", &["AGENT.internal.:80"], 200),
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn checks_come_in_order() {
-        let guarded = admission(&["first"]);
+        let guarded = access(&["first"]);
         let wrong_in_all = call(REMOTE, "/costs", &[("host", "evil.example"), ("origin", "null")]);
         assert!(matches!(guarded.check(&wrong_in_all), Err(Problem::Misdirected)));
         let wrong_in_two = call(REMOTE, "/costs", &[("host", "localhost"), ("origin", "null")]);

@@ -66,7 +66,7 @@ pub(super) enum Parameters {
 }
 
 /// What the body may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Accepts {
     /// No body is read.
     Nothing,

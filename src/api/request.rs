@@ -48,7 +48,7 @@ where
     T: Send + 'static,
     R: FnOnce(&State, &[u8]) -> Result<T, RequestError> + Send + 'static,
 {
-    let may_be_absent = call.endpoint.accepts == Accepts::OptionalJson;
+    let may_be_absent = matches!(call.endpoint.accepts, Accepts::OptionalJson);
     if !may_be_absent {
         format_of(call)?;
     }

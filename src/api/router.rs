@@ -2,7 +2,7 @@
 //!
 //! *Invariants.* Each row of the table becomes one warp filter, and a request runs the one that was found for it, once. A handler
 //! never rejects: it answers or names a problem. A handler that reads a body runs after
-//! [`Admission`](super::auth::Admission) let the request in, and before any of its body was read.
+//! [`Access`](super::auth::Access) let the request in, and before any of its body was read.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -96,14 +96,14 @@ fn filter(handler: Handler, state: &Arc<State>) -> BoxedFilter<(Response,)> {
     match handler {
         Handler::Reading(handler) => call
             .then(move |call: Arc<Call>| {
-                let admitted = state.admission.check(&call);
+                let admitted = state.access.check(&call);
                 respond(admitted.map(|()| handler.answer(Arc::clone(&state), call)))
             })
             .boxed(),
         Handler::Writing(handler) => call
             .and(warp::body::stream())
             .then(move |call: Arc<Call>, body| {
-                let admitted = state.admission.check(&call);
+                let admitted = state.access.check(&call);
                 respond(admitted.map(|()| handler.answer(Arc::clone(&state), call, pieces_of(body))))
             })
             .boxed(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use opentelemetry::metrics::Meter;
 
 use super::Settings;
-use super::auth::Admission;
+use super::auth::Access;
 use super::body::BodyReader;
 use super::instruments::Instruments;
 use super::memo::Memo;
@@ -44,7 +44,7 @@ pub struct State {
     pub(super) scraper: Scraper,
     pub(super) clock: Clock,
     pub(super) limits: Arc<Limits>,
-    pub(super) admission: Admission,
+    pub(super) access: Access,
     pub(super) bodies: BodyReader,
     pub(super) instruments: Instruments,
 }
@@ -59,7 +59,7 @@ impl State {
             memo: Memo::default(),
             scraper: parts.scraper,
             clock: parts.clock,
-            admission: Admission::new(settings),
+            access: Access::new(settings),
             bodies: BodyReader::new(settings, parts.limits.body_bytes_max),
             limits: Arc::new(parts.limits),
             instruments: Instruments::new(meter),

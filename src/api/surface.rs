@@ -67,7 +67,7 @@ impl Surface {
 
     /// Takes other tokens from the next request on; none: only loopback may write.
     pub fn set_tokens(&self, tokens: Vec<Token>) {
-        self.0.state.admission.set_tokens(tokens);
+        self.0.state.access.set_tokens(tokens);
     }
 
     /// What answers the requests of one connection.

@@ -21,3 +21,6 @@ mod settings;
 pub use peer::Peer;
 pub use server::Server;
 pub use settings::Settings;
+
+#[cfg(test)]
+mod tests;

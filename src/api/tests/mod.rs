@@ -1,6 +1,6 @@
 //! The surface as its clients see it: a real listener, a real ledger, bytes over a socket.
 
-mod connections;
+mod calls;
 mod gate;
 mod openapi;
 mod reservations;
@@ -56,26 +56,16 @@ struct Answer {
     body: Vec<u8>,
 }
 
-fn local() -> net::Settings {
-    net::Settings { listen: ([127, 0, 0, 1], 0).into(), ..net::Settings::default() }
-}
-
 impl TestAgent {
     async fn start(settings: Settings) -> Self {
         Self::start_with(settings, Limits::default(), ROUTES).await
     }
 
     async fn start_with(settings: Settings, limits: Limits, table: &'static [Route]) -> Self {
-        Self::start_over(local(), settings, limits, table, Duration::from_secs(60)).await
+        Self::start_over(settings, limits, table, Duration::from_secs(60)).await
     }
 
-    async fn start_over(
-        net: net::Settings,
-        settings: Settings,
-        limits: Limits,
-        table: &'static [Route],
-        call_timeout: Duration,
-    ) -> Self {
+    async fn start_over(settings: Settings, limits: Limits, table: &'static [Route], call_timeout: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
         let clock = Clock::manual(NOON.parse::<Timestamp>().unwrap());
@@ -103,7 +93,8 @@ impl TestAgent {
             limits,
         };
         let state = Arc::new(State::new(parts, &settings, &telemetry.meter()));
-        let server = Server::bind(&net).unwrap();
+        let server =
+            Server::bind(&net::Settings { listen: ([127, 0, 0, 1], 0).into(), ..net::Settings::default() }).unwrap();
         let address = server.local_addr().unwrap();
         let surface = Surface::over(table, Arc::clone(&state), call_timeout);
         let (stop, stopped) = oneshot::channel();
