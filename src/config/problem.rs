@@ -33,6 +33,30 @@ pub struct Problem {
     pub detail: String,
 }
 
+/// A value, and where it was written.
+#[derive(Clone, Debug)]
+pub(super) struct Placed<T> {
+    pub value: T,
+    pub origin: Origin,
+}
+
+/// Settings that contradict each other: told about the first one that somebody set.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Conflict {
+    pub keys: [&'static str; 2],
+    /// A sentence of its own, or one that begins with the setting.
+    pub says: Says,
+}
+
+/// What a [`Conflict`] is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// Names both settings.
+    Of(String),
+    /// Goes on after the name of the setting.
+    After(String),
+}
+
 /// Everything that is wrong, found in one go; never empty.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(pub Vec<Problem>);
@@ -63,25 +87,12 @@ impl fmt::Display for Problem {
 impl fmt::Display for Problems {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
-            1 => write!(formatter, "the settings have a problem; nothing was started:")?,
-            count => write!(formatter, "the settings have {count} problems; nothing was started:")?,
+            1 => write!(formatter, "1 configuration error; nothing was started:")?,
+            count => write!(formatter, "{count} configuration errors; nothing was started:")?,
         }
         for problem in &self.0 {
             write!(formatter, "\n  {problem}")?;
         }
         Ok(())
-    }
-}
-
-/// A value as it is repeated in a problem: quoted, not endless, and of a URL no part that could be a secret.
-pub(super) fn quoted(text: &str) -> String {
-    const CHARS_MAX: usize = 60;
-    let text = match text.split_once("://") {
-        Some((scheme, rest)) if rest.contains(['@', '?', '#']) => format!("{scheme}://…"),
-        _ => text.to_owned(),
-    };
-    match text.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
     }
 }

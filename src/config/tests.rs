@@ -3,8 +3,9 @@ use std::path::Path;
 use super::*;
 use crate::budget::CriticalOperations;
 use crate::domain::{Name, Usd};
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogFormat, LogSettings, OtlpSettings};
 use crate::views::{HOLDS_MAX, SeriesLimits};
+use crate::{api, ingest, ledger, net};
 
 mod budgets;
 mod webhooks;
@@ -156,7 +157,7 @@ fn the_file_is_named_by_flag_or_environment() {
     assert_eq!(load(&sources).unwrap().net.listen.port(), 7);
     assert_eq!(
         environment_problems(&[("CONFIG_FILE", "/nowhere/at-all.toml")]),
-        ["environment CONFIG_FILE: the file /nowhere/at-all.toml cannot be read: No such file or directory (os error 2)"]
+        ["environment CONFIG_FILE: cannot read /nowhere/at-all.toml: No such file or directory (os error 2)"]
     );
 }
 
@@ -221,12 +222,12 @@ fn what_is_wrong_in_the_environment_is_said_by_name() {
         (
             "DAILY_ALERT_THRESHOLD",
             "80",
-            "\"80\" is not a share of the limit, where 1 is all of it; for 80 percent write 0.8; allowed: a share above 0 and at most 10, where 1 is the whole limit",
+            "\"80\" is not a share of the limit (1 is the whole limit); for 80 percent write 0.8; allowed: a share above 0 and at most 10, where 1 is the whole limit",
         ),
         (
             "DAILY_ALERT_THRESHOLD",
             "12.5%",
-            "\"12.5%\" is not a share of the limit, where 1 is all of it; for 12.5 percent write 0.125; allowed: a share above 0 and at most 10, where 1 is the whole limit",
+            "\"12.5%\" is not a share of the limit (1 is the whole limit); for 12.5 percent write 0.125; allowed: a share above 0 and at most 10, where 1 is the whole limit",
         ),
         (
             "SCALING_GATE_ENABLED",
@@ -265,7 +266,7 @@ fn what_is_wrong_in_the_environment_is_said_by_name() {
         (
             "API_TOKEN",
             "two words",
-            "contains a blank or another character that a header cannot carry; allowed: a text without blanks",
+            "contains a space or another character that a header cannot carry; allowed: text without spaces",
         ),
     ] {
         assert_eq!(environment_problems(&[(name, value)]), [format!("environment {name}: {said}")]);
@@ -280,7 +281,7 @@ fn all_problems_come_at_once_also_overridden_ones() {
     sources.flags = vec![("daily_budget".into(), "x".into())];
     let problems = load(&sources).unwrap_err();
     assert_eq!(problems.0.len(), 4, "{problems}");
-    assert!(problems.to_string().starts_with("the settings have 4 problems; nothing was started:\n  "));
+    assert!(problems.to_string().starts_with("4 configuration errors; nothing was started:\n  "));
 }
 
 #[test]
@@ -296,15 +297,15 @@ fn settings_that_contradict_each_other_are_refused() {
     for (pairs, said) in [
         (
             [("MAX_BODY_BYTES", "20000000"), ("LOG_LEVEL", "info")],
-            "environment MAX_BODY_BYTES: max_body_bytes_in_flight 16777216 is below max_body_bytes (20000000): no body of that size could ever be taken",
+            "environment MAX_BODY_BYTES: max_body_bytes_in_flight (16777216) is below max_body_bytes (20000000), so no body of that size could be accepted",
         ),
         (
             [("METRIC_PAIRS_MAX", "100"), ("LOG_LEVEL", "info")],
-            "environment METRIC_PAIRS_MAX: metric_pairs_max 100 is below metric_services_max (200): each service needs a pair",
+            "environment METRIC_PAIRS_MAX: metric_pairs_max (100) is below metric_services_max (200), but each service needs a pair",
         ),
         (
             [("RETENTION_DAYS", "40"), ("MAX_EVENT_AGE_SECONDS", "3456000")],
-            "environment RETENTION_DAYS: retention_days 40 is too short for max_event_age_seconds: an id must be remembered while its retry may come, 41 days",
+            "environment RETENTION_DAYS: retention_days (40) is too short for max_event_age_seconds: an id must be remembered as long as its retry may come, 41 days",
         ),
     ] {
         assert_eq!(environment_problems(&pairs), [said]);
@@ -322,15 +323,15 @@ fn spellings_of_levels_addresses_and_booleans() {
         ("trace", LevelFilter::TRACE),
         ("off", LevelFilter::OFF),
     ] {
-        assert_eq!(value::level(text), Ok(level));
+        assert_eq!((kinds::level().parse)(text), Ok(level));
     }
     for (text, address) in [("localhost", "127.0.0.1"), ("[::1]", "::1"), ("::", "::"), ("10.0.0.1", "10.0.0.1")] {
-        assert_eq!(value::host(text).unwrap().to_string(), address);
+        assert_eq!((kinds::host().parse)(text).unwrap().to_string(), address);
     }
     for text in ["true", "YES", "1", "On"] {
-        assert_eq!(value::boolean(text), Ok(true));
+        assert_eq!((kinds::boolean().parse)(text), Ok(true));
     }
-    assert_eq!(value::hosts("A.example, b").unwrap(), ["a.example", "b"]);
+    assert_eq!((kinds::hosts().parse)("A.example, b").unwrap(), ["a.example", "b"]);
 }
 
 #[test]
@@ -370,9 +371,9 @@ fn a_bad_file_of_tokens_is_refused_without_showing_it() {
     let path = folder.path().join("tokens");
     let name = path.to_str().unwrap();
     for (content, said) in [
-        ("", "holds no token: nobody could write"),
-        ("\n \n", "holds no token: nobody could write"),
-        ("good\nwith s3cret\n", ": the token in line 2 contains a blank or another character that a header cannot carry"),
+        ("", "contains no token, so nobody could write"),
+        ("\n \n", "contains no token, so nobody could write"),
+        ("good\nwith s3cret\n", ": the token on line 2 contains a space or another character that a header cannot carry"),
     ] {
         std::fs::write(&path, content).unwrap();
         let problems = environment_problems(&[("API_TOKEN_FILE", name)]);
@@ -414,5 +415,5 @@ fn keys_are_unique_and_make_good_names() {
     keys.dedup();
     assert_eq!(keys.len(), SETTINGS.len());
     assert_eq!(Setting::find("daily_budget").unwrap().flag(), "daily-budget");
-    assert_eq!(Usd::parse(Setting::find("max_event_usd").unwrap().default), Ok(ingest::Limits::default().event_usd_max));
+    assert_eq!(Usd::parse(&Setting::find("max_event_usd").unwrap().default), Ok(ingest::Limits::default().event_usd_max));
 }

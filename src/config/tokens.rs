@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use super::file::read_bounded;
-use super::value;
+use super::kinds::parse_token;
+use super::page::read_bounded;
 use crate::api::Token;
 
 /// Largest file of tokens.
@@ -21,16 +21,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<Token>, Vec<String>> {
         read_bounded(path, TOKEN_FILE_BYTES_MAX).map_err(|reason| vec![format!("{shown} cannot be read: {reason}")])?;
     let (mut tokens, mut problems) = (Vec::new(), Vec::new());
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match value::token(line) {
+        match parse_token(line) {
             Ok(token) => tokens.push(token),
-            Err(wrong) => problems.push(format!("{shown}: the token in line {} {wrong}", index + 1)),
+            Err(wrong) => problems.push(format!("{shown}: the token on line {} {wrong}", index + 1)),
         }
     }
     if tokens.is_empty() && problems.is_empty() {
-        problems.push(format!("{shown} holds no token: nobody could write"));
+        problems.push(format!("{shown} contains no token, so nobody could write"));
     }
     if tokens.len() > TOKENS_MAX {
-        problems.push(format!("{shown} holds {} tokens, more than {TOKENS_MAX}", tokens.len()));
+        problems.push(format!("{shown} contains {} tokens; the maximum is {TOKENS_MAX}", tokens.len()));
     }
     if problems.is_empty() { Ok(tokens) } else { Err(problems) }
 }

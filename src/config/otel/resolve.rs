@@ -2,19 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{ConnectionDraft, OtelDraft, SamplerName};
+use super::super::problem::{Conflict, Says};
+use super::draft::{ConnectionDraft, OtelDraft, PROTOCOL, TIMEOUT};
 use crate::telemetry::otlp::{Connection, OtlpSettings, Protocol, Root, Sampler, Tls, check_tls};
-
-/// How long an export may take unless something else is said; the standard's own default.
-const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// A rule that is broken, and by which settings.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::config) struct Wrong {
-    /// The settings in question; the problem is told about the first one that somebody set.
-    pub keys: [&'static str; 2],
-    pub detail: String,
-}
 
 /// Names of the settings of one signal, with the ones for all signals.
 struct Names {
@@ -39,7 +29,7 @@ macro_rules! names {
 }
 
 /// What is pushed, and every rule between settings that is broken.
-pub(in crate::config) fn resolve(draft: &OtelDraft, environment: &str, port: u16) -> (OtlpSettings, Vec<Wrong>) {
+pub(in crate::config) fn resolve(draft: &OtelDraft, environment: &str, port: u16) -> (OtlpSettings, Vec<Conflict>) {
     let mut wrong = Vec::new();
     let logs = draft.push_logs.unwrap_or(draft.logs.endpoint.is_some());
     let mut signal = |asked: bool, own: &ConnectionDraft, names: &Names| {
@@ -54,11 +44,11 @@ pub(in crate::config) fn resolve(draft: &OtelDraft, environment: &str, port: u16
     ];
     for (batching, keys) in batches.into_iter().filter(|(batching, _)| batching.batch_max > batching.queue_max) {
         let [batch, queue] = keys;
-        let detail = format!("{batch} {} is above {queue} ({})", batching.batch_max, batching.queue_max);
-        wrong.push(Wrong { keys, detail });
+        let says = format!("{batch} ({}) is above {queue} ({})", batching.batch_max, batching.queue_max);
+        wrong.push(Conflict { keys, says: Says::Of(says) });
     }
     // The same file is often every signal's: it is complained about once.
-    wrong.dedup_by(|later, earlier| later.keys[1] == earlier.keys[1] && later.detail == earlier.detail);
+    wrong.dedup_by(|later, earlier| later.keys[1] == earlier.keys[1] && later.says == earlier.says);
     let name = draft.service_name.iter().map(|name| ("service.name".to_owned(), name.clone()));
     let settings = OtlpSettings {
         metrics,
@@ -70,47 +60,45 @@ pub(in crate::config) fn resolve(draft: &OtelDraft, environment: &str, port: u16
         interval: draft.interval,
         export_timeout: draft.export_timeout,
         temporality: draft.temporality,
-        sampler: sampler(draft.sampler, draft.sampler_share.unwrap_or(1.0)),
+        sampler: sampler(draft.sampler, draft.sampler_share),
         spans: draft.spans,
         log_records: draft.log_records,
     };
     (settings, wrong)
 }
 
-fn sampler(name: SamplerName, share: f64) -> Sampler {
-    match name {
-        SamplerName::AlwaysOn => Sampler::AlwaysOn,
-        SamplerName::AlwaysOff => Sampler::AlwaysOff,
-        SamplerName::Ratio => Sampler::Ratio(share),
-        SamplerName::ParentAlwaysOn => Sampler::ParentBased(Root::AlwaysOn),
-        SamplerName::ParentAlwaysOff => Sampler::ParentBased(Root::AlwaysOff),
-        SamplerName::ParentRatio => Sampler::ParentBased(Root::Ratio(share)),
+/// A sampler with its argument.
+fn sampler(sampler: Sampler, share: f64) -> Sampler {
+    match sampler {
+        Sampler::Ratio(_) => Sampler::Ratio(share),
+        Sampler::ParentBased(Root::Ratio(_)) => Sampler::ParentBased(Root::Ratio(share)),
+        other => other,
     }
 }
 
 /// One signal's connection; none without an endpoint.
-fn connection(own: &ConnectionDraft, all: &ConnectionDraft, names: &Names, wrong: &mut Vec<Wrong>) -> Option<Connection> {
-    let protocol = own.protocol.or(all.protocol).unwrap_or(Protocol::HttpProtobuf);
+fn connection(own: &ConnectionDraft, all: &ConnectionDraft, names: &Names, wrong: &mut Vec<Conflict>) -> Option<Connection> {
+    let protocol = own.protocol.or(all.protocol).unwrap_or(PROTOCOL);
     let endpoint = endpoint(own, all, protocol, names)?;
     if protocol == Protocol::Grpc && !path_of(&endpoint).is_empty() {
-        let detail = "has a path, which gRPC has no use for; for http/protobuf set the protocol".to_owned();
-        wrong.push(Wrong { keys: names.endpoint, detail });
+        let says = "has a path, which gRPC does not use; for http/protobuf, set the protocol".to_owned();
+        wrong.push(Conflict { keys: names.endpoint, says: Says::After(says) });
     }
     let certificate = own.certificate.as_ref().or(all.certificate.as_ref());
     let key = own.key.as_ref().or(all.key.as_ref());
     if certificate.is_some() != key.is_some() {
-        let detail = "and the client key belong together; only one of them is set".to_owned();
-        wrong.push(Wrong { keys: names.client_certificate, detail });
+        let says = "and the client key must be set together; only one of them is".to_owned();
+        wrong.push(Conflict { keys: names.client_certificate, says: Says::After(says) });
     }
     let tls = Tls {
         authorities: own.authorities.clone().or_else(|| all.authorities.clone()),
         identity: certificate.cloned().zip(key.cloned()),
     };
     if tls != Tls::default()
-        && let Err(detail) = check_tls(&tls)
+        && let Err(says) = check_tls(&tls)
     {
         let keys = if tls.authorities.is_some() { names.certificate } else { names.client_certificate };
-        wrong.push(Wrong { keys, detail });
+        wrong.push(Conflict { keys, says: Says::After(says) });
     }
     Some(Connection {
         endpoint,

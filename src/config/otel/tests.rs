@@ -30,7 +30,7 @@ fn without_an_endpoint_nothing_is_pushed() {
     assert_eq!(endpoints(&good(&[])), [None; 3]);
     let config = good(&[("OTEL_METRICS_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
     assert_eq!(endpoints(&config), [None; 3]);
-    assert_eq!(config.warnings, ["otel_metrics_exporter is otlp, but without an endpoint nothing is pushed"]);
+    assert_eq!(config.warnings, ["otel_metrics_exporter is otlp, but nothing is pushed without an endpoint"]);
 }
 
 #[test]
@@ -119,17 +119,13 @@ fn what_is_wrong_is_said_by_name() {
         (
             "OTEL_EXPORTER_OTLP_PROTOCOL",
             "http/json",
-            "\"http/json\" is not a protocol of this agent; allowed: http/protobuf or grpc",
+            "\"http/json\" is not a supported protocol; allowed: http/protobuf or grpc",
         ),
-        (
-            "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
-            "zstd",
-            "\"zstd\" is not a compression of this agent; allowed: gzip or none",
-        ),
+        ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "zstd", "\"zstd\" is not a supported compression; allowed: gzip or none"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "\"10s\" is not a whole number; allowed: 10 to 3600000"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "0", "\"0\" is below 10; allowed: 10 to 3600000"),
         ("OTEL_TRACES_SAMPLER_ARG", "1.5", "\"1.5\" is not a number from 0 to 1; allowed: 0 to 1"),
-        ("OTEL_METRICS_EXPORTER", "console", "\"console\" is not an exporter of this agent; allowed: otlp or none"),
+        ("OTEL_METRICS_EXPORTER", "console", "\"console\" is not a supported exporter; allowed: otlp or none"),
         (
             "OTEL_RESOURCE_ATTRIBUTES",
             "team",
@@ -160,7 +156,7 @@ fn secrets_in_a_url_are_refused_without_repeating_them() {
     for url in ["https://user:s3cret@vendor.example", "https://vendor.example/?key=s3cret", "https://vendor.example/#s3cret"]
     {
         let said = problems(&[("OTEL_EXPORTER_OTLP_ENDPOINT", url)]).join("\n");
-        assert!(said.contains("credentials belong into headers") && !said.contains("s3cret"), "{said}");
+        assert!(said.contains("credentials belong in the headers") && !said.contains("s3cret"), "{said}");
     }
     let config = good(&[ALL, ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=s3cret")]);
     assert!(!format!("{config:?}").contains("s3cret"));
@@ -174,11 +170,11 @@ fn settings_that_do_not_go_together_are_refused() {
                 ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://c:4317/v1/metrics"),
                 ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ],
-            "environment OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: has a path, which gRPC has no use for; for http/protobuf set the protocol",
+            "environment OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: has a path, which gRPC does not use; for http/protobuf, set the protocol",
         ),
         (
             vec![ALL, ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/nowhere/cert.pem")],
-            "environment OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: and the client key belong together; only one of them is set",
+            "environment OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: and the client key must be set together; only one of them is",
         ),
         (
             vec![ALL, ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem")],
@@ -186,7 +182,7 @@ fn settings_that_do_not_go_together_are_refused() {
         ),
         (
             vec![("OTEL_BSP_MAX_QUEUE_SIZE", "100")],
-            "environment OTEL_BSP_MAX_QUEUE_SIZE: otel_bsp_max_export_batch_size 512 is above otel_bsp_max_queue_size (100)",
+            "environment OTEL_BSP_MAX_QUEUE_SIZE: otel_bsp_max_export_batch_size (512) is above otel_bsp_max_queue_size (100)",
         ),
     ] {
         assert_eq!(problems(&pairs), [said]);
@@ -196,7 +192,7 @@ fn settings_that_do_not_go_together_are_refused() {
 #[test]
 fn the_port_of_the_other_protocol_is_a_warning() {
     let warnings = good(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://c:4317/v1/metrics")]).warnings;
-    assert_eq!(warnings, ["http://c:4317/v1/metrics: port 4317 is the one of gRPC, and the protocol is http/protobuf"]);
+    assert_eq!(warnings, ["http://c:4317/v1/metrics: port 4317 is usually gRPC, but the protocol is http/protobuf"]);
     let grpc = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
     assert!(good(&grpc).warnings.is_empty());
 }

@@ -106,30 +106,31 @@ fn a_name_is_given_once() {
     let other = TABLE.replace("'openai'", "'other'");
     assert_eq!(
         file_problems(&format!("{TABLE}{TABLE}")),
-        ["agent.toml:7:1: budget name \"openai-daily\" is taken already, by agent.toml:1:1"]
+        ["agent.toml:7:1: budget name \"openai-daily\" is already taken by agent.toml:1:1"]
     );
     assert_eq!(
         file_problems(&TABLE.replace("openai-daily", "daily")),
-        ["agent.toml:1:1: budget name \"daily\" is taken already: it is the budget of daily_budget"]
+        ["agent.toml:1:1: budget name \"daily\" is already taken by daily_budget"]
     );
     assert_eq!(
         file_problems(&format!("monthly_budget = 3\n{}", TABLE.replace("openai-daily", "monthly"))),
-        ["agent.toml:2:1: budget name \"monthly\" is taken already, by agent.toml:1:18"]
+        ["agent.toml:2:1: budget name \"monthly\" is already taken by agent.toml:1:18"]
     );
     assert_eq!(
         file_problems(&format!("openai_daily_cap = 3\n{TABLE}")),
-        ["agent.toml:1:20: makes a budget whose name \"openai-daily\" is taken already, by agent.toml:2:1"]
+        ["agent.toml:1:20: defines the budget \"openai-daily\", whose name is already taken by agent.toml:2:1"]
     );
     let folder = tempfile::tempdir().unwrap();
     let problems = load(&layered(folder.path(), &other, &[("OPENAI_DAILY_CAP", "1")])).unwrap_err().to_string();
     assert!(
-        problems.contains("environment OPENAI_DAILY_CAP: makes a budget whose name \"openai-daily\" is taken already, by"),
+        problems
+            .contains("environment OPENAI_DAILY_CAP: defines the budget \"openai-daily\", whose name is already taken by"),
         "another service: {problems}"
     );
     assert_eq!(
         environment_problems(&[("OPENAI_DAILY_CAP", "1"), ("openai_daily_cap", "2")]),
         [
-            "environment openai_daily_cap: makes a budget whose name \"openai-daily\" is taken already, by environment OPENAI_DAILY_CAP"
+            "environment openai_daily_cap: defines the budget \"openai-daily\", whose name is already taken by environment OPENAI_DAILY_CAP"
         ]
     );
 }
@@ -159,7 +160,7 @@ fn everything_wrong_with_tables_and_caps_comes_at_once_with_its_place() {
             format!("agent.toml:5:8: budget name must not be empty; {name}"),
             "agent.toml:6:10: budget period \"weekly\" is not a period; allowed: daily or monthly".into(),
             "agent.toml:7:13: budget limit_usd \"lots\" is not an amount in USD such as 50 or 0.25; allowed: an amount in USD from 0, or none".into(),
-            format!("agent.toml:8:11: budget warn_at \"80\" is not a share of the limit, where 1 is all of it; for 80 percent write 0.8; {share}"),
+            format!("agent.toml:8:11: budget warn_at \"80\" is not a share of the limit (1 is the whole limit); for 80 percent write 0.8; {share}"),
             "agent.toml:9:11: budget gate_at must be a number or a string, not an array".into(),
             format!("agent.toml:10:11: budget service must not be empty; {name}; without it the budget is for all services"),
             "agent.toml:12:1: budget has no key \"nmae\"; did you mean name?".into(),
@@ -167,8 +168,8 @@ fn everything_wrong_with_tables_and_caps_comes_at_once_with_its_place() {
             "agent.toml:14:10: budget period must be a string, in quotes, not an integer".into(),
             format!("agent.toml:11:1: budget has no name; {name}"),
             "agent.toml:11:1: budget has no limit_usd; allowed: an amount in USD from 0, or none".into(),
-            "agent.toml:16:10: webhook format \"xml\" is not a format of this agent; allowed: json or slack".into(),
-            "agent.toml:15:1: webhook has no url; allowed: a URL that begins with http:// or https://, without user, password and fragment".into(),
+            "agent.toml:16:10: webhook format \"xml\" is not a supported format; allowed: json or slack".into(),
+            "agent.toml:15:1: webhook has no url; allowed: a URL that begins with http:// or https://, without user name, password and fragment".into(),
         ]
     );
 }
@@ -217,8 +218,8 @@ fn a_warning_above_the_gate_is_told_and_let_be() {
     assert_eq!(
         config.warnings,
         [
-            "budget \"monthly\": it warns at 95 %, which is above the 90 % of the gate: it is never in state warning",
-            "budget \"openai-daily\": it warns at 50 %, which is above the 40 % of the gate: it is never in state warning",
+            "budget \"monthly\": its warning threshold (95 %) is above its gate threshold (90 %), so its state is never warning",
+            "budget \"openai-daily\": its warning threshold (50 %) is above its gate threshold (40 %), so its state is never warning",
         ]
     );
 }
@@ -229,10 +230,10 @@ fn budgets_are_bounded() {
     assert_eq!(of_file(&caps(BUDGETS_MAX - 2)).policy.budgets.len(), BUDGETS_MAX);
     let problems = file_problems(&caps(BUDGETS_MAX - 1));
     assert_eq!(problems.len(), 1);
-    assert!(problems[0].ends_with("is one budget too many: there are 1001, more than 1000"), "{problems:?}");
+    assert!(problems[0].ends_with("is one budget too many: there are 1001; the maximum is 1000"), "{problems:?}");
     let tables: String = (0..=BUDGETS_MAX).map(|_| "[[budget]]\n").collect();
     let problems = file_problems(&tables);
-    assert_eq!(problems[0], "agent.toml:1001:1: budget is there 1001 times, more than 1000");
+    assert_eq!(problems[0], "agent.toml:1001:1: budget appears 1001 times; the maximum is 1000");
 }
 
 #[test]

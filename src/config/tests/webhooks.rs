@@ -78,16 +78,16 @@ fn a_secret_is_read_as_the_specification_writes_it() {
 #[test]
 fn a_bad_secret_is_refused_without_showing_it() {
     for (content, said) in [
-        (" \n".to_owned(), "holds no secret"),
-        ("s3cret".into(), "holds a secret of 6 bytes, not 24 to 64"),
-        ("s3cret".repeat(11), "holds a secret of 66 bytes, not 24 to 64"),
-        ("whsec_s3cr".into(), "holds a secret of 3 bytes, not 24 to 64"),
-        ("whsec_s3cret!".into(), "holds a secret that is not base64 after its whsec_"),
+        (" \n".to_owned(), "contains no secret"),
+        ("s3cret".into(), "contains a secret of 6 bytes; allowed: 24 to 64"),
+        ("s3cret".repeat(11), "contains a secret of 66 bytes; allowed: 24 to 64"),
+        ("whsec_s3cr".into(), "contains a secret of 3 bytes; allowed: 24 to 64"),
+        ("whsec_s3cret!".into(), "contains a secret that is not base64 after its whsec_"),
         (
             "whsk_s3crets3crets3crets3cret".into(),
-            "holds an asymmetric key; messages are signed with a secret that begins with whsec_",
+            "contains an asymmetric key; messages are signed with a secret that begins with whsec_",
         ),
-        ("s3cret-one-s3cret-one-s3cret\ns3cret-two".into(), "holds more than one line, or a control character"),
+        ("s3cret-one-s3cret-one-s3cret\ns3cret-two".into(), "contains more than one line, or a control character"),
         ("s".repeat(1 + usize::try_from(SECRET_FILE_BYTES_MAX).unwrap()), "cannot be read: it is larger than 1024 bytes"),
     ] {
         assert_eq!(said_about(&content), [format!("environment WEBHOOK_SECRET_FILE: FILE {said}")]);
@@ -106,12 +106,12 @@ fn a_bad_url_is_refused_without_showing_it() {
         ("https://", "is not a URL: empty host"),
         ("https://h:s3cret/", "is not a URL: invalid port number"),
         ("ftp://h/s3cret", "does not begin with http:// or https://"),
-        ("https://u:s3cret@h/", "carries a user or a password"),
-        ("https://u@h/s3cret", "carries a user or a password"),
-        ("https://h/#s3cret", "carries a fragment, which is never sent"),
-        ("https://h/s3 cret", "contains a blank or a control character"),
+        ("https://u:s3cret@h/", "contains a user name or a password"),
+        ("https://u@h/s3cret", "contains a user name or a password"),
+        ("https://h/#s3cret", "contains a fragment, which is never sent"),
+        ("https://h/s3 cret", "contains a space or a control character"),
     ] {
-        let allowed = "allowed: a URL that begins with http:// or https://, without user, password and fragment";
+        let allowed = "allowed: a URL that begins with http:// or https://, without user name, password and fragment";
         assert_eq!(environment_problems(&[("WEBHOOK_URL", url)]), [format!("environment WEBHOOK_URL: {said}; {allowed}")]);
         let table = format!("[[webhook]]\nurl = {url:?}");
         assert_eq!(file_problems(&table), [format!("agent.toml:2:7: webhook url {said}; {allowed}")]);
@@ -144,11 +144,11 @@ fn a_receiver_that_is_named_twice_is_said_without_its_path() {
     let folder = tempfile::tempdir().unwrap();
     let table = "[[webhook]]\nurl = 'https://a.example/s3cret'\n";
     for (second, said) in
-        [(String::new(), "is the same receiver, told once"), ("format = 'slack'\n".into(), "gets every message twice")]
+        [(String::new(), "each message is sent once"), ("format = 'slack'\n".into(), "each message is sent twice")]
     {
         let warnings = load(&with_file(folder.path(), &format!("{table}{table}{second}"))).unwrap().warnings;
         assert_eq!(warnings.len(), 1);
-        assert!(warnings[0].contains("agent.toml:3:1: a webhook with ") && !warnings[0].contains("s3cret"));
+        assert!(warnings[0].contains("agent.toml:3:1: same webhook") && !warnings[0].contains("s3cret"));
         assert!(warnings[0].ends_with(said), "{warnings:?}");
     }
 }
@@ -163,8 +163,8 @@ fn receivers_are_bounded() {
     assert_eq!(load(&sources).unwrap().webhooks.len(), WEBHOOKS_MAX);
     sources.environment = environment(&[("WEBHOOK_URL", "https://b.example/")]).environment;
     let problems = load(&sources).unwrap_err().to_string();
-    assert!(problems.ends_with("is one webhook too many: there are 17, more than 16"), "{problems}");
-    assert_eq!(file_problems(&tables(WEBHOOKS_MAX + 1)), ["agent.toml:33:1: webhook is there 17 times, more than 16"]);
+    assert!(problems.ends_with("is one webhook too many: there are 17; the maximum is 16"), "{problems}");
+    assert_eq!(file_problems(&tables(WEBHOOKS_MAX + 1)), ["agent.toml:33:1: webhook appears 17 times; the maximum is 16"]);
 }
 
 #[cfg(unix)]
@@ -183,15 +183,15 @@ fn a_secret_that_everybody_can_read_is_a_warning() {
 }
 
 #[test]
-fn the_example_of_the_operating_instructions_is_good() {
-    let text = include_str!("../../../docs/operations.md");
+fn the_example_of_the_reference_is_good() {
+    let text = include_str!("../../../docs/reference.md");
     let example = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = secret_file(folder.path(), "one-token-or-secret-of-32-bytes!");
     let example = example.replace("/run/secrets/agent-tokens", &path).replace("/run/secrets/webhook", &path);
     let config = load(&with_file(folder.path(), &example)).unwrap();
     let names: Vec<&str> = config.policy.budgets.iter().map(|budget| budget.name.as_str()).collect();
-    assert_eq!(names, ["daily", "monthly", "images", "night-runs", "openai-daily"]);
-    assert_eq!((config.webhooks.len(), config.api.tokens.len(), config.writer.holds_max), (2, 1, 50_000));
+    assert_eq!(names, ["daily", "monthly", "images", "openai-daily"]);
+    assert_eq!((config.webhooks.len(), config.api.tokens.len()), (1, 1));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }

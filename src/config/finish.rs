@@ -1,0 +1,156 @@
+//! From the layers to each stage's settings: files that settings name are read, and what was written in parts is put together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::budgets::resolve::{self as budgets, Budgets};
+use super::draft::Setting;
+use super::layers::Layers;
+use super::loaded::Config;
+use super::problem::{Placed, Problems};
+use super::shown::{ShownBudget, ShownWebhook};
+use super::sources::Sources;
+use super::webhooks::resolve::{self as webhooks, Webhooks};
+use super::{otel, page, relations, tokens};
+use crate::api::{self, Token};
+use crate::budget::{CriticalOperations, Policy};
+use crate::telemetry::{self, LogFormat, LogSettings, OtlpSettings};
+use crate::views::SeriesLimits;
+use crate::{net, notify, writer};
+
+/// Everything the program was told, when nothing is wrong with it.
+pub(super) fn finish(mut layers: Layers, sources: &Sources) -> Result<Config, Problems> {
+    let tokens = read_tokens(&mut layers);
+    for conflict in relations::broken(&layers.draft) {
+        layers.conflict(conflict);
+    }
+    let otlp = resolve_otlp(&mut layers, sources);
+    let budgets = resolve_budgets(&mut layers);
+    let webhooks = resolve_webhooks(&mut layers);
+    Ok(config(layers.sound()?, tokens, otlp, budgets, webhooks, sources.terminal))
+}
+
+/// All tokens of both settings; what is wrong with the file of tokens is noted.
+pub(super) fn read_tokens(layers: &mut Layers) -> Vec<Token> {
+    let mut tokens: Vec<Token> = layers.draft.token.clone().into_iter().collect();
+    let Some(path) = layers.draft.token_file.clone() else { return tokens };
+    match tokens::read(&path) {
+        Ok(found) => {
+            layers.warnings.extend(page::exposure("api_token_file", &path));
+            tokens.extend(found);
+        }
+        Err(details) => details.into_iter().for_each(|detail| layers.wrong("api_token_file", detail)),
+    }
+    tokens
+}
+
+/// What is pushed. Broken rules between its settings are noted, and what is set without effect.
+fn resolve_otlp(layers: &mut Layers, sources: &Sources) -> OtlpSettings {
+    let (otlp, broken) = otel::resolve::resolve(&layers.draft.otel, &layers.draft.environment, layers.draft.port);
+    broken.into_iter().for_each(|conflict| layers.conflict(conflict));
+    let asked = ["otel_metrics_exporter", "otel_traces_exporter", "otel_logs_exporter"];
+    for (key, pushed) in asked.into_iter().zip([&otlp.metrics, &otlp.traces, &otlp.logs]) {
+        if pushed.is_none() && layers.text_of(key).is_some_and(|text| text.eq_ignore_ascii_case("otlp")) {
+            layers.warnings.push(format!("{key} is otlp, but nothing is pushed without an endpoint"));
+        }
+    }
+    let pushed = [&otlp.metrics, &otlp.traces, &otlp.logs].into_iter().flatten();
+    for endpoint in otel::resolve::suspicious(pushed) {
+        layers.warnings.push(format!("{endpoint}: port 4317 is usually gRPC, but the protocol is http/protobuf"));
+    }
+    let ours = |name: &str| Setting::find(&name.to_ascii_lowercase()).is_some();
+    for name in sources.environment.keys().filter(|name| name.starts_with("OTEL_") && !ours(name)) {
+        if sources.variable(name).is_some() {
+            layers.warnings.push(format!("{name} has no effect on this agent"));
+        }
+    }
+    otlp
+}
+
+/// All budgets. Names that are taken are noted, and what is probably not meant.
+fn resolve_budgets(layers: &mut Layers) -> Budgets {
+    let draft = &mut layers.draft;
+    let (tables, caps) = (std::mem::take(&mut draft.budgets), std::mem::take(&mut draft.caps));
+    let global = [
+        Placed { value: layers.draft.daily.clone(), origin: layers.origin_of("daily_budget") },
+        Placed { value: layers.draft.monthly.clone(), origin: layers.origin_of("monthly_budget") },
+    ];
+    let mut found = budgets::resolve(global, tables, caps);
+    layers.problems.append(&mut found.problems);
+    layers.warnings.append(&mut found.warnings);
+    found
+}
+
+/// Who is told. What is wrong with the secrets is noted, and what is set without effect.
+fn resolve_webhooks(layers: &mut Layers) -> Webhooks {
+    let value = layers.draft.webhook.clone();
+    // A URL that is wrong is noted already; its secret is looked at all the same, so that all mistakes are told at once.
+    let is_wrong = layers.problems.iter().any(|problem| problem.setting == Some("webhook_url"));
+    let is_there = value.url.is_some() || is_wrong;
+    if !is_there {
+        for key in ["webhook_format", "webhook_secret_file"] {
+            if layers.text_of(key).is_some() {
+                layers.warnings.push(format!("{key} has no effect without webhook_url"));
+            }
+        }
+    }
+    let single = Placed { value, origin: layers.origin_of("webhook_url") };
+    let single = is_there.then(|| (single, layers.origin_of("webhook_secret_file")));
+    let mut found = webhooks::resolve(single, std::mem::take(&mut layers.draft.webhooks));
+    layers.problems.append(&mut found.problems);
+    layers.warnings.append(&mut found.warnings);
+    found
+}
+
+fn config(
+    layers: Layers,
+    tokens: Vec<Token>,
+    otlp: OtlpSettings,
+    budgets: Budgets,
+    webhooks: Webhooks,
+    terminal: bool,
+) -> Config {
+    let mut shown = layers.shown();
+    let Layers { draft, warnings, .. } = layers;
+    let format = draft.log_format.unwrap_or(LogFormat::default_for(terminal));
+    for log_format in shown.iter_mut().filter(|shown| shown.key == "log_format") {
+        let word = if format == LogFormat::Text { "text" } else { "json" };
+        log_format.value.get_or_insert_with(|| word.into());
+    }
+    let shown_budgets = budgets.list.iter().map(|(budget, origin)| ShownBudget::of(budget, origin.clone())).collect();
+    let shown_webhooks = webhooks.list.iter().map(|(webhook, origin)| ShownWebhook::of(webhook, origin.clone())).collect();
+    let budgets: Vec<_> = budgets.list.into_iter().map(|(budget, _)| budget).collect();
+    let webhooks: Vec<_> = webhooks.list.into_iter().map(|(webhook, _)| webhook).collect();
+    let reserved = budgets.iter().filter_map(|budget| budget.service.clone()).collect();
+    let series = SeriesLimits { reserved, ..draft.series };
+    Config {
+        log: LogSettings { level: draft.log_level, format },
+        policy: Arc::new(Policy {
+            zone: draft.zone,
+            budgets,
+            gate_enabled: draft.gate_enabled,
+            critical: CriticalOperations::new(draft.critical),
+        }),
+        net: net::Settings { listen: SocketAddr::new(draft.host, draft.port), ..draft.net },
+        api: api::Settings { tokens, ..draft.api },
+        writer: writer::Settings {
+            series: series.clone(),
+            age_max: draft.ingest.age_max,
+            ahead_max: draft.ingest.ahead_max,
+            holds_max: draft.holds_max,
+            receivers: notify::receivers(&webhooks),
+            retention: draft.ledger.retention_days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
+        },
+        ingest: draft.ingest,
+        ledger: draft.ledger,
+        telemetry: telemetry::Settings { environment: draft.environment, series, ..telemetry::Settings::default() },
+        otlp,
+        webhooks,
+        shown,
+        shown_budgets,
+        shown_webhooks,
+        warnings,
+    }
+}

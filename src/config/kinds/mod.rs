@@ -1,0 +1,13 @@
+//! Every kind of value that a setting may have. An error completes a sentence that begins with the value.
+
+mod money;
+mod names;
+mod numbers;
+mod places;
+mod words;
+
+pub(super) use money::{event_usd, limit, parse_limit, share};
+pub(super) use names::{label, operations, parse_label, parse_token, service, token};
+pub(super) use numbers::{count, days_or_none, milliseconds, port, seconds, timeout};
+pub(super) use places::{host, hosts, path, webhook_url, zone};
+pub(super) use words::{boolean, level, log_format, period, webhook_format};

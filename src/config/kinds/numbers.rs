@@ -1,0 +1,81 @@
+//! Numbers between two bounds: counts, sizes, times.
+//!
+//! *Deliberately not here.* Durations with units such as `90s`: each key of ours ends in its unit, and the standard's names say
+//! milliseconds, so that a number is unmistakable and a text with a unit would only be a second spelling.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::super::kind::{Kind, Parsed, Shape};
+
+/// A whole number between two bounds, both included.
+fn whole(text: &str, least: u64, most: u64) -> Parsed<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits {
+        return Err("is not a whole number".into());
+    }
+    match text.parse::<u64>() {
+        Ok(number) if number < least => Err(format!("is below {least}")),
+        Ok(number) if number <= most => Ok(number),
+        _ => Err(format!("is above {most}")),
+    }
+}
+
+/// A whole number of something, in the type that the program counts it in.
+fn number<T>(value_name: &'static str, least: u64, most: u64, from: fn(u64) -> T, shown: fn(&T) -> String) -> Kind<T>
+where
+    T: 'static,
+{
+    let parse = move |text: &str| whole(text, least, most).map(from);
+    Kind::new(Shape::Number, value_name, format!("{least} to {most}"), parse).shown_as(shown)
+}
+
+/// A count that is a size in memory.
+pub fn count(value_name: &'static str, least: usize, most: usize) -> Kind<usize> {
+    // Bounds that fit a `usize` keep what is between them in one.
+    let from = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    number(value_name, least as u64, most as u64, from, ToString::to_string)
+}
+
+/// A port to listen on.
+pub fn port() -> Kind<u16> {
+    number("PORT", 0, 65_535, |port| u16::try_from(port).unwrap_or(0), ToString::to_string)
+}
+
+/// Whole seconds.
+pub fn seconds(least: u64, most: u64) -> Kind<SignedDuration> {
+    let from = |seconds| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+    number("SECONDS", least, most, from, |duration| duration.as_secs().to_string())
+}
+
+/// Milliseconds from 10 to an hour.
+pub fn milliseconds() -> Kind<Duration> {
+    number("MS", 10, 3_600_000, Duration::from_millis, |duration| duration.as_millis().to_string())
+}
+
+/// Seconds, with decimals, between a tenth of a second and an hour.
+pub fn timeout() -> Kind<Duration> {
+    let parse = |text: &str| {
+        let seconds = text.parse::<f64>().map_err(|_| "is not a number of seconds".to_owned())?;
+        if !(0.1..=3_600.0).contains(&seconds) {
+            return Err("is not between 0.1 and 3600 seconds".into());
+        }
+        Duration::try_from_secs_f64(seconds).map_err(|_| "is not a number of seconds".into())
+    };
+    Kind::new(Shape::Number, "SECONDS", "0.1 to 3600", parse).shown_as(|duration| duration.as_secs_f64().to_string())
+}
+
+/// Days, or `none` for ever.
+pub fn days_or_none(least: u32) -> Kind<Option<u32>> {
+    const DAYS_MAX: u32 = 36_500;
+    let parse = move |text: &str| {
+        if text.eq_ignore_ascii_case("none") {
+            return Ok(None);
+        }
+        let days = whole(text, u64::from(least), u64::from(DAYS_MAX))?;
+        u32::try_from(days).map(Some).map_err(|_| "is out of range".into())
+    };
+    Kind::new(Shape::Number, "DAYS", format!("{least} to {DAYS_MAX}, or none to keep all"), parse)
+        .shown_as(|days| days.map_or_else(|| "none".into(), |days| days.to_string()))
+}

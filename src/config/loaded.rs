@@ -1,0 +1,42 @@
+//! What loading the settings yields: each stage's own, finished.
+
+use std::sync::Arc;
+
+use super::shown::{Shown, ShownBudget, ShownWebhook};
+use crate::budget::Policy;
+use crate::notify::Webhook;
+use crate::telemetry::{LogSettings, OtlpSettings};
+use crate::{api, ingest, ledger, net, telemetry, writer};
+
+/// Everything the program was told, valid as a whole.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The log.
+    pub log: LogSettings,
+    /// Budgets and gate.
+    pub policy: Arc<Policy>,
+    /// Connections.
+    pub net: net::Settings,
+    /// The HTTP surface.
+    pub api: api::Settings,
+    /// Events and requests.
+    pub ingest: ingest::Limits,
+    /// The ledger.
+    pub ledger: ledger::Settings,
+    /// The one owner of the ledger.
+    pub writer: writer::Settings,
+    /// The metrics.
+    pub telemetry: telemetry::Settings,
+    /// The push over OTLP.
+    pub otlp: OtlpSettings,
+    /// Who is told about budgets and the gate; at most [`WEBHOOKS_MAX`](crate::notify::WEBHOOKS_MAX).
+    pub webhooks: Vec<Webhook>,
+    /// Every setting as it holds, for people to read.
+    pub shown: Vec<Shown>,
+    /// Every budget as it holds, in the order of the policy.
+    pub shown_budgets: Vec<ShownBudget>,
+    /// Every webhook as it holds, without what is secret.
+    pub shown_webhooks: Vec<ShownWebhook>,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<String>,
+}

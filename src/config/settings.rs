@@ -1,0 +1,226 @@
+//! The list of all settings, and the tables that the file may have. Flags, environment names, keys of the file, `--help` and
+//! `check-config` are made from it. A default stands where the value goes: in the settings of the stage, or in [`Draft`].
+
+use std::sync::LazyLock;
+
+use super::budgets::{self, BUDGETS_MAX};
+use super::draft::{Draft, Setting};
+use super::kinds::{
+    boolean, count, days_or_none, event_usd, host, hosts, label, level, limit, log_format, operations, path, port, seconds,
+    share, timeout, token, webhook_format, webhook_url, zone,
+};
+use super::table::tables;
+use super::{otel, webhooks};
+use crate::ledger::RETENTION_DAYS_MIN;
+use crate::notify::WEBHOOKS_MAX;
+
+/// Every setting that all layers may have, in the order in which they are shown.
+pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+    let own = [process(), budget(), access(), bounds(), kept(), webhook()];
+    own.into_iter().flatten().chain(otel::settings::all()).collect()
+});
+
+/// What only the file may have.
+pub(super) static TABLES: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+    vec![
+        tables("budget", "A further budget", BUDGETS_MAX, budgets::fields::all(), |to: &mut Draft| &mut to.budgets)
+            .reloaded(),
+        tables("webhook", "A further receiver of messages", WEBHOOKS_MAX, webhooks::fields::all(), |to: &mut Draft| {
+            &mut to.webhooks
+        }),
+    ]
+});
+
+impl Setting {
+    /// The setting with this key.
+    pub fn find(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+}
+
+fn process() -> Vec<Setting> {
+    vec![
+        Setting::new("metrics_host", "Address to listen on", host(), |to| &mut to.host),
+        Setting::new("metrics_port", "Port to listen on; 0 picks a free one", port(), |to| &mut to.port),
+        Setting::new("log_level", "Least severe level that is logged", level(), |to| &mut to.log_level),
+        Setting::new(
+            "log_format",
+            "How the log is written; default: text on a terminal, otherwise json",
+            log_format().optional(),
+            |to| &mut to.log_format,
+        ),
+        Setting::new("environment", "Name of the deployment, shown in lead_factory_build_info", label(), |to| {
+            &mut to.environment
+        }),
+        Setting::new("db_path", "File of the ledger; its folder is created if missing", path(), |to| &mut to.ledger.path),
+    ]
+}
+
+fn budget() -> Vec<Setting> {
+    let settings = vec![
+        Setting::new("daily_budget", "Limit per day for all services together", limit(), |to| &mut to.daily.limit),
+        Setting::new("monthly_budget", "Limit per month for all services together", limit(), |to| &mut to.monthly.limit),
+        Setting::new(
+            "daily_alert_threshold",
+            "Share of the daily limit at which its state becomes warning",
+            share(),
+            |to| &mut to.daily.budget.warn_at,
+        ),
+        Setting::new(
+            "monthly_alert_threshold",
+            "Share of the monthly limit at which its state becomes warning",
+            share(),
+            |to| &mut to.monthly.budget.warn_at,
+        ),
+        Setting::new(
+            "scaling_gate_enabled",
+            "Whether the scaling gate may become active; false only watches",
+            boolean(),
+            |to| &mut to.gate_enabled,
+        ),
+        Setting::new(
+            "scaling_gate_daily_threshold",
+            "Share of the daily limit at which the gate becomes active",
+            share(),
+            |to| &mut to.daily.budget.gate_at,
+        ),
+        Setting::new(
+            "scaling_gate_monthly_threshold",
+            "Share of the monthly limit at which the gate becomes active",
+            share(),
+            |to| &mut to.monthly.budget.gate_at,
+        ),
+    ];
+    let mut settings: Vec<_> = settings.into_iter().map(Setting::reloaded).collect();
+    settings
+        .push(Setting::new("budget_timezone", "Time zone in which days and months are counted", zone(), |to| &mut to.zone));
+    settings.push(
+        Setting::new(
+            "critical_operations",
+            "Operations that are never refused, whatever the gate and the budgets say",
+            operations(),
+            |to| &mut to.critical,
+        )
+        .reloaded(),
+    );
+    settings
+}
+
+fn access() -> Vec<Setting> {
+    vec![
+        Setting::new(
+            "api_token",
+            "Token that allows writing; better given in a file, where no process list shows it",
+            token(),
+            |to| &mut to.token,
+        )
+        .reloaded(),
+        Setting::new(
+            "api_token_file",
+            "File of tokens that allow writing, one per line; in addition to api_token",
+            path().optional(),
+            |to| &mut to.token_file,
+        )
+        .reloaded(),
+        Setting::new(
+            "loopback_needs_token",
+            "Whether writes from this host need a token too, where tokens are set",
+            boolean(),
+            |to| &mut to.api.loopback_needs_token,
+        ),
+        Setting::new(
+            "allowed_hosts",
+            "Host names, besides IP addresses and localhost, that writes may be addressed to",
+            hosts(),
+            |to| &mut to.api.allowed_hosts,
+        ),
+    ]
+}
+
+fn bounds() -> Vec<Setting> {
+    vec![
+        Setting::new("max_event_usd", "Largest amount of one event, positive or negative", event_usd(), |to| {
+            &mut to.ingest.event_usd_max
+        }),
+        Setting::new("max_events_per_request", "Events in one request", count("COUNT", 1, 100_000), |to| {
+            &mut to.ingest.events_max
+        }),
+        Setting::new("max_body_bytes", "Bytes of one body, after decompression", count("BYTES", 1_024, 64 << 20), |to| {
+            &mut to.ingest.body_bytes_max
+        }),
+        Setting::new(
+            "max_body_bytes_in_flight",
+            "Bytes of bodies held at once, over all requests",
+            count("BYTES", 1_024, 1 << 30),
+            |to| &mut to.api.body_bytes_in_flight_max,
+        )
+        .allowing("max_body_bytes to 1073741824"),
+        Setting::new("max_event_age_seconds", "How old an event's time may be", seconds(60, 34_560_000), |to| {
+            &mut to.ingest.age_max
+        })
+        .allowing("60 to 34560000 (400 days)"),
+        Setting::new(
+            "max_event_ahead_seconds",
+            "How far ahead of the clock an event's time may be",
+            seconds(0, 86_400),
+            |to| &mut to.ingest.ahead_max,
+        ),
+        Setting::new("max_connections", "Connections served at once", count("COUNT", 1, 65_536), |to| {
+            &mut to.net.connections_max
+        }),
+        Setting::new("header_timeout_seconds", "How long a request's headers may take", timeout(), |to| {
+            &mut to.net.header_timeout
+        }),
+        Setting::new("body_timeout_seconds", "How long a request's body may take", timeout(), |to| &mut to.api.body_timeout),
+        Setting::new("idle_timeout_seconds", "How long a connection may stay idle between requests", timeout(), |to| {
+            &mut to.net.idle_timeout
+        }),
+    ]
+}
+
+fn kept() -> Vec<Setting> {
+    vec![
+        Setting::new(
+            "retention_days",
+            "Days that single events are kept; sums are kept for ever",
+            days_or_none(RETENTION_DAYS_MIN),
+            |to| &mut to.ledger.retention_days,
+        ),
+        Setting::new(
+            "metric_services_max",
+            "Services with a name of their own in metrics; the rest is summed up under other",
+            count("COUNT", 1, 2_000),
+            |to| &mut to.series.services_max,
+        ),
+        Setting::new(
+            "metric_pairs_max",
+            "Pairs of service and operation with a name of their own in metrics",
+            count("COUNT", 1, 20_000),
+            |to| &mut to.series.pairs_max,
+        )
+        .allowing("metric_services_max to 20000"),
+        Setting::new("max_open_reservations", "Reservations that may be open at once", count("COUNT", 1, 1_000_000), |to| {
+            &mut to.holds_max
+        }),
+    ]
+}
+
+fn webhook() -> Vec<Setting> {
+    vec![
+        Setting::new(
+            "webhook_url",
+            "Where messages about budgets and the gate are sent; more in the file, as [[webhook]]",
+            webhook_url(),
+            |to| &mut to.webhook.url,
+        ),
+        Setting::new("webhook_format", "How messages to webhook_url are written", webhook_format(), |to| {
+            &mut to.webhook.format
+        }),
+        Setting::new(
+            "webhook_secret_file",
+            "File of the secret that messages to webhook_url are signed with",
+            path().optional(),
+            |to| &mut to.webhook.secret_file,
+        ),
+    ]
+}
