@@ -46,7 +46,10 @@ fn a_file_for_tls_that_is_none_is_refused() {
     for (setup, said) in [
         (setup().env("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file"), "cannot read /no/such/file"),
         (setup().env("OTEL_EXPORTER_OTLP_CERTIFICATE", &*empty), "OTEL_EXPORTER_OTLP_CERTIFICATE"),
-        (setup().env("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", identity.certificate()), "the client key must be set together"),
+        (
+            setup().env("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", identity.certificate()),
+            "the client key must be set together",
+        ),
         (
             setup()
                 .env("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", identity.certificate())
