@@ -3,8 +3,9 @@
 //!
 //! # The way of an event
 //!
-//! A worker sends `POST /costs`. [`net`] bounds the connection, [`api`] the body, and admits the writer; [`ingest`] turns bytes into
-//! valid [`domain::CostEvent`]s, or into a list of everything that is wrong. They go as one message over a bounded queue to the
+//! A worker sends `POST /costs`. [`net`] bounds the connection, [`api`] the body, and admits the writer; [`formats`] turns bytes into
+//! raw events, and [`ingest`] those into valid [`domain::CostEvent`]s, or a list of all that is wrong. They go as one message over a
+//! bounded queue to the
 //! [`writer`], the one owner of all state. It takes whatever queued while the last commit was on the disk, decides which events
 //! are new, and writes them in one synced transaction of the [`ledger`]. Only then does it publish the next [`views`] and answer:
 //! whoever has an answer finds the cost on every surface.
@@ -31,8 +32,9 @@
 //! - [`domain`]: money, names, calendar periods, events, reservations. Pure.
 //! - [`budget`]: the rules of spending. Pure.
 //! - [`views`]: what the ledger adds up to. Pure.
-//! - [`ingest`]: bodies to valid events. Pure.
+//! - [`ingest`]: raw events to valid ones. Pure.
 //! - [`wire`]: the JSON of every answer and message, for both ends.
+//! - [`formats`]: bytes to raw events, one format a file. Pure.
 //! - [`ledger`]: the durable record.
 //! - [`writer`]: decide, commit, publish, answer.
 //! - [`notify`]: webhooks, from the ledger's outbox to their receivers.
@@ -49,6 +51,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod error_chain;
+pub mod formats;
 pub mod ingest;
 pub mod ledger;
 pub mod net;

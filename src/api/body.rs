@@ -14,7 +14,7 @@ use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use super::Settings;
 use super::call::BodyStream;
 use super::problem::Problem;
-use crate::ingest::{InflateError, Inflater};
+use crate::formats::{InflateError, Inflater};
 
 /// Memory is set aside in steps of this size: small beside a body, large beside the cost of counting.
 const STEP_BYTES: usize = 1024;

@@ -1,4 +1,5 @@
-//! `POST /costs`: records events.
+//! `POST /costs`, and wherever else events are recorded: what the route's formats make of a body goes to the writer, and the format
+//! answers.
 
 use std::sync::Arc;
 
@@ -14,48 +15,53 @@ use super::instruments::{EventResult, Instruments};
 use super::problem::Problem;
 use super::query::Query;
 use super::request::{INLINE_BYTES_MAX, format_of};
-use crate::ingest::{Format, read_events};
-use crate::wire::BatchAnswer;
-use crate::writer::{RecordAnswer, RecordError, Recorded};
+use crate::formats::{Answer, Batch, Counts, Format};
+use crate::ingest::Validator;
+use crate::writer::{RecordAnswer, RecordError};
 
 pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     Query::of(&call)?;
     let format = format_of(&call)?;
     let body = state.bodies.read(&call.headers, body).await?;
     let is_large = body.bytes.len() > INLINE_BYTES_MAX;
-    let queue = move || queue(&state, format, body);
+    let queue = move || queue(&state, &call, format, body);
     // From here on a client that hangs up cancels its wait, while its events are still recorded, counted, and accounted for in
     // memory until they are.
-    let queued =
-        if is_large { tokio::task::spawn_blocking(queue).await.map_err(|_panicked| Problem::Internal)? } else { queue() };
-    let recorded = match queued? {
-        Some(answer) => answer.await?,
-        None => Recorded { accepted: 0, duplicates: 0 },
-    };
-    answer::json(&BatchAnswer { accepted: recorded.accepted, duplicates: recorded.duplicates })
+    let (rejected, queued) =
+        if is_large { tokio::task::spawn_blocking(queue).await.map_err(|_panicked| Problem::Internal)? } else { queue() }?;
+    let mut counts = Counts { rejected, ..Counts::default() };
+    if let Some(outcome) = queued {
+        let recorded = outcome.await?;
+        (counts.accepted, counts.duplicates) = (recorded.accepted, recorded.duplicates);
+    }
+    let Answer { media_type, body } = (format.answer)(&counts);
+    Ok(answer::uncached(media_type, body))
 }
 
-/// Reads the events of a body and queues them for the ledger; `None` when there are none.
+/// Reads the events of a body and queues them for the ledger, if there are any; how many are left out.
 fn queue(
     state: &Arc<State>,
-    format: Format,
+    call: &Call,
+    format: &'static Format,
     HeldBody { bytes, share }: HeldBody,
-) -> Result<Option<impl Future<Output = RecordAnswer> + Send + use<>>, Problem> {
+) -> Result<(usize, Option<impl Future<Output = RecordAnswer> + Send + use<>>), Problem> {
     let received_at = state.clock.now();
-    let events =
-        read_events(format, &bytes, received_at, &state.limits, &mut || new_id(received_at)).inspect_err(|error| {
-            state.instruments.count_events(format.as_str(), EventResult::Rejected, error.events_seen());
-        })?;
+    let mut new_id = || new_id(received_at);
+    let validator = Validator::new(received_at, &state.limits, &mut new_id);
+    let Batch { events, rejected } = (format.read)(&call.headers, &bytes, validator).inspect_err(|error| {
+        state.instruments.count_events(format.label, EventResult::Rejected, error.events_seen());
+    })?;
+    state.instruments.count_events(format.label, EventResult::Rejected, rejected);
     let count = events.len();
     if count == 0 {
-        return Ok(None);
+        return Ok((rejected, None));
     }
     let counting = Arc::clone(state);
     let receipt = Box::new(move |outcome: &RecordAnswer| {
-        count_outcome(&counting.instruments, format, count, outcome);
+        count_outcome(&counting.instruments, format.label, count, outcome);
         drop(share);
     });
-    Ok(Some(state.writer.record(events, receipt)))
+    Ok((rejected, Some(state.writer.record(events, receipt))))
 }
 
 /// An id for an event or a reservation that came without one: a UUIDv7, which sorts by time as the ledger likes it.
@@ -66,8 +72,7 @@ pub(super) fn new_id(now: Timestamp) -> Box<str> {
 }
 
 /// Counts events, not requests: of a refused batch, the conflicting ones as such and the rest as rejected.
-fn count_outcome(instruments: &Instruments, format: Format, count: usize, outcome: &RecordAnswer) {
-    let format = format.as_str();
+fn count_outcome(instruments: &Instruments, format: &'static str, count: usize, outcome: &RecordAnswer) {
     match outcome {
         Ok(recorded) => {
             instruments.count_events(format, EventResult::Recorded, recorded.accepted);

@@ -5,7 +5,7 @@
 
 use warp::http::Method;
 
-use crate::ingest::Format;
+use crate::formats::{self, Format};
 
 /// One method on one path.
 #[derive(Clone, Copy, Debug)]
@@ -149,12 +149,20 @@ impl Group {
 // === impl Accepts ===
 
 impl Accepts {
-    /// The formats among which the `Content-Type` chooses.
+    /// The formats of events among which the `Content-Type` chooses.
     pub const fn formats(self) -> &'static [Format] {
         match self {
-            Self::Nothing => &[],
-            Self::Json | Self::OptionalJson => &[Format::Json],
+            Self::Nothing | Self::Json | Self::OptionalJson => &[],
             Self::Events(formats) => formats,
+        }
+    }
+
+    /// What the `Content-Type` may be.
+    pub fn media_types(self) -> Vec<&'static str> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Json | Self::OptionalJson => vec![formats::JSON],
+            Self::Events(formats) => formats.iter().flat_map(|format| format.media_types).copied().collect(),
         }
     }
 }

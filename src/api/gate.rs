@@ -13,7 +13,8 @@ use super::query::Query;
 use super::request::read_json;
 use crate::budget::{Admission, Spend};
 use crate::domain::{GateOverride, Name, Usd, after};
-use crate::ingest::{GateRequest, GateWish, OPERATION_DEFAULT, parse_estimate, read_gate};
+use crate::formats::native::read_gate;
+use crate::ingest::{GateRequest, GateWish, OPERATION_DEFAULT, parse_estimate};
 use crate::wire::{CheckAnswer, GateLine, GateStatus};
 use crate::writer::GateOrder;
 

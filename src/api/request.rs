@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use warp::http::HeaderMap;
-use warp::http::header::CONTENT_TYPE;
-
 use super::State;
 use super::body::HeldBody;
 use super::call::{BodyStream, Call};
 use super::endpoint::Accepts;
 use super::problem::Problem;
-use crate::ingest::{Format, RequestError};
+use crate::formats::{Format, RequestError, is_json};
 
 /// Bodies up to this size are read where they arrive, which takes less than a millisecond; larger ones beside the async threads,
 /// so that they delay nobody else's answer.
@@ -20,22 +17,17 @@ pub(super) const INLINE_BYTES_MAX: usize = 32 * 1024;
 ///
 /// # Errors
 /// `unsupported-media-type`: it names none of them, or there is not exactly one.
-pub(super) fn format_of(call: &Call) -> Result<Format, Problem> {
-    let formats = call.endpoint.accepts.formats();
-    let unsupported = || {
-        let types: Vec<&str> = formats.iter().map(|format| format.media_type()).collect();
-        Problem::UnsupportedMediaType(format!("Content-Type must be {}, in UTF-8.", types.join(" or ")).into())
-    };
-    let named = named_format(&call.headers).filter(|format| formats.contains(format));
-    named.ok_or_else(unsupported)
+pub(super) fn format_of(call: &Call) -> Result<&'static Format, Problem> {
+    Format::named(call.endpoint.accepts.formats(), &call.headers).ok_or_else(|| unsupported(call))
 }
 
-fn named_format(headers: &HeaderMap) -> Option<Format> {
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    match (types.next(), types.next()) {
-        (Some(value), None) => value.to_str().ok().and_then(Format::from_content_type),
-        _ => None,
-    }
+fn check_json(call: &Call) -> Result<(), Problem> {
+    if is_json(&call.headers) { Ok(()) } else { Err(unsupported(call)) }
+}
+
+fn unsupported(call: &Call) -> Problem {
+    let types = call.endpoint.accepts.media_types().join(" or ");
+    Problem::UnsupportedMediaType(format!("Content-Type must be {types}, in UTF-8.").into())
 }
 
 /// Reads a body of JSON, by the rules of `read`. Where the endpoint lets it be left out, so may be its `Content-Type`.
@@ -50,11 +42,11 @@ where
 {
     let may_be_absent = matches!(call.endpoint.accepts, Accepts::OptionalJson);
     if !may_be_absent {
-        format_of(call)?;
+        check_json(call)?;
     }
     let HeldBody { bytes, share } = state.bodies.read(&call.headers, body).await?;
     if may_be_absent && !bytes.is_empty() {
-        format_of(call)?;
+        check_json(call)?;
     }
     if bytes.len() <= INLINE_BYTES_MAX {
         return Ok(read(state, &bytes)?);

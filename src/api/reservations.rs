@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::request::read_json;
 use crate::domain::{Reservation, ReservationStage, ReservationState, Usd};
-use crate::ingest::{read_extension, read_release, read_reservation, read_settlement};
+use crate::formats::native::{read_extension, read_release, read_reservation, read_settlement};
 use crate::wire::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, SettledAnswer};
 use crate::writer::{Done, Receipt, RecordError, ReservationAnswer, ReservationCommand, ReservationError};
 

@@ -12,12 +12,12 @@ use super::endpoint::Scope::{Admin, Record, Reserve};
 use super::problem::Problem;
 use super::route::{Route, get, post, put};
 use super::{budgets, costs_read, costs_write, gate, health, index, metrics, openapi, reservation_list, reservations};
-use crate::ingest::Format;
+use crate::formats::native;
 
 /// Everything there is.
 #[rustfmt::skip] // One row, one line.
 pub(super) static ROUTES: &[Route] = &[
-    post("/costs", &costs_write::record).about(Costs, "Record events").needs(Record).accepts(Events(&[Format::Json, Format::NdJson])),
+    post("/costs", &costs_write::record).about(Costs, "Record events").needs(Record).accepts(Events(native::FORMATS)),
     get("/costs/daily", &costs_read::daily).about(Costs, "Cost of a day").query(&["date", "by", "service"]),
     get("/costs/monthly", &costs_read::monthly).about(Costs, "Cost of a month").query(&["month", "by", "service"]),
     get("/costs/history", &costs_read::history).about(Costs, "Cost by day").query(&["days", "by", "service"]),

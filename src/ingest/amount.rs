@@ -1,26 +1,22 @@
 //! Amounts and estimates, from their digits.
 
-use std::borrow::Cow;
-
-use super::json::{Shape, Value};
-use super::problem::shown;
+use super::reason::shown;
 use crate::domain::{Kind, ParseUsdError, Usd};
 
 /// Why an estimate is refused, whatever its size.
 const NEGATIVE: &str = "must not be negative";
 
-/// Reads an amount: a JSON number, or a string that holds one. `kind` decides the sign; when it is not known, either is fine.
+/// Reads an amount. `kind` decides the sign; when it is not known, either is fine.
 ///
 /// # Errors
 /// A message that completes a sentence which begins with the field's name.
-pub fn read_amount(value: &Value<'_>, kind: Option<Kind>, usd_max: Usd) -> Result<Usd, String> {
-    let text = digits(value)?;
-    let amount = parse(&text, usd_max)?;
-    match (kind, sign(&text)) {
+pub(super) fn read_amount(digits: &str, kind: Option<Kind>, usd_max: Usd) -> Result<Usd, String> {
+    let amount = parse(digits, usd_max)?;
+    match (kind, sign(digits)) {
         (Some(Kind::Charge), Sign::Negative) => {
-            Err("is negative; a charge is zero or more (money given back has \"kind\":\"credit\")".to_owned())
+            Err("must not be negative; money that comes back is recorded with \"kind\":\"credit\"".to_owned())
         }
-        (Some(Kind::Credit), Sign::Positive) => Err("is positive; a credit is zero or less".to_owned()),
+        (Some(Kind::Credit), Sign::Positive) => Err("must not be positive, because the event is a credit".to_owned()),
         _ if amount.abs() > usd_max => Err(too_large(usd_max)),
         _ => Ok(amount),
     }
@@ -30,10 +26,9 @@ pub fn read_amount(value: &Value<'_>, kind: Option<Kind>, usd_max: Usd) -> Resul
 ///
 /// # Errors
 /// A message that completes a sentence which begins with the field's name.
-pub fn read_estimate(value: &Value<'_>, usd_max: Usd) -> Result<Usd, String> {
-    let text = digits(value)?;
-    let amount = parse(&text, usd_max)?;
-    match sign(&text) {
+pub(super) fn read_estimate(digits: &str, usd_max: Usd) -> Result<Usd, String> {
+    let amount = parse(digits, usd_max)?;
+    match sign(digits) {
         Sign::Negative => Err(NEGATIVE.to_owned()),
         _ if amount > usd_max => Err(too_large(usd_max)),
         _ => Ok(amount),
@@ -49,23 +44,15 @@ pub fn parse_estimate(text: &str) -> Result<Usd, String> {
     if sign(text) == Sign::Negative { Err(NEGATIVE.to_owned()) } else { Ok(amount) }
 }
 
-fn digits<'a>(value: &Value<'a>) -> Result<Cow<'a, str>, String> {
-    match value.shape() {
-        Shape::Number => Ok(value.raw().into()),
-        Shape::String => Ok(value.text().unwrap_or_default()),
-        other => Err(format!("must be a number, or a string that holds one, not {}", other.with_article())),
-    }
-}
-
 fn parse(text: &str, usd_max: Usd) -> Result<Usd, String> {
     Usd::parse(text).map_err(|error| match error {
-        ParseUsdError::NotANumber => format!("is {:?}, which {error}", shown(text)),
+        ParseUsdError::NotANumber => format!("{:?} {error}", shown(text)),
         ParseUsdError::OutOfRange => too_large(usd_max),
     })
 }
 
 fn too_large(usd_max: Usd) -> String {
-    format!("is out of range: one event is at most {usd_max} USD")
+    format!("is out of range: an event may be at most {usd_max} USD")
 }
 
 /// The sign that a number's digits say.

@@ -1,63 +1,78 @@
-//! One object to one valid event: which fields it has, and what those that are left out mean.
+//! One raw event to one valid event: which fields it has, and what those that are left out mean.
 
 use jiff::Timestamp;
 
-use super::Limits;
 use super::check::Check;
-pub(super) use super::fields::Fields;
-use super::fields::KNOWN;
+use super::limits::Limits;
 use super::names::Names;
-use super::problem::Problems;
-use crate::domain::{CostEvent, EventKey, Kind};
+use super::raw::RawEvent;
+use super::reason::{Invalid, REASONS_MAX};
+use crate::domain::{CostEvent, EventKey};
 
-/// Reads the events of one request.
-pub(super) struct EventReader<'r> {
+/// Validates the events of one request.
+pub struct Validator<'r> {
     received_at: Timestamp,
     limits: &'r Limits,
     new_id: &'r mut dyn FnMut() -> Box<str>,
     names: Names,
+    reasons_left: usize,
 }
 
-// === impl EventReader ===
+// === impl Validator ===
 
-impl<'r> EventReader<'r> {
-    pub(super) fn new(received_at: Timestamp, limits: &'r Limits, new_id: &'r mut dyn FnMut() -> Box<str>) -> Self {
-        Self { received_at, limits, new_id, names: Names::default() }
+impl<'r> Validator<'r> {
+    /// For a request that came at `received_at`. `new_id` is asked for the id of a valid event that has none.
+    pub fn new(received_at: Timestamp, limits: &'r Limits, new_id: &'r mut dyn FnMut() -> Box<str>) -> Self {
+        Self { received_at, limits, new_id, names: Names::default(), reasons_left: REASONS_MAX }
     }
 
-    /// Checks every field, so that every problem is reported; an event comes out only when there is none.
-    pub(super) fn read(&mut self, index: usize, fields: &Fields<'_>, problems: &mut Problems) -> Option<CostEvent> {
-        let mut check = Check { index, id: fields.id.and_then(|value| value.text()), problems };
-        check.unknown(&fields.unknown, "an event", &KNOWN);
-        let id = check.id(fields.id);
-        let service = check.service(fields.service, &mut self.names);
-        let operation = check.operation(fields.operation, &mut self.names);
-        let kind = check.word("kind", fields.kind, "\"charge\" or \"credit\"", Kind::from_word);
-        let amount = check.amount(fields.amount_usd, kind, self.limits.event_usd_max);
-        let time = check.time(fields.time, self.received_at, self.limits);
-        let source = check.bounded_text("source", fields.source);
-        let worker = check.optional_text("worker", fields.worker);
-        let batch_id = check.optional_text("batch_id", fields.batch_id);
-        let lead_id = check.optional_text("lead_id", fields.lead_id);
-        let model = check.optional_text("model", fields.model);
-        let usage = check.usage(fields.usage, &mut self.names);
-        let duration_seconds = check.duration_seconds(fields.duration_seconds);
-        let outcome = check.outcome(fields.outcome);
-        let attributes = check.attributes(fields.attributes);
-        if check.problems.has(index) {
-            return None;
+    /// The bounds that the events are held to.
+    pub const fn limits(&self) -> &'r Limits {
+        self.limits
+    }
+
+    /// Checks every field, so that every broken rule is told.
+    ///
+    /// # Errors
+    /// The reasons; none any more once the request has given [`REASONS_MAX`].
+    pub fn validate(&mut self, raw: &RawEvent<'_>) -> Result<CostEvent, Invalid> {
+        let mut check = Check::new(self.reasons_left);
+        check.unknown(&raw.unknown, "an event", &RawEvent::FIELDS);
+        let made = self.make(raw, &mut check);
+        let mut event = check.finish(made, &raw.id).inspect_err(|invalid| {
+            self.reasons_left = self.reasons_left.saturating_sub(invalid.reasons.len());
+        })?;
+        if event.key.id.is_empty() {
+            event.key.id = (self.new_id)();
         }
+        Ok(event)
+    }
+
+    /// The event, its id empty when it has none. It counts only when `check` found nothing broken.
+    fn make(&mut self, raw: &RawEvent<'_>, check: &mut Check) -> Option<CostEvent> {
+        let id = check.id(&raw.id);
+        let service = check.service(&raw.service, &mut self.names);
+        let operation = check.operation(&raw.operation, &mut self.names);
+        let kind = check.kind(&raw.kind);
+        let amount = check.amount(&raw.amount_usd, kind, self.limits.event_usd_max);
+        let time = check.time(&raw.time, self.received_at, self.limits);
+        let source = check.bounded_text("source", &raw.source);
+        let worker = check.optional_text("worker", &raw.worker);
+        let batch_id = check.optional_text("batch_id", &raw.batch_id);
+        let lead_id = check.optional_text("lead_id", &raw.lead_id);
+        let model = check.optional_text("model", &raw.model);
+        let usage = check.usage(&raw.usage, &mut self.names);
+        let duration_seconds = check.duration_seconds(&raw.duration_seconds);
+        let outcome = check.outcome(&raw.outcome);
+        let attributes = check.attributes(&raw.attributes);
         Some(CostEvent {
-            key: EventKey {
-                source: source.unwrap_or_default().into(),
-                id: id.map_or_else(|| (self.new_id)(), |id| Box::from(&*id)),
-            },
+            key: EventKey { source: source.unwrap_or_default().into(), id: id.unwrap_or_default().into() },
             service: service?,
             operation: operation?,
             amount: amount?,
             kind: kind?,
             time: time?,
-            time_given: fields.time.is_some(),
+            time_given: raw.time.is_present(),
             worker,
             batch_id,
             lead_id,

@@ -1,10 +1,34 @@
 //! What an event, and a request full of them, may be.
 
+use std::ops::RangeInclusive;
+
 use jiff::SignedDuration;
 
 use crate::domain::Usd;
 
-/// The bounds of contract section 2. Each is a setting.
+/// Longest id, source, worker, batch, lead, model and actor, in bytes.
+pub const TEXT_BYTES_MAX: usize = 200;
+/// Longest reason, in bytes.
+pub const REASON_BYTES_MAX: usize = 500;
+/// Names that `usage` may have.
+pub const USAGE_NAMES_MAX: usize = 16;
+/// Largest count: beyond it, JSON readers that use doubles see another number.
+pub const USAGE_COUNT_MAX: u64 = (1 << 53) - 1;
+/// Longest `attributes`, in bytes of the JSON text as it was sent.
+pub const ATTRIBUTES_BYTES_MAX: usize = 4_096;
+
+/// The operation of what names none.
+pub const OPERATION_DEFAULT: &str = "unknown";
+
+/// How long money may be set aside, in seconds.
+pub const TTL_SECONDS: RangeInclusive<u32> = 1..=86_400;
+/// How long it is when the worker does not say, in seconds.
+pub const TTL_SECONDS_DEFAULT: u32 = 60;
+
+/// How long an operator's word about the gate may hold by itself, in seconds: a year.
+pub const EXPIRES_IN_SECONDS: RangeInclusive<u32> = 1..=31_536_000;
+
+/// The bounds that are settings.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Events in one request (`max_events_per_request`).

@@ -1,40 +1,36 @@
-//! Bodies to valid events and requests.
+//! Raw events and requests to valid ones.
 //!
-//! Bytes go in, and either every event of the request comes out valid, or a list of what is wrong with them: `inflate` undoes
-//! gzip as it arrives, `json` reads strictly, `body` walks the events, `check` holds the rules. A request about a reservation or
-//! the gate is one object (`request`), of which the same holds.
+//! A format fills a [`RawEvent`]; [`Validator::validate`] makes a valid event of it, or says everything that is wrong. Requests about
+//! reservations and the gate are held to the same rules (`check`, `extras`), one function for each kind of field.
 //!
-//! *Invariants.* Pure: the time and new ids come in as arguments. Nothing here panics, whatever the bytes. All or nothing.
-//! *Limits.* [`Limits`], and the constants beside the rules they bound. Time is linear in the body.
-//! *What is deliberately not here.* Whether an id was seen before, also within one request: that is the writer's question.
+//! *Invariants.* Pure: the time and new ids come in as arguments. Nothing here panics, whatever a sender wrote. One result for each
+//! event: what a bad one means for the others is the format's policy.
+//! *Limits.* [`Limits`], and the constants beside them.
+//! *What is deliberately not here.* Bytes. And whether an id was seen before, also within one request: that is the writer's
+//! question.
 
 mod amount;
-mod body;
 mod check;
 mod event;
-mod fields;
-mod format;
+mod extras;
 mod gate;
-mod inflate;
-mod json;
 mod limits;
 mod names;
-mod problem;
-mod request;
+mod raw;
+mod reason;
 mod reservation;
-#[cfg(test)]
-mod tests;
 mod time;
 
-pub use amount::{parse_estimate, read_amount};
-pub use body::read_events;
-pub use check::{
-    ATTRIBUTES_BYTES_MAX, OPERATION_DEFAULT, REASON_BYTES_MAX, TEXT_BYTES_MAX, USAGE_COUNT_MAX, USAGE_NAMES_MAX,
+pub use amount::parse_estimate;
+pub use event::Validator;
+pub use gate::{GateRequest, GateWish, validate_gate_order};
+pub use limits::{
+    ATTRIBUTES_BYTES_MAX, EXPIRES_IN_SECONDS, Limits, OPERATION_DEFAULT, REASON_BYTES_MAX, TEXT_BYTES_MAX, TTL_SECONDS,
+    TTL_SECONDS_DEFAULT, USAGE_COUNT_MAX, USAGE_NAMES_MAX,
 };
-pub use format::Format;
-pub use gate::{EXPIRES_IN_SECONDS, GateRequest, GateWish, read_gate};
-pub use inflate::{GZIP_MEMBERS_MAX, InflateError, Inflater};
-pub use limits::Limits;
-pub use problem::{EventProblem, IngestError, PROBLEMS_LISTED_MAX, RequestError};
-pub use reservation::{TTL_SECONDS, TTL_SECONDS_DEFAULT, read_extension, read_release, read_reservation, read_settlement};
+pub use raw::{
+    Field, RawEvent, RawGateOrder, RawJson, RawNumber, RawReservation, RawSingle, RawText, RawTime, RawUsage, Shape,
+};
+pub use reason::{Invalid, REASONS_MAX, Reason};
+pub use reservation::{validate_extension, validate_release, validate_reservation, validate_settlement};
 pub use time::{TimeError, read_time};

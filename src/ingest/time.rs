@@ -14,7 +14,7 @@ pub enum TimeError {
     #[error("must be RFC 3339 with seconds and an offset, such as 2026-11-22T10:00:00Z or 2026-11-22T11:00:00.5+01:00")]
     Grammar,
     /// A day, an hour or an offset that does not exist.
-    #[error("names a day, a time of day or an offset that does not exist")]
+    #[error("contains a date, time or offset that does not exist")]
     NoSuchTime,
 }
 

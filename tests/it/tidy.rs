@@ -16,17 +16,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("views", &["domain", "budget"]),
     ("writer", &["domain", "clock", "budget", "views", "ledger", "wire"]),
     ("ingest", &["domain"]),
+    ("formats", &["domain", "ingest", "wire"]),
     ("net", &[]),
     ("notify", &["budget", "domain", "clock", "ledger", "wire"]),
     ("telemetry", &["domain", "clock", "budget", "views"]),
-    ("api", &["domain", "clock", "budget", "views", "ingest", "ledger", "net", "writer", "telemetry", "wire"]),
+    ("api", &["domain", "clock", "budget", "views", "ingest", "formats", "ledger", "net", "writer", "telemetry", "wire"]),
     ("config", &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "telemetry", "views", "writer"]),
     ("cli", &["budget", "clock", "config", "domain", "ledger", "wire"]),
     ("app", &["api", "budget", "clock", "config", "ledger", "net", "notify", "systemd", "telemetry", "writer"]),
 ];
 
 /// Modules that only compute.
-const PURE: &[&str] = &["domain", "budget", "views", "wire", "ingest", "writer/decide"];
+const PURE: &[&str] = &["domain", "budget", "views", "wire", "ingest", "formats", "writer/decide"];
 /// What would make them do more than that.
 const NOT_PURE: &[&str] = &[
     "tokio",

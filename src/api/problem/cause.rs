@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::budget::Refusal;
 use crate::domain::ReservationStage;
-use crate::ingest::{EventProblem, IngestError, RequestError};
+use crate::formats::{BodyError, RequestError};
+use crate::wire::ProblemEntry;
 use crate::writer::{Conflict, RecordError, ReservationError};
 
 /// Why a request was not served.
@@ -44,12 +45,12 @@ pub(in super::super) enum Problem {
     /// Events break rules.
     InvalidEvent {
         /// The first of them.
-        errors: Vec<EventProblem>,
+        errors: Vec<ProblemEntry>,
         /// How many events are bad.
         total: usize,
     },
     /// A request without events breaks rules.
-    InvalidRequest(Vec<EventProblem>),
+    InvalidRequest(Vec<ProblemEntry>),
     /// Too much is under way.
     Overloaded,
     /// The ledger cannot record now.
@@ -78,14 +79,14 @@ impl From<RecordError> for Problem {
     }
 }
 
-impl From<IngestError> for Problem {
-    fn from(error: IngestError) -> Self {
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
         match error {
-            IngestError::Malformed { detail, .. } => Self::Malformed(detail.into()),
-            IngestError::TooManyEvents { limit } => {
+            BodyError::Malformed { detail, .. } => Self::Malformed(detail.into()),
+            BodyError::TooManyEvents { limit } => {
                 Self::TooLarge(format!("A request may carry at most {limit} events.").into())
             }
-            IngestError::Invalid { errors, total, .. } => Self::InvalidEvent { errors, total },
+            BodyError::Invalid { errors, total, .. } => Self::InvalidEvent { errors, total },
         }
     }
 }

@@ -9,7 +9,7 @@ use super::cause::Problem;
 use super::kind::{self, Kind};
 use crate::api::answer;
 use crate::budget::Refusal;
-use crate::ingest::{EventProblem, PROBLEMS_LISTED_MAX};
+use crate::ingest::REASONS_MAX;
 use crate::wire::{ProblemDocument, ProblemEntry};
 use crate::writer::Conflict;
 
@@ -108,19 +108,11 @@ impl Problem {
 
     fn errors(&self) -> Vec<ProblemEntry> {
         match self {
-            Self::InvalidEvent { errors, .. } | Self::InvalidRequest(errors) => {
-                errors.iter().cloned().map(ProblemEntry::from).collect()
-            }
+            Self::InvalidEvent { errors, .. } | Self::InvalidRequest(errors) => errors.clone(),
             Self::ReservationConflict(fields) => fields.iter().map(|field| difference(field)).collect(),
-            Self::IdConflict(conflicts) => conflicts.iter().flat_map(differences).take(PROBLEMS_LISTED_MAX).collect(),
+            Self::IdConflict(conflicts) => conflicts.iter().flat_map(differences).take(REASONS_MAX).collect(),
             _ => Vec::new(),
         }
-    }
-}
-
-impl From<EventProblem> for ProblemEntry {
-    fn from(EventProblem { index, id, field, detail }: EventProblem) -> Self {
-        Self { index, id, field, detail }
     }
 }
 
@@ -181,7 +173,7 @@ mod tests {
         assert_eq!(errors[1]["field"], "model");
 
         let (_, document) = read(Problem::IdConflict((0..200).map(conflict).collect())).await;
-        assert_eq!(document["errors"].as_array().unwrap().len(), PROBLEMS_LISTED_MAX);
+        assert_eq!(document["errors"].as_array().unwrap().len(), REASONS_MAX);
     }
 
     #[tokio::test]

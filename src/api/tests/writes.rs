@@ -13,7 +13,7 @@ use crate::api::call::{BodyStream, Call};
 use crate::api::endpoint::Accepts;
 use crate::api::problem::Problem;
 use crate::api::route::{Route, post};
-use crate::ingest::Format;
+use crate::formats::native;
 
 const EVENT: &str = r#"{"service":"openai","operation":"chat","amount_usd":"1.5","id":"call-1"}"#;
 const JSON: &str = "Content-Type: application/json\r\n";
@@ -207,7 +207,7 @@ async fn record_and_hang_up(state: Arc<State>, call: Arc<Call>, body: BodyStream
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_whose_sender_hung_up_is_recorded_and_counted() {
-    static TABLE: &[Route] = &[post("/costs", &record_and_hang_up).accepts(Accepts::Events(&[Format::Json]))];
+    static TABLE: &[Route] = &[post("/costs", &record_and_hang_up).accepts(Accepts::Events(native::FORMATS))];
     let agent = TestAgent::start_with(Settings::default(), Limits::default(), TABLE).await;
     agent.post_json(EVENT).await.assert_problem(503, "overloaded");
     agent.eventually_shows(r#"lead_factory_cost_usd_total{operation="chat",service="openai"} 1.5"#).await;

@@ -1,0 +1,21 @@
+//! Bytes and headers to valid events and requests: one file or folder for each format.
+//!
+//! A [`Format`] owns its media types, how its bytes become [`RawEvent`](crate::ingest::RawEvent)s, what one bad event means for the others,
+//! and its answer. What makes an event valid is the same for all of them, and `ingest`'s business. [`native`] is the agent's own
+//! JSON, which [`json`] reads strictly; `inflate` undoes gzip as it arrives.
+//!
+//! *Invariants.* Pure: the time and new ids come in as arguments. Nothing here panics, whatever the bytes.
+//! *Limits.* Those of `ingest`. Time is linear in the body.
+//! *What is deliberately not here.* Reading bodies from the network, and status codes.
+
+mod format;
+mod inflate;
+pub mod json;
+mod media;
+pub mod native;
+mod problem;
+
+pub use format::{Answer, Batch, Counts, Format};
+pub use inflate::{GZIP_MEMBERS_MAX, InflateError, Inflater};
+pub use media::{JSON, is_json, media_type};
+pub use problem::{BodyError, Problems, RequestError};

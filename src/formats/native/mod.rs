@@ -1,0 +1,10 @@
+//! The agent's own JSON: events ([`FORMATS`]), and requests that are one object.
+
+mod events;
+mod fields;
+mod requests;
+#[cfg(test)]
+mod tests;
+
+pub use events::FORMATS;
+pub use requests::{read_extension, read_gate, read_release, read_reservation, read_settlement};
