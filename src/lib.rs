@@ -14,7 +14,7 @@
 //!
 //! `POST /reservations` queues behind the events. The writer decides it in that order by the rule in [`budget`] that also answers
 //! `GET /scaling-gate/check`, against everything decided before it, and writes the hold before it answers. It ends with the event
-//! that says what the work cost, by release, or when its time is over. `docs/gate.md` says how a worker uses it.
+//! that says what the work cost, by release, or when its time is over. `docs/gate.md` shows how a worker uses it.
 //!
 //! # The way of a number
 //!
