@@ -27,7 +27,7 @@ pub(super) fn json_of(text: Bytes) -> Response {
 /// `internal`: our own types always serialize.
 pub(super) fn json_text<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Problem> {
     serde_json::to_vec(value).map(Bytes::from).map_err(|error| {
-        tracing::error!(%error, "cannot write an answer as JSON");
+        tracing::error!(%error, "cannot serialize an answer");
         Problem::Internal
     })
 }

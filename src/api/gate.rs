@@ -1,5 +1,5 @@
-//! `/scaling-gate`: whether work that is not critical must stop, since when, what an operator says to that, and whether one piece
-//! of work may be paid for.
+//! `/scaling-gate`: whether non-critical work must stop and since when, overriding that, and whether one piece of work may be paid
+//! for.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub(super) async fn check(state: Arc<State>, call: Arc<Call>) -> Result<Response
     answer::json(&CheckAnswer::from(&admission))
 }
 
-/// Takes an operator's word, and answers with the status that follows from it.
+/// Overrides the gate, or ends an override, and answers with the status that follows.
 pub(super) async fn set(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     Query::of(&call)?;
     let request = read_json(&state, &call, body, |_, bytes| read_gate(bytes)).await?;

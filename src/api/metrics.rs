@@ -23,7 +23,7 @@ const INLINE_BYTES_MAX: usize = 64 * 1024;
 
 pub(super) async fn show(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     let text = state.scraper.scrape().await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "no metrics could be collected");
+        tracing::error!(error = &error as &dyn std::error::Error, "cannot collect metrics");
         Problem::Internal
     })?;
     let accepts_gzip = accepts_gzip(&call.headers);

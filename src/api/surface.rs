@@ -123,7 +123,7 @@ impl Inner {
             Ok(Err(_elapsed)) => Problem::Overloaded.into_response(),
             Err(panic) => {
                 let panic = panic_text(panic.as_ref());
-                tracing::error!(panic, endpoint = endpoint.path, "a request's handler panicked");
+                tracing::error!(panic, endpoint = endpoint.path, "a request handler panicked");
                 Problem::Internal.into_response()
             }
         }

@@ -95,3 +95,16 @@ fn the_examples_are_problems_that_there_are() {
     }
     assert!(shown.len() > 10);
 }
+
+#[test]
+fn the_reference_names_every_route_and_every_problem() {
+    let reference = include_str!("../../../docs/reference.md");
+    for kind in KINDS {
+        assert!(reference.contains(&format!("`{}`", kind.slug)), "{}", kind.slug);
+    }
+    for path in ROUTES.iter().map(|route| route.endpoint.path) {
+        // Paths that share a beginning may be listed by their ends: `/reservations/{id}/commit`, `/release`, `/extend`.
+        let end = path.rfind('/').map_or(path, |start| &path[start..]);
+        assert!(reference.contains(&format!("{path}`")) || reference.contains(&format!("`{end}`")), "{path}");
+    }
+}
