@@ -158,9 +158,9 @@ impl Agent {
     }
 }
 
-fn parts_of_notify(reader: Reader, writer: &Writer, clock: &Clock) -> notify::Parts {
+fn parts_of_notify(reader: Reader, writer: &Writer, clock: &Clock) -> notify::DeliveryParts {
     let writer = writer.clone();
-    notify::Parts {
+    notify::DeliveryParts {
         reader: Arc::new(reader),
         clock: clock.clone(),
         report: Arc::new(move |reports| writer.report_deliveries(reports)),

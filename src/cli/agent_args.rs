@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::output::Format;
+use super::output::OutputFormat;
 
 /// Where the agent is.
 #[derive(Args, Debug)]
@@ -17,7 +17,7 @@ pub struct AgentArgs {
 pub struct OutputArgs {
     /// Output format: table for people, json (the agent's answer) or csv for programs
     #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
 /// The arguments of one verb, for tests.

@@ -21,7 +21,7 @@ pub struct Cli {
     #[command(flatten)]
     pub settings: SettingsArgs,
     #[command(subcommand)]
-    pub verb: Option<Verb>,
+    pub verb: Option<CliVerb>,
 }
 
 const EXAMPLES: &str = "Without a command it serves, and accepts the options of serve.
@@ -37,7 +37,7 @@ Exit codes: 0 success, 1 failure, 2 usage error, 3 refused by the gate, 78 confi
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+pub enum CliVerb {
     /// Run the agent (the default)
     #[command(after_help = "Examples:
   lead-factory-metrics serve

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::agent_args::{AgentArgs, OutputArgs};
 use super::answer::{percent, read};
-use super::client::{ANSWER_TIMEOUT, Client};
-use super::output::{Format, Screen};
+use super::client::{ANSWER_TIMEOUT, AgentClient};
+use super::output::{OutputFormat, Screen};
 use super::table::{Cell, Table, Tone};
 use super::{Exit, Failure};
 use crate::budget::BudgetState;
@@ -26,10 +26,10 @@ pub struct BudgetsArgs {
 
 /// Runs the verb.
 pub fn run(arguments: &BudgetsArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
-    let answer = Client::new(&arguments.agent, process, ANSWER_TIMEOUT)?.get("/budgets", &[])?;
+    let answer = AgentClient::new(&arguments.agent, process, ANSWER_TIMEOUT)?.get("/budgets", &[])?;
     let table = table(read(&answer)?);
     match arguments.output.output {
-        Format::Table => table.narrowed(SHOWN).write(Format::Table, &answer, screen)?,
+        OutputFormat::Table => table.narrowed(SHOWN).write(OutputFormat::Table, &answer, screen)?,
         format => table.write(format, &answer, screen)?,
     };
     Ok(Exit::Done)

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::agent_args::OutputArgs;
-use super::output::{Format, Screen, note, print_line};
+use super::output::{OutputFormat, Screen, note, print_line};
 use super::settings_args::SettingsArgs;
 use super::table::{Cell, Table};
 use super::{Exit, Failure};
@@ -36,12 +36,12 @@ pub fn run(arguments: &CheckConfigArgs, process: Sources, screen: &Screen) -> Re
     match config::load(&sources) {
         Ok(config) => {
             table(&config).write(format, &good_json(&config)?, screen)?;
-            for warning in config.warnings.iter().filter(|_| format != Format::Json) {
+            for warning in config.warnings.iter().filter(|_| format != OutputFormat::Json) {
                 note(&format!("warning: {warning}"));
             }
             Ok(Exit::Done)
         }
-        Err(problems) if format == Format::Json => {
+        Err(problems) if format == OutputFormat::Json => {
             print_line(&bad_json(&problems))?;
             Ok(Exit::Configuration)
         }

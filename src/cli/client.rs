@@ -23,7 +23,7 @@ pub const ANSWER_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// A connection to one agent.
 #[derive(Debug)]
-pub struct Client {
+pub struct AgentClient {
     http: HttpClient,
     base: Url,
 }
@@ -55,7 +55,7 @@ impl From<ClientError> for Failure {
     }
 }
 
-impl Client {
+impl AgentClient {
     /// A client of the agent that the arguments or the settings name.
     pub fn new(agent: &AgentArgs, process: &Sources, timeout: Duration) -> Result<Self, Failure> {
         let base = match &agent.url {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::agent_args::AgentArgs;
-use super::client::{Client, ClientError};
+use super::client::{AgentClient, ClientError};
 use super::output::print_line;
 use super::{Exit, Failure};
 use crate::config::Sources;
@@ -21,7 +21,7 @@ pub struct HealthcheckArgs {
 
 /// Runs the verb.
 pub fn run(arguments: &HealthcheckArgs, process: &Sources) -> Result<Exit, Failure> {
-    Client::new(&arguments.agent, process, PROBE_TIMEOUT)?.get("/-/ready", &[]).map_err(|error| match error {
+    AgentClient::new(&arguments.agent, process, PROBE_TIMEOUT)?.get("/-/ready", &[]).map_err(|error| match error {
         ClientError::TryAgain { said, .. } => Failure::Failed(format!("not ready: {said}")),
         error => error.into(),
     })?;

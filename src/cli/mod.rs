@@ -33,7 +33,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::config::{self, Config, Sources};
-use args::{Cli, Verb};
+use args::{Cli, CliVerb};
 use output::Screen;
 
 pub use exit::{Exit, Failure};
@@ -58,17 +58,17 @@ where
     let screen = Screen::of_process(&process);
     let done = match cli.verb {
         None => return start(cli.settings.over(process), serve),
-        Some(Verb::Serve(settings)) => return start(settings.over(process), serve),
-        Some(Verb::CheckConfig(arguments)) => check_config::run(&arguments, process, &screen),
-        Some(Verb::Healthcheck(arguments)) => healthcheck::run(&arguments, &process),
-        Some(Verb::Record(arguments)) => record::run(&arguments, &process, &screen),
-        Some(Verb::Costs(arguments)) => costs::run(&arguments, &process, &screen),
-        Some(Verb::Budgets(arguments)) => budgets::run(&arguments, &process, &screen),
-        Some(Verb::Gate(arguments)) => gate::run(&arguments, &process, &screen),
-        Some(Verb::Reservations(arguments)) => reservations::run(&arguments, &process, &screen),
-        Some(Verb::Verify(arguments)) => verify::run(&arguments, process, &screen),
-        Some(Verb::Completions { shell }) => guides::completions(shell, &mut command()),
-        Some(Verb::Man { folder }) => guides::man(folder.as_deref(), command()),
+        Some(CliVerb::Serve(settings)) => return start(settings.over(process), serve),
+        Some(CliVerb::CheckConfig(arguments)) => check_config::run(&arguments, process, &screen),
+        Some(CliVerb::Healthcheck(arguments)) => healthcheck::run(&arguments, &process),
+        Some(CliVerb::Record(arguments)) => record::run(&arguments, &process, &screen),
+        Some(CliVerb::Costs(arguments)) => costs::run(&arguments, &process, &screen),
+        Some(CliVerb::Budgets(arguments)) => budgets::run(&arguments, &process, &screen),
+        Some(CliVerb::Gate(arguments)) => gate::run(&arguments, &process, &screen),
+        Some(CliVerb::Reservations(arguments)) => reservations::run(&arguments, &process, &screen),
+        Some(CliVerb::Verify(arguments)) => verify::run(&arguments, process, &screen),
+        Some(CliVerb::Completions { shell }) => guides::completions(shell, &mut command()),
+        Some(CliVerb::Man { folder }) => guides::man(folder.as_deref(), command()),
     };
     done.unwrap_or_else(|failure| failure.report())
 }

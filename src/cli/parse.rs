@@ -39,7 +39,7 @@ pub fn attributes(text: &str) -> Result<Box<RawValue>, String> {
 
 /// Reads after how long something lapses, as whole seconds.
 ///
-/// Our own, since humantime and jiff take fractions, months and blanks as well, of which an order for money should guess nothing.
+/// Our own, since humantime and jiff also take blanks, fractions or months: with money nothing should be guessed.
 pub fn expires_in(text: &str) -> Result<u64, String> {
     const WRONG: &str = "expected a duration such as 90s, 15m, 1h30m or 7d";
     let mut total: u64 = 0;

@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 
 use super::agent_args::{AgentArgs, OutputArgs};
 use super::answer::read;
-use super::client::{Client, ClientError};
-use super::output::{Format, Screen, note, print_line, printable};
+use super::client::{AgentClient, ClientError};
+use super::output::{OutputFormat, Screen, note, print_line, printable};
 use super::table::{Cell, Table};
 use super::token::TokenArgs;
 use super::{Exit, Failure, parse};
@@ -92,7 +92,7 @@ pub fn run(arguments: &RecordArgs, process: &Sources, screen: &Screen) -> Result
     let id = arguments.id.clone().unwrap_or_else(|| new_id(&Clock::System));
     let body = body(arguments, &id)?;
     let token = arguments.token.load(process)?;
-    let client = Client::new(&arguments.agent, process, TRY_TIMEOUT)?;
+    let client = AgentClient::new(&arguments.agent, process, TRY_TIMEOUT)?;
     let answer = send(|| client.post("/costs", token.as_deref(), body.clone()), thread::sleep)
         .map_err(|error| with_id(error, &id))?;
     show(arguments, &id, &answer, screen)?;
@@ -132,8 +132,8 @@ fn show(arguments: &RecordArgs, id: &str, answer: &str, screen: &Screen) -> Resu
     let counts: BatchAnswer = read(answer)?;
     let word = if counts.duplicates > 0 { "duplicate" } else { "accepted" };
     match arguments.output.output {
-        Format::Table if counts.accepted > 0 => print_line(&format!("accepted {}", printable(id))),
-        Format::Table => print_line(&format!("duplicate {}: already counted", printable(id))),
+        OutputFormat::Table if counts.accepted > 0 => print_line(&format!("accepted {}", printable(id))),
+        OutputFormat::Table => print_line(&format!("duplicate {}: already counted", printable(id))),
         format => {
             if arguments.id.is_none() {
                 note(&format!("id {id}"));

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::agent_args::{AgentArgs, OutputArgs};
 use super::answer::read;
-use super::client::{ANSWER_TIMEOUT, Client};
-use super::output::{Format, Screen};
+use super::client::{ANSWER_TIMEOUT, AgentClient};
+use super::output::{OutputFormat, Screen};
 use super::table::{Cell, Table, Tone};
 use super::{Exit, Failure};
 use crate::config::Sources;
@@ -37,7 +37,7 @@ pub struct ReservationsArgs {
 
 /// Runs the verb.
 pub fn run(arguments: &ReservationsArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
-    let client = Client::new(&arguments.agent, process, ANSWER_TIMEOUT)?;
+    let client = AgentClient::new(&arguments.agent, process, ANSWER_TIMEOUT)?;
     let (answer, items) = match &arguments.id {
         Some(id) => {
             let answer = client.get_item("/reservations", id)?;
@@ -52,7 +52,7 @@ pub fn run(arguments: &ReservationsArgs, process: &Sources, screen: &Screen) -> 
     };
     let table = table(items);
     match arguments.output.output {
-        Format::Table => table.narrowed(SHOWN).write(Format::Table, &answer, screen)?,
+        OutputFormat::Table => table.narrowed(SHOWN).write(OutputFormat::Table, &answer, screen)?,
         format => table.write(format, &answer, screen)?,
     };
     Ok(Exit::Done)

@@ -30,7 +30,7 @@ fn flag_of(setting: &'static Setting) -> Arg {
         ))
         // A negative limit is refused by the setting's own rule, which says more than "unexpected argument".
         .allow_negative_numbers(true)
-        .help_heading("Settings (flag over environment over file)")
+        .help_heading("Settings (flags override the environment, which overrides the file)")
         // Fifty standard names would bury the rest.
         .hide_short_help(setting.is_otel())
 }
@@ -42,7 +42,7 @@ impl clap::Args for SettingsArgs {
             .value_name("FILE")
             .help("Configuration file, TOML [CONFIG_FILE]")
             .value_parser(clap::value_parser!(std::path::PathBuf))
-            .help_heading("Settings (flag over environment over file)");
+            .help_heading("Settings (flags override the environment, which overrides the file)");
         command.arg(config).args(SETTINGS.iter().map(flag_of))
     }
 

@@ -5,13 +5,14 @@
 //! names reads JSON.
 
 use std::borrow::Cow;
+use std::error::Error;
 
 use comfy_table::{
     Attribute, Cell as PaintedCell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table as Painter, presets,
 };
 
 use super::Failure;
-use super::output::{Format, Screen, print_line, print_text, printable};
+use super::output::{OutputFormat, Screen, print_line, print_text, printable};
 
 /// How serious a cell is, shown as a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,16 +112,19 @@ impl Table {
     /// # Errors
     /// A row that is not as long as the headings.
     pub fn csv(&self) -> Result<String, Failure> {
-        let failed = |error: String| Failure::Failed(format!("cannot write CSV: {error}"));
+        self.separated().map_err(|error| Failure::Failed(format!("cannot write CSV: {error}")))
+    }
+
+    fn separated(&self) -> Result<String, Box<dyn Error>> {
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        writer.write_record(&self.headings).map_err(|error| failed(error.to_string()))?;
+        writer.write_record(&self.headings)?;
         for row in &self.rows {
-            writer
-                .write_record(row.iter().map(|cell| cell.inert().into_owned()))
-                .map_err(|error| failed(error.to_string()))?;
+            for cell in row {
+                writer.write_field(&*cell.inert())?;
+            }
+            writer.write_record(None::<&[u8]>)?;
         }
-        let bytes = writer.into_inner().map_err(|error| failed(error.to_string()))?;
-        String::from_utf8(bytes).map_err(|error| failed(error.to_string()))
+        Ok(String::from_utf8(writer.into_inner()?)?)
     }
 
     /// For people.
@@ -154,11 +158,11 @@ impl Table {
     /// In the format asked for; `json` is the agent's answer.
     ///
     /// Says whether somebody still reads.
-    pub fn write(&self, format: Format, json: &str, screen: &Screen) -> Result<bool, Failure> {
+    pub fn write(&self, format: OutputFormat, json: &str, screen: &Screen) -> Result<bool, Failure> {
         match format {
-            Format::Table => print_text(&self.paint(*screen)),
-            Format::Csv => print_text(&self.csv()?),
-            Format::Json => print_line(json),
+            OutputFormat::Table => print_text(&self.paint(*screen)),
+            OutputFormat::Csv => print_text(&self.csv()?),
+            OutputFormat::Json => print_line(json),
         }
     }
 }

@@ -49,7 +49,7 @@ fn settings_may_follow_serve_and_the_bare_name() {
         let cli = parse(line).unwrap();
         let arguments = match cli.verb {
             None => cli.settings,
-            Some(Verb::Serve(arguments)) => arguments,
+            Some(CliVerb::Serve(arguments)) => arguments,
             other => panic!("{other:?}"),
         };
         let sources = arguments.over(Sources { terminal: true, ..Sources::default() });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::agent_args::OutputArgs;
-use super::output::{Format, Screen};
+use super::output::{OutputFormat, Screen};
 use super::table::{Cell, Table, Tone};
 use super::{Exit, Failure};
 use crate::config::{self, Sources};
@@ -36,7 +36,7 @@ pub fn run(arguments: &VerifyArgs, process: Sources, screen: &Screen) -> Result<
     let report = ledger::verify(&path).map_err(|error| Failure::Failed(ErrorChain(&error).to_string()))?;
     let json = serde_json::to_string(&report).map_err(|error| Failure::Failed(error.to_string()))?;
     match arguments.output.output {
-        Format::Csv => problems(&report).write(Format::Csv, &json, screen)?,
+        OutputFormat::Csv => problems(&report).write(OutputFormat::Csv, &json, screen)?,
         format => summary(&report).write(format, &json, screen)?,
     };
     if report.problems.is_empty() { Ok(Exit::Done) } else { Ok(Exit::Failed) }

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
-use super::instruments::Instruments;
+use super::delivery_log::DeliveryLog;
+use super::instruments::DeliveryInstruments;
 use super::post::{Attempt, Poster};
-use super::report::Report;
 use super::unconfirmed::Unconfirmed;
-use super::{POLL, Parts, Schedule, Webhook};
+use super::{DeliveryParts, POLL, Schedule, Webhook};
 use crate::clock::Clock;
 use crate::domain::{Now, Steady};
 use crate::error_chain::ErrorChain;
@@ -26,7 +26,7 @@ pub(super) struct Courier {
     clock: Clock,
     send_reports: Arc<dyn Fn(Vec<DeliveryReport>) + Send + Sync>,
     schedule: Schedule,
-    report: Report,
+    log: DeliveryLog,
     stop: Arc<AtomicBool>,
     unconfirmed: Unconfirmed,
 }
@@ -35,12 +35,12 @@ impl Courier {
     pub fn new(
         receiver: Arc<str>,
         webhook: Webhook,
-        parts: &Parts,
-        instruments: &mut Instruments,
+        parts: &DeliveryParts,
+        instruments: &mut DeliveryInstruments,
         stop: Arc<AtomicBool>,
     ) -> Self {
         Self {
-            report: Report::new(webhook.host(), instruments.of_receiver()),
+            log: DeliveryLog::new(webhook.host(), instruments.of_receiver()),
             poster: Poster::new(webhook, parts.attempt_max),
             receiver,
             reader: Arc::clone(&parts.reader),
@@ -60,7 +60,7 @@ impl Courier {
                 Ok(Some(delivery)) if self.deliver(&delivery, now) => {}
                 Ok(_) => std::thread::park_timeout(POLL),
                 Err(error) => {
-                    self.report.unreadable(&ErrorChain(&error).to_string(), now.steady);
+                    self.log.unreadable(&ErrorChain(&error).to_string(), now.steady);
                     std::thread::park_timeout(POLL);
                 }
             }
@@ -74,7 +74,7 @@ impl Courier {
         if !again.is_empty() {
             (self.send_reports)(again.into_iter().map(|(message, next)| self.report_of(message, next)).collect());
         }
-        self.report.set_pending(open.len());
+        self.log.set_pending(open.len());
         Ok(open.into_iter().find(|delivery| self.schedule.is_due(delivery.next_attempt_at, now.time)))
     }
 
@@ -86,7 +86,7 @@ impl Courier {
             Ok(None) => self.give_up("the message is missing", now.steady),
             Err(error @ LedgerError::Damaged(_)) => self.give_up(&ErrorChain(&error).to_string(), now.steady),
             Err(error) => {
-                self.report.unreadable(&ErrorChain(&error).to_string(), now.steady);
+                self.log.unreadable(&ErrorChain(&error).to_string(), now.steady);
                 return false;
             }
         };
@@ -100,14 +100,14 @@ impl Courier {
         let after = self.clock.instant();
         match attempt {
             Attempt::Delivered => {
-                self.report.delivered(after.steady);
+                self.log.delivered(after.steady);
                 NextAttempt::Never
             }
             Attempt::Gone => self.give_up("the answer was 410 Gone", after.steady),
             Attempt::Failed { why, asked } => {
                 match self.schedule.next(&message.id, message.created_at, attempts, asked, after.time) {
                     Some(time) => {
-                        self.report.failed(&why, after.steady);
+                        self.log.failed(&why, after.steady);
                         NextAttempt::At { time, attempts }
                     }
                     None => self.give_up(&why, after.steady),
@@ -117,7 +117,7 @@ impl Courier {
     }
 
     fn give_up(&mut self, why: &str, now: Steady) -> NextAttempt {
-        self.report.given_up(why, now);
+        self.log.given_up(why, now);
         NextAttempt::Never
     }
 
@@ -148,7 +148,7 @@ mod tests {
         outbox.tell(&["a"], std::slice::from_ref(&webhook), clock.now());
         let reported = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&reported);
-        let parts = Parts {
+        let parts = DeliveryParts {
             reader: outbox.reader(),
             clock: clock.clone(),
             report: Arc::new(move |reports| kept.lock().unwrap().push(reports)),
@@ -156,7 +156,7 @@ mod tests {
             schedule: Schedule::default(),
         };
         let meter = opentelemetry_sdk::metrics::SdkMeterProvider::default().meter("test");
-        let mut instruments = Instruments::new(&meter);
+        let mut instruments = DeliveryInstruments::new(&meter);
         let mut courier = Courier::new(webhook.receiver().into(), webhook.clone(), &parts, &mut instruments, Arc::default());
         let try_next = |courier: &mut Courier| {
             let due = courier.next_due(clock.instant()).unwrap();

@@ -9,7 +9,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 /// The instruments, which all receivers share.
 #[derive(Debug)]
-pub(super) struct Instruments {
+pub(super) struct DeliveryInstruments {
     messages: Counter<u64>,
     pending: Vec<Arc<AtomicU64>>,
 }
@@ -30,7 +30,7 @@ pub(super) enum MessageResult {
     GivenUp,
 }
 
-impl Instruments {
+impl DeliveryInstruments {
     pub fn new(meter: &Meter) -> Self {
         let messages = meter
             .u64_counter("lead_factory_webhook_messages")

@@ -11,9 +11,9 @@
 //! *Deliberately not here.* What is told, and when: the writer knows. Redirects: a message goes where the operator said.
 
 mod courier;
+mod delivery_log;
 mod instruments;
 mod post;
-mod report;
 mod schedule;
 mod settings;
 mod signature;
@@ -36,7 +36,7 @@ pub use schedule::Schedule;
 pub use settings::{Webhook, WebhookFormat, WebhookSecret};
 
 use courier::Courier;
-use instruments::Instruments;
+use instruments::DeliveryInstruments;
 
 /// Receivers that there may be; each has a thread.
 pub const WEBHOOKS_MAX: usize = 16;
@@ -44,7 +44,7 @@ pub const WEBHOOKS_MAX: usize = 16;
 pub const POLL: Duration = Duration::from_millis(500);
 
 /// What deliveries need of the rest of the program.
-pub struct Parts {
+pub struct DeliveryParts {
     /// The way to the outbox.
     pub reader: Arc<Reader>,
     /// What time it is.
@@ -73,13 +73,13 @@ pub fn receivers(webhooks: &[Webhook]) -> Arc<[Arc<str>]> {
 ///
 /// # Errors
 /// The system gave no thread.
-pub fn start(webhooks: &[Webhook], parts: &Parts, meter: &Meter) -> io::Result<Deliveries> {
+pub fn start(webhooks: &[Webhook], parts: &DeliveryParts, meter: &Meter) -> io::Result<Deliveries> {
     let mut deliveries = Deliveries { stop: Arc::default(), threads: Vec::new() };
     let webhooks = distinct(webhooks);
     if webhooks.is_empty() {
         return Ok(deliveries);
     }
-    let mut instruments = Instruments::new(meter);
+    let mut instruments = DeliveryInstruments::new(meter);
     let couriers: Vec<Courier> = webhooks
         .into_iter()
         .map(|(receiver, webhook)| Courier::new(receiver, webhook, parts, &mut instruments, Arc::clone(&deliveries.stop)))

@@ -161,7 +161,8 @@ impl Outbox {
             let commit = Commit { outbox, ..Commit::default() };
             ledger.lock().unwrap().commit(&commit, Clock::System.now()).unwrap();
         };
-        let parts = Parts { reader: self.reader(), clock: Clock::System, report: Arc::new(report), attempt_max, schedule };
+        let parts =
+            DeliveryParts { reader: self.reader(), clock: Clock::System, report: Arc::new(report), attempt_max, schedule };
         let meter = opentelemetry_sdk::metrics::SdkMeterProvider::default().meter("test");
         start(webhooks, &parts, &meter).unwrap()
     }

@@ -9,8 +9,8 @@ use strum::IntoStaticStr;
 
 use super::agent_args::{AgentArgs, OutputArgs};
 use super::answer::read;
-use super::client::{ANSWER_TIMEOUT, Client};
-use super::output::{Format, Screen};
+use super::client::{ANSWER_TIMEOUT, AgentClient};
+use super::output::{OutputFormat, Screen};
 use super::{Exit, Failure, watch};
 use crate::config::Sources;
 
@@ -62,7 +62,7 @@ pub enum CostsPeriod {
 pub struct CostsView {
     /// Group by
     #[arg(long, value_enum, default_value = "service")]
-    pub by: Grouping,
+    pub by: GroupBy,
     /// Only this service
     #[arg(long)]
     pub service: Option<String>,
@@ -84,7 +84,7 @@ pub struct CostsView {
 /// What costs are added up by: the word in the query and in headings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub enum Grouping {
+pub enum GroupBy {
     Service,
     Operation,
     Worker,
@@ -101,14 +101,14 @@ pub fn run(arguments: &CostsArgs, process: &Sources, screen: &Screen) -> Result<
         CostsPeriod::History { days, view } => ("/costs/history", ("days", days.map(|days| days.to_string())), view),
     };
     let query = query(parameter, view);
-    let client = Client::new(&view.agent, process, ANSWER_TIMEOUT)?;
+    let client = AgentClient::new(&view.agent, process, ANSWER_TIMEOUT)?;
     let format = view.output.output;
     let names = names(view.by);
     let pause = view.watch.map(|seconds| Duration::from_secs(seconds.into()));
     watch::repeat(pause, screen, || {
         let answer = client.get(path, &query)?;
         let table = match (&arguments.period, format) {
-            (CostsPeriod::History { .. }, Format::Csv) => tables::history_lines(&read::<Vec<_>>(&answer)?, names),
+            (CostsPeriod::History { .. }, OutputFormat::Csv) => tables::history_lines(&read::<Vec<_>>(&answer)?, names),
             (CostsPeriod::History { .. }, _) => tables::history(&read::<Vec<_>>(&answer)?),
             _ => tables::period(&read(&answer)?, names),
         };
@@ -124,13 +124,13 @@ fn query((name, value): (&'static str, Option<String>), view: &CostsView) -> Vec
 }
 
 /// The headings of the columns that hold the names.
-const fn names(by: Grouping) -> &'static [&'static str] {
+const fn names(by: GroupBy) -> &'static [&'static str] {
     match by {
-        Grouping::Service => &["service"],
-        Grouping::Operation => &["service", "operation"],
-        Grouping::Worker => &["worker"],
-        Grouping::Batch => &["batch"],
-        Grouping::Lead => &["lead"],
-        Grouping::Model => &["model"],
+        GroupBy::Service => &["service"],
+        GroupBy::Operation => &["service", "operation"],
+        GroupBy::Worker => &["worker"],
+        GroupBy::Batch => &["batch"],
+        GroupBy::Lead => &["lead"],
+        GroupBy::Model => &["model"],
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::super::agent_args::{AgentArgs, OutputArgs};
 use super::super::answer::read;
-use super::super::client::{ANSWER_TIMEOUT, Client};
+use super::super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::super::output::Screen;
 use super::super::table::{Cell, Table, Tone};
 use super::super::{Exit, Failure, parse};
@@ -33,7 +33,7 @@ pub fn run(arguments: &CheckArgs, process: &Sources, screen: &Screen) -> Result<
     let optional = [("operation", &arguments.operation), ("estimated_cost_usd", &arguments.estimated_cost_usd)];
     let mut query = vec![("service", arguments.service.clone())];
     query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-    let answer = Client::new(&arguments.agent, process, ANSWER_TIMEOUT)?.get("/scaling-gate/check", &query)?;
+    let answer = AgentClient::new(&arguments.agent, process, ANSWER_TIMEOUT)?.get("/scaling-gate/check", &query)?;
     let (table, exit) = shown(read(&answer)?);
     table.write(arguments.output.output, &answer, screen)?;
     Ok(exit)

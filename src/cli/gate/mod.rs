@@ -33,7 +33,7 @@ pub enum GateVerb {
     /// Ask whether a call may be paid for now; reserves nothing
     #[command(after_help = "Examples:
   lead-factory-metrics gate check --service openai
-  lead-factory-metrics gate check --service openai --operation chat --estimated-cost-usd 0.05 || exit
+  lead-factory-metrics gate check --service openai --estimated-cost-usd 0.05 || exit
 
 Exit codes: 0 allowed, 3 refused, 1 no usable answer from the agent")]
     Check(check::CheckArgs),

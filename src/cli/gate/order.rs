@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::super::agent_args::{AgentArgs, OutputArgs};
-use super::super::client::{ANSWER_TIMEOUT, Client};
+use super::super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::super::output::Screen;
 use super::super::token::TokenArgs;
 use super::super::{Failure, parse};
@@ -46,7 +46,7 @@ pub fn give(
 ) -> Result<(), Failure> {
     let body = body(state, expires_in_seconds, order, process)?;
     let token = order.token.load(process)?;
-    let answer = Client::new(&order.agent, process, ANSWER_TIMEOUT)?.put("/scaling-gate", token.as_deref(), body)?;
+    let answer = AgentClient::new(&order.agent, process, ANSWER_TIMEOUT)?.put("/scaling-gate", token.as_deref(), body)?;
     status::show(&answer, &order.output, screen)
 }
 

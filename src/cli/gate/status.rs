@@ -3,14 +3,14 @@
 use super::super::Failure;
 use super::super::agent_args::{AgentArgs, OutputArgs};
 use super::super::answer::{percent, read};
-use super::super::client::{ANSWER_TIMEOUT, Client};
+use super::super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::super::output::Screen;
 use super::super::table::{Cell, Table, Tone};
 use crate::config::Sources;
 use crate::wire::{GateLine, GateStatus};
 
 pub fn run(agent: &AgentArgs, output: &OutputArgs, process: &Sources, screen: &Screen) -> Result<(), Failure> {
-    let answer = Client::new(agent, process, ANSWER_TIMEOUT)?.get("/scaling-gate/status", &[])?;
+    let answer = AgentClient::new(agent, process, ANSWER_TIMEOUT)?.get("/scaling-gate/status", &[])?;
     show(&answer, output, screen)
 }
 
@@ -22,7 +22,7 @@ pub fn history(
     screen: &Screen,
 ) -> Result<(), Failure> {
     let query: Vec<_> = limit.iter().map(|limit| ("limit", limit.to_string())).collect();
-    let answer = Client::new(agent, process, ANSWER_TIMEOUT)?.get("/scaling-gate/history", &query)?;
+    let answer = AgentClient::new(agent, process, ANSWER_TIMEOUT)?.get("/scaling-gate/history", &query)?;
     lines(read(&answer)?).write(output.output, &answer, screen)?;
     Ok(())
 }
