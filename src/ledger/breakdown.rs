@@ -15,10 +15,9 @@ use rusqlite::Connection;
 
 use super::cells::CELLS_BYTES_MAX;
 use super::days::DayIndex;
-use super::events::Shape;
 use super::grouper::{Grouper, KEYS_MAX, Largest};
 use super::head::Head;
-use super::scan::{Found, Scanner, Wanted};
+use super::scan::{Found, Scanner, Wanted, place_of_dimension};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
 use super::{LedgerError, rows};
@@ -90,7 +89,7 @@ impl Breakdown {
     }
 
     fn wanted(&self) -> Wanted {
-        let place = |dimension| Shape::place_of(dimension);
+        let place = place_of_dimension;
         Wanted {
             key: self.by.iter().copied().map(place).collect(),
             filters: self.filters.iter().map(|filter| (place(filter.dimension), filter.value.clone())).collect(),

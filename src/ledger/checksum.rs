@@ -11,46 +11,36 @@ use siphasher::sip::SipHasher13;
 const ROW_BYTES: usize = 256;
 
 /// The bytes of one row, of which the checksum is taken at the end: hashing them at once is several times quicker than piece
-/// by piece.
+/// by piece. Serves one row after the other, so that each needs no memory of its own.
 #[derive(Default)]
 pub(super) struct Checksum(Vec<u8>);
 
 impl Checksum {
-    /// Begins a row of a table.
-    pub fn of(table: &str) -> Self {
-        Self(Vec::with_capacity(ROW_BYTES)).text(table)
+    /// Nothing yet; [`Checksum::begin`] comes first.
+    pub fn new() -> Self {
+        Self(Vec::with_capacity(ROW_BYTES))
     }
 
-    /// Begins the next row, in the memory of this one.
-    pub fn again(mut self, table: &str) -> Self {
+    /// Begins a row of a table, and lets go of the one before.
+    pub fn begin(&mut self, table: &str) {
         self.0.clear();
-        self.text(table)
+        self.text(table);
     }
 
-    /// Adds an integer column.
-    pub fn integer(mut self, value: i64) -> Self {
+    /// Adds an integer.
+    pub fn integer(&mut self, value: i64) {
         self.0.extend_from_slice(&value.to_le_bytes());
-        self
     }
 
-    /// Adds a text column.
-    pub fn text(self, value: &str) -> Self {
-        self.bytes(value.as_bytes())
+    /// Adds a text.
+    pub fn text(&mut self, value: &str) {
+        self.bytes(value.as_bytes());
     }
 
-    /// Adds a text column that may be null.
-    pub fn optional_text(self, value: Option<&str>) -> Self {
-        match value {
-            None => self.integer(0),
-            Some(value) => self.integer(1).text(value),
-        }
-    }
-
-    /// Adds a binary column.
-    pub fn bytes(mut self, value: &[u8]) -> Self {
-        self.0.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    /// Adds bytes.
+    pub fn bytes(&mut self, value: &[u8]) {
+        self.integer((value.len() as u64).cast_signed());
         self.0.extend_from_slice(value);
-        self
     }
 
     /// The checksum as SQLite holds it.
@@ -61,7 +51,14 @@ impl Checksum {
 
 /// The chain over the events: each link covers all events before it, so an event cannot vanish, change its place or appear.
 pub(super) fn chain(before: i64, checksum: i64) -> i64 {
-    Checksum::of("chain").integer(before).integer(checksum).finish()
+    const NAME: &[u8; 5] = b"chain";
+    // What `Checksum` would put together, without its memory: there is a link for each event.
+    let mut bytes = [0; 29];
+    bytes[..8].copy_from_slice(&(NAME.len() as u64).to_le_bytes());
+    bytes[8..13].copy_from_slice(NAME);
+    bytes[13..21].copy_from_slice(&before.to_le_bytes());
+    bytes[21..].copy_from_slice(&checksum.to_le_bytes());
+    SipHasher13::new_with_keys(0, 0).hash(&bytes).cast_signed()
 }
 
 /// A digest of a set of rows that can be kept while single rows change: the wrapping sum of their checksums.

@@ -3,29 +3,80 @@
 //! *Invariants.* A chain over the lines, in the head row, proves that none is missing or was changed; so does a checksum for the
 //! operator's word.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 
-use super::checksum::{Checksum, chain};
+use super::checksum::chain;
 use super::head::Head;
-use super::rows::{check, damaged, each, nanoseconds, timestamp};
+use super::row::{Cell, Cells, Codec, Plain, Shape, Sink, checksum_of, each_row, read_row, read_rows, row, write_row};
 use super::{LedgerError, Rollup};
-use crate::domain::{GateChange, GateOverride};
+use crate::domain::{GateChange, GateMode, GateOverride};
+
+/// A line of the history.
+#[derive(Clone, Debug)]
+pub(super) struct GateLine {
+    /// 1 for the first, then without gaps.
+    pub seq: i64,
+    pub change: GateChange,
+}
+
+row! {
+    "INSERT" "gate_change",
+    write GateLine, read GateLine,
+    (GateLine { seq, change: GateChange { timestamp, active, reason, mode, actor } }),
+    key {
+        "seq" => seq;
+    }
+    columns {
+        "timestamp_ns" => timestamp;
+        "active" => active;
+        "reason" => reason;
+        "mode" => mode;
+        "actor" => actor;
+    }
+}
+
+row! {
+    "INSERT OR REPLACE" "gate_override" ("one" = "1"),
+    write GateOverride, read GateOverride,
+    (GateOverride { active, reason, actor, since, expires_at }),
+    key {}
+    columns {
+        "active" => active;
+        "reason" => reason;
+        "actor" => actor;
+        "since_ns" => since;
+        "expires_at_ns" => expires_at;
+    }
+}
+
+impl Codec<GateMode> for Plain {
+    const SHAPES: &'static [Shape] = &[Shape::Text];
+
+    fn put(value: &GateMode, sink: &mut impl Sink) -> Result<(), LedgerError> {
+        sink.add(Cell::Text(value.as_str()))
+    }
+
+    fn take(cells: &mut Cells<'_>) -> Option<GateMode> {
+        cells.text()?.parse().ok()
+    }
+}
 
 /// Writes new lines of the history and the operator's word, and keeps what the head row says of them.
 pub(super) fn write(connection: &Connection, rollup: &Rollup, head: &mut Head) -> Result<(), LedgerError> {
     if let Some(manual) = &rollup.gate_override {
         write_override(connection, manual.as_ref())?;
-        head.gate_override = manual.as_ref().map_or(0, override_checksum);
+        head.gate_override = manual.as_ref().map_or(Ok(0), checksum_of)?;
     }
     if rollup.gate.is_empty() {
         return Ok(());
     }
-    let mut was_active = read_history(connection, 1)?.first().is_some_and(|(_, newest)| newest.active);
+    let mut was_active = read_history(connection, 1)?.first().is_some_and(|newest| newest.change.active);
     for change in &rollup.gate {
         head.gate_changes += 1;
         head.gate_activations += i64::from(change.active && !was_active);
-        head.gate_chain = chain(head.gate_chain, history_checksum(head.gate_changes, change));
-        write_history(connection, head.gate_changes, change)?;
+        let line = GateLine { seq: head.gate_changes, change: change.clone() };
+        head.gate_chain = chain(head.gate_chain, checksum_of(&line)?);
+        write_row(connection, &line)?;
         was_active = change.active;
     }
     Ok(())
@@ -33,25 +84,8 @@ pub(super) fn write(connection: &Connection, rollup: &Rollup, head: &mut Head) -
 
 /// What an operator says of the gate, proven to be what was written.
 pub(super) fn read_override(connection: &Connection, head: &Head) -> Result<Option<GateOverride>, LedgerError> {
-    let sql = "SELECT active, reason, actor, since_ns, expires_at_ns, checksum FROM gate_override";
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row((), |row| {
-            let expires_at: Option<i64> = row.get(4)?;
-            let manual = GateOverride {
-                active: row.get(0)?,
-                reason: row.get(1)?,
-                actor: row.get(2)?,
-                since: timestamp(3, row.get(3)?)?,
-                expires_at: expires_at.map(|ns| timestamp(4, ns)).transpose()?,
-            };
-            Ok((manual, row.get::<_, i64>(5)?))
-        })
-        .optional()?;
-    if let Some((manual, stored)) = &found {
-        check("gate_override", *stored, override_checksum(manual))?;
-    }
-    if head.gate_override != found.as_ref().map_or(0, |(_, stored)| *stored) {
+    let found = read_row(connection, "", ())?;
+    if head.gate_override != found.as_ref().map_or(0, |(_, checksum)| *checksum) {
         return Err(LedgerError::Damaged("the row of gate_override belongs to another state".into()));
     }
     Ok(found.map(|(manual, _)| manual))
@@ -59,84 +93,26 @@ pub(super) fn read_override(connection: &Connection, head: &Head) -> Result<Opti
 
 /// What is wrong with the history, for [`super::verify()`].
 pub(super) fn problems(connection: &Connection, head: &Head) -> Result<Vec<String>, LedgerError> {
-    let mut lines = read_history(connection, i64::MAX)?;
-    lines.reverse();
-    let found = lines.iter().fold(0, |before, (seq, change)| chain(before, history_checksum(*seq, change)));
-    let before = std::iter::once(false).chain(lines.iter().map(|(_, change)| change.active));
-    let activations = before.zip(&lines).filter(|(was_active, (_, change))| change.active && !was_active).count() as i64;
+    let (mut found, mut activations, mut was_active) = (0, 0, false);
+    each_row(connection, "ORDER BY seq", (), |GateLine { change, .. }, checksum| {
+        found = chain(found, checksum);
+        activations += i64::from(change.active && !was_active);
+        was_active = change.active;
+        Ok(())
+    })?;
     read_override(connection, head)?;
     let is_sound = found == head.gate_chain && activations == head.gate_activations;
     Ok(if is_sound { Vec::new() } else { vec!["the gate's history is not the one the head row knows".into()] })
 }
 
 fn write_override(connection: &Connection, manual: Option<&GateOverride>) -> Result<(), LedgerError> {
-    let Some(manual) = manual else {
-        connection.execute("DELETE FROM gate_override", ())?;
-        return Ok(());
-    };
-    let sql = "INSERT OR REPLACE INTO gate_override (one, active, reason, actor, since_ns, expires_at_ns, checksum) \
-               VALUES (1, ?, ?, ?, ?, ?, ?)";
-    connection.prepare_cached(sql)?.execute(params![
-        manual.active,
-        manual.reason,
-        manual.actor,
-        nanoseconds(manual.since),
-        manual.expires_at.map(nanoseconds),
-        override_checksum(manual),
-    ])?;
-    Ok(())
-}
-
-fn override_checksum(manual: &GateOverride) -> i64 {
-    Checksum::of("gate_override")
-        .integer(i64::from(manual.active))
-        .text(&manual.reason)
-        .text(&manual.actor)
-        .integer(nanoseconds(manual.since))
-        .integer(manual.expires_at.map_or(i64::MIN, nanoseconds))
-        .finish()
-}
-
-pub(super) fn history_checksum(seq: i64, change: &GateChange) -> i64 {
-    Checksum::of("gate_change")
-        .integer(seq)
-        .integer(nanoseconds(change.timestamp))
-        .integer(i64::from(change.active))
-        .text(&change.reason)
-        .text(change.mode.as_str())
-        .text(&change.actor)
-        .finish()
-}
-
-fn write_history(connection: &Connection, seq: i64, change: &GateChange) -> Result<(), LedgerError> {
-    let sql =
-        "INSERT INTO gate_change (seq, timestamp_ns, active, reason, mode, actor, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)";
-    connection.prepare_cached(sql)?.execute(params![
-        seq,
-        nanoseconds(change.timestamp),
-        change.active,
-        change.reason,
-        change.mode.as_str(),
-        change.actor,
-        history_checksum(seq, change),
-    ])?;
-    Ok(())
+    match manual {
+        Some(manual) => write_row(connection, manual),
+        None => Ok(connection.execute("DELETE FROM gate_override", ()).map(drop)?),
+    }
 }
 
 /// The newest lines of the gate's history, newest first, each with its `seq`.
-pub(super) fn read_history(connection: &Connection, limit: i64) -> Result<Vec<(i64, GateChange)>, LedgerError> {
-    let sql = "SELECT seq, timestamp_ns, active, reason, mode, actor, checksum FROM gate_change ORDER BY seq DESC LIMIT ?";
-    each(connection.prepare_cached(sql)?, params![limit], |row| {
-        let seq = row.get(0)?;
-        let mode: String = row.get(4)?;
-        let change = GateChange {
-            timestamp: timestamp(1, row.get(1)?)?,
-            active: row.get(2)?,
-            reason: row.get(3)?,
-            mode: mode.parse().map_err(|_| damaged("gate_change", "mode"))?,
-            actor: row.get(5)?,
-        };
-        check("gate_change", row.get(6)?, history_checksum(seq, &change))?;
-        Ok((seq, change))
-    })
+pub(super) fn read_history(connection: &Connection, limit: i64) -> Result<Vec<GateLine>, LedgerError> {
+    read_rows(connection, "ORDER BY seq DESC LIMIT ?", [limit])
 }

@@ -2,11 +2,11 @@
 //! change of a reservation writes.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 
 use super::LedgerError;
-use super::checksum::{Checksum, chain};
-use super::rows::{nanoseconds, timestamp};
+use super::checksum::chain;
+use super::row::{read_row, row, write_row};
 
 /// The newest of some events, and the chain over all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,99 +54,56 @@ impl End {
     }
 }
 
+row! {
+    "INSERT OR REPLACE" "head" ("one" = "1"),
+    write Head, read Head,
+    (Head {
+        rollups,
+        rolled_up: End { events, event_chain, last_recorded_at },
+        pruned_segments,
+        forgotten_blocks,
+        days_digest,
+        series_digest,
+        usage_digest,
+        gate_changes,
+        gate_activations,
+        gate_chain,
+        gate_override,
+        reservations,
+        held,
+        held_digest,
+        expired,
+    }),
+    key {}
+    columns {
+        "rollups" => rollups;
+        "events" => events;
+        "event_chain" => event_chain;
+        "last_recorded_at_ns" => last_recorded_at;
+        "pruned_segments" => pruned_segments;
+        "forgotten_blocks" => forgotten_blocks;
+        "days_digest" => days_digest;
+        "series_digest" => series_digest;
+        "usage_digest" => usage_digest;
+        "gate_changes" => gate_changes;
+        "gate_activations" => gate_activations;
+        "gate_chain" => gate_chain;
+        "gate_override" => gate_override;
+        "reservations" => reservations;
+        "held" => held;
+        "held_digest" => held_digest;
+        "expired" => expired;
+    }
+}
+
 impl Head {
     /// Reads and checks the row; a new ledger has none.
     pub fn read(connection: &Connection) -> Result<Self, LedgerError> {
-        let row = connection
-            .prepare_cached(
-                "SELECT rollups, events, event_chain, last_recorded_at_ns, pruned_segments, forgotten_blocks, \
-                 days_digest, series_digest, usage_digest, gate_changes, gate_activations, gate_chain, \
-                 gate_override, reservations, held, held_digest, expired, checksum FROM head",
-            )?
-            .query_row((), |row| {
-                let last_recorded_at = row.get::<_, Option<i64>>(3)?;
-                let head = Self {
-                    rollups: row.get(0)?,
-                    rolled_up: End {
-                        events: row.get(1)?,
-                        event_chain: row.get(2)?,
-                        last_recorded_at: last_recorded_at.map(|ns| timestamp(3, ns)).transpose()?,
-                    },
-                    pruned_segments: row.get(4)?,
-                    forgotten_blocks: row.get(5)?,
-                    days_digest: row.get(6)?,
-                    series_digest: row.get(7)?,
-                    usage_digest: row.get(8)?,
-                    gate_changes: row.get(9)?,
-                    gate_activations: row.get(10)?,
-                    gate_chain: row.get(11)?,
-                    gate_override: row.get(12)?,
-                    reservations: row.get(13)?,
-                    held: row.get(14)?,
-                    held_digest: row.get(15)?,
-                    expired: row.get(16)?,
-                };
-                Ok((head, row.get::<_, i64>(17)?))
-            })
-            .optional()?;
-        match row {
-            None => Ok(Self::default()),
-            Some((head, checksum)) if head.checksum() == checksum => Ok(head),
-            Some(_) => Err(LedgerError::Damaged("the head row does not match its checksum".into())),
-        }
+        Ok(read_row(connection, "", ())?.map(|(head, _)| head).unwrap_or_default())
     }
 
     /// Writes the row.
     pub fn write(&self, connection: &Connection) -> Result<(), LedgerError> {
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO head (one, rollups, events, event_chain, last_recorded_at_ns, pruned_segments, \
-                 forgotten_blocks, days_digest, series_digest, usage_digest, gate_changes, gate_activations, gate_chain, \
-                 gate_override, reservations, held, held_digest, expired, checksum) \
-                 VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                self.rollups,
-                self.rolled_up.events,
-                self.rolled_up.event_chain,
-                self.rolled_up.last_recorded_at.map(nanoseconds),
-                self.pruned_segments,
-                self.forgotten_blocks,
-                self.days_digest,
-                self.series_digest,
-                self.usage_digest,
-                self.gate_changes,
-                self.gate_activations,
-                self.gate_chain,
-                self.gate_override,
-                self.reservations,
-                self.held,
-                self.held_digest,
-                self.expired,
-                self.checksum(),
-            ])?;
-        Ok(())
-    }
-
-    fn checksum(&self) -> i64 {
-        Checksum::of("head")
-            .integer(self.rollups)
-            .integer(self.rolled_up.events)
-            .integer(self.rolled_up.event_chain)
-            .integer(self.rolled_up.last_recorded_at.map_or(i64::MIN, nanoseconds))
-            .integer(self.pruned_segments)
-            .integer(self.forgotten_blocks)
-            .integer(self.days_digest)
-            .integer(self.series_digest)
-            .integer(self.usage_digest)
-            .integer(self.gate_changes)
-            .integer(self.gate_activations)
-            .integer(self.gate_chain)
-            .integer(self.gate_override)
-            .integer(self.reservations)
-            .integer(self.held)
-            .integer(self.held_digest)
-            .integer(self.expired)
-            .finish()
+        write_row(connection, self)
     }
 }

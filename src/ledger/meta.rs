@@ -3,16 +3,34 @@
 use std::hash::{BuildHasher, RandomState};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 
 use super::LedgerError;
 use super::checksum::Checksum;
 use super::ids::HashKey;
-use super::rows::{check, damaged};
+use super::row::{damaged, read_row, row, write_row};
 
 const CREATED_AT: &str = "created_at";
 const HASH_KEY: &str = "id_hash_key";
 const TIME_ZONE: &str = "time_zone";
+
+/// A row of `meta`.
+struct Fact {
+    key: String,
+    value: String,
+}
+
+row! {
+    "INSERT OR REPLACE" "meta",
+    write Fact, read Fact,
+    (Fact { key, value }),
+    key {
+        "key" => key;
+    }
+    columns {
+        "value" => value;
+    }
+}
 
 /// Writes the facts of a new file.
 pub(super) fn initialise(connection: &Connection, zone: &str, now: Timestamp) -> Result<(), LedgerError> {
@@ -33,7 +51,11 @@ pub(super) fn hash_key(connection: &Connection) -> Result<HashKey, LedgerError> 
 /// What tells this ledger from all others, and gives away nothing of the key it is made from.
 pub(super) fn ledger_id(connection: &Connection) -> Result<u64, LedgerError> {
     let (created_at, key) = (read(connection, CREATED_AT)?, read(connection, HASH_KEY)?);
-    Ok(Checksum::of("ledger_id").text(&created_at).text(&key).finish().cast_unsigned())
+    let mut checksum = Checksum::new();
+    checksum.begin("ledger_id");
+    checksum.text(&created_at);
+    checksum.text(&key);
+    Ok(checksum.finish().cast_unsigned())
 }
 
 /// The zone that the ledger's days were counted in.
@@ -52,22 +74,10 @@ pub(super) fn is_initialised(connection: &Connection) -> Result<bool, LedgerErro
 }
 
 fn write(connection: &Connection, key: &str, value: &str) -> Result<(), LedgerError> {
-    connection.execute(
-        "INSERT OR REPLACE INTO meta (key, value, checksum) VALUES (?, ?, ?)",
-        params![key, value, checksum(key, value)],
-    )?;
-    Ok(())
+    write_row(connection, &Fact { key: key.to_owned(), value: value.to_owned() })
 }
 
 fn read(connection: &Connection, key: &str) -> Result<String, LedgerError> {
-    let (value, stored): (String, i64) = connection
-        .query_row("SELECT value, checksum FROM meta WHERE key = ?", [key], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?
-        .ok_or_else(|| damaged("meta", key))?;
-    check("meta", stored, checksum(key, &value))?;
-    Ok(value)
-}
-
-fn checksum(key: &str, value: &str) -> i64 {
-    Checksum::of("meta").text(key).text(value).finish()
+    let found: Option<(Fact, _)> = read_row(connection, "WHERE key = ?", [key])?;
+    Ok(found.ok_or_else(|| damaged("meta", key))?.0.value)
 }

@@ -27,6 +27,7 @@ mod reader;
 mod recount;
 mod reservations;
 mod retention;
+mod row;
 mod rows;
 mod scan;
 mod schema;

@@ -11,10 +11,9 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::checksum::Checksum;
-use super::rows::{check, damaged, each, nanoseconds, timestamp};
+use super::row::{RowWriter, each_row, nanoseconds, read_row, read_rows, row, write_row};
 use super::{Ledger, LedgerError, Reader, meta};
 
 /// Deliveries that may be open at once, over all receivers. Beyond it nothing new is told until there is room.
@@ -97,6 +96,52 @@ pub struct OpenDelivery {
     pub next_attempt_at: Timestamp,
 }
 
+/// A row of `webhook_message`.
+struct MessageRow {
+    seq: i64,
+    topic: String,
+    kind: String,
+    created_at: Timestamp,
+    body: String,
+}
+
+row! {
+    "INSERT" "webhook_message",
+    write MessageRow, read MessageRow,
+    (MessageRow { seq, topic, kind, created_at, body }),
+    key {
+        "seq" => seq;
+    }
+    columns {
+        "topic" => topic;
+        "kind" => kind;
+        "created_at_ns" => created_at;
+        "body" => body;
+    }
+}
+
+/// A row of `webhook_delivery`.
+struct DeliveryRow {
+    message: i64,
+    receiver: Arc<str>,
+    attempts: u32,
+    next_attempt_at: Timestamp,
+}
+
+row! {
+    "INSERT" "webhook_delivery",
+    write DeliveryRow, read DeliveryRow,
+    (DeliveryRow { message, receiver, attempts, next_attempt_at }),
+    key {
+        "message" => message;
+        "receiver" => receiver;
+    }
+    columns {
+        "attempts" => attempts;
+        "next_attempt_at_ns" => next_attempt_at;
+    }
+}
+
 impl OutboxChanges {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
@@ -120,8 +165,9 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::commit`].
     pub fn tidy_outbox(&mut self, receivers: &[Arc<str>], now: Timestamp) -> Result<(), LedgerError> {
-        let named = self.connection.prepare_cached("SELECT DISTINCT receiver FROM webhook_delivery")?;
-        let mut gone: Vec<String> = each(named, (), |row| Ok(row.get(0)?))?;
+        let mut named = self.connection.prepare_cached("SELECT DISTINCT receiver FROM webhook_delivery")?;
+        let mut gone: Vec<String> = named.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+        drop(named);
         gone.retain(|receiver| !receivers.iter().any(|known| **known == **receiver));
         let horizon = nanoseconds(now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN));
         let oldest: Option<i64> = self
@@ -160,9 +206,11 @@ impl Reader {
     /// # Errors
     /// A row is damaged or cannot be read.
     pub fn open_deliveries(&self, receiver: &str) -> Result<Vec<OpenDelivery>, LedgerError> {
-        let sql = "SELECT message, receiver, attempts, next_attempt_at_ns, checksum FROM webhook_delivery \
-                   WHERE receiver = ? ORDER BY message";
-        self.read(|transaction| each(transaction.prepare_cached(sql)?, [receiver], read_delivery))
+        let rows: Vec<DeliveryRow> =
+            self.read(|transaction| read_rows(transaction, "WHERE receiver = ? ORDER BY message", [receiver]))?;
+        let open =
+            |DeliveryRow { message, attempts, next_attempt_at, .. }| OpenDelivery { message, attempts, next_attempt_at };
+        Ok(rows.into_iter().map(open).collect())
     }
 
     /// A message, if it is remembered.
@@ -170,11 +218,15 @@ impl Reader {
     /// # Errors
     /// The row is damaged or cannot be read.
     pub fn message(&self, seq: i64) -> Result<Option<StoredMessage>, LedgerError> {
-        let sql = "SELECT seq, topic, kind, created_at_ns, body, checksum FROM webhook_message WHERE seq = ?";
         self.read(|transaction| {
             let ledger_id = meta::ledger_id(transaction)?;
-            let found = each(transaction.prepare_cached(sql)?, [seq], |row| read_message(row, ledger_id))?;
-            Ok(found.into_iter().next())
+            let found = read_row(transaction, "WHERE seq = ?", [seq])?;
+            Ok(found.map(|(MessageRow { seq, kind, created_at, body, .. }, _)| StoredMessage {
+                id: format!("msg_{ledger_id:016x}_{seq}"),
+                kind,
+                created_at,
+                body,
+            }))
         })
     }
 }
@@ -188,18 +240,18 @@ pub(super) fn write(connection: &Connection, changes: &OutboxChanges) -> Result<
                 connection.prepare_cached(sql)?.execute(params![message, receiver])?;
             }
             NextAttempt::At { time, attempts } => {
-                let sql = "UPDATE webhook_delivery SET attempts = ?, next_attempt_at_ns = ?, checksum = ? \
-                           WHERE message = ? AND receiver = ?";
-                let checksum = delivery_checksum(*message, receiver, *attempts, nanoseconds(*time));
-                let columns = params![attempts, nanoseconds(*time), checksum, message, receiver];
-                connection.prepare_cached(sql)?.execute(columns)?;
+                let (receiver, attempts) = (Arc::clone(receiver), *attempts);
+                let row = DeliveryRow { message: *message, receiver, attempts, next_attempt_at: *time };
+                // There is none to change when the delivery is over.
+                RowWriter::update(connection)?.try_write(&row)?;
             }
         }
     }
     for message in &changes.messages {
         if let Some(seq) = write_message(connection, message)? {
             for receiver in changes.receivers.iter() {
-                open_delivery(connection, seq, receiver, nanoseconds(message.created_at))?;
+                let (receiver, next_attempt_at) = (Arc::clone(receiver), message.created_at);
+                write_row(connection, &DeliveryRow { message: seq, receiver, attempts: 0, next_attempt_at })?;
             }
         }
     }
@@ -208,10 +260,8 @@ pub(super) fn write(connection: &Connection, changes: &OutboxChanges) -> Result<
 
 /// Checks every row.
 pub(super) fn verify(connection: &Connection) -> Result<(), LedgerError> {
-    let messages = "SELECT seq, topic, kind, created_at_ns, body, checksum FROM webhook_message";
-    each(connection.prepare_cached(messages)?, (), |row| read_message(row, 0).map(drop))?;
-    let deliveries = "SELECT message, receiver, attempts, next_attempt_at_ns, checksum FROM webhook_delivery";
-    each(connection.prepare_cached(deliveries)?, (), |row| read_delivery(row).map(drop))?;
+    each_row(connection, "", (), |_: MessageRow, _| Ok(()))?;
+    each_row(connection, "", (), |_: DeliveryRow, _| Ok(()))?;
     let orphans: i64 = connection.query_row(
         "SELECT count(*) FROM webhook_delivery WHERE message NOT IN (SELECT seq FROM webhook_message)",
         (),
@@ -228,48 +278,9 @@ fn write_message(connection: &Connection, message: &NewMessage) -> Result<Option
     }
     let next = "SELECT coalesce(max(seq), 0) + 1 FROM webhook_message";
     let seq: i64 = connection.prepare_cached(next)?.query_row((), |row| row.get(0))?;
-    let created_at_ns = nanoseconds(message.created_at);
-    let checksum = message_checksum(seq, &message.topic, message.kind, created_at_ns, &message.body);
-    let sql = "INSERT INTO webhook_message (seq, topic, kind, created_at_ns, body, checksum) VALUES (?, ?, ?, ?, ?, ?)";
-    let columns = params![seq, message.topic, message.kind, created_at_ns, message.body, checksum];
-    connection.prepare_cached(sql)?.execute(columns)?;
+    let NewMessage { topic, kind, created_at, body } = message.clone();
+    write_row(connection, &MessageRow { seq, topic, kind: kind.to_owned(), created_at, body })?;
     Ok(Some(seq))
-}
-
-fn open_delivery(connection: &Connection, message: i64, receiver: &str, due_ns: i64) -> Result<(), LedgerError> {
-    let sql =
-        "INSERT INTO webhook_delivery (message, receiver, attempts, next_attempt_at_ns, checksum) VALUES (?, ?, 0, ?, ?)";
-    let checksum = delivery_checksum(message, receiver, 0, due_ns);
-    connection.prepare_cached(sql)?.execute(params![message, receiver, due_ns, checksum])?;
-    Ok(())
-}
-
-fn read_message(row: &Row<'_>, ledger_id: u64) -> Result<StoredMessage, LedgerError> {
-    let (seq, topic, created_at_ns): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
-    let (kind, body): (String, String) = (row.get(2)?, row.get(4)?);
-    check("webhook_message", row.get(5)?, message_checksum(seq, &topic, &kind, created_at_ns, &body))?;
-    let id = format!("msg_{ledger_id:016x}_{seq}");
-    Ok(StoredMessage { id, kind, created_at: timestamp(3, created_at_ns)?, body })
-}
-
-fn read_delivery(row: &Row<'_>) -> Result<OpenDelivery, LedgerError> {
-    let (message, receiver, next_ns): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
-    let attempts = u32::try_from(row.get::<_, i64>(2)?).map_err(|_| damaged("webhook_delivery", "attempts"))?;
-    check("webhook_delivery", row.get(4)?, delivery_checksum(message, &receiver, attempts, next_ns))?;
-    Ok(OpenDelivery { message, attempts, next_attempt_at: timestamp(3, next_ns)? })
-}
-
-fn message_checksum(seq: i64, topic: &str, kind: &str, created_at_ns: i64, body: &str) -> i64 {
-    Checksum::of("webhook_message").integer(seq).text(topic).text(kind).integer(created_at_ns).text(body).finish()
-}
-
-fn delivery_checksum(message: i64, receiver: &str, attempts: u32, next_attempt_at_ns: i64) -> i64 {
-    Checksum::of("webhook_delivery")
-        .integer(message)
-        .text(receiver)
-        .integer(i64::from(attempts))
-        .integer(next_attempt_at_ns)
-        .finish()
 }
 
 #[cfg(test)]

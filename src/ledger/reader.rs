@@ -53,7 +53,7 @@ impl Reader {
     pub fn gate_history(&self, limit: u32) -> Result<Vec<GateChange>, LedgerError> {
         self.read(|transaction| {
             let lines = gate::read_history(transaction, i64::from(limit))?;
-            Ok(lines.into_iter().map(|(_, change)| change).collect())
+            Ok(lines.into_iter().map(|line| line.change).collect())
         })
     }
 

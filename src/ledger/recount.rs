@@ -10,7 +10,8 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::checksum::digest_replace;
 use super::events::each_event;
-use super::rows::{self, DayRow};
+use super::row::{RowWriter, checksum_of, write_row};
+use super::rows::{DayRow, PairRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
 use super::{Ledger, LedgerError, meta};
@@ -51,9 +52,9 @@ impl Ledger {
         })?;
         for (day, shifts) in shifts {
             let before = days.remove(&day);
-            let before_checksum = before.as_ref().map(|row| rows::day_checksum(day, row));
+            let before_checksum = before.as_ref().map(checksum_of).transpose()?;
             let after = rewrite_day(&transaction, day, before.as_ref(), shifts)?;
-            let after_checksum = after.as_ref().map_or(0, |row| rows::day_checksum(day, row));
+            let after_checksum = after.as_ref().map_or(Ok(0), checksum_of)?;
             head.days_digest = digest_replace(head.days_digest, before_checksum, after_checksum);
             days.extend(after.map(|row| (day, row)));
         }
@@ -112,12 +113,12 @@ fn rewrite_day(
     if pairs.is_empty() {
         return Ok(None);
     }
-    let mut row = DayRow { pairs: pairs.len() as i64, ..DayRow::default() };
-    for (pair, sums) in &pairs {
-        row.sums += *sums;
-        row.pairs_digest = digest_replace(row.pairs_digest, None, rows::pair_checksum(day, pair, sums));
-        rows::write_pair(connection, day, pair, sums)?;
+    let mut row = DayRow { pairs: pairs.len() as i64, ..DayRow::empty(day) };
+    let mut writer = RowWriter::insert(connection)?;
+    for (pair, sums) in pairs {
+        row.sums += sums;
+        row.pairs_digest = digest_replace(row.pairs_digest, None, writer.write(&PairRow { day, pair, sums })?);
     }
-    rows::write_day(connection, day, &row)?;
+    write_row(connection, &row)?;
     Ok(Some(row))
 }

@@ -3,12 +3,12 @@
 //! *Invariants.* Sums stay for ever. What is let go is gone from the file before it is gone from memory.
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::TransactionBehavior;
+use rusqlite::{OptionalExtension, TransactionBehavior};
 
 use super::head::Head;
 use super::ids::IdIndex;
 use super::segment::Segment;
-use super::{Ledger, LedgerError, rows};
+use super::{Ledger, LedgerError};
 
 impl Ledger {
     /// Forgets the oldest ids that were recorded before `horizon`, a block at most. Returns whether there was one.
@@ -34,10 +34,11 @@ impl Ledger {
     /// As for [`Ledger::commit`].
     pub fn prune(&mut self, keep: SignedDuration, now: Timestamp) -> Result<bool, LedgerError> {
         let number = self.head.pruned_segments;
-        let sql = "SELECT newest_recorded_at_ns FROM segment WHERE segment = ?";
-        let newest: Vec<i64> = rows::each(self.connection.prepare_cached(sql)?, [number], |row| Ok(row.get(0)?))?;
         let horizon = now.checked_sub(keep).unwrap_or(Timestamp::MIN);
-        if newest.first().is_none_or(|newest| i128::from(*newest) >= horizon.as_nanosecond()) {
+        // Not proven here: a row that is damaged must hold up no recording.
+        let sql = "SELECT newest_recorded_at_ns FROM segment WHERE segment = ?";
+        let newest: Option<i64> = self.connection.prepare_cached(sql)?.query_row([number], |row| row.get(0)).optional()?;
+        if newest.is_none_or(|newest| i128::from(newest) >= horizon.as_nanosecond()) {
             return Ok(false);
         }
         let (first, last) = Segment::bounds(number);

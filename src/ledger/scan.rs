@@ -15,9 +15,11 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::LedgerError;
 use super::checksum::Checksum;
-use super::events::{EVENT_COLUMNS, EVENT_SHAPES, Shape};
-use super::rows::{check, damaged};
-use crate::domain::GroupKey;
+use super::events::StoredEvent;
+use super::row::{Shape, Stored, check, damaged};
+use crate::domain::{Dimension, GroupKey};
+
+type Event = StoredEvent;
 
 /// Name of the function in SQL.
 const FUNCTION: &str = "take_event";
@@ -64,11 +66,50 @@ struct Work {
     /// The `seq` that the next row must have.
     next_seq: i64,
     found: Found,
+    shapes: Vec<Shape>,
+    places: Places,
     row: Checksum,
     error: Option<LedgerError>,
 }
 
+/// Where the columns stand that every question needs.
+#[derive(Default)]
+struct Places {
+    seq: usize,
+    time: usize,
+    amount: usize,
+    checksum: usize,
+}
+
 struct TakeEvent(Arc<Mutex<Work>>);
+
+/// The place of a column among the event's.
+fn place_of(column: &str) -> usize {
+    Event::NAMES.iter().position(|name| *name == column).unwrap_or(usize::MAX)
+}
+
+/// The place of the column that has a dimension's values.
+pub(super) fn place_of_dimension(dimension: Dimension) -> usize {
+    place_of(match dimension {
+        Dimension::Service => "service",
+        Dimension::Operation => "operation",
+        Dimension::Worker => "worker",
+        Dimension::Batch => "batch_id",
+        Dimension::Lead => "lead_id",
+        Dimension::Model => "model",
+    })
+}
+
+impl Places {
+    fn new() -> Self {
+        Self {
+            seq: place_of("seq"),
+            time: place_of("time_ns"),
+            amount: place_of("amount_pico"),
+            checksum: place_of("checksum"),
+        }
+    }
+}
 
 impl Found {
     /// Each row with its key.
@@ -85,9 +126,10 @@ impl Found {
 impl<'c> Scanner<'c> {
     /// Prepares a connection.
     pub fn new(connection: &'c Connection, wanted: Wanted) -> Result<Self, LedgerError> {
-        let work = Arc::new(Mutex::new(Work { wanted, ..Work::default() }));
+        let (shapes, places) = (Event::shapes(), Places::new());
+        let work = Arc::new(Mutex::new(Work { wanted, shapes, places, ..Work::default() }));
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
-        connection.create_aggregate_function(FUNCTION, EVENT_SHAPES.len() as i32, flags, TakeEvent(Arc::clone(&work)))?;
+        connection.create_aggregate_function(FUNCTION, Event::NAMES.len() as i32, flags, TakeEvent(Arc::clone(&work)))?;
         Ok(Self { connection, work })
     }
 
@@ -101,7 +143,8 @@ impl<'c> Scanner<'c> {
             work.found.keys.clear();
             work.found.events = 0;
         }
-        let sql = format!("SELECT {FUNCTION}({EVENT_COLUMNS}) FROM event WHERE seq BETWEEN ? AND ?");
+        let columns = Event::NAMES.join(", ");
+        let sql = format!("SELECT {FUNCTION}({columns}) FROM event WHERE seq BETWEEN ? AND ?");
         let ran = self.connection.prepare_cached(&sql)?.query_row([first, last], |_| Ok(())).optional();
         let mut work = self.work();
         if let Some(error) = work.error.take() {
@@ -140,15 +183,12 @@ impl Aggregate<AssertUnwindSafe<Work>, i64> for TakeEvent {
 
 impl Work {
     fn take(&mut self, row: &Context<'_>) -> Result<(), LedgerError> {
-        let checksum = EVENT_SHAPES.len() - 1;
-        let mut bytes = std::mem::take(&mut self.row).again("event");
-        for (column, shape) in EVENT_SHAPES.iter().enumerate().take(checksum) {
-            bytes = add(bytes, *shape, row.get_raw(column))?;
+        self.row.begin(Event::TABLE);
+        for (column, shape) in self.shapes.iter().enumerate() {
+            add(&mut self.row, *shape, row.get_raw(column))?;
         }
-        let computed = bytes.finish();
-        self.row = bytes;
-        check("event", integer(row.get_raw(checksum))?, computed)?;
-        let seq = integer(row.get_raw(Shape::SEQ))?;
+        check("event", integer(row.get_raw(self.places.checksum))?, self.row.finish())?;
+        let seq = integer(row.get_raw(self.places.seq))?;
         if seq != self.next_seq {
             return Err(LedgerError::Damaged(format!("event {} is missing", self.next_seq)));
         }
@@ -165,23 +205,27 @@ impl Work {
             }
             self.found.keys.extend_from_slice(text(row.get_raw(*column))?);
         }
-        let (time_ns, amount_pico) = (integer(row.get_raw(Shape::TIME))?, integer(row.get_raw(Shape::AMOUNT))?);
+        let (time_ns, amount_pico) = (integer(row.get_raw(self.places.time))?, integer(row.get_raw(self.places.amount))?);
         self.found.rows.push(FoundRow { time_ns, amount_pico, key_end: self.found.keys.len() });
         Ok(())
     }
 }
 
-/// Adds a column to a row's checksum, as the writer of the row did.
-fn add(bytes: Checksum, shape: Shape, value: ValueRef<'_>) -> Result<Checksum, LedgerError> {
-    Ok(match (shape, value) {
-        (Shape::Integer | Shape::OptionalInteger, ValueRef::Integer(value)) => bytes.integer(value),
-        (Shape::Text, ValueRef::Text(value)) => bytes.bytes(value),
-        (Shape::OptionalText, ValueRef::Text(value)) => bytes.integer(1).bytes(value),
-        (Shape::OptionalText, ValueRef::Null) => bytes.integer(0),
-        (Shape::OptionalReal, ValueRef::Real(value)) => bytes.integer(value.to_bits().cast_signed()),
-        (Shape::OptionalInteger | Shape::OptionalReal, ValueRef::Null) => bytes.integer(i64::MIN),
+/// Adds a column to a row's checksum, as the writer of the row did. Texts are compared as bytes: that they are UTF-8 follows.
+fn add(checksum: &mut Checksum, shape: Shape, value: ValueRef<'_>) -> Result<(), LedgerError> {
+    match (shape, value) {
+        (Shape::Integer | Shape::OptionalInteger, ValueRef::Integer(value)) => checksum.integer(value),
+        (Shape::Text, ValueRef::Text(value)) => checksum.bytes(value),
+        (Shape::OptionalText, ValueRef::Text(value)) => {
+            checksum.integer(1);
+            checksum.bytes(value);
+        }
+        (Shape::OptionalText, ValueRef::Null) => checksum.integer(0),
+        (Shape::OptionalReal, ValueRef::Real(value)) => checksum.integer(value.to_bits().cast_signed()),
+        (Shape::OptionalInteger | Shape::OptionalReal, ValueRef::Null) => checksum.integer(i64::MIN),
         _ => return Err(damaged("event", "value")),
-    })
+    }
+    Ok(())
 }
 
 fn integer(value: ValueRef<'_>) -> Result<i64, LedgerError> {

@@ -7,11 +7,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::LedgerError;
-use super::checksum::Checksum;
-use super::rows::{check, damaged, each, nanoseconds, timestamp};
+use super::row::{Cell, Cells, Codec, Plain, Shape, Sink, read_rows, row, write_row};
 
 /// Events in a segment. Small enough that an open one is read back in milliseconds at start-up and held in memory; large
 /// enough that ten million events make only 610.
@@ -26,6 +25,20 @@ pub(super) struct Segment {
     pub days: BTreeSet<Date>,
     /// The chain over all events up to its last one.
     pub event_chain: i64,
+}
+
+row! {
+    "INSERT OR REPLACE" "segment",
+    write Segment, read Segment,
+    (Segment { number, newest_recorded_at, days, event_chain }),
+    key {
+        "segment" => number;
+    }
+    columns {
+        "newest_recorded_at_ns" => newest_recorded_at;
+        "days" => days;
+        "event_chain" => event_chain;
+    }
 }
 
 impl Segment {
@@ -46,15 +59,7 @@ impl Segment {
 
     /// Every closed segment, in order and without gaps.
     pub fn read_all(connection: &Connection) -> Result<Vec<Self>, LedgerError> {
-        let sql = "SELECT segment, newest_recorded_at_ns, days, event_chain, checksum FROM segment ORDER BY segment";
-        let segments = each(connection.prepare_cached(sql)?, (), |row| {
-            let days: String = row.get(2)?;
-            let days = days.split(' ').map(str::parse).collect::<Result<_, _>>().map_err(|_| damaged("segment", "days"))?;
-            let segment =
-                Self { number: row.get(0)?, newest_recorded_at: timestamp(1, row.get(1)?)?, days, event_chain: row.get(3)? };
-            check("segment", row.get(4)?, segment.checksum())?;
-            Ok(segment)
-        })?;
+        let segments: Vec<Self> = read_rows(connection, "ORDER BY segment", ())?;
         match (0..).zip(&segments).find(|(expected, segment)| segment.number != *expected) {
             None => Ok(segments),
             Some((missing, _)) => Err(LedgerError::Damaged(format!("the row of segment {missing} is missing"))),
@@ -63,28 +68,20 @@ impl Segment {
 
     /// Writes its row.
     pub fn write(&self, connection: &Connection) -> Result<(), LedgerError> {
-        let sql = "INSERT OR REPLACE INTO segment (segment, newest_recorded_at_ns, days, event_chain, checksum) VALUES (?, ?, ?, ?, ?)";
-        connection.prepare_cached(sql)?.execute(params![
-            self.number,
-            nanoseconds(self.newest_recorded_at),
-            self.days_text(),
-            self.event_chain,
-            self.checksum(),
-        ])?;
-        Ok(())
+        write_row(connection, self)
+    }
+}
+
+/// Days, one after the other with a blank between two.
+impl Codec<BTreeSet<Date>> for Plain {
+    const SHAPES: &'static [Shape] = &[Shape::Text];
+
+    fn put(days: &BTreeSet<Date>, sink: &mut impl Sink) -> Result<(), LedgerError> {
+        let days: Vec<String> = days.iter().map(Date::to_string).collect();
+        sink.add(Cell::Text(&days.join(" ")))
     }
 
-    fn days_text(&self) -> String {
-        let days: Vec<String> = self.days.iter().map(Date::to_string).collect();
-        days.join(" ")
-    }
-
-    fn checksum(&self) -> i64 {
-        Checksum::of("segment")
-            .integer(self.number)
-            .integer(nanoseconds(self.newest_recorded_at))
-            .text(&self.days_text())
-            .integer(self.event_chain)
-            .finish()
+    fn take(cells: &mut Cells<'_>) -> Option<BTreeSet<Date>> {
+        cells.text()?.split(' ').map(|day| day.parse().ok()).collect()
     }
 }

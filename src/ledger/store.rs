@@ -11,12 +11,13 @@ use jiff::civil::Date;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::checkpoint::Checkpointer;
-use super::events::{StoredEvent, each_event, event_at, prepare_insert, write_event};
+use super::events::{StoredEvent, each_event, event_at};
 use super::head::{End, Head};
 use super::ids::IdIndex;
 use super::lock::FileLock;
 use super::reservations::{self, ReservationChange, UnpaidIds};
-use super::rows::{self, DayRow, PairRow};
+use super::row::{RowWriter, read_rows};
+use super::rows::{self, DayRow, PairRow, SeriesRow, UsageRow};
 use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::{check_digests, read_day_pairs, write_sums};
@@ -191,9 +192,12 @@ impl Ledger {
     /// A row is damaged or cannot be read.
     pub fn summary(&self) -> Result<Summary, LedgerError> {
         Ok(Summary {
-            series: rows::read_series(&self.connection)?,
-            usage: rows::read_usage(&self.connection)?,
-            gate: gate::read_history(&self.connection, 1)?.pop().map(|(_, change)| change),
+            series: read_rows(&self.connection, "", ())?
+                .into_iter()
+                .map(|SeriesRow { label, sums }| (label, sums))
+                .collect(),
+            usage: read_rows(&self.connection, "", ())?.into_iter().map(|UsageRow { key, count }| (key, count)).collect(),
+            gate: gate::read_history(&self.connection, 1)?.pop().map(|line| line.change),
             gate_override: gate::read_override(&self.connection, &self.head)?,
             gate_activations: self.head.gate_activations.cast_unsigned(),
             events: self.head.rolled_up.events.cast_unsigned(),
@@ -276,10 +280,11 @@ impl Ledger {
         // The connection is taken apart from the rest because a transaction borrows it.
         let Self { connection, head, end, days, ids, unpaid_ids, .. } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut insert = prepare_insert(&transaction)?;
+        let mut insert = RowWriter::insert(&transaction)?;
         for keyed in &commit.events {
             let seq = end.events + 1;
-            let checksum = write_event(&mut insert, seq, recorded_at, keyed)?;
+            let KeyedEvent { event, reservation, .. } = keyed;
+            let checksum = insert.write(&StoredEvent { seq, recorded_at, event, reservation: *reservation })?;
             end.add(checksum, recorded_at);
             ids.add(keyed.key_hash, seq, keyed.day);
             if seq % SEGMENT_EVENTS == 0 {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use rusqlite::Connection;
+use rusqlite::{Connection, Params};
 
 use super::checksum::digest_replace;
 use super::head::Head;
-use super::rows::{self, DayRow, PairRow};
+use super::row::{Row, RowWriter, Stored, checksum_of, each_row};
+use super::rows::{DayRow, PairRow, SeriesRow, UsageRow};
 use super::{Change, LedgerError, Rollup, gate};
-use crate::domain::Sums;
+use crate::domain::{Pair, Sums, UsageKey};
 
 /// Writes the sums that changed, and keeps the digests over them.
 pub(super) fn write_sums(
@@ -18,48 +19,86 @@ pub(super) fn write_sums(
     head: &mut Head,
     days: &mut BTreeMap<Date, DayRow>,
 ) -> Result<(), LedgerError> {
+    write_pairs(connection, rollup, head, days)?;
+    let series = |key: &Pair, sums: &Sums| SeriesRow { label: key.clone(), sums: *sums };
+    head.series_digest = replace_rows(connection, &rollup.series, series, head.series_digest)?;
+    let usage = |key: &UsageKey, count: &u128| UsageRow { key: key.clone(), count: *count };
+    head.usage_digest = replace_rows(connection, &rollup.usage, usage, head.usage_digest)?;
+    Ok(())
+}
+
+fn write_pairs(
+    connection: &Connection,
+    rollup: &Rollup,
+    head: &mut Head,
+    days: &mut BTreeMap<Date, DayRow>,
+) -> Result<(), LedgerError> {
+    let mut writer = RowWriter::insert(connection)?;
     let mut days_before: BTreeMap<Date, Option<i64>> = BTreeMap::new();
     for Change { key: (day, pair), before, after } in &rollup.pairs {
-        days_before.entry(*day).or_insert_with(|| days.get(day).map(|row| rows::day_checksum(*day, row)));
-        let row = days.entry(*day).or_default();
-        let before_checksum = before.as_ref().map(|sums| rows::pair_checksum(*day, pair, sums));
+        if !days_before.contains_key(day) {
+            days_before.insert(*day, days.get(day).map(checksum_of).transpose()?);
+        }
+        let pair_row = |sums: &Sums| PairRow { day: *day, pair: pair.clone(), sums: *sums };
+        let before_checksum = before.as_ref().map(|sums| checksum_of(&pair_row(sums))).transpose()?;
+        let row = days.entry(*day).or_insert_with(|| DayRow::empty(*day));
         row.pairs += i64::from(before.is_none());
-        row.pairs_digest = digest_replace(row.pairs_digest, before_checksum, rows::pair_checksum(*day, pair, after));
+        row.pairs_digest = digest_replace(row.pairs_digest, before_checksum, writer.write(&pair_row(after))?);
         row.sums += *after;
         if let Some(before) = before {
             row.sums.charges -= before.charges;
             row.sums.credits -= before.credits;
             row.sums.events -= before.events;
         }
-        rows::write_pair(connection, *day, pair, after)?;
     }
+    let mut writer = RowWriter::insert(connection)?;
     for (day, before) in days_before {
-        let row = days.entry(day).or_default();
-        head.days_digest = digest_replace(head.days_digest, before, rows::day_checksum(day, row));
-        rows::write_day(connection, day, row)?;
-    }
-    for Change { key, before, after } in &rollup.series {
-        let before = before.as_ref().map(|sums| rows::series_checksum(key, sums));
-        head.series_digest = digest_replace(head.series_digest, before, rows::series_checksum(key, after));
-        rows::write_series(connection, key, after)?;
-    }
-    for Change { key, before, after } in &rollup.usage {
-        let before = before.map(|total| rows::usage_checksum(key, total));
-        head.usage_digest = digest_replace(head.usage_digest, before, rows::usage_checksum(key, *after));
-        rows::write_usage(connection, key, *after)?;
+        if let Some(row) = days.get(&day) {
+            head.days_digest = digest_replace(head.days_digest, before, writer.write(row)?);
+        }
     }
     Ok(())
 }
 
+/// Writes what rows are to say, and returns the digest over all rows of their table.
+fn replace_rows<K, V, R: Row>(
+    connection: &Connection,
+    changes: &[Change<K, V>],
+    row: impl Fn(&K, &V) -> R,
+    mut digest: i64,
+) -> Result<i64, LedgerError> {
+    let mut writer = RowWriter::insert(connection)?;
+    for Change { key, before, after } in changes {
+        let before = before.as_ref().map(|value| checksum_of(&row(key, value))).transpose()?;
+        digest = digest_replace(digest, before, writer.write(&row(key, after))?);
+    }
+    Ok(digest)
+}
+
+/// Rows of a table, and the digest over them.
+fn with_digest<R: Stored>(
+    connection: &Connection,
+    rest: &str,
+    parameters: impl Params,
+) -> Result<(Vec<R>, i64), LedgerError> {
+    let (mut found, mut digest) = (Vec::new(), 0_i64);
+    each_row(connection, rest, parameters, |row, checksum| {
+        found.push(row);
+        digest = digest.wrapping_add(checksum);
+        Ok(())
+    })?;
+    Ok((found, digest))
+}
+
 /// Proves that the tables a start-up relies on have all their rows, and no others.
 pub(super) fn check_digests(connection: &Connection, head: &Head, days: &BTreeMap<Date, DayRow>) -> Result<(), LedgerError> {
-    let sum = |checksums: &mut dyn Iterator<Item = i64>| checksums.fold(0_i64, i64::wrapping_add);
-    let days_digest = sum(&mut days.iter().map(|(day, row)| rows::day_checksum(*day, row)));
-    let series = rows::read_series(connection)?;
-    let series_digest = sum(&mut series.iter().map(|(label, sums)| rows::series_checksum(label, sums)));
-    let usage = rows::read_usage(connection)?;
-    let usage_digest = sum(&mut usage.iter().map(|(key, total)| rows::usage_checksum(key, *total)));
-    let newest_gate_change = gate::read_history(connection, 1)?.pop().map_or(0, |(seq, _)| seq);
+    let mut days_digest = 0_i64;
+    for row in days.values() {
+        days_digest = days_digest.wrapping_add(checksum_of(row)?);
+    }
+    let (series, series_digest) = with_digest::<SeriesRow>(connection, "", ())?;
+    let (_, usage_digest) = with_digest::<UsageRow>(connection, "", ())?;
+    let newest_gate_change = gate::read_history(connection, 1)?.pop().map_or(0, |line| line.seq);
     for (table, found, expected) in [
         ("rollup_day", days_digest, head.days_digest),
         ("series", series_digest, head.series_digest),
@@ -73,7 +112,7 @@ pub(super) fn check_digests(connection: &Connection, head: &Head, days: &BTreeMa
     let mut by_day = Sums::default();
     days.values().for_each(|row| by_day += row.sums);
     let mut by_series = Sums::default();
-    series.iter().for_each(|(_, sums)| by_series += *sums);
+    series.iter().for_each(|row| by_series += row.sums);
     if by_day != by_series || by_day.events.cast_signed() != head.rolled_up.events {
         return Err(LedgerError::Damaged("the days and the series do not add up to the same total".into()));
     }
@@ -82,11 +121,7 @@ pub(super) fn check_digests(connection: &Connection, head: &Head, days: &BTreeMa
 
 /// A day's pairs, proven complete.
 pub(super) fn read_day_pairs(connection: &Connection, day: Date, row: &DayRow) -> Result<Vec<PairRow>, LedgerError> {
-    let sql = format!("SELECT {} FROM rollup_pair WHERE day = ?", rows::PAIR_COLUMNS);
-    let pairs = rows::each(connection.prepare_cached(&sql)?, [day.to_string()], rows::read_pair)?;
-    let digest = pairs
-        .iter()
-        .fold(0_i64, |digest, found| digest.wrapping_add(rows::pair_checksum(found.day, &found.pair, &found.sums)));
+    let (pairs, digest) = with_digest::<PairRow>(connection, "WHERE day = ?", [day.to_string()])?;
     if pairs.len() as i64 != row.pairs || digest != row.pairs_digest {
         return Err(LedgerError::Damaged(format!("rows of rollup_pair for {day} are missing or belong to another state")));
     }

@@ -85,9 +85,8 @@ impl Check<'_> {
 
     /// SQLite's own structures, and the text of the schema.
     fn structure(&mut self) -> Result<(), LedgerError> {
-        let lines = rows::each(self.transaction.prepare_cached("PRAGMA integrity_check(10)")?, (), |row| {
-            Ok(row.get::<_, String>(0)?)
-        })?;
+        let mut statement = self.transaction.prepare("PRAGMA integrity_check(10)")?;
+        let lines = statement.query_map((), |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
         for line in lines.into_iter().filter(|line| line != "ok") {
             self.problem(format!("SQLite: {line}"));
         }

@@ -6,11 +6,10 @@
 //!
 //! *Limits.* About 256 entries a bucket: 3 KB, one page of the file.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 
 use super::super::LedgerError;
-use super::super::checksum::Checksum;
-use super::super::rows::check;
+use super::super::row::{Cell, Cells, Codec, Plain, Shape, Sink, read_row, row, write_row};
 use super::super::segment::SEGMENT_EVENTS;
 use super::BLOCK_SEGMENTS;
 
@@ -56,7 +55,7 @@ impl Part {
         let mut rest = entries;
         for bucket in self.bucket(0)..=self.bucket(u64::MAX) {
             let (mine, others) = rest.split_at(rest.partition_point(|(hash, _)| self.bucket(*hash) <= bucket));
-            write_bucket(connection, bucket, mine)?;
+            write_row(connection, &Bucket { number: bucket, entries: mine.to_vec() })?;
             rest = others;
         }
         Ok(())
@@ -86,38 +85,51 @@ impl Part {
     }
 }
 
-fn write_bucket(connection: &Connection, bucket: i64, entries: &[Entry]) -> Result<(), LedgerError> {
-    let mut bytes = Vec::with_capacity(entries.len() * ENTRY_BYTES);
-    for (hash, place) in entries {
-        bytes.extend(hash.to_le_bytes());
-        bytes.extend(place.to_le_bytes());
-    }
-    let checksum = blob_checksum("id_bucket", bucket, &bytes);
-    let sql = "INSERT OR REPLACE INTO id_bucket (bucket, entries, checksum) VALUES (?, ?, ?)";
-    connection.prepare_cached(sql)?.execute(params![bucket, bytes, checksum])?;
-    Ok(())
+/// A row of `id_bucket`.
+struct Bucket {
+    number: i64,
+    entries: Vec<Entry>,
 }
 
-fn read_bucket(connection: &Connection, bucket: i64) -> Result<Vec<Entry>, LedgerError> {
-    let mut statement = connection.prepare_cached("SELECT entries, checksum FROM id_bucket WHERE bucket = ?")?;
-    let read = |bytes: &[u8], stored| {
-        check("id_bucket", stored, blob_checksum("id_bucket", bucket, bytes))?;
-        let entries = bytes.as_chunks::<ENTRY_BYTES>().0.iter().map(|entry| {
+row! {
+    "INSERT OR REPLACE" "id_bucket",
+    write Bucket, read Bucket,
+    (Bucket { number, entries }),
+    key {
+        "bucket" => number;
+    }
+    columns {
+        "entries" => entries;
+    }
+}
+
+/// One after the other, hash and place, the lowest byte first.
+impl Codec<Vec<Entry>> for Plain {
+    const SHAPES: &'static [Shape] = &[Shape::Bytes];
+
+    fn put(entries: &Vec<Entry>, sink: &mut impl Sink) -> Result<(), LedgerError> {
+        let mut bytes = Vec::with_capacity(entries.len() * ENTRY_BYTES);
+        for (hash, place) in entries {
+            bytes.extend(hash.to_le_bytes());
+            bytes.extend(place.to_le_bytes());
+        }
+        sink.add(Cell::Bytes(&bytes))
+    }
+
+    fn take(cells: &mut Cells<'_>) -> Option<Vec<Entry>> {
+        let entries = cells.bytes()?.as_chunks::<ENTRY_BYTES>().0.iter().map(|entry| {
             let (hash, place) = entry.split_at(size_of::<u64>());
             let mut words = ([0; 8], [0; 4]);
             words.0.copy_from_slice(hash);
             words.1.copy_from_slice(place);
             (u64::from_le_bytes(words.0), u32::from_le_bytes(words.1))
         });
-        Ok(entries.collect())
-    };
-    statement
-        .query_row([bucket], |row| Ok(read(row.get_ref(0)?.as_blob()?, row.get(1)?)))
-        .optional()?
-        .ok_or_else(|| LedgerError::Damaged(format!("bucket {bucket} of the index of ids is missing")))?
+        Some(entries.collect())
+    }
 }
 
-/// The checksum of a row that is a number and bytes.
-pub(super) fn blob_checksum(table: &str, key: i64, bytes: &[u8]) -> i64 {
-    Checksum::of(table).integer(key).bytes(bytes).finish()
+fn read_bucket(connection: &Connection, bucket: i64) -> Result<Vec<Entry>, LedgerError> {
+    let found: Option<(Bucket, _)> = read_row(connection, "WHERE bucket = ?", [bucket])?;
+    let missing = || LedgerError::Damaged(format!("bucket {bucket} of the index of ids is missing"));
+    Ok(found.ok_or_else(missing)?.0.entries)
 }

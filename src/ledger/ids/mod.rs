@@ -20,16 +20,16 @@ use std::hash::Hasher;
 use hashbrown::HashTable;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 use siphasher::sip::SipHasher13;
 
 use super::events::{StoredEvent, event_at, event_since};
 use super::head::Head;
-use super::rows::check;
+use super::row::{read_row, row, write_row};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::{LedgerError, meta};
 use crate::domain::EventKey;
-use bucket::{BLOCK_BUCKETS, Part, blob_checksum};
+use bucket::{BLOCK_BUCKETS, Part};
 use filter::Filters;
 
 pub(super) use bucket::Entry;
@@ -120,7 +120,7 @@ impl IdIndex {
             entries.extend(read_entries(connection, block, segments - 1)?);
             entries.sort_unstable();
             Part::Block(block).write(connection, &entries)?;
-            write_filter(connection, block, &self.filters.bits(block))?;
+            write_row(connection, &FilterRow { block, bits: self.filters.bits(block) })?;
         } else {
             entries.sort_unstable();
             Part::Segment(number).write(connection, &entries)?;
@@ -234,23 +234,26 @@ fn seq_of(block: i64, place: u32) -> i64 {
     block * BLOCK_EVENTS + 1 + i64::from(place)
 }
 
-fn write_filter(connection: &Connection, block: i64, bits: &[u8]) -> Result<(), LedgerError> {
-    let checksum = blob_checksum("id_block_filter", block, bits);
-    connection.execute(
-        "INSERT OR REPLACE INTO id_block_filter (block, bits, checksum) VALUES (?, ?, ?)",
-        params![block, bits, checksum],
-    )?;
-    Ok(())
+/// A row of `id_block_filter`.
+struct FilterRow {
+    block: i64,
+    bits: Vec<u8>,
+}
+
+row! {
+    "INSERT OR REPLACE" "id_block_filter",
+    write FilterRow, read FilterRow,
+    (FilterRow { block, bits }),
+    key {
+        "block" => block;
+    }
+    columns {
+        "bits" => bits;
+    }
 }
 
 /// A stored filter; empty when there is none.
 fn read_filter(connection: &Connection, block: i64) -> Result<Vec<u8>, LedgerError> {
-    let row = connection
-        .query_row("SELECT bits, checksum FROM id_block_filter WHERE block = ?", [block], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?))
-        })
-        .optional()?;
-    let Some((bits, stored)) = row else { return Ok(Vec::new()) };
-    check("id_block_filter", stored, blob_checksum("id_block_filter", block, &bits))?;
-    Ok(bits)
+    let found: Option<(FilterRow, _)> = read_row(connection, "WHERE block = ?", [block])?;
+    Ok(found.map_or(Vec::new(), |(row, _)| row.bits))
 }

@@ -11,15 +11,14 @@ mod rows;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::checksum::digest_replace;
 use super::events::StoredEvent;
 use super::head::Head;
-use super::rows::{each, nanoseconds};
+use super::row::{RowWriter, checksum_of, each_row, nanoseconds, read_row, read_rows};
 use super::{Ledger, LedgerError, Reader};
 use crate::domain::{EventKey, Reservation, ReservationStage, ReservationState};
-use rows::{COLUMNS, checksum, insert, read, update};
 
 /// Expired and released reservations whose ids are kept in memory, so that a new id need not be looked for among them on the disk:
 /// some 4 MB.
@@ -128,10 +127,13 @@ impl Ledger {
              WHERE seq > ? ORDER BY seq LIMIT {FORGOTTEN_PER_STEP}"
         );
         let bounds = [nanoseconds(horizon), self.reservations_looked_at];
-        let oldest: Vec<Aged> = each(self.connection.prepare_cached(&sql)?, bounds, |row| {
-            let is_expired = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)? == "expired";
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let oldest = statement.query_map(bounds, |row| {
+            let is_expired = row.get_ref(2)?.as_str()? == "expired";
             Ok(Aged { seq: row.get(0)?, id: row.get(1)?, is_expired, is_old: row.get(3)?, is_over: row.get(4)? })
         })?;
+        let oldest: Vec<Aged> = oldest.collect::<Result<_, _>>()?;
+        drop(statement);
         let gone: Vec<&Aged> = oldest.iter().filter(|aged| aged.is_old && aged.is_over).collect();
         let expired = gone.iter().filter(|aged| aged.is_expired).count();
         if !gone.is_empty() {
@@ -210,10 +212,8 @@ impl Reader {
     /// # Errors
     /// A row is damaged or cannot be read.
     pub fn expired_reservations(&self, after: i64, limit: u32) -> Result<Vec<StoredReservation>, LedgerError> {
-        self.read(|transaction| {
-            let sql = format!("SELECT {COLUMNS} FROM reservation WHERE {EXPIRED} AND seq > ? ORDER BY seq LIMIT ?");
-            each(transaction.prepare_cached(&sql)?, [after, i64::from(limit)], read)
-        })
+        let which = format!("WHERE {EXPIRED} AND seq > ? ORDER BY seq LIMIT ?");
+        self.read(|transaction| read_rows(transaction, &which, [after, i64::from(limit)]))
     }
 }
 
@@ -227,9 +227,11 @@ pub(super) fn write_changes(
 ) -> Result<(), LedgerError> {
     for ReservationChange { before, after } in changes {
         let (was, is) = (before.as_ref().map(stage), stage(after));
-        let after_checksum = checksum(after);
-        let held_before = before.as_ref().filter(|before| stage(before) == ReservationStage::Held).map(checksum);
-        let held_after = if is == ReservationStage::Held { after_checksum } else { 0 };
+        let held_before = before.as_ref().filter(|before| stage(before) == ReservationStage::Held);
+        let held_before = held_before.map(checksum_of).transpose()?;
+        let mut writer = if before.is_none() { RowWriter::insert(connection)? } else { RowWriter::update(connection)? };
+        let checksum = writer.write(after)?;
+        let held_after = if is == ReservationStage::Held { checksum } else { 0 };
         head.held_digest = digest_replace(head.held_digest, held_before, held_after);
         head.held += i64::from(is == ReservationStage::Held) - i64::from(was == Some(ReservationStage::Held));
         let expired = |stage| stage == ReservationStage::Expired;
@@ -243,10 +245,6 @@ pub(super) fn write_changes(
                 unpaid_ids.hashes.remove(&hash(&key_of(&after.reservation.request.id)));
             }
             ReservationStage::Settled | ReservationStage::Held => {}
-        }
-        match before {
-            None => insert(connection, after, after_checksum)?,
-            Some(_) => update(connection, after, after_checksum)?,
         }
         head.reservations = head.reservations.max(after.seq);
     }
@@ -270,41 +268,43 @@ pub(super) fn problems(connection: &Connection, head: &Head) -> Result<Vec<Strin
         found.push(error.to_string());
     }
     let (mut newest, mut expired) = (0, 0);
-    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM reservation ORDER BY seq"))?;
-    let mut rows = statement.query(())?;
-    while let Some(row) = rows.next()? {
-        let stored = read(row)?;
+    each_row(connection, "ORDER BY seq", (), |stored: StoredReservation, _| {
         newest = stored.seq;
         expired += i64::from(stored.reservation.state == ReservationState::Expired);
-        let amount = match (&stored.reservation.state, stored.event_seq) {
-            (ReservationState::Settled { amount }, Some(_)) => Some(*amount),
-            (ReservationState::Settled { .. }, None) | (_, Some(_)) => {
-                found.push(format!("reservation {} and its event do not belong together", stored.seq));
-                continue;
-            }
-            _ => None,
-        };
-        let event = stored.event_seq.map(|seq| super::events::event_at(connection, seq)).transpose()?.flatten();
-        // Retention may have removed the event.
-        if event
-            .is_some_and(|event| Some(event.event.amount) != amount || *event.event.key.id != *stored.reservation.request.id)
-        {
-            found.push(format!("reservation {} does not say what its event says", stored.seq));
-        }
-    }
+        found.extend(event_problem(connection, &stored)?);
+        Ok(())
+    })?;
     if newest > head.reservations || expired != head.expired {
         found.push("rows of reservation are missing or belong to another state".into());
     }
     Ok(found)
 }
 
+/// Whether a reservation and the event that settled it say the same.
+fn event_problem(connection: &Connection, stored: &StoredReservation) -> Result<Option<String>, LedgerError> {
+    let amount = match (&stored.reservation.state, stored.event_seq) {
+        (ReservationState::Settled { amount }, Some(_)) => Some(*amount),
+        (ReservationState::Settled { .. }, None) | (_, Some(_)) => {
+            return Ok(Some(format!("reservation {} and its event do not belong together", stored.seq)));
+        }
+        _ => None,
+    };
+    let event = stored.event_seq.map(|seq| super::events::event_at(connection, seq)).transpose()?.flatten();
+    // Retention may have removed the event.
+    let differs = event
+        .is_some_and(|event| Some(event.event.amount) != amount || *event.event.key.id != *stored.reservation.request.id);
+    Ok(differs.then(|| format!("reservation {} does not say what its event says", stored.seq)))
+}
+
 fn read_held(connection: &Connection) -> Result<Vec<StoredReservation>, LedgerError> {
-    let sql = format!("SELECT {COLUMNS} FROM reservation WHERE {HELD} ORDER BY seq");
-    each(connection.prepare_cached(&sql)?, (), read)
+    read_rows(connection, &format!("WHERE {HELD} ORDER BY seq"), ())
 }
 
 fn check_held(held: &[StoredReservation], head: &Head) -> Result<(), LedgerError> {
-    let digest = held.iter().fold(0_i64, |digest, stored| digest.wrapping_add(checksum(stored)));
+    let mut digest = 0_i64;
+    for stored in held {
+        digest = digest.wrapping_add(checksum_of(stored)?);
+    }
     if held.len() as i64 != head.held || digest != head.held_digest {
         return Err(LedgerError::Damaged("rows of held reservations are missing or belong to another state".into()));
     }
@@ -312,13 +312,12 @@ fn check_held(held: &[StoredReservation], head: &Head) -> Result<(), LedgerError
 }
 
 fn unpaid(connection: &Connection, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
-    let sql = format!("SELECT {COLUMNS} FROM reservation WHERE id = ? AND state IN ('expired', 'released')");
-    connection.prepare_cached(&sql)?.query_row([id], |row| Ok(read(row))).optional()?.transpose()
+    let found = read_row(connection, "WHERE id = ? AND state IN ('expired', 'released')", [id])?;
+    Ok(found.map(|(stored, _)| stored))
 }
 
 /// The reservation that an event has settled, if it did.
 fn settled_by(connection: &Connection, event: &StoredEvent) -> Result<Option<StoredReservation>, LedgerError> {
     let Some(seq) = event.reservation else { return Ok(None) };
-    let sql = format!("SELECT {COLUMNS} FROM reservation WHERE seq = ?");
-    connection.prepare_cached(&sql)?.query_row([seq], |row| Ok(read(row))).optional()?.transpose()
+    Ok(read_row(connection, "WHERE seq = ?", [seq])?.map(|(stored, _)| stored))
 }

@@ -1,0 +1,162 @@
+//! How a kind of row is spelled, and what follows from it.
+
+use super::super::LedgerError;
+use super::cell::{Cell, Cells, Shape};
+
+/// Where the columns of a row go, one after the other: into a statement and a checksum, or a checksum alone.
+pub(in crate::ledger) trait Sink {
+    /// # Errors
+    /// It cannot be bound.
+    fn add(&mut self, cell: Cell<'_>) -> Result<(), LedgerError>;
+
+    /// The next column is one that older rows lack, and has a value.
+    #[cfg_attr(not(test), expect(dead_code, reason = "rows of the first format have no later columns"))]
+    fn later(&mut self, name: &str);
+}
+
+/// How a value becomes a column, or several, and comes back.
+pub(in crate::ledger) trait Codec<T> {
+    /// The columns.
+    const SHAPES: &'static [Shape];
+
+    /// # Errors
+    /// The value has no place there, or cannot be bound.
+    fn put(value: &T, sink: &mut impl Sink) -> Result<(), LedgerError>;
+
+    /// `None` when what stands there is impossible.
+    fn take(cells: &mut Cells<'_>) -> Option<T>;
+}
+
+/// The codec of a type that is always written in the same way.
+pub(in crate::ledger) struct Plain;
+
+/// What can be written as a row.
+pub(in crate::ledger) trait Row {
+    const TABLE: &'static str;
+    /// Columns of the key, which come first.
+    const KEYS: usize;
+    /// All columns but the checksum.
+    const COLUMNS: usize;
+    const INSERT: &'static str;
+    const UPDATE: &'static str;
+
+    fn put(&self, sink: &mut impl Sink) -> Result<(), LedgerError>;
+}
+
+/// What a row can be read as.
+pub(in crate::ledger) trait Stored: Sized {
+    const TABLE: &'static str;
+    /// The names of all columns, the checksum's included.
+    const NAMES: &'static [&'static str];
+    /// All columns from the table; the caller adds which rows.
+    const SELECT: &'static str;
+
+    /// What the columns hold, but for those that older rows lack, and the checksum.
+    fn shapes() -> Vec<Shape>;
+
+    fn take(cells: &mut Cells<'_>) -> Result<Self, LedgerError>;
+}
+
+/// The columns of a field, whose type is known from how it is taken out of its row.
+pub(in crate::ledger) fn shapes_of<R, T, C: Codec<T>>(_: fn(&R) -> &T) -> &'static [Shape] {
+    C::SHAPES
+}
+
+/// Spells a kind of row: `head.rs` has a plain one, `events.rs` one with most of what there is.
+///
+/// The shape (in parentheses) is the pattern that takes a value apart into its columns' values, and the expression that puts it
+/// together again. A field's codec is [`Plain`] unless one is named. A table of a single row has a fixed column of its own.
+macro_rules! row {
+    (
+        $verb:literal $table:literal $(($fixed:literal = $fixed_value:literal))?,
+        write $write:ty, read $read:ty,
+        $shape:tt,
+        key { $($($key:literal),+ => $key_field:ident $(: $key_codec:ty)?;)* }
+        columns { $($($name:literal),+ => $field:ident $(: $codec:ty)?;)* }
+        $(later { $($later:literal => $later_field:ident $(: $later_codec:ty)?;)* })?
+    ) => {
+        #[allow(unused_parens, reason = "in parentheses the shape can stand in several places")]
+        impl $crate::ledger::row::Row for $write {
+            const TABLE: &'static str = $table;
+            const KEYS: usize = {
+                let names: &[&str] = &[$($($key),+),*];
+                names.len()
+            };
+            const COLUMNS: usize = {
+                let names: &[&str] = &[$($($key,)+)* $($($name,)+)* $($($later,)*)?];
+                names.len()
+            };
+            const INSERT: &'static str = concat!(
+                $verb, " INTO ", $table, " (", $($fixed, ", ",)?
+                $($($key, ", ",)+)* $($($name, ", ",)+)* $($($later, ", ",)*)? "checksum) VALUES (",
+                $($fixed_value, ", ",)?
+                $($(row!(@mark $key),)+)* $($(row!(@mark $name),)+)* $($(row!(@mark $later),)*)? "?)"
+            );
+            const UPDATE: &'static str = concat!(
+                "UPDATE ", $table, " SET ", $($($name, " = ?, ",)+)* $($($later, " = ?, ",)*)? "checksum = ? WHERE TRUE",
+                $($(" AND ", $key, " = ?",)+)*
+            );
+
+            fn put(&self, sink: &mut impl $crate::ledger::row::Sink) -> Result<(), $crate::ledger::LedgerError> {
+                use $crate::ledger::row::Codec;
+                let $shape = self;
+                $(<row!(@codec $($key_codec)?) as Codec<_>>::put($key_field, sink)?;)*
+                $(<row!(@codec $($codec)?) as Codec<_>>::put($field, sink)?;)*
+                $($(
+                    if let Some(value) = $later_field {
+                        sink.later($later);
+                        <row!(@codec $($later_codec)?) as Codec<_>>::put(value, sink)?;
+                    } else {
+                        sink.add($crate::ledger::row::Cell::Nothing)?;
+                    }
+                )*)?
+                Ok(())
+            }
+        }
+
+        #[allow(unused_parens, reason = "in parentheses the shape can stand in several places")]
+        impl $crate::ledger::row::Stored for $read {
+            const TABLE: &'static str = $table;
+            const NAMES: &'static [&'static str] = &[$($($key,)+)* $($($name,)+)* $($($later,)*)? "checksum"];
+            const SELECT: &'static str = concat!(
+                "SELECT ", $($($key, ", ",)+)* $($($name, ", ",)+)* $($($later, ", ",)*)? "checksum FROM ", $table
+            );
+
+            #[allow(unused_variables, reason = "each time one column is taken out of the row")]
+            fn shapes() -> Vec<$crate::ledger::row::Shape> {
+                use $crate::ledger::row::shapes_of;
+                [
+                    $(shapes_of::<Self, _, row!(@codec $($key_codec)?)>(|row| { let $shape = row; $key_field }),)*
+                    $(shapes_of::<Self, _, row!(@codec $($codec)?)>(|row| { let $shape = row; $field }),)*
+                ]
+                .concat()
+            }
+
+            fn take(cells: &mut $crate::ledger::row::Cells<'_>) -> Result<Self, $crate::ledger::LedgerError> {
+                use $crate::ledger::row::{Codec, damaged};
+                $(
+                    let $key_field = <row!(@codec $($key_codec)?) as Codec<_>>::take(cells)
+                        .ok_or_else(|| damaged($table, row!(@first $($key),+)))?;
+                )*
+                $(
+                    let $field = <row!(@codec $($codec)?) as Codec<_>>::take(cells)
+                        .ok_or_else(|| damaged($table, row!(@first $($name),+)))?;
+                )*
+                $($(
+                    let $later_field = if cells.has_later($later) {
+                        let taken = <row!(@codec $($later_codec)?) as Codec<_>>::take(cells);
+                        Some(taken.ok_or_else(|| damaged($table, $later))?)
+                    } else {
+                        None
+                    };
+                )*)?
+                Ok($shape)
+            }
+        }
+    };
+    (@mark $name:literal) => { "?, " };
+    (@first $name:literal $(, $others:literal)*) => { $name };
+    (@codec) => { $crate::ledger::row::Plain };
+    (@codec $codec:ty) => { $codec };
+}
+pub(in crate::ledger) use row;
