@@ -1,4 +1,4 @@
-//! Why a run of the agent was not a good one.
+//! Why the agent did not start, or did not end as it was asked to.
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,9 +32,9 @@ pub enum AppError {
     #[error("cannot start")]
     System(#[source] io::Error),
     /// A sync failed while running.
-    #[error("the disk failed to sync the ledger; restart the agent to read what is really there")]
+    #[error("the disk failed to sync the ledger; restart the agent so that it reads what was really written")]
     SyncFailed,
     /// The writer was not done in time. What was answered is in the ledger all the same.
-    #[error("the ledger did not finish in time")]
+    #[error("the ledger did not finish writing in time")]
     ShutdownTooSlow,
 }

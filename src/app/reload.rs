@@ -26,10 +26,12 @@ pub(super) async fn apply(
             return;
         }
     };
+    for setting in running.waiting_for_a_restart(&next) {
+        tracing::warn!(setting, "this change takes effect at the next start");
+    }
     let mut policy = next.policy;
     let zone = &running.policy.zone;
     if policy.zone.name() != zone.name() {
-        tracing::warn!(zone = policy.zone.name(), "a new BUDGET_TIMEZONE takes effect at the next start");
         policy = Arc::new(Policy { zone: zone.clone(), ..Arc::unwrap_or_clone(policy) });
     }
     surface.set_tokens(next.api.tokens);

@@ -70,7 +70,7 @@ fn table(config: &Config) -> Table {
 fn budget_in_words(budget: &ShownBudget) -> String {
     let covered = budget.service.as_ref().map_or("all services", |service| service.as_str());
     format!(
-        "{} USD {} for {covered}, warning from {} %, critical from {} %",
+        "{} USD {} for {covered}, warning at {} %, critical at {} %",
         budget.limit_usd,
         budget.period.as_str(),
         budget.warn_at_percent,
@@ -130,8 +130,8 @@ mod tests {
         let (csv, json) = (table(&config).csv().unwrap(), good_json(&config).unwrap());
         assert!(!csv.contains("s3cret") && !json.contains("s3cret"));
         assert!(csv.ends_with(
-            "budget daily,\"50 USD daily for all services, warning from 80 %, critical from 90 %\",default\r\n\
-             budget openai-daily,\"20.5 USD daily for openai, warning from 80 %, critical from 90 %\",environment OPENAI_DAILY_CAP\r\n\
+            "budget daily,\"50 USD daily for all services, warning at 80 %, critical at 90 %\",default\r\n\
+             budget openai-daily,\"20.5 USD daily for openai, warning at 80 %, critical at 90 %\",environment OPENAI_DAILY_CAP\r\n\
              webhook,\"https://hooks.example:8443/••• as json, not signed\",environment WEBHOOK_URL\r\n"
         ), "{csv}");
         assert!(json.contains(

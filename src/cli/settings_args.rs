@@ -22,11 +22,12 @@ fn flag_of(setting: &'static Setting) -> Arg {
         .value_name(setting.value_name)
         .help(format!("{} [{}{default}]", setting.doc, setting.environment_name()))
         .long_help(format!(
-            "{}.\nAllowed: {}\n[environment {}, file key {}{default}]",
+            "{}.\nAllowed: {}\n[environment {}, file key {}{default}{}]",
             setting.doc,
             setting.allowed,
             setting.environment_name(),
-            setting.key
+            setting.key,
+            if setting.is_reloaded { "; reloaded by SIGHUP" } else { "" }
         ))
         // A negative limit is refused by the setting's own rule, which says more than "unexpected argument".
         .allow_negative_numbers(true)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::settings::SETTINGS;
 use super::shown::{Shown, ShownBudget, ShownWebhook};
 use crate::budget::Policy;
 use crate::notify::Webhook;
@@ -39,4 +40,15 @@ pub struct Config {
     pub shown_webhooks: Vec<ShownWebhook>,
     /// What is allowed and probably not meant.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Settings that `next` has otherwise and that only a new process takes, by key. The text of a secret is not kept, so a secret
+    /// that changed is not noticed; of a webhook, what may be shown.
+    pub fn waiting_for_a_restart(&self, next: &Self) -> Vec<&'static str> {
+        let pairs = SETTINGS.iter().zip(self.shown.iter().zip(&next.shown));
+        let changed = pairs.filter(|(setting, (one, other))| !setting.is_reloaded && one.value != other.value);
+        let webhooks = (self.shown_webhooks != next.shown_webhooks).then_some("webhook");
+        changed.map(|(setting, _)| setting.key).chain(webhooks).collect()
+    }
 }

@@ -8,6 +8,7 @@ use crate::views::{HOLDS_MAX, SeriesLimits};
 use crate::{api, ingest, ledger, net};
 
 mod budgets;
+mod tables;
 mod webhooks;
 
 fn environment(pairs: &[(&str, &str)]) -> Sources {
@@ -405,6 +406,40 @@ fn a_client_asks_only_for_what_it_needs() {
     assert!(load_token(&broken_elsewhere).unwrap().is_none());
     assert!(load_address(&environment(&[("METRICS_PORT", "x")])).is_err());
     assert!(load_token(&environment(&[("API_TOKEN_FILE", "/nowhere/at-all")])).is_err());
+}
+
+#[test]
+fn what_only_a_restart_takes_is_known() {
+    let before = load(&environment(&[("DAILY_BUDGET", "1"), ("METRICS_PORT", "1")])).unwrap();
+    let after = environment(&[
+        ("DAILY_BUDGET", "2"),
+        ("METRICS_PORT", "2"),
+        ("BUDGET_TIMEZONE", "Asia/Tokyo"),
+        ("WEBHOOK_URL", "https://a.example/"),
+        ("API_TOKEN", "new"),
+    ]);
+    let waiting = before.waiting_for_a_restart(&load(&after).unwrap());
+    assert_eq!(waiting, ["metrics_port", "budget_timezone", "webhook_url", "webhook"]);
+    assert!(before.waiting_for_a_restart(&before).is_empty());
+}
+
+#[test]
+fn every_default_is_written_as_its_setting_reads_it() {
+    for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
+        let sources = Sources { flags: vec![(setting.key.into(), setting.default.clone())], ..Sources::default() };
+        let config = load(&sources).unwrap_or_else(|problems| panic!("{}: {problems}", setting.key));
+        let shown = config.shown.iter().find(|shown| shown.key == setting.key).unwrap();
+        assert_eq!(shown.value.as_ref(), Some(&setting.default));
+        let [told, untold] = [config, load(&Sources::default()).unwrap()]
+            .map(|config| format!("{:?}{:?}{:?}{:?}", config.policy, config.net, config.api, (config.ingest, config.otlp)));
+        assert_eq!(told, untold, "{}", setting.key);
+    }
+    let default = |key| Setting::find(key).unwrap().default.as_str();
+    assert_eq!(
+        ["daily_budget", "daily_alert_threshold", "scaling_gate_daily_threshold"].map(default),
+        ["50.0", "0.8", "0.9"]
+    );
+    assert_eq!(["retention_days", "header_timeout_seconds", "allowed_hosts"].map(default), ["none", "5", ""]);
 }
 
 #[test]
