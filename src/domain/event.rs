@@ -1,6 +1,6 @@
 //! One paid thing that happened, valid and ready to be recorded.
 //!
-//! *Invariants.* A [`CostEvent`] obeys every rule of contract section 2 that can be checked without the ledger; only `ingest`
+//! *Invariants.* A [`CostEvent`] obeys every rule of `docs/reference.md` that can be checked without the ledger; only `ingest`
 //! and the ledger's reader make one. Whether an id was used before is the writer's question.
 
 use jiff::Timestamp;

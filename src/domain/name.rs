@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Longest name of a service or operation, in bytes of UTF-8 (contract, section 2).
+/// Longest name of a service or operation, in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 128;
 
 /// The label that everything beyond a bound is added up under.

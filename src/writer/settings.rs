@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use crate::views::SeriesLimits;
 
-/// How long reservations are listed after they have ended (contract, section 5).
+/// How long reservations are listed after they have ended.
 pub(super) const RESERVATIONS_KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 /// Settings of the writer.
