@@ -17,8 +17,7 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, OpenFlags};
 
 use super::LedgerError;
-use super::reader::open_read_only;
-use super::store::BUSY_TIMEOUT;
+use super::connection::{BUSY_TIMEOUT, open_read_only};
 
 /// Memory for the page cache of the connection that runs checkpoints: it reads the log, and never through the cache.
 const CACHE_KIB: i64 = 64;

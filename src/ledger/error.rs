@@ -18,7 +18,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// Another process holds it.
-    #[error("another process is using the ledger {path}; two agents must not share one file")]
+    #[error("another process is using the ledger {path}: two agents cannot share one file")]
     Locked {
         /// The file.
         path: PathBuf,

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rusqlite::{Connection, params};
 
 use super::LedgerError;
-use super::row::{Cell, Cells, Codec, Pico, Plain, Shape, Sink, each_row, read_row, row};
+use super::head::End;
+use super::row::{Cell, Cells, Codec, Pico, Plain, RowWriter, Shape, Sink, each_row, read_row, row};
+use super::segment::SEGMENT_EVENTS;
 use crate::domain::{CostEvent, EventKey, Kind, Name, Outcome, UsageCount};
 
 /// An event as it stands in the ledger; with `&CostEvent`, one on its way there.
@@ -19,6 +22,19 @@ pub struct StoredEvent<Event = CostEvent> {
     /// What was recorded.
     pub event: Event,
     /// The `seq` of the reservation that it settled.
+    pub reservation: Option<i64>,
+}
+
+/// An event with what this ledger files it under, worked out once.
+#[derive(Clone, Debug)]
+pub struct KeyedEvent {
+    /// The event.
+    pub event: CostEvent,
+    /// The hash of its key. The same for equal keys; different keys may share one.
+    pub key_hash: u64,
+    /// The day it counts in.
+    pub day: Date,
+    /// The `seq` of the reservation that it settles.
     pub reservation: Option<i64>,
 }
 
@@ -114,6 +130,25 @@ impl Codec<Vec<UsageCount>> for Plain {
         let counts: BTreeMap<String, u64> = serde_json::from_str(json).ok()?;
         counts.into_iter().map(|(kind, count)| Some(UsageCount { kind: Name::new(&kind).ok()?, count })).collect()
     }
+}
+
+/// Writes a commit's events behind `end`. Returns the new end, and the end of each segment that they fill.
+pub(super) fn write(
+    connection: &Connection,
+    events: &[KeyedEvent],
+    recorded_at: Timestamp,
+    mut end: End,
+) -> Result<(End, Vec<End>), LedgerError> {
+    let mut segment_ends = Vec::new();
+    let mut writer = RowWriter::insert(connection)?;
+    for KeyedEvent { event, reservation, .. } in events {
+        let row = StoredEvent { seq: end.events + 1, recorded_at, event, reservation: *reservation };
+        end.add(writer.write(&row)?, recorded_at);
+        if end.events % SEGMENT_EVENTS == 0 {
+            segment_ends.push(end.clone());
+        }
+    }
+    Ok((end, segment_ends))
 }
 
 /// The event at a place, if retention has not removed it.

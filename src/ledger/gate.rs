@@ -5,10 +5,11 @@
 
 use rusqlite::Connection;
 
+use super::LedgerError;
 use super::checksum::chain;
+use super::commit::Rollup;
 use super::head::Head;
 use super::row::{Cell, Cells, Codec, Plain, Shape, Sink, checksum_of, each_row, read_row, read_rows, row, write_row};
-use super::{LedgerError, Rollup};
 use crate::domain::{GateChange, GateMode, GateOverride};
 
 /// A line of the history.

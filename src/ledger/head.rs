@@ -41,7 +41,7 @@ pub(super) struct Head {
     pub held: i64,
     /// Over the rows of those that are held.
     pub held_digest: i64,
-    /// Those that expired and were neither committed nor released.
+    /// Those that expired and were neither settled nor released.
     pub expired: i64,
 }
 

@@ -7,8 +7,10 @@ use rusqlite::Connection;
 
 use super::LedgerError;
 use super::checksum::Checksum;
-use super::ids::HashKey;
 use super::row::{damaged, read_row, row, write_row};
+
+/// The secret key of the hash over ids.
+pub(super) type HashKey = (u64, u64);
 
 const CREATED_AT: &str = "created_at";
 const HASH_KEY: &str = "id_hash_key";

@@ -1,8 +1,15 @@
 //! The durable record: an SQLite file that is only ever added to, and the sums of what was added.
 //!
+//! `contract` is what it promises to whoever writes, `reader` (with `lookups`) to whoever reads beside that, `verify` proves it.
+//!
 //! *Invariants.* What a commit wrote is synced before it returns. Every row has a checksum; chains and digests in the head row
 //! prove that none is missing. Rollups equal the events up to the one that the head row names, of which [`verify()`] is the proof;
 //! the few behind it are read at start-up. A checkpoint comes after a rollup. Reservations are written when they change.
+//!
+//! Each part owns its rows, how they are spelled (`row`), and its place in a commit: `events`, `segment` and `ids`, `sums` over
+//! `rows`, `reservations`, `gate`, `outbox`, and `head`, which says where all of them stand. `state` has what is kept of them in
+//! memory and puts a commit together. The text of the tables is in `schema`, facts about the file in `meta`, what is let go in
+//! `retention`.
 //!
 //! *Limits.* Start-up reads the head, the days, the series and the open segment (at most 16,384 events), never all events.
 //!
@@ -13,6 +20,9 @@ mod breakdown;
 mod cells;
 mod checkpoint;
 mod checksum;
+mod commit;
+mod connection;
+mod contract;
 mod days;
 mod error;
 mod events;
@@ -21,6 +31,7 @@ mod grouper;
 mod head;
 mod ids;
 mod lock;
+mod lookups;
 mod meta;
 mod outbox;
 mod reader;
@@ -33,21 +44,22 @@ mod scan;
 mod schema;
 mod segment;
 mod settings;
-mod store;
+mod state;
 mod sums;
 mod verify;
 mod wal;
 
 pub use breakdown::{Breakdown, SumsByDay};
+pub use commit::{Change, Commit, Rollup, Summary};
+pub use contract::Ledger;
 pub use error::{LedgerError, OpenError};
-pub use events::StoredEvent;
+pub use events::{KeyedEvent, StoredEvent};
 pub use grouper::KEYS_MAX;
 pub use outbox::{DELIVERIES_MAX, DeliveryReport, NewMessage, NextAttempt, OpenDelivery, OutboxChanges, StoredMessage};
 pub use reader::Reader;
 pub use reservations::{ReservationChange, StoredReservation};
 pub use rows::PairRow;
 pub use settings::{RETENTION_DAYS_MIN, Settings};
-pub use store::{Change, Commit, KeyedEvent, Ledger, Rollup, Summary};
 pub use verify::{VerifyReport, verify};
 pub use wal::LogCare;
 

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::row::{RowWriter, each_row, nanoseconds, read_row, read_rows, row, write_row};
-use super::{Ledger, LedgerError, Reader, meta};
+use super::{LedgerError, meta};
 
 /// Deliveries that may be open at once, over all receivers. Beyond it nothing new is told until there is room.
 pub const DELIVERIES_MAX: usize = 4_096;
@@ -149,86 +149,63 @@ impl OutboxChanges {
     }
 }
 
-impl Ledger {
-    /// How many deliveries may still be opened.
-    ///
-    /// # Errors
-    /// The table cannot be read.
-    pub fn outbox_room(&self) -> Result<usize, LedgerError> {
-        let open: i64 =
-            self.connection.prepare_cached("SELECT count(*) FROM webhook_delivery")?.query_row((), |row| row.get(0))?;
-        Ok(DELIVERIES_MAX.saturating_sub(usize::try_from(open).unwrap_or(usize::MAX)))
-    }
-
-    /// Removes what is open for receivers that are none any more, and the oldest messages once they need not be remembered.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn tidy_outbox(&mut self, receivers: &[Arc<str>], now: Timestamp) -> Result<(), LedgerError> {
-        let mut named = self.connection.prepare_cached("SELECT DISTINCT receiver FROM webhook_delivery")?;
-        let mut gone: Vec<String> = named.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
-        drop(named);
-        gone.retain(|receiver| !receivers.iter().any(|known| **known == **receiver));
-        let horizon = nanoseconds(now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN));
-        let oldest: Option<i64> = self
-            .connection
-            .prepare_cached(
-                "SELECT created_at_ns FROM webhook_message WHERE seq < (SELECT max(seq) FROM webhook_message) \
-                 ORDER BY seq LIMIT 1",
-            )?
-            .query_row((), |row| row.get(0))
-            .optional()?;
-        if gone.is_empty() && oldest.is_none_or(|oldest| oldest >= horizon) {
-            return Ok(());
-        }
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for receiver in gone {
-            transaction.execute("DELETE FROM webhook_delivery WHERE receiver = ?", [receiver])?;
-        }
-        // A delivery is given up long before; one of that age belongs to an agent that was off for so long.
-        transaction.execute(
-            "DELETE FROM webhook_delivery WHERE message IN (SELECT seq FROM webhook_message WHERE created_at_ns < ?)",
-            [horizon],
-        )?;
-        transaction.execute(
-            "DELETE FROM webhook_message WHERE seq IN (SELECT seq FROM webhook_message WHERE created_at_ns < ? \
-             AND seq < (SELECT max(seq) FROM webhook_message) ORDER BY seq LIMIT ?)",
-            [horizon, REMOVED_MAX],
-        )?;
-        transaction.commit()?;
-        Ok(())
-    }
+/// How many deliveries may still be opened.
+pub(super) fn room(connection: &Connection) -> Result<usize, LedgerError> {
+    let open: i64 = connection.prepare_cached("SELECT count(*) FROM webhook_delivery")?.query_row((), |row| row.get(0))?;
+    Ok(DELIVERIES_MAX.saturating_sub(usize::try_from(open).unwrap_or(usize::MAX)))
 }
 
-impl Reader {
-    /// What is still to be delivered to a receiver, oldest message first.
-    ///
-    /// # Errors
-    /// A row is damaged or cannot be read.
-    pub fn open_deliveries(&self, receiver: &str) -> Result<Vec<OpenDelivery>, LedgerError> {
-        let rows: Vec<DeliveryRow> =
-            self.read(|transaction| read_rows(transaction, "WHERE receiver = ? ORDER BY message", [receiver]))?;
-        let open =
-            |DeliveryRow { message, attempts, next_attempt_at, .. }| OpenDelivery { message, attempts, next_attempt_at };
-        Ok(rows.into_iter().map(open).collect())
+/// Removes what is open for receivers that are none any more, and the oldest messages once they need not be remembered.
+pub(super) fn tidy(connection: &mut Connection, receivers: &[Arc<str>], now: Timestamp) -> Result<(), LedgerError> {
+    let mut named = connection.prepare_cached("SELECT DISTINCT receiver FROM webhook_delivery")?;
+    let mut gone: Vec<String> = named.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    drop(named);
+    gone.retain(|receiver| !receivers.iter().any(|known| **known == **receiver));
+    let horizon = nanoseconds(now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN));
+    let oldest: Option<i64> = connection
+        .prepare_cached(
+            "SELECT created_at_ns FROM webhook_message WHERE seq < (SELECT max(seq) FROM webhook_message) ORDER BY seq LIMIT 1",
+        )?
+        .query_row((), |row| row.get(0))
+        .optional()?;
+    if gone.is_empty() && oldest.is_none_or(|oldest| oldest >= horizon) {
+        return Ok(());
     }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for receiver in gone {
+        transaction.execute("DELETE FROM webhook_delivery WHERE receiver = ?", [receiver])?;
+    }
+    // A delivery is given up long before; one of that age belongs to an agent that was off for so long.
+    transaction.execute(
+        "DELETE FROM webhook_delivery WHERE message IN (SELECT seq FROM webhook_message WHERE created_at_ns < ?)",
+        [horizon],
+    )?;
+    transaction.execute(
+        "DELETE FROM webhook_message WHERE seq IN (SELECT seq FROM webhook_message WHERE created_at_ns < ? \
+         AND seq < (SELECT max(seq) FROM webhook_message) ORDER BY seq LIMIT ?)",
+        [horizon, REMOVED_MAX],
+    )?;
+    transaction.commit()?;
+    Ok(())
+}
 
-    /// A message, if it is remembered.
-    ///
-    /// # Errors
-    /// The row is damaged or cannot be read.
-    pub fn message(&self, seq: i64) -> Result<Option<StoredMessage>, LedgerError> {
-        self.read(|transaction| {
-            let ledger_id = meta::ledger_id(transaction)?;
-            let found = read_row(transaction, "WHERE seq = ?", [seq])?;
-            Ok(found.map(|(MessageRow { seq, kind, created_at, body, .. }, _)| StoredMessage {
-                id: format!("msg_{ledger_id:016x}_{seq}"),
-                kind,
-                created_at,
-                body,
-            }))
-        })
-    }
+/// What is still to be delivered to a receiver, oldest message first.
+pub(super) fn read_open(connection: &Connection, receiver: &str) -> Result<Vec<OpenDelivery>, LedgerError> {
+    let rows: Vec<DeliveryRow> = read_rows(connection, "WHERE receiver = ? ORDER BY message", [receiver])?;
+    let open = |DeliveryRow { message, attempts, next_attempt_at, .. }| OpenDelivery { message, attempts, next_attempt_at };
+    Ok(rows.into_iter().map(open).collect())
+}
+
+/// A message, if it is remembered.
+pub(super) fn read_message(connection: &Connection, seq: i64) -> Result<Option<StoredMessage>, LedgerError> {
+    let ledger_id = meta::ledger_id(connection)?;
+    let found = read_row(connection, "WHERE seq = ?", [seq])?;
+    Ok(found.map(|(MessageRow { seq, kind, created_at, body, .. }, _)| StoredMessage {
+        id: format!("msg_{ledger_id:016x}_{seq}"),
+        kind,
+        created_at,
+        body,
+    }))
 }
 
 /// Writes a commit's part.

@@ -5,15 +5,15 @@
 //! *Limits.* [`CONNECTIONS_MAX`] idle connections.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::civil::Date;
-use rusqlite::{Connection, OpenFlags, Transaction};
+use rusqlite::{Connection, Transaction};
 
 use super::breakdown::{Breakdown, Scan, SumsByDay};
+use super::connection::open_read_only;
 use super::rows::{self, PairRow};
-use super::store::BUSY_TIMEOUT;
 use super::sums::read_day_pairs;
 use super::{LedgerError, gate};
 use crate::domain::{BudgetZone, GateChange};
@@ -90,13 +90,4 @@ impl Reader {
         }
         answer
     }
-}
-
-/// Opens the ledger to read beside the writer, or alone.
-pub(super) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "cache_size", -1024)?;
-    Ok(connection)
 }

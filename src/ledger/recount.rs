@@ -13,8 +13,9 @@ use super::events::each_event;
 use super::row::{RowWriter, checksum_of, write_row};
 use super::rows::{DayRow, PairRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
+use super::state::State;
 use super::sums::read_day_pairs;
-use super::{Ledger, LedgerError, meta};
+use super::{LedgerError, meta};
 use crate::domain::{BudgetZone, Name, Pair, Sums, Usd};
 
 /// What a pair of a day gains (or loses).
@@ -27,20 +28,19 @@ struct Shift {
 
 type Shifts = BTreeMap<Date, BTreeMap<Pair, Shift>>;
 
-impl Ledger {
+impl State {
     /// Counts every event's day anew in `zone`. Takes time with the number of events.
     ///
     /// # Errors
     /// The ledger is damaged or cannot be written; nothing has changed then.
-    pub(super) fn recount(&mut self, zone: &BudgetZone) -> Result<(), LedgerError> {
+    pub fn recount(&mut self, connection: &mut Connection, zone: &BudgetZone) -> Result<(), LedgerError> {
         let (mut head, mut days) = (self.head.clone(), self.days.clone());
         let first = head.pruned_segments * SEGMENT_EVENTS + 1;
-        let old_zone = self.zone.clone();
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut shifts = Shifts::new();
         let mut segment_days: BTreeMap<i64, BTreeSet<Date>> = BTreeMap::new();
         each_event(&transaction, first, head.rolled_up.events, |stored, _| {
-            let (from, to) = (old_zone.day_of(stored.event.time), zone.day_of(stored.event.time));
+            let (from, to) = (self.zone.day_of(stored.event.time), zone.day_of(stored.event.time));
             segment_days.entry(Segment::number_of(stored.seq)).or_default().insert(to);
             if from != to {
                 let pair = Pair { service: stored.event.service.clone(), operation: stored.event.operation.clone() };
@@ -67,8 +67,8 @@ impl Ledger {
         meta::set_time_zone(&transaction, zone.name())?;
         head.write(&transaction)?;
         transaction.commit()?;
-        self.zone = zone.clone();
-        self.reload()
+        *self = Self::read(connection)?;
+        Ok(())
     }
 }
 

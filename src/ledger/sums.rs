@@ -6,42 +6,43 @@ use jiff::civil::Date;
 use rusqlite::{Connection, Params};
 
 use super::checksum::digest_replace;
+use super::commit::{Change, Rollup};
 use super::head::Head;
 use super::row::{Row, RowWriter, Stored, checksum_of, each_row};
 use super::rows::{DayRow, PairRow, SeriesRow, UsageRow};
-use super::{Change, LedgerError, Rollup, gate};
+use super::{LedgerError, gate};
 use crate::domain::{Pair, Sums, UsageKey};
 
-/// Writes the sums that changed, and keeps the digests over them.
-pub(super) fn write_sums(
+/// Writes a commit's sums, and keeps the digests over them. Returns the days that changed.
+pub(super) fn write(
     connection: &Connection,
     rollup: &Rollup,
     head: &mut Head,
-    days: &mut BTreeMap<Date, DayRow>,
-) -> Result<(), LedgerError> {
-    write_pairs(connection, rollup, head, days)?;
+    days: &BTreeMap<Date, DayRow>,
+) -> Result<Vec<DayRow>, LedgerError> {
     let series = |key: &Pair, sums: &Sums| SeriesRow { label: key.clone(), sums: *sums };
     head.series_digest = replace_rows(connection, &rollup.series, series, head.series_digest)?;
     let usage = |key: &UsageKey, count: &u128| UsageRow { key: key.clone(), count: *count };
     head.usage_digest = replace_rows(connection, &rollup.usage, usage, head.usage_digest)?;
-    Ok(())
+
+    let changed = write_pairs(connection, rollup, days)?;
+    let mut writer = RowWriter::insert(connection)?;
+    for row in &changed {
+        let before = days.get(&row.day).map(checksum_of).transpose()?;
+        head.days_digest = digest_replace(head.days_digest, before, writer.write(row)?);
+    }
+    Ok(changed)
 }
 
-fn write_pairs(
-    connection: &Connection,
-    rollup: &Rollup,
-    head: &mut Head,
-    days: &mut BTreeMap<Date, DayRow>,
-) -> Result<(), LedgerError> {
+/// Writes the pairs, and returns what the rows of their days are to say.
+fn write_pairs(connection: &Connection, rollup: &Rollup, days: &BTreeMap<Date, DayRow>) -> Result<Vec<DayRow>, LedgerError> {
     let mut writer = RowWriter::insert(connection)?;
-    let mut days_before: BTreeMap<Date, Option<i64>> = BTreeMap::new();
+    let mut changed: BTreeMap<Date, DayRow> = BTreeMap::new();
     for Change { key: (day, pair), before, after } in &rollup.pairs {
-        if !days_before.contains_key(day) {
-            days_before.insert(*day, days.get(day).map(checksum_of).transpose()?);
-        }
         let pair_row = |sums: &Sums| PairRow { day: *day, pair: pair.clone(), sums: *sums };
         let before_checksum = before.as_ref().map(|sums| checksum_of(&pair_row(sums))).transpose()?;
-        let row = days.entry(*day).or_insert_with(|| DayRow::empty(*day));
+        let in_memory = || days.get(day).cloned().unwrap_or_else(|| DayRow::empty(*day));
+        let row = changed.entry(*day).or_insert_with(in_memory);
         row.pairs += i64::from(before.is_none());
         row.pairs_digest = digest_replace(row.pairs_digest, before_checksum, writer.write(&pair_row(after))?);
         row.sums += *after;
@@ -51,13 +52,7 @@ fn write_pairs(
             row.sums.events -= before.events;
         }
     }
-    let mut writer = RowWriter::insert(connection)?;
-    for (day, before) in days_before {
-        if let Some(row) = days.get(&day) {
-            head.days_digest = digest_replace(head.days_digest, before, writer.write(row)?);
-        }
-    }
-    Ok(())
+    Ok(changed.into_values().collect())
 }
 
 /// Writes what rows are to say, and returns the digest over all rows of their table.

@@ -34,6 +34,11 @@ impl Fixture {
     }
 
     fn commit(&mut self, ledger: &mut Ledger, events: Vec<CostEvent>, at: Timestamp) {
+        let commit = self.commit_of(ledger, events);
+        ledger.commit(&commit, at).unwrap();
+    }
+
+    fn commit_of(&mut self, ledger: &Ledger, events: Vec<CostEvent>) -> Commit {
         let mut rollup = Rollup::default();
         let (pairs_before, series_before) = (self.pairs.clone(), self.series.clone());
         for event in &events {
@@ -49,7 +54,7 @@ impl Fixture {
             rollup.series.push(Change { key: key.clone(), before: series_before.get(key).copied(), after: *after });
         }
         let events = events.into_iter().map(|event| ledger.keyed(event)).collect();
-        ledger.commit(&Commit { events, rollup: Some(rollup), ..Commit::default() }, at).unwrap();
+        Commit { events, rollup: Some(rollup), ..Commit::default() }
     }
 }
 
@@ -286,6 +291,60 @@ fn an_open_transaction_elsewhere_is_busy_and_loses_nothing() {
     assert!(matches!(refused, Err(LedgerError::Busy(_))));
     other.execute_batch("COMMIT").unwrap();
     fixture.commit(&mut ledger, events(0..1), now());
+    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+}
+
+/// Guards against: what a commit changes in memory before it is in the file. Each time another part is the last that was written.
+#[test]
+fn a_commit_that_fails_has_changed_nothing_and_the_next_one_follows_without_a_look_at_the_file() {
+    // A trigger of the connection's own: the file does not have it.
+    for (table, condition) in
+        [("event", "NEW.id = 'id-16390'"), ("id_bucket", "NEW.bucket = 63"), ("rollup_day", "TRUE"), ("head", "TRUE")]
+    {
+        let mut fixture = Fixture::new();
+        let mut ledger = fixture.open();
+        let before = SEGMENT_EVENTS - 100;
+        fixture.commit(&mut ledger, events(0..before), now());
+        let trigger = format!(
+            "CREATE TEMP TRIGGER refuse BEFORE INSERT ON main.{table} WHEN {condition} BEGIN SELECT RAISE(ABORT, 'no'); END"
+        );
+        ledger.connection.execute_batch(&trigger).unwrap();
+        let sums = (fixture.pairs.clone(), fixture.series.clone());
+        let numbers = before..SEGMENT_EVENTS + 100;
+        let commit = fixture.commit_of(&ledger, events(numbers.clone()));
+        ledger.commit(&commit, now()).unwrap_err();
+        assert_eq!((ledger.events(), ledger.days_since(Date::MIN)), (before, vec![DAY]), "{table}");
+        assert_eq!(find(&ledger, before), None, "{table}");
+        assert_eq!(ledger.summary().unwrap().events, before as u64);
+
+        ledger.connection.execute_batch("DROP TRIGGER refuse").unwrap();
+        (fixture.pairs, fixture.series) = sums;
+        fixture.commit(&mut ledger, events(numbers), now());
+        for number in [0, before, SEGMENT_EVENTS - 1, SEGMENT_EVENTS, SEGMENT_EVENTS + 99] {
+            assert_eq!(find(&ledger, number).map(|found| found.seq), Some(number + 1), "{table}");
+        }
+        fixture.commit(&mut ledger, events(SEGMENT_EVENTS + 100..SEGMENT_EVENTS * 2 + 1), now());
+        assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new(), "{table}");
+        drop(ledger);
+        assert_eq!(find(&fixture.open(), before).map(|found| found.seq), Some(before + 1), "{table}");
+    }
+}
+
+/// Guards against: a disk that is full for a while and leaves a ledger that no longer matches its file.
+#[test]
+fn a_full_disk_refuses_a_commit_and_nothing_else() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    fixture.commit(&mut ledger, events(0..10), now());
+    let pages: i64 = ledger.connection.query_row("PRAGMA page_count", (), |row| row.get(0)).unwrap();
+    ledger.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(())).unwrap();
+    let sums = (fixture.pairs.clone(), fixture.series.clone());
+    let commit = fixture.commit_of(&ledger, events(10..2_000));
+    assert!(matches!(ledger.commit(&commit, now()), Err(LedgerError::Full(_))));
+    ledger.connection.query_row("PRAGMA max_page_count = 1000000", (), |_| Ok(())).unwrap();
+    (fixture.pairs, fixture.series) = sums;
+    fixture.commit(&mut ledger, events(10..2_000), now());
+    assert_eq!(find(&ledger, 1_999).map(|found| found.seq), Some(2_000));
     assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
 }
 

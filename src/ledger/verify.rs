@@ -10,10 +10,10 @@ use jiff::civil::Date;
 use rusqlite::Transaction;
 use serde::Serialize;
 
+use super::connection::open_read_only;
 use super::events::each_event;
 use super::head::{End, Head};
 use super::ids::{BLOCK_SEGMENTS, Entry, IdIndex, place_of, read_entries};
-use super::reader::open_read_only;
 use super::rows::{self, DayRow};
 use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};

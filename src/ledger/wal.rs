@@ -6,13 +6,15 @@
 //! Beyond it grows only while somebody else reads.
 
 use std::cell::Cell;
+use std::path::Path;
 
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::store::CACHE_KIB;
-use super::{Ledger, LedgerError, checkpoint};
+use super::LedgerError;
+use super::checkpoint::{self, Checkpointer};
+use super::connection::CACHE_KIB;
 use crate::error_chain::ErrorChain;
 
 /// Pages of the log that are worth a checkpoint: 4 MiB, about what SQLite does by itself.
@@ -37,9 +39,9 @@ const ROOM_CACHE_KIB: i64 = 64;
 pub enum LogCare {
     /// It is short enough.
     Nothing,
-    /// Roll up, then [`Ledger::begin_checkpoint`].
+    /// Roll up, then [`begin_checkpoint`](super::Ledger::begin_checkpoint).
     Checkpoint,
-    /// Roll up, then [`Ledger::restart_log`].
+    /// Roll up, then [`restart_log`](super::Ledger::restart_log).
     Restart,
 }
 
@@ -63,40 +65,34 @@ fn note_wal_pages(_: &mut Wal, pages: std::ffi::c_int) -> rusqlite::Result<()> {
     Ok(())
 }
 
-impl Ledger {
+/// The log of the connection that writes.
+pub(super) struct Log {
+    checkpointer: Checkpointer,
+}
+
+impl Log {
+    /// The one of the ledger at this path.
+    pub fn new(path: &Path) -> Self {
+        Self { checkpointer: Checkpointer::new(path) }
+    }
+
     /// Makes the WAL as long as it will be, so that commits need not. On a disk without that room they make it longer
     /// themselves, as long as there is any.
-    pub(super) fn make_room(&mut self) {
-        if let Err(error) = self.write_and_take_back(ROOM_BYTES) {
+    pub fn make_room(connection: &mut Connection) {
+        if let Err(error) = write_and_take_back(connection, ROOM_BYTES) {
             tracing::debug!(error = %ErrorChain(&error), "no room was made in the write-ahead log");
             // What was made is given back: the disk is nearly full, and the file itself may need it.
-            let _ = checkpoint::run(&self.connection, "TRUNCATE");
+            let _ = checkpoint::run(connection, "TRUNCATE");
         }
     }
 
-    fn write_and_take_back(&mut self, bytes: u32) -> Result<(), LedgerError> {
-        self.connection.pragma_update(None, "cache_size", -ROOM_CACHE_KIB)?;
-        let written = (|| {
-            let room = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            room.execute("INSERT INTO id_block_filter (block, bits, checksum) VALUES (-1, zeroblob(?), 0)", [bytes])?;
-            room.cache_flush()?;
-            room.rollback()
-        })();
-        self.connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-        Ok(written?)
-    }
-
     /// Notes how long the log has become with a commit.
-    pub(super) fn note_log(&mut self) {
+    pub fn note_commit(&mut self) {
         self.checkpointer.note_log(WAL_PAGES.get());
     }
 
-    /// What is to be done about the log, once everything is rolled up.
-    ///
-    /// # Errors
-    /// The one of a checkpoint that has ended. `SyncFailed` means what it means for a commit. `Busy` and `Full` are harmless here:
-    /// the log simply stays longer.
-    pub fn log_care(&mut self) -> Result<LogCare, LedgerError> {
+    /// See [`Ledger::log_care`](super::Ledger::log_care).
+    pub fn care(&mut self) -> Result<LogCare, LedgerError> {
         let has_ended = self.checkpointer.ended().transpose()?.is_some();
         let pages = self.checkpointer.log_pages();
         Ok(if (has_ended && pages >= RESTART_PAGES) || pages >= LOG_PAGES_MAX {
@@ -108,49 +104,48 @@ impl Ledger {
         })
     }
 
-    /// Begins to move the log into the file, beside whatever comes next. Everything must be rolled up: what lies in the file itself has no
-    /// checksums but those of its rows, and only the head row says how many there are.
-    ///
-    /// # Errors
-    /// The file cannot be opened or read.
+    /// See [`Ledger::begin_checkpoint`](super::Ledger::begin_checkpoint).
     pub fn begin_checkpoint(&mut self) -> Result<(), LedgerError> {
         self.checkpointer.begin()
     }
 
-    /// Moves what is left of the log into the file, so that the next commit uses it from its beginning. Everything must be rolled up.
-    ///
-    /// # Errors
-    /// As for [`Ledger::log_care`].
-    pub fn restart_log(&mut self) -> Result<(), LedgerError> {
+    /// See [`Ledger::restart_log`](super::Ledger::restart_log).
+    pub fn restart(&mut self, connection: &Connection) -> Result<(), LedgerError> {
         self.checkpointer.wait()?;
-        if checkpoint::run(&self.connection, "PASSIVE")? {
+        if checkpoint::run(connection, "PASSIVE")? {
             self.checkpointer.all_moved();
         }
         Ok(())
     }
 
-    /// Moves the whole log into the file and empties it: the last act of a clean stop.
-    ///
-    /// # Errors
-    /// As for [`Ledger::log_care`].
-    pub fn checkpoint_all(&mut self) -> Result<(), LedgerError> {
+    /// See [`Ledger::checkpoint_all`](super::Ledger::checkpoint_all).
+    pub fn empty(&mut self, connection: &Connection) -> Result<(), LedgerError> {
         self.checkpointer.wait()?;
-        checkpoint::run(&self.connection, "TRUNCATE").map(drop)
+        checkpoint::run(connection, "TRUNCATE").map(drop)
     }
+}
 
-    /// Proves that commits work again: writes `PROBE_BYTES` to the WAL and takes them back, then commits and syncs a transaction
-    /// that changes nothing. Relies on nothing in memory.
-    ///
-    /// The latter alone would fit into the WAL file as it is and succeed on a full disk, where the next event fails: the agent
-    /// would say that it records, fail, and say so again, as long as the disk is full.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn probe(&mut self) -> Result<(), LedgerError> {
-        self.write_and_take_back(PROBE_BYTES)?;
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute("UPDATE meta SET value = value", ())?;
-        transaction.commit()?;
-        Ok(())
-    }
+/// Proves that commits work again: writes `PROBE_BYTES` to the log and takes them back, then commits and syncs a transaction that
+/// changes nothing.
+///
+/// The latter alone would fit into the log file as it is and succeed on a full disk, where the next event fails: the agent would
+/// say that it records, fail, and say so again, as long as the disk is full.
+pub(super) fn probe(connection: &mut Connection) -> Result<(), LedgerError> {
+    write_and_take_back(connection, PROBE_BYTES)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute("UPDATE meta SET value = value", ())?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn write_and_take_back(connection: &mut Connection, bytes: u32) -> Result<(), LedgerError> {
+    connection.pragma_update(None, "cache_size", -ROOM_CACHE_KIB)?;
+    let written = (|| {
+        let room = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        room.execute("INSERT INTO id_block_filter (block, bits, checksum) VALUES (-1, zeroblob(?), 0)", [bytes])?;
+        room.cache_flush()?;
+        room.rollback()
+    })();
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    Ok(written?)
 }

@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestRng, TestRunner};
 
 use super::*;
 use crate::domain::{CostEvent, EventKey, Kind, Name};
-use crate::ledger::reader::open_read_only;
+use crate::ledger::connection::open_read_only;
 use crate::ledger::{Change, Commit, Ledger, Rollup};
 
 const FIRST: Date = date(2026, 10, 20);

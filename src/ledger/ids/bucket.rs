@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::super::LedgerError;
 use super::super::row::{Cell, Cells, Codec, Plain, Shape, Sink, read_row, row, write_row};
 use super::super::segment::SEGMENT_EVENTS;
-use super::BLOCK_SEGMENTS;
+use super::block::BLOCK_SEGMENTS;
 
 /// Buckets of a segment in an open block.
 const SEGMENT_BUCKETS: i64 = 64;

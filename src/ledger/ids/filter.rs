@@ -9,7 +9,7 @@
 //!
 //! *Limits.* 16 bits an id, in steps of 4 MiB for eight blocks.
 
-use super::BLOCK_EVENTS;
+use super::block::BLOCK_EVENTS;
 
 /// Rows: bits of one block's filter, 16 an id. With [`PROBES`] one new id in 1,000 is looked for in a block in vain.
 const ROWS: usize = BLOCK_EVENTS as usize * 16;
@@ -58,7 +58,7 @@ impl Filters {
         self.live.iter().enumerate().rev().flat_map(move |(group, live)| {
             let blocks = rows.iter().fold(*live, |blocks, row| blocks & bytes[row * groups + group]);
             let first = (self.first_group + group as i64) * GROUP_BLOCKS;
-            bits_of(blocks).map(move |block| first + block)
+            set_bits(blocks).map(move |block| first + block)
         })
     }
 
@@ -70,16 +70,6 @@ impl Filters {
         for row in rows {
             self.parts[part][row * groups + group] |= bit;
         }
-    }
-
-    /// A block's filter as the file keeps it.
-    pub fn bits(&self, block: i64) -> Vec<u8> {
-        let Some(group) = self.group(block) else { return Vec::new() };
-        let (groups, bit) = (self.live.len(), bit(block));
-        let column = self.parts.iter().flat_map(|part| part.chunks_exact(groups)).map(|row| row[group] & bit != 0);
-        let column: Vec<bool> = column.collect();
-        let byte_of = |rows: &[bool; 8]| rows.iter().rev().fold(0, |byte, row| byte << 1 | u8::from(*row));
-        column.as_chunks().0.iter().map(byte_of).collect()
     }
 
     /// Takes a block's filter from the file. `false`, and nothing taken, when it has another size.
@@ -153,12 +143,24 @@ impl Filters {
     }
 }
 
+/// A filter over these hashes as the file keeps it.
+pub(super) fn bits_of(hashes: impl Iterator<Item = u64>) -> Vec<u8> {
+    let mut bits = vec![0; ROWS / 8];
+    for Place { part, rows } in hashes.map(place) {
+        for row in rows {
+            let row = part * PART_ROWS + row;
+            bits[row / 8] |= 1 << (row % 8);
+        }
+    }
+    bits
+}
+
 fn bit(block: i64) -> u8 {
     1 << (block % GROUP_BLOCKS)
 }
 
 /// The numbers of the bits that are set, highest first.
-fn bits_of(mut byte: u8) -> impl Iterator<Item = i64> {
+fn set_bits(mut byte: u8) -> impl Iterator<Item = i64> {
     std::iter::from_fn(move || {
         let highest = byte.checked_ilog2()?;
         byte &= !(1 << highest);
@@ -223,7 +225,7 @@ mod tests {
         let filters = full(15..17);
         let mut loaded = Filters::with_room_for(15..=16);
         for block in 15..17 {
-            assert!(loaded.take_bits(block, &filters.bits(block)));
+            assert!(loaded.take_bits(block, &bits_of(hashes(block as u64).take(BLOCK_EVENTS as usize))));
         }
         assert!(!loaded.take_bits(17, &[1, 2, 3]), "a filter of another size is not taken");
         for hash in hashes(15).take(1_000).chain(hashes(99).take(100_000)) {

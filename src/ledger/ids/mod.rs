@@ -11,6 +11,7 @@
 //!
 //! *Limits.* 2 bytes of memory an id, for as long as ids are remembered; half a MB for the open segment.
 
+mod block;
 mod bucket;
 mod filter;
 
@@ -23,24 +24,19 @@ use jiff::civil::Date;
 use rusqlite::Connection;
 use siphasher::sip::SipHasher13;
 
-use super::events::{StoredEvent, event_at, event_since};
-use super::head::Head;
+use super::LedgerError;
+use super::events::{KeyedEvent, StoredEvent, event_at, event_since};
+use super::head::{End, Head};
+use super::meta::{self, HashKey};
 use super::row::{read_row, row, write_row};
 use super::segment::{SEGMENT_EVENTS, Segment};
-use super::{LedgerError, meta};
 use crate::domain::EventKey;
+use block::seq_of;
 use bucket::{BLOCK_BUCKETS, Part};
 use filter::Filters;
 
+pub(super) use block::{BLOCK_SEGMENTS, place_of};
 pub(super) use bucket::Entry;
-
-/// Segments of a block.
-pub(super) const BLOCK_SEGMENTS: i64 = 16;
-/// Events of a block.
-const BLOCK_EVENTS: i64 = BLOCK_SEGMENTS * SEGMENT_EVENTS;
-
-/// The secret key of the hash.
-pub(super) type HashKey = (u64, u64);
 
 /// The index.
 pub(super) struct IdIndex {
@@ -65,10 +61,23 @@ struct Block {
     newest_recorded_at: Timestamp,
 }
 
+/// A segment that a commit has closed in the file, but not yet in memory.
+pub(super) struct ClosedSegment {
+    block: Block,
+    /// The `seq` of its last event.
+    end: i64,
+    hashes: Vec<u64>,
+}
+
 impl IdIndex {
     /// An index over nothing.
     pub fn new(key: HashKey) -> Self {
         Self { key, open: OpenSegment::default(), blocks: Vec::new(), filters: Filters::default() }
+    }
+
+    /// Lets go of everything, to be read anew.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.key);
     }
 
     /// The hash of an id.
@@ -102,31 +111,49 @@ impl IdIndex {
         }
     }
 
-    /// Closes the open segment, all of whose events have been added: writes its ids and its row.
-    pub fn close_segment(
-        &mut self,
+    /// Writes the ids and rows of the segments that a commit fills, which end at `ends`. Its events come behind `before`.
+    pub fn write_closed(
+        &self,
         connection: &Connection,
-        number: i64,
-        newest_recorded_at: Timestamp,
-        event_chain: i64,
-    ) -> Result<(), LedgerError> {
-        let open = std::mem::take(&mut self.open);
-        let block = number / BLOCK_SEGMENTS;
-        let mut entries: Vec<Entry> = open.places.into_iter().map(|(hash, seq)| (hash, place_of(block, seq))).collect();
-        entries.iter().for_each(|(hash, _)| self.filters.add(block, *hash));
-        Segment { number, newest_recorded_at, days: open.days, event_chain }.write(connection)?;
-        let segments = number % BLOCK_SEGMENTS + 1;
-        if segments == BLOCK_SEGMENTS {
-            entries.extend(read_entries(connection, block, segments - 1)?);
-            entries.sort_unstable();
-            Part::Block(block).write(connection, &entries)?;
-            write_row(connection, &FilterRow { block, bits: self.filters.bits(block) })?;
-        } else {
-            entries.sort_unstable();
-            Part::Segment(number).write(connection, &entries)?;
+        mut before: i64,
+        events: &[KeyedEvent],
+        ends: &[End],
+    ) -> Result<Vec<ClosedSegment>, LedgerError> {
+        let mut closed = Vec::with_capacity(ends.len());
+        let (mut rest, mut open) = (events, Some(&self.open));
+        for end in ends {
+            let (number, count) = (Segment::number_of(end.events), (end.events - before) as usize);
+            let (mine, others) = rest.split_at(count.min(rest.len()));
+            let block = number / BLOCK_SEGMENTS;
+            let mut days = BTreeSet::new();
+            let mut entries: Vec<Entry> = Vec::with_capacity(SEGMENT_EVENTS as usize);
+            // What was open before is in the first one.
+            if let Some(open) = open.take() {
+                entries.extend(open.places.iter().map(|(hash, seq)| (*hash, place_of(block, *seq))));
+                days.clone_from(&open.days);
+            }
+            for (keyed, seq) in mine.iter().zip(before + 1..) {
+                entries.push((keyed.key_hash, place_of(block, seq)));
+                days.insert(keyed.day);
+            }
+            closed.push(write_segment(connection, end, days, entries)?);
+            (rest, before) = (others, end.events);
         }
-        self.note_block(Block { number: block, segments, newest_recorded_at });
-        Ok(())
+        Ok(closed)
+    }
+
+    /// Takes over what a commit has written.
+    pub fn apply(&mut self, before: i64, events: &[KeyedEvent], closed: Vec<ClosedSegment>) {
+        let mut open_since = before;
+        for ClosedSegment { block, end, hashes } in closed {
+            hashes.into_iter().for_each(|hash| self.filters.add(block.number, hash));
+            self.note_block(block);
+            self.open = OpenSegment::default();
+            open_since = end;
+        }
+        for (keyed, seq) in events.iter().zip(before + 1..).skip((open_since - before) as usize) {
+            self.add(keyed.key_hash, seq, keyed.day);
+        }
     }
 
     /// Takes the closed segments from the file, but for the first `forgotten` blocks.
@@ -225,13 +252,29 @@ pub(super) fn read_entries(connection: &Connection, block: i64, segments: i64) -
     Ok(entries)
 }
 
-/// An event's place within its block.
-pub(super) fn place_of(block: i64, seq: i64) -> u32 {
-    u32::try_from(seq - 1 - block * BLOCK_EVENTS).unwrap_or(u32::MAX)
-}
-
-fn seq_of(block: i64, place: u32) -> i64 {
-    block * BLOCK_EVENTS + 1 + i64::from(place)
+/// Writes a segment's row and its ids; with the last one of a block, all of the block's anew.
+fn write_segment(
+    connection: &Connection,
+    end: &End,
+    days: BTreeSet<Date>,
+    mut entries: Vec<Entry>,
+) -> Result<ClosedSegment, LedgerError> {
+    let number = Segment::number_of(end.events);
+    let (block, segments) = (number / BLOCK_SEGMENTS, number % BLOCK_SEGMENTS + 1);
+    let newest_recorded_at = end.last_recorded_at.unwrap_or_default();
+    Segment { number, newest_recorded_at, days, event_chain: end.event_chain }.write(connection)?;
+    let hashes = entries.iter().map(|(hash, _)| *hash).collect();
+    if segments == BLOCK_SEGMENTS {
+        entries.extend(read_entries(connection, block, segments - 1)?);
+        entries.sort_unstable();
+        Part::Block(block).write(connection, &entries)?;
+        let bits = filter::bits_of(entries.iter().map(|(hash, _)| *hash));
+        write_row(connection, &FilterRow { block, bits })?;
+    } else {
+        entries.sort_unstable();
+        Part::Segment(number).write(connection, &entries)?;
+    }
+    Ok(ClosedSegment { block: Block { number: block, segments, newest_recorded_at }, end: end.events, hashes })
 }
 
 /// A row of `id_block_filter`.

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::domain::BudgetZone;
-use crate::ledger::{Commit, verify};
+use crate::ledger::{Commit, Ledger, Reader, verify};
 
 fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()

@@ -1,6 +1,6 @@
 //! The table of reservations, and how one is found by its id.
 //!
-//! *Invariants.* A change is written in the transaction of whatever caused it: the grant, the event that commits it, the tick that
+//! *Invariants.* A change is written in the transaction of whatever caused it: the grant, the event that settles it, the tick that
 //! finds it lapsed. The head row has a digest over the rows that are held, so no hold can vanish unnoticed.
 //!
 //! *Limits.* [`UNPAID_IDS_MAX`] ids of expired and released reservations in memory; beyond it, each new id is looked for among them
@@ -10,56 +10,25 @@ mod rows;
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
+use super::LedgerError;
 use super::checksum::digest_replace;
 use super::events::StoredEvent;
 use super::head::Head;
-use super::row::{RowWriter, checksum_of, each_row, nanoseconds, read_row, read_rows};
-use super::{Ledger, LedgerError, Reader};
-use crate::domain::{EventKey, Reservation, ReservationStage, ReservationState};
+use super::row::{RowWriter, checksum_of, each_row, read_row, read_rows};
+use crate::domain::{EventKey, ReservationStage, ReservationState};
+
+pub use rows::{ReservationChange, StoredReservation};
 
 /// Expired and released reservations whose ids are kept in memory, so that a new id need not be looked for among them on the disk:
 /// some 4 MB.
 const UNPAID_IDS_MAX: usize = 262_144;
-/// Rows looked at in one step of retention.
-const FORGOTTEN_PER_STEP: i64 = 1_000;
 
 /// Conditions that repeat the one of the index over open reservations: from the second half alone SQLite would not see that the
 /// index serves, and read all rows.
 pub(super) const HELD: &str = "state IN ('held', 'expired') AND state = 'held'";
 pub(super) const EXPIRED: &str = "state IN ('held', 'expired') AND state = 'expired'";
-
-/// A reservation as it stands in the ledger.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredReservation {
-    /// Its place: 1 for the first reservation ever granted, then without gaps.
-    pub seq: i64,
-    /// What is on record.
-    pub reservation: Reservation,
-    /// The place of the event that committed it.
-    pub event_seq: Option<i64>,
-}
-
-/// A reservation that a commit writes.
-#[derive(Clone, Debug)]
-pub struct ReservationChange {
-    /// What the ledger has; `None` when it is new.
-    pub before: Option<StoredReservation>,
-    /// What it is to have.
-    pub after: StoredReservation,
-}
-
-/// A row as retention looks at it.
-struct Aged {
-    seq: i64,
-    id: String,
-    is_expired: bool,
-    /// It ended before the horizon, or was granted before it and has not ended.
-    is_old: bool,
-    is_over: bool,
-}
 
 /// Hashes of the ids of reservations that have expired or were released, the only ones that are looked for by id.
 #[derive(Debug, Default)]
@@ -69,114 +38,56 @@ pub(super) struct UnpaidIds {
     is_partial: bool,
 }
 
-impl Ledger {
-    /// Every reservation that is held, oldest first, proven complete; and how many have expired.
-    ///
-    /// # Errors
-    /// A row is damaged, missing, or cannot be read.
-    pub fn open_reservations(&self) -> Result<(Vec<StoredReservation>, u64), LedgerError> {
-        let held = read_held(&self.connection)?;
-        check_held(&held, &self.head)?;
-        Ok((held, self.head.expired.cast_unsigned()))
-    }
+/// Every reservation that is held, oldest first, proven complete.
+pub(super) fn read_open(connection: &Connection, head: &Head) -> Result<Vec<StoredReservation>, LedgerError> {
+    let held = read_held(connection)?;
+    check_held(&held, head)?;
+    Ok(held)
+}
 
-    /// How many reservations were ever granted: the `seq` of the newest.
-    pub fn reservations(&self) -> i64 {
-        self.head.reservations
-    }
+/// The key of the event that settles a reservation.
+pub(super) fn key_of(id: &str) -> EventKey {
+    EventKey { source: "".into(), id: id.into() }
+}
 
-    /// The reservation under an id that has expired or ended, if it is remembered.
-    ///
-    /// # Errors
-    /// A row or the index of ids is damaged or cannot be read.
-    pub fn find_reservation(&self, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
-        let key = key_of(id);
-        let id_hash = self.ids.hash(&key);
-        if self.unpaid_ids.may_contain(id_hash)
-            && let Some(found) = unpaid(&self.connection, id)?
-        {
-            return Ok(Some(found));
-        }
-        match self.find_hashed(&key, id_hash)? {
-            Some(event) => settled_by(&self.connection, &event),
-            None => Ok(None),
-        }
-    }
-
-    /// The expired reservation under an id, whose hash is given.
-    ///
-    /// # Errors
-    /// A row is damaged or cannot be read.
-    pub fn find_expired(&self, id: &str, id_hash: u64) -> Result<Option<StoredReservation>, LedgerError> {
-        if self.head.expired == 0 || !self.unpaid_ids.may_contain(id_hash) {
-            return Ok(None);
-        }
-        let found = unpaid(&self.connection, id)?;
-        Ok(found.filter(|found| found.reservation.state == ReservationState::Expired))
-    }
-
-    /// Forgets reservations that ended before `horizon`, some of the oldest at a time. One that was granted before it and is still
-    /// held is passed over, and looked at again after the next start. Returns how many of those forgotten had expired.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn forget_reservations(&mut self, horizon: Timestamp) -> Result<u64, LedgerError> {
-        // Rows are not proven here: one that is damaged must go as well, and no total depends on it.
-        let sql = format!(
-            "SELECT seq, id, state, coalesce(ended_at_ns, created_at_ns) < ?, ended_at_ns IS NOT NULL FROM reservation \
-             WHERE seq > ? ORDER BY seq LIMIT {FORGOTTEN_PER_STEP}"
-        );
-        let bounds = [nanoseconds(horizon), self.reservations_looked_at];
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let oldest = statement.query_map(bounds, |row| {
-            let is_expired = row.get_ref(2)?.as_str()? == "expired";
-            Ok(Aged { seq: row.get(0)?, id: row.get(1)?, is_expired, is_old: row.get(3)?, is_over: row.get(4)? })
-        })?;
-        let oldest: Vec<Aged> = oldest.collect::<Result<_, _>>()?;
-        drop(statement);
-        let gone: Vec<&Aged> = oldest.iter().filter(|aged| aged.is_old && aged.is_over).collect();
-        let expired = gone.iter().filter(|aged| aged.is_expired).count();
-        if !gone.is_empty() {
-            let head = Head { expired: self.head.expired - expired as i64, ..self.head.clone() };
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            for aged in &gone {
-                transaction.prepare_cached("DELETE FROM reservation WHERE seq = ?")?.execute([aged.seq])?;
-            }
-            head.write(&transaction)?;
-            transaction.commit()?;
-            self.head = head;
-        }
-        for aged in &gone {
-            self.unpaid_ids.hashes.remove(&self.ids.hash(&key_of(&aged.id)));
-        }
-        let passed = oldest.iter().take_while(|aged| aged.is_old).last();
-        self.reservations_looked_at = passed.map_or(self.reservations_looked_at, |aged| aged.seq);
-        Ok(expired as u64)
-    }
-
-    /// How many have expired and were neither committed nor released.
-    pub fn expired_reservations(&self) -> u64 {
-        self.head.expired.cast_unsigned()
-    }
-
-    pub(super) fn load_unpaid_ids(&mut self) -> Result<(), LedgerError> {
-        self.unpaid_ids = UnpaidIds::default();
+impl UnpaidIds {
+    /// Those in the file.
+    pub fn read(connection: &Connection, hash: impl Fn(&EventKey) -> u64) -> Result<Self, LedgerError> {
+        let mut ids = Self::default();
         // What has expired first: an event may still come for it.
         for sql in [
             format!("SELECT id FROM reservation WHERE {EXPIRED} ORDER BY seq DESC LIMIT ?"),
             "SELECT id FROM reservation WHERE state IN ('expired', 'released') LIMIT ?".to_owned(),
         ] {
-            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut statement = connection.prepare_cached(&sql)?;
             let mut rows = statement.query([UNPAID_IDS_MAX as i64 + 1])?;
             while let Some(row) = rows.next()? {
-                self.unpaid_ids.insert(self.ids.hash(&key_of(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)));
+                ids.insert(hash(&key_of(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)));
             }
         }
-        Ok(())
+        Ok(ids)
     }
-}
 
-impl UnpaidIds {
+    /// Takes over what a commit has written.
+    pub fn apply(&mut self, changes: &[ReservationChange], hash: impl Fn(&EventKey) -> u64) {
+        for ReservationChange { before, after } in changes {
+            let hash = || hash(&key_of(&after.reservation.request.id));
+            match stage(after) {
+                ReservationStage::Expired | ReservationStage::Released => self.insert(hash()),
+                // Of those that were held it has none.
+                ReservationStage::Settled if before.as_ref().map(stage) == Some(ReservationStage::Expired) => {
+                    self.hashes.remove(&hash());
+                }
+                ReservationStage::Settled | ReservationStage::Held => {}
+            }
+        }
+    }
+
+    /// Lets go of an id that the file has no more.
+    pub fn forget(&mut self, id_hash: u64) {
+        self.hashes.remove(&id_hash);
+    }
+
     fn insert(&mut self, id_hash: u64) {
         if self.hashes.len() < UNPAID_IDS_MAX {
             self.hashes.insert(id_hash);
@@ -185,46 +96,14 @@ impl UnpaidIds {
         }
     }
 
-    fn may_contain(&self, id_hash: u64) -> bool {
+    /// Whether the file may have a reservation under this id. `false` is certain.
+    pub fn may_contain(&self, id_hash: u64) -> bool {
         self.is_partial || self.hashes.contains(&id_hash)
     }
 }
 
-impl Reader {
-    /// The reservation under an id, if it is remembered and known to the ledger as held, expired or ended.
-    ///
-    /// # Errors
-    /// A row is damaged or cannot be read.
-    pub fn reservation(&self, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
-        self.read(|transaction| {
-            if let Some(found) = unpaid(transaction, id)? {
-                return Ok(Some(found));
-            }
-            match super::ids::find_on_disk(transaction, &key_of(id))? {
-                Some(event) => settled_by(transaction, &event),
-                None => Ok(None),
-            }
-        })
-    }
-
-    /// Reservations that expired and were neither committed nor released, oldest first, with a `seq` greater than `after`.
-    ///
-    /// # Errors
-    /// A row is damaged or cannot be read.
-    pub fn expired_reservations(&self, after: i64, limit: u32) -> Result<Vec<StoredReservation>, LedgerError> {
-        let which = format!("WHERE {EXPIRED} AND seq > ? ORDER BY seq LIMIT ?");
-        self.read(|transaction| read_rows(transaction, &which, [after, i64::from(limit)]))
-    }
-}
-
-/// Writes what changed, and keeps the head's counters and digest.
-pub(super) fn write_changes(
-    connection: &Connection,
-    changes: &[ReservationChange],
-    head: &mut Head,
-    unpaid_ids: &mut UnpaidIds,
-    hash: impl Fn(&EventKey) -> u64,
-) -> Result<(), LedgerError> {
+/// Writes a commit's part, and keeps what the head row says of reservations.
+pub(super) fn write(connection: &Connection, changes: &[ReservationChange], head: &mut Head) -> Result<(), LedgerError> {
     for ReservationChange { before, after } in changes {
         let (was, is) = (before.as_ref().map(stage), stage(after));
         let held_before = before.as_ref().filter(|before| stage(before) == ReservationStage::Held);
@@ -236,16 +115,6 @@ pub(super) fn write_changes(
         head.held += i64::from(is == ReservationStage::Held) - i64::from(was == Some(ReservationStage::Held));
         let expired = |stage| stage == ReservationStage::Expired;
         head.expired += i64::from(expired(is)) - i64::from(was.is_some_and(expired));
-        match is {
-            ReservationStage::Expired | ReservationStage::Released => {
-                unpaid_ids.insert(hash(&key_of(&after.reservation.request.id)));
-            }
-            // Of those that are held it has none.
-            ReservationStage::Settled if was.is_some_and(expired) => {
-                unpaid_ids.hashes.remove(&hash(&key_of(&after.reservation.request.id)));
-            }
-            ReservationStage::Settled | ReservationStage::Held => {}
-        }
         head.reservations = head.reservations.max(after.seq);
     }
     Ok(())
@@ -253,11 +122,6 @@ pub(super) fn write_changes(
 
 fn stage(stored: &StoredReservation) -> ReservationStage {
     stored.reservation.state.stage()
-}
-
-/// The key of the event that commits a reservation.
-fn key_of(id: &str) -> EventKey {
-    EventKey { source: "".into(), id: id.into() }
 }
 
 /// What is wrong with the table, for [`super::verify()`].
@@ -311,13 +175,20 @@ fn check_held(held: &[StoredReservation], head: &Head) -> Result<(), LedgerError
     Ok(())
 }
 
-fn unpaid(connection: &Connection, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
+/// The reservation under an id that expired or was released.
+pub(super) fn unpaid(connection: &Connection, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
     let found = read_row(connection, "WHERE id = ? AND state IN ('expired', 'released')", [id])?;
     Ok(found.map(|(stored, _)| stored))
 }
 
 /// The reservation that an event has settled, if it did.
-fn settled_by(connection: &Connection, event: &StoredEvent) -> Result<Option<StoredReservation>, LedgerError> {
+pub(super) fn settled_by(connection: &Connection, event: &StoredEvent) -> Result<Option<StoredReservation>, LedgerError> {
     let Some(seq) = event.reservation else { return Ok(None) };
     Ok(read_row(connection, "WHERE seq = ?", [seq])?.map(|(stored, _)| stored))
+}
+
+/// Those that expired and were neither settled nor released, oldest first, with a `seq` greater than `after`.
+pub(super) fn read_expired(connection: &Connection, after: i64, limit: u32) -> Result<Vec<StoredReservation>, LedgerError> {
+    let which = format!("WHERE {EXPIRED} AND seq > ? ORDER BY seq LIMIT ?");
+    read_rows(connection, &which, [after, i64::from(limit)])
 }

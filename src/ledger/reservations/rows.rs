@@ -4,8 +4,27 @@ use std::sync::Arc;
 
 use super::super::LedgerError;
 use super::super::row::{Cell, Cells, Codec, Pico, Plain, Shape, Sink, row};
-use super::StoredReservation;
 use crate::domain::{Attribution, Reservation, ReservationRequest, ReservationState, Usd};
+
+/// A reservation as it stands in the ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredReservation {
+    /// Its place: 1 for the first reservation ever granted, then without gaps.
+    pub seq: i64,
+    /// What is on record.
+    pub reservation: Reservation,
+    /// The place of the event that committed it.
+    pub event_seq: Option<i64>,
+}
+
+/// A reservation that a commit writes.
+#[derive(Clone, Debug)]
+pub struct ReservationChange {
+    /// What the ledger has; `None` when it is new.
+    pub before: Option<StoredReservation>,
+    /// What it is to have.
+    pub after: StoredReservation,
+}
 
 row! {
     "INSERT" "reservation",

@@ -1,0 +1,48 @@
+//! How the file is opened: once for writing, and for reading beside that.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::LedgerError;
+
+/// How long a statement waits for somebody else's lock. Short: an open transaction in an operator's shell must turn into a
+/// quick "send it again", not into a stalled queue.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
+/// Memory for the page cache of the connection that writes, in KiB.
+pub(super) const CACHE_KIB: i64 = 4_096;
+/// The same of one that reads.
+const READER_CACHE_KIB: i64 = 1_024;
+/// Prepared statements that are kept: more than there are.
+const STATEMENTS_MAX: usize = 64;
+
+/// Opens it for writing. Changes nothing yet: it may be the file of another program.
+pub(super) fn open_for_writing(path: &Path) -> Result<Connection, LedgerError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
+/// Makes what it writes durable.
+pub(super) fn set_up(connection: &Connection) -> Result<(), LedgerError> {
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(LedgerError::Damaged(format!("the file system does not allow a write-ahead log (journal mode {mode})")));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(())
+}
+
+/// Opens it to read beside the writer, or alone.
+pub(super) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    Ok(connection)
+}

@@ -1,0 +1,47 @@
+//! What is looked up beside the writer by its name: a reservation, a message of the outbox.
+
+use super::outbox::{OpenDelivery, StoredMessage};
+use super::reservations::{self, StoredReservation, key_of};
+use super::{LedgerError, Reader, ids, outbox};
+
+impl Reader {
+    /// The reservation under an id, if it is remembered and known to the ledger as held, expired or ended.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn reservation(&self, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
+        self.read(|transaction| {
+            if let Some(found) = reservations::unpaid(transaction, id)? {
+                return Ok(Some(found));
+            }
+            match ids::find_on_disk(transaction, &key_of(id))? {
+                Some(event) => reservations::settled_by(transaction, &event),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Reservations that expired and were neither settled nor released, oldest first, with a `seq` greater than `after`.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn expired_reservations(&self, after: i64, limit: u32) -> Result<Vec<StoredReservation>, LedgerError> {
+        self.read(|transaction| reservations::read_expired(transaction, after, limit))
+    }
+
+    /// What is still to be delivered to a receiver, oldest message first.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn open_deliveries(&self, receiver: &str) -> Result<Vec<OpenDelivery>, LedgerError> {
+        self.read(|transaction| outbox::read_open(transaction, receiver))
+    }
+
+    /// A message, if it is remembered.
+    ///
+    /// # Errors
+    /// The row is damaged or cannot be read.
+    pub fn message(&self, seq: i64) -> Result<Option<StoredMessage>, LedgerError> {
+        self.read(|transaction| outbox::read_message(transaction, seq))
+    }
+}
