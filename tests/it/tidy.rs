@@ -132,11 +132,17 @@ fn the_architecture_page_shows_these_modules_and_arrows() {
     let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let section = |heading: &str| page.split(&format!("\n## {heading}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
     let is_word = |char: char| char.is_ascii_lowercase() || char == '_';
-    let rows: BTreeMap<&str, &str> =
-        section("Who may use whom").lines().filter_map(|line| line.split_once('→')).map(|(from, to)| (from.trim(), to)).collect();
+    let rows: BTreeMap<&str, &str> = section("Who may use whom")
+        .lines()
+        .filter_map(|line| line.split_once('→'))
+        .map(|(from, to)| (from.trim(), to))
+        .collect();
     let layout: BTreeSet<&str> = section("Layout").lines().filter_map(|line| line.split_whitespace().next()).collect();
     for (module, allowed) in ARROWS {
-        assert!([format!("{module}/"), format!("{module}.rs")].iter().any(|name| layout.contains(name.as_str())), "{module}");
+        assert!(
+            [format!("{module}/"), format!("{module}.rs")].iter().any(|name| layout.contains(name.as_str())),
+            "{module}"
+        );
         let Some(row) = rows.get(module) else {
             assert!(allowed.is_empty(), "{module} has no row");
             continue;
