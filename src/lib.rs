@@ -36,6 +36,7 @@
 //! - [`wire`]: the JSON of every answer and message, for both ends.
 //! - [`formats`]: bytes to raw events, one format a file. Pure.
 //! - [`ledger`]: the durable record.
+//! - [`query`]: questions about cost, answered from memory or from the ledger.
 //! - [`writer`]: decide, commit, publish, answer.
 //! - [`notify`]: webhooks, from the ledger's outbox to their receivers.
 //! - [`telemetry`]: metrics, spans and log lines, scraped and pushed.
@@ -56,6 +57,7 @@ pub mod ingest;
 pub mod ledger;
 pub mod net;
 pub mod notify;
+pub mod query;
 pub mod systemd;
 pub mod telemetry;
 pub mod views;

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::costs_read::Question;
+use crate::domain::CostQuestion;
 
 /// Different questions: a dashboard's panels, and somebody with curl.
 const ANSWERS_MAX: usize = 32;
@@ -25,18 +25,18 @@ pub(super) struct Memo(Mutex<Kept>);
 struct Kept {
     /// Events recorded in that state.
     events: u64,
-    answers: HashMap<Question, Bytes>,
+    answers: HashMap<CostQuestion, Bytes>,
 }
 
 impl Memo {
     /// The answer to a question, if it was given in the state with so many events.
-    pub fn get(&self, events: u64, question: &Question) -> Option<Bytes> {
+    pub fn get(&self, events: u64, question: &CostQuestion) -> Option<Bytes> {
         let kept = self.lock();
         kept.answers.get(question).filter(|_| kept.events == events).cloned()
     }
 
     /// Keeps an answer, as long as it is among the newest.
-    pub fn put(&self, events: u64, question: Question, answer: &Bytes) {
+    pub fn put(&self, events: u64, question: CostQuestion, answer: &Bytes) {
         let mut kept = self.lock();
         if kept.events < events {
             *kept = Kept { events, answers: HashMap::new() };
@@ -57,9 +57,11 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::domain::Dimension;
 
-    fn question(day: i64) -> Question {
-        Question::of_day(date(2026, 11, 1).saturating_add(day.days()))
+    fn question(day: i64) -> CostQuestion {
+        let day = date(2026, 11, 1).saturating_add(day.days());
+        CostQuestion { by: vec![Dimension::Service], filters: vec![], first: day, last: day, by_day: false }
     }
 
     #[test]

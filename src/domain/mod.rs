@@ -16,7 +16,7 @@ mod sums;
 
 pub use event::{CostEvent, EventKey, Kind, Outcome, UsageCount, differing_fields};
 pub use gate::{GateChange, GateMode, GateOverride};
-pub use grouping::{Dimension, Filter, GroupKey};
+pub use grouping::{CostQuestion, Dimension, Filter, GroupKey, Groups, GroupsByDay};
 pub use money::{ParseUsdError, Usd};
 pub use name::{NAME_BYTES_MAX, Name, NameError, OTHER_LABEL, check_text};
 pub use now::{Now, Steady};

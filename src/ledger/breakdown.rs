@@ -21,31 +21,13 @@ use super::scan::{Found, Scanner, Wanted, place_of_dimension};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
 use super::{LedgerError, rows};
-use crate::domain::{BudgetZone, Dimension, Filter, GroupKey, OTHER_LABEL, Pair, Sums, Usd};
-
-/// A question to the events.
-#[derive(Clone, Debug)]
-pub struct Breakdown {
-    /// Group by these, outermost first.
-    pub by: Vec<Dimension>,
-    /// Only events that have all of these.
-    pub filters: Vec<Filter>,
-    /// First day.
-    pub first: Date,
-    /// Last day, included.
-    pub last: Date,
-    /// One group a day, or one for the whole period.
-    pub by_day: bool,
-}
-
-/// Sums by the values of the dimensions, by day (or under the period's first day).
-pub type SumsByDay = BTreeMap<Date, BTreeMap<GroupKey, Usd>>;
+use crate::domain::{BudgetZone, CostQuestion, Dimension, Filter, GroupKey, GroupsByDay, OTHER_LABEL, Pair, Sums, Usd};
 
 /// One consistent look at the events of a period.
 pub(super) struct Scan<'a> {
     connection: &'a Connection,
     zone: &'a BudgetZone,
-    question: &'a Breakdown,
+    question: &'a CostQuestion,
     ranges: Vec<EventRange>,
     /// What the rollups, and the events since, say each group adds up to.
     expected: BTreeMap<Date, Usd>,
@@ -69,37 +51,31 @@ struct EventRange {
     is_rolled_up: bool,
 }
 
-impl Breakdown {
-    fn group(&self, day: Date) -> Date {
-        if self.by_day { day } else { self.first }
-    }
+/// Whether the rollups tell apart what the filters do.
+fn rollups_know(question: &CostQuestion) -> bool {
+    question.filters.iter().all(|filter| filter.dimension.is_in_rollups())
+}
 
-    /// Whether the rollups tell apart what the filters do.
-    fn rollups_know(&self) -> bool {
-        self.filters.iter().all(|filter| matches!(filter.dimension, Dimension::Service | Dimension::Operation))
-    }
+/// Whether a rollup's cost passes the filters, as far as rollups know.
+fn covers(question: &CostQuestion, pair: &Pair) -> bool {
+    question.filters.iter().all(|Filter { dimension, value }| match dimension {
+        Dimension::Service => **value == *pair.service.as_str(),
+        Dimension::Operation => **value == *pair.operation.as_str(),
+        Dimension::Worker | Dimension::Batch | Dimension::Lead | Dimension::Model => false,
+    })
+}
 
-    /// Whether a rollup's cost passes the filters, as far as rollups know.
-    fn covers(&self, pair: &Pair) -> bool {
-        self.filters.iter().all(|Filter { dimension, value }| match dimension {
-            Dimension::Service => **value == *pair.service.as_str(),
-            Dimension::Operation => **value == *pair.operation.as_str(),
-            Dimension::Worker | Dimension::Batch | Dimension::Lead | Dimension::Model => false,
-        })
-    }
-
-    fn wanted(&self) -> Wanted {
-        let place = place_of_dimension;
-        Wanted {
-            key: self.by.iter().copied().map(place).collect(),
-            filters: self.filters.iter().map(|filter| (place(filter.dimension), filter.value.clone())).collect(),
-        }
+fn wanted(question: &CostQuestion) -> Wanted {
+    let place = place_of_dimension;
+    Wanted {
+        key: question.by.iter().copied().map(place).collect(),
+        filters: question.filters.iter().map(|filter| (place(filter.dimension), filter.value.clone())).collect(),
     }
 }
 
 impl<'a> Scan<'a> {
     /// Looks at the head, the segments and the rollups of one state.
-    pub fn begin(connection: &'a Connection, zone: &'a BudgetZone, question: &'a Breakdown) -> Result<Self, LedgerError> {
+    pub fn begin(connection: &'a Connection, zone: &'a BudgetZone, question: &'a CostQuestion) -> Result<Self, LedgerError> {
         let transaction = connection.unchecked_transaction()?;
         let head = Head::read(&transaction)?;
         let segments = Segment::read_all(&transaction)?;
@@ -119,7 +95,7 @@ impl<'a> Scan<'a> {
         for (day, row) in rows::read_days(&transaction, question.first, question.last)? {
             let mut sums = Sums::default();
             for found in read_day_pairs(&transaction, day, &row)? {
-                if question.covers(&found.pair) {
+                if covers(question, &found.pair) {
                     sums += found.sums;
                 }
             }
@@ -132,12 +108,12 @@ impl<'a> Scan<'a> {
     }
 
     /// Works the groups out. `should_stop` is asked before each segment.
-    pub fn run(self, should_stop: &dyn Fn() -> bool) -> Result<SumsByDay, LedgerError> {
+    pub fn run(self, should_stop: &dyn Fn() -> bool) -> Result<GroupsByDay, LedgerError> {
         self.run_within(Limits { keys_max: KEYS_MAX, cells_bytes_max: CELLS_BYTES_MAX }, should_stop)
     }
 
-    fn run_within(mut self, limits: Limits, should_stop: &dyn Fn() -> bool) -> Result<SumsByDay, LedgerError> {
-        let scanner = Scanner::new(self.connection, self.question.wanted())?;
+    fn run_within(mut self, limits: Limits, should_stop: &dyn Fn() -> bool) -> Result<GroupsByDay, LedgerError> {
+        let scanner = Scanner::new(self.connection, wanted(self.question))?;
         let days = DayIndex::new(self.zone, self.question.first, self.question.last);
         let mut grouper = Grouper::new(days, self.question.by_day, limits.cells_bytes_max);
         let mut largest = Largest::new(limits.keys_max);
@@ -194,9 +170,9 @@ impl<'a> Scan<'a> {
         grouper: &Grouper<'_>,
         largest: Largest,
         mut totals: BTreeMap<Date, Usd>,
-    ) -> Result<SumsByDay, LedgerError> {
+    ) -> Result<GroupsByDay, LedgerError> {
         let days = self.expected.keys().chain(totals.keys());
-        let mut groups: SumsByDay = days.map(|day| (*day, BTreeMap::new())).collect();
+        let mut groups: GroupsByDay = days.map(|day| (*day, BTreeMap::new())).collect();
         for (key, net) in largest.into_keys() {
             let (day, key) = grouper.split(&key)?;
             *totals.entry(day).or_insert(Usd::ZERO) -= net;
@@ -220,8 +196,8 @@ impl<'a> Scan<'a> {
     }
 
     /// Cost whose events retention removed has no attribute any more: it is shown like cost that never had one.
-    fn add_pruned(&self, groups: &mut SumsByDay) {
-        if !self.is_pruned || !self.question.rollups_know() {
+    fn add_pruned(&self, groups: &mut GroupsByDay) {
+        if !self.is_pruned || !rollups_know(self.question) {
             return;
         }
         for (day, expected) in &self.expected {

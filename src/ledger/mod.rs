@@ -49,7 +49,6 @@ mod sums;
 mod verify;
 mod wal;
 
-pub use breakdown::{Breakdown, SumsByDay};
 pub use commit::{Change, Commit, Rollup, Summary};
 pub use contract::Ledger;
 pub use error::{LedgerError, OpenError};

@@ -11,12 +11,12 @@ use std::sync::{Mutex, PoisonError};
 use jiff::civil::Date;
 use rusqlite::{Connection, Transaction};
 
-use super::breakdown::{Breakdown, Scan, SumsByDay};
+use super::breakdown::Scan;
 use super::connection::open_read_only;
 use super::rows::{self, PairRow};
 use super::sums::read_day_pairs;
 use super::{LedgerError, gate};
-use crate::domain::{BudgetZone, GateChange};
+use crate::domain::{BudgetZone, CostQuestion, GateChange, GroupsByDay};
 
 /// Connections kept open between reads.
 const CONNECTIONS_MAX: usize = 2;
@@ -62,7 +62,7 @@ impl Reader {
     ///
     /// # Errors
     /// `Stopped` when told to, else a row is damaged or cannot be read.
-    pub fn breakdown(&self, question: &Breakdown, should_stop: &dyn Fn() -> bool) -> Result<SumsByDay, LedgerError> {
+    pub fn breakdown(&self, question: &CostQuestion, should_stop: &dyn Fn() -> bool) -> Result<GroupsByDay, LedgerError> {
         self.on_connection(|connection| Scan::begin(connection, &self.zone, question)?.run(should_stop))
     }
 

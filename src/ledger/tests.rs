@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::segment::SEGMENT_EVENTS;
 use super::*;
 use crate::domain::{
-    BudgetZone, CostEvent, Dimension, EventKey, Filter, GateChange, GateMode, GroupKey, Name, Outcome, Pair, Sums,
-    UsageCount, Usd,
+    BudgetZone, CostEvent, CostQuestion, Dimension, EventKey, Filter, GateChange, GateMode, GroupKey, Name, Outcome, Pair,
+    Sums, UsageCount, Usd,
 };
 
 const DAY: Date = date(2026, 11, 22);
@@ -147,7 +147,7 @@ fn retention_removes_events_and_keeps_sums() {
     assert_eq!((report.problems, report.events_pruned), (vec![], SEGMENT_EVENTS as u64));
 
     let reader = Reader::new(fixture.path(), BudgetZone::UTC);
-    let question = Breakdown { by: vec![Dimension::Worker], first: DAY, last: DAY, filters: vec![], by_day: false };
+    let question = CostQuestion { by: vec![Dimension::Worker], first: DAY, last: DAY, filters: vec![], by_day: false };
     let groups = reader.breakdown(&question, &|| false).unwrap();
     assert_eq!(groups[&DAY].values().copied().sum::<Usd>(), total, "pruned cost is shown without attribute");
 }
@@ -181,7 +181,7 @@ fn a_breakdown_names_the_largest_keys_and_adds_up_the_rest() {
         .map(|number| CostEvent { lead_id: Some(format!("lead-{number}").into()), ..event(number) });
     fixture.commit(&mut ledger, many.collect(), now());
     let reader = Reader::new(fixture.path(), BudgetZone::UTC);
-    let mut question = Breakdown { by: vec![Dimension::Lead], first: DAY, last: DAY, filters: vec![], by_day: true };
+    let mut question = CostQuestion { by: vec![Dimension::Lead], first: DAY, last: DAY, filters: vec![], by_day: true };
     let groups = reader.breakdown(&question, &|| false).unwrap();
     let leads = &groups[&DAY];
     assert_eq!(leads.len(), KEYS_MAX + 1);

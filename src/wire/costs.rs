@@ -7,16 +7,14 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::domain::{Name, Pair, Usd};
+use crate::domain::{GroupKey, Groups, Name, Usd};
 
-/// Sums by name: an object, nested where there are two names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CostsByName {
-    /// By service, worker, batch, lead or model; the cost without one is under the empty name.
-    Flat(BTreeMap<String, Usd>),
-    /// By service, then operation. One map, since a map for each service would take a hundred times its one entry.
-    Nested(BTreeMap<Pair, Usd>),
-}
+/// Sums by name: an object, nested where there are several names. Cost without a worker, batch, lead or model is under the empty
+/// one.
+///
+/// One map, since a map for each service would take a hundred times its one entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CostsByName(pub Groups);
 
 /// One day of a history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,41 +27,35 @@ pub struct CostsOfDay {
     pub by: CostsByName,
 }
 
-/// The operations of one service.
-struct Operations<'a>(&'a [(&'a Pair, &'a Usd)]);
+/// Sums by what is left of their keys below some outer names.
+struct Level<'a>(Vec<(&'a str, Usd)>);
 
 impl CostsByName {
     /// Of everything in it.
     pub fn total(&self) -> Usd {
-        match self {
-            Self::Flat(sums) => sums.values().copied().sum(),
-            Self::Nested(sums) => sums.values().copied().sum(),
-        }
-    }
-}
-
-impl Default for CostsByName {
-    fn default() -> Self {
-        Self::Flat(BTreeMap::new())
+        self.0.values().copied().sum()
     }
 }
 
 impl Serialize for CostsByName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Flat(sums) => sums.serialize(serializer),
-            Self::Nested(sums) => {
-                let pairs: Vec<_> = sums.iter().collect();
-                let services = pairs.chunk_by(|(left, _), (right, _)| left.service == right.service);
-                serializer.collect_map(services.map(|pairs| (&pairs[0].0.service, Operations(pairs))))
-            }
-        }
+        Level(self.0.iter().map(|(key, sum)| (key.as_str(), *sum)).collect()).serialize(serializer)
     }
 }
 
-impl Serialize for Operations<'_> {
+impl Serialize for Level<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(pair, net)| (&pair.operation, net)))
+        // All keys have as many names.
+        let is_nested = self.0.first().is_some_and(|(key, _)| key.contains(GroupKey::SEPARATOR));
+        if !is_nested {
+            return serializer.collect_map(self.0.iter().copied());
+        }
+        let split = |key| str::split_once(key, GroupKey::SEPARATOR).unwrap_or((key, ""));
+        let outer = self.0.chunk_by(|(left, _), (right, _)| split(left).0 == split(right).0);
+        serializer.collect_map(outer.map(|sums| {
+            let name = sums.first().map_or("", |(key, _)| split(key).0);
+            (name, Level(sums.iter().map(|(key, sum)| (split(key).1, *sum)).collect()))
+        }))
     }
 }
 
@@ -72,21 +64,22 @@ impl<'de> Deserialize<'de> for CostsByName {
         // Values stay text until it is known whether they nest: serde would keep amounts as floats meanwhile.
         let values = BTreeMap::<String, Box<RawValue>>::deserialize(deserializer)?;
         let is_nested = values.values().next().is_some_and(|value| value.get().starts_with('{'));
-        if !is_nested {
-            let sums = values.into_iter().map(|(name, value)| Ok((name, read(&value)?)));
-            return sums.collect::<Result<_, _>>().map(Self::Flat);
-        }
-        let mut sums = BTreeMap::new();
-        for (service, operations) in values {
-            let service = Name::new(&service).map_err(D::Error::custom)?;
-            for (operation, sum) in read::<BTreeMap<Name, Usd>, _>(&operations)? {
-                sums.insert(Pair { service: service.clone(), operation }, sum);
+        let mut sums = Groups::new();
+        for (name, value) in values {
+            if name.contains(GroupKey::SEPARATOR) {
+                return Err(D::Error::custom("a name contains a control character"));
+            }
+            if !is_nested {
+                sums.insert(GroupKey::of([name.as_str()]), read(&value)?);
+                continue;
+            }
+            for (inner, sum) in read::<BTreeMap<Name, Usd>, _>(&value)? {
+                sums.insert(GroupKey::of([name.as_str(), inner.as_str()]), sum);
             }
         }
-        Ok(Self::Nested(sums))
+        Ok(Self(sums))
     }
 }
-
 fn read<'a, T: Deserialize<'a>, E: Error>(value: &'a RawValue) -> Result<T, E> {
     serde_json::from_str(value.get()).map_err(E::custom)
 }
@@ -109,6 +102,15 @@ mod tests {
         let read: CostsOfDay = serde_json::from_str(day).unwrap();
         assert_eq!(read.by.total(), read.total_usd);
         assert_eq!(serde_json::to_string(&read).unwrap(), day);
+    }
+
+    #[test]
+    fn sums_nest_as_deep_as_they_have_names() {
+        let key = |names: [&str; 3]| GroupKey::of(names);
+        let sums = [(["a", "x", ""], 1), (["a", "x", "1"], 2), (["a", "y", "1"], 3), (["b", "x", "1"], 4)];
+        let sums = sums.map(|(names, dollars)| (key(names), Usd::from_dollars(dollars)));
+        let json = serde_json::to_string(&CostsByName(sums.into())).unwrap();
+        assert_eq!(json, r#"{"a":{"x":{"":1,"1":2},"y":{"1":3}},"b":{"x":{"1":4}}}"#);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::budget::Policy;
 use crate::clock::Clock;
-use crate::domain::{BudgetZone, CostEvent, Dimension, EventKey, Kind, Period, Usd};
-use crate::ledger::{Breakdown, Ledger, Reader, verify};
+use crate::domain::{BudgetZone, CostEvent, CostQuestion, Dimension, EventKey, Kind, Period, Usd};
+use crate::ledger::{Ledger, Reader, verify};
 use crate::views::{Board, SeriesLimits};
 
 fn at(text: &str) -> Timestamp {
@@ -183,7 +183,7 @@ async fn a_ledger_whose_sums_lag_behind_its_events_is_whole() {
     let report = verify(&copy).unwrap();
     assert_eq!((report.problems, report.total_usd), (vec![], Usd::from_dollars(3 * dollars)));
     assert_eq!(report.events, 2 * dollars as u64);
-    let by_worker = Breakdown {
+    let by_worker = CostQuestion {
         by: vec![Dimension::Worker],
         first: jiff::civil::date(2026, 11, 21),
         last: jiff::civil::date(2026, 11, 22),
@@ -282,7 +282,7 @@ proptest! {
                 let reader = Reader::new(path.clone(), zone.clone());
                 let Some(first) = by_day.keys().next().copied() else { continue };
                 let question =
-                    Breakdown { by: vec![Dimension::Worker], first, last: zone.day_of(now), filters: vec![], by_day: true };
+                    CostQuestion { by: vec![Dimension::Worker], first, last: zone.day_of(now), filters: vec![], by_day: true };
                 let groups = reader.breakdown(&question, &|| false).unwrap();
                 let from_events: BTreeMap<_, _> = groups.into_iter().map(|(day, group)| (day, group["w1"])).collect();
                 assert_eq!(from_events, by_day);

@@ -20,7 +20,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("notify", &["budget", "domain", "clock", "ledger", "wire"]),
     ("telemetry", &["domain", "clock", "budget", "views"]),
-    ("api", &["domain", "clock", "budget", "views", "ingest", "formats", "ledger", "net", "writer", "telemetry", "wire"]),
+    ("query", &["domain", "views", "ledger"]),
+    (
+        "api",
+        &["domain", "clock", "budget", "views", "ingest", "formats", "ledger", "net", "query", "writer", "telemetry", "wire"],
+    ),
     ("config", &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "telemetry", "views", "writer"]),
     ("cli", &["budget", "clock", "config", "domain", "ledger", "wire"]),
     ("app", &["api", "budget", "clock", "config", "ledger", "net", "notify", "systemd", "telemetry", "writer"]),

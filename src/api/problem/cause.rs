@@ -6,6 +6,7 @@ use crate::budget::Refusal;
 use crate::domain::ReservationStage;
 use crate::formats::{BodyError, RequestError};
 use crate::wire::ProblemEntry;
+use crate::query::ReadError;
 use crate::writer::{Conflict, RecordError, ReservationError};
 
 /// Why a request was not served.
@@ -87,6 +88,15 @@ impl From<BodyError> for Problem {
                 Self::TooLarge(format!("A request may carry at most {limit} events.").into())
             }
             BodyError::Invalid { errors, total, .. } => Self::InvalidEvent { errors, total },
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable => Self::LedgerUnavailable,
+            ReadError::Panicked => Self::Internal,
         }
     }
 }

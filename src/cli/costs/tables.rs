@@ -63,12 +63,7 @@ fn row(path: &[&str], columns: usize, amount: Usd) -> Vec<Cell> {
 
 /// The largest first.
 fn by_size(costs: &CostsByName) -> Vec<Sum<'_>> {
-    let mut sums: Vec<Sum<'_>> = match costs {
-        CostsByName::Flat(sums) => sums.iter().map(|(name, amount)| (vec![name.as_str()], *amount)).collect(),
-        CostsByName::Nested(sums) => {
-            sums.iter().map(|(pair, amount)| (vec![pair.service.as_str(), pair.operation.as_str()], *amount)).collect()
-        }
-    };
+    let mut sums: Vec<Sum<'_>> = costs.0.iter().map(|(key, amount)| (key.values().collect(), *amount)).collect();
     sums.sort_by(|(left, left_amount), (right, right_amount)| right_amount.cmp(left_amount).then_with(|| left.cmp(right)));
     sums
 }

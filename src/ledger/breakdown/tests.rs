@@ -57,7 +57,7 @@ fn any_event() -> impl Strategy<Value = CostEvent> {
     })
 }
 
-fn any_question() -> impl Strategy<Value = Breakdown> {
+fn any_question() -> impl Strategy<Value = CostQuestion> {
     let dimension = || prop::sample::select(Dimension::ALL.to_vec());
     let value = prop::sample::select(vec!["", "s0", "s1", "o2", "w1", "w2", "b7", "lead-é-5", "m2"]);
     let filter = (dimension(), value).prop_map(|(dimension, value)| Filter { dimension, value: value.into() });
@@ -70,7 +70,7 @@ fn any_question() -> impl Strategy<Value = Breakdown> {
     (prop::collection::vec(dimension(), 1..4), filters, 0..DAYS, 0..DAYS, any::<bool>()).prop_map(
         |(by, filters, from, length, by_day)| {
             let day = |number: i64| FIRST.saturating_add(jiff::Span::new().days(number));
-            Breakdown { by, filters, first: day(from), last: day(from + length), by_day }
+            CostQuestion { by, filters, first: day(from), last: day(from + length), by_day }
         },
     )
 }
@@ -87,7 +87,7 @@ fn value_of(event: &CostEvent, dimension: Dimension) -> &str {
 }
 
 /// What a person with the list of events would answer.
-fn naive_answer(events: &[CostEvent], pruned: usize, question: &Breakdown, keys_max: usize) -> Naive {
+fn naive_answer(events: &[CostEvent], pruned: usize, question: &CostQuestion, keys_max: usize) -> Naive {
     let rollups_know = |filter: &Filter| [Dimension::Service, Dimension::Operation].contains(&filter.dimension);
     let can_show_pruned = question.filters.iter().all(rollups_know);
     let all_of = |text: &str| GroupKey::of(question.by.iter().map(|_| text));
@@ -198,7 +198,7 @@ fn what_retention_removes_meanwhile_is_shown_without_attribute() {
     record(&mut ledger, &vec![event; SEGMENT_EVENTS as usize + 1], true, recorded_at);
     let connection = open_read_only(&path).unwrap();
     let day = zone().day_of(recorded_at);
-    let question = Breakdown { by: vec![Dimension::Worker], filters: vec![], first: day, last: day, by_day: false };
+    let question = CostQuestion { by: vec![Dimension::Worker], filters: vec![], first: day, last: day, by_day: false };
     let berlin = zone();
     let scan = Scan::begin(&connection, &berlin, &question).unwrap();
     assert!(ledger.prune(SignedDuration::from_hours(24), at("2026-11-29T12:00:00Z")).unwrap());
@@ -216,7 +216,7 @@ fn a_changed_or_lost_row_is_damage() {
     let mut ledger = Ledger::open(&path, &zone(), recorded_at).unwrap();
     record(&mut ledger, &vec![free; 20], true, recorded_at);
     let day = zone().day_of(recorded_at);
-    let question = Breakdown { by: vec![Dimension::Lead], filters: vec![], first: day, last: day, by_day: false };
+    let question = CostQuestion { by: vec![Dimension::Lead], filters: vec![], first: day, last: day, by_day: false };
     let ask = || {
         let connection = open_read_only(&path).unwrap();
         Scan::begin(&connection, &zone(), &question).unwrap().run(&|| false)

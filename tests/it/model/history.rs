@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lead_factory_metrics::domain::{Dimension, GateMode, GroupKey, Usd};
-use lead_factory_metrics::ledger::{Breakdown, Reader, verify};
+use lead_factory_metrics::domain::{CostQuestion, Dimension, GateMode, GroupKey, Usd};
+use lead_factory_metrics::ledger::{Reader, verify};
 
 use super::border;
 use super::chance::Chance;
@@ -170,7 +170,7 @@ fn compare_workers(model: &Model, path: std::path::PathBuf) {
         *expected.entry(day).or_default().entry(event.who[0].unwrap_or("").to_owned()).or_default() += event.amount;
     }
     let Some((&first, &last)) = expected.keys().next().zip(expected.keys().next_back()) else { return };
-    let question = Breakdown { by: vec![Dimension::Worker], first, last, filters: vec![], by_day: true };
+    let question = CostQuestion { by: vec![Dimension::Worker], first, last, filters: vec![], by_day: true };
     let found = Reader::new(path, zone).breakdown(&question, &|| false).unwrap();
     let of_day = |sums: BTreeMap<GroupKey, Usd>| {
         sums.into_iter().map(|(worker, sum)| (worker.as_str().to_owned(), sum.pico())).collect()

@@ -1,0 +1,18 @@
+//! The read side: which source answers a question about cost, and the answer, as values that know nothing of HTTP.
+//!
+//! *Invariants.* The sum over any grouping is the total. What one published state knows is answered from it alone; only days
+//! that have left memory, and groupings that only the events know, are read from the ledger, beside the async threads.
+//!
+//! *Limits.* `LOOKUPS_MAX` short reads and `SCANS_MAX` long ones at once; `NAMES_MAX` names in an answer from rollups,
+//! [`KEYS_MAX`](crate::ledger::KEYS_MAX) in one from events.
+//!
+//! *Deliberately not here.* What a client may ask for, and how the answer is written down: `api` and `wire`.
+
+mod costs;
+mod plan;
+mod reads;
+mod rollups;
+
+pub use costs::ask;
+pub use plan::{Plan, Source};
+pub use reads::{ReadError, Reads};

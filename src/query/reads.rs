@@ -1,0 +1,119 @@
+//! Questions to the ledger's file, asked beside the async threads.
+//!
+//! *Invariants.* A read whose asker is gone stops. Long reads have a thread each, of low priority: whoever records, answers or
+//! looks something up goes first.
+//!
+//! *Limits.* [`LOOKUPS_MAX`] short reads and [`SCANS_MAX`] long ones at once; further ones wait, at most until their call times
+//! out.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::ledger::{LedgerError, Reader};
+
+/// Reads of rollups and of the gate's history at once: each takes milliseconds.
+const LOOKUPS_MAX: usize = 4;
+/// Reads of raw events at once: each takes a core and seconds, and the writer needs one too.
+const SCANS_MAX: usize = 1;
+/// How much a long read gives way to others: on a busy core it gets a tenth of the time of one who does not.
+const SCAN_NICENESS: i32 = 10;
+
+/// Bounded access to the ledger's reader.
+#[derive(Debug)]
+pub struct Reads {
+    reader: Arc<Reader>,
+    lookups: Arc<Semaphore>,
+    scans: Arc<Semaphore>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be read; the log says why.
+    #[error("the ledger cannot be read")]
+    Unavailable,
+    /// The read panicked.
+    #[error("a read of the ledger panicked")]
+    Panicked,
+}
+
+impl Reads {
+    /// Access to a ledger.
+    pub fn new(reader: Reader) -> Self {
+        let slots = |max| Arc::new(Semaphore::new(max));
+        Self { reader: Arc::new(reader), lookups: slots(LOOKUPS_MAX), scans: slots(SCANS_MAX) }
+    }
+
+    /// A short read.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the read panicked.
+    pub async fn look_up<T, R>(&self, read: R) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        R: FnOnce(&Reader, &dyn Fn() -> bool) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let (work, told) = self.prepare(&self.lookups, read).await?;
+        tokio::task::spawn_blocking(work);
+        outcome(told).await
+    }
+
+    /// A read that goes through events. It is told by its second argument when nobody waits for it any more.
+    ///
+    /// # Errors
+    /// As for a short one.
+    pub async fn scan<T, R>(&self, read: R) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        R: FnOnce(&Reader, &dyn Fn() -> bool) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let (work, told) = self.prepare(&self.scans, read).await?;
+        // Not one of the runtime's threads: what has become nice cannot become what it was.
+        let spawned = std::thread::Builder::new().name("scan".into()).spawn(move || {
+            // Where it is not allowed, the read is merely less polite.
+            let _ = rustix::process::setpriority_process(None, SCAN_NICENESS);
+            work();
+        });
+        if let Err(error) = spawned {
+            tracing::error!(error = &error as &dyn std::error::Error, "no thread for a read of the ledger");
+            return Err(ReadError::Unavailable);
+        }
+        outcome(told).await
+    }
+
+    /// Waits for a slot.
+    async fn prepare<T, R>(
+        &self,
+        slots: &Arc<Semaphore>,
+        read: R,
+    ) -> Result<(impl FnOnce() + Send + 'static, oneshot::Receiver<Result<T, LedgerError>>), ReadError>
+    where
+        T: Send + 'static,
+        R: FnOnce(&Reader, &dyn Fn() -> bool) -> Result<T, LedgerError> + Send + 'static,
+    {
+        // Never closed, so this cannot fail.
+        let slot = Arc::clone(slots).acquire_owned().await.map_err(|_| ReadError::Unavailable)?;
+        let reader = Arc::clone(&self.reader);
+        let (tell, told) = oneshot::channel();
+        let work = move || {
+            let outcome = read(&reader, &|| tell.is_closed());
+            // The slot is free when the work is over, not when its asker leaves.
+            drop(slot);
+            // Nobody listens where the client hung up.
+            let _ = tell.send(outcome);
+        };
+        Ok((work, told))
+    }
+}
+
+async fn outcome<T>(told: oneshot::Receiver<Result<T, LedgerError>>) -> Result<T, ReadError> {
+    match told.await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a read of the ledger failed");
+            Err(ReadError::Unavailable)
+        }
+        Err(_panicked) => Err(ReadError::Panicked),
+    }
+}
