@@ -166,7 +166,7 @@ fn every_grouping_range_and_filter_equals_the_model() {
     let is_pruned = std::cell::Cell::new(false);
     let check = || {
         let limits =
-            (prop::sample::select(vec![3_usize, 40, KEYS_MAX]), prop::sample::select(vec![2_000_usize, CELLS_BYTES_MAX]));
+            (prop::sample::select(vec![3_usize, 40, KEYS_MAX]), prop::sample::select(vec![200_000_usize, CELLS_BYTES_MAX]));
         let mut runner = TestRunner::new(Config { cases: 20, failure_persistence: None, ..Config::default() });
         let outcome = runner.run(&(any_question(), limits), |(question, (keys_max, cells_bytes_max))| {
             let limits = Limits { keys_max, cells_bytes_max };
