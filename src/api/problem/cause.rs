@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::budget::Refusal;
 use crate::domain::ReservationStage;
 use crate::formats::{BodyError, RequestError};
-use crate::wire::ProblemEntry;
 use crate::query::ReadError;
+use crate::wire::ProblemEntry;
 use crate::writer::{Conflict, RecordError, ReservationError};
 
 /// Why a request was not served.
