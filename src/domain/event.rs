@@ -5,11 +5,13 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
+use strum::{EnumString, IntoStaticStr};
 
 use super::{Name, Usd};
 
 /// A charge adds cost, a credit takes some back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// An amount of zero or more.
     #[default]
@@ -19,7 +21,8 @@ pub enum Kind {
 }
 
 /// How the paid call ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Outcome {
     /// It worked.
     #[default]
@@ -83,39 +86,15 @@ pub struct CostEvent {
 
 impl Kind {
     /// The word used in JSON and in the ledger.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Charge => "charge",
-            Self::Credit => "credit",
-        }
-    }
-
-    /// Reads the word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "charge" => Some(Self::Charge),
-            "credit" => Some(Self::Credit),
-            _ => None,
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 impl Outcome {
     /// The word used in JSON, labels and the ledger.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Error => "error",
-        }
-    }
-
-    /// Reads the word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "ok" => Some(Self::Ok),
-            "error" => Some(Self::Error),
-            _ => None,
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -147,31 +148,25 @@ impl Check {
     }
 
     pub(super) fn kind(&mut self, value: &RawText<'_>) -> Option<Kind> {
-        self.word("kind", value, "\"charge\" or \"credit\"", Kind::from_word)
+        self.word("kind", value, "\"charge\" or \"credit\"")
     }
 
     pub(super) fn outcome(&mut self, value: &RawText<'_>) -> Option<Outcome> {
-        self.word("outcome", value, "\"ok\" or \"error\"", Outcome::from_word)
+        self.word("outcome", value, "\"ok\" or \"error\"")
     }
 
     /// A word of a closed set; its default when absent.
-    fn word<T: Default>(
-        &mut self,
-        field: &str,
-        value: &RawText<'_>,
-        allowed: &str,
-        read: fn(&str) -> Option<T>,
-    ) -> Option<T> {
+    fn word<T: Default + FromStr>(&mut self, field: &str, value: &RawText<'_>, allowed: &str) -> Option<T> {
         if !value.is_present() {
             return Some(T::default());
         }
         let text = self.text(field, value)?;
-        self.one_of(field, text, allowed, read)
+        self.one_of(field, text, allowed)
     }
 
     /// A word of a closed set.
-    pub(super) fn one_of<T>(&mut self, field: &str, text: &str, allowed: &str, read: fn(&str) -> Option<T>) -> Option<T> {
-        let word = read(text);
+    pub(super) fn one_of<T: FromStr>(&mut self, field: &str, text: &str, allowed: &str) -> Option<T> {
+        let word = text.parse().ok();
         if word.is_none() {
             self.refuse(field, || format!("must be {allowed}, not {:?}", shown(text)));
         }

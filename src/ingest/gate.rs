@@ -1,5 +1,7 @@
 //! What an operator tells the scaling gate.
 
+use std::str::FromStr;
+
 use super::check::Check;
 use super::limits::EXPIRES_IN_SECONDS;
 use super::raw::{Field, RawGateOrder};
@@ -44,7 +46,7 @@ pub fn validate_gate_order(raw: &RawGateOrder<'_>) -> Result<GateRequest, Invali
 fn request(raw: &RawGateOrder<'_>, check: &mut Check) -> Option<GateRequest> {
     let wish = check
         .required("state", &raw.state, "a string")
-        .and_then(|text| check.one_of("state", text, "\"active\", \"inactive\" or \"auto\"", GateWish::from_word));
+        .and_then(|text| check.one_of("state", text, "\"active\", \"inactive\" or \"auto\""));
     let reason = check.required("reason", &raw.reason, "a string").map(|text| check.reason(text));
     let actor = check.optional_text("actor", &raw.actor);
     let expires_in_seconds = check
@@ -57,13 +59,15 @@ fn request(raw: &RawGateOrder<'_>, check: &mut Check) -> Option<GateRequest> {
     Some(GateRequest { wish: wish?, reason: reason?.into(), actor: actor.unwrap_or_default().into(), expires_in_seconds })
 }
 
-impl GateWish {
-    fn from_word(word: &str) -> Option<Self> {
+impl FromStr for GateWish {
+    type Err = strum::ParseError;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
         match word {
-            "active" => Some(Self::Manual { active: true }),
-            "inactive" => Some(Self::Manual { active: false }),
-            "auto" => Some(Self::Auto),
-            _ => None,
+            "active" => Ok(Self::Manual { active: true }),
+            "inactive" => Ok(Self::Manual { active: false }),
+            "auto" => Ok(Self::Auto),
+            _ => Err(strum::ParseError::VariantNotFound),
         }
     }
 }

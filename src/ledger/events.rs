@@ -96,7 +96,7 @@ impl Codec<Kind> for Plain {
     }
 
     fn take(cells: &mut Cells<'_>) -> Option<Kind> {
-        Kind::from_word(cells.text()?)
+        cells.text()?.parse().ok()
     }
 }
 
@@ -108,7 +108,7 @@ impl Codec<Outcome> for Plain {
     }
 
     fn take(cells: &mut Cells<'_>) -> Option<Outcome> {
-        Outcome::from_word(cells.text()?)
+        cells.text()?.parse().ok()
     }
 }
 
