@@ -34,8 +34,12 @@ pub fn single_posts() -> Vec<Template> {
 
 /// One request of [`BATCH`] events, a line each.
 pub fn batch_post() -> Template {
-    let lines: String = (0..BATCH).map(|number| json(call(number)) + "\n").collect();
-    Template::new(http::post("application/x-ndjson", &lines))
+    Template::new(http::post("application/x-ndjson", &lines(BATCH)))
+}
+
+/// So many events, a line each, their ids open.
+pub fn lines(count: usize) -> String {
+    (0..count).map(|number| json(call(number)) + "\n").collect()
 }
 
 fn json(call: Call) -> String {

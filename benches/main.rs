@@ -27,6 +27,7 @@ mod machine;
 mod options;
 mod peer_postgres;
 mod peer_redis;
+mod reading;
 mod reads;
 mod report;
 mod resp;
@@ -97,6 +98,7 @@ fn trials(bench: &Bench) -> Vec<Trial> {
     trials.extend(history::trials(bench));
     trials.extend(scrape::trials(bench));
     trials.extend(reads::trials(bench));
+    trials.extend(reading::trials());
     trials.extend(gate::trials(bench));
     trials.extend(footprint::trials(bench));
     trials

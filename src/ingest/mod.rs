@@ -19,6 +19,8 @@ mod names;
 mod raw;
 mod reason;
 mod reservation;
+#[cfg(test)]
+mod tests;
 mod time;
 
 pub use amount::parse_estimate;

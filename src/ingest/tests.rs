@@ -1,477 +1,62 @@
-//! Whole bodies, as clients send them.
+//! Events as a format without JSON would fill them; `formats::native` tests every rule of every field.
 
 use jiff::Timestamp;
-use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{CostEvent, Kind, Outcome, Usd};
-
-const NOW: &str = "2026-11-22T10:00:00Z";
+use crate::domain::Usd;
 
 fn now() -> Timestamp {
-    NOW.parse().unwrap()
+    "2026-11-22T10:00:00Z".parse().unwrap()
 }
 
-fn read_as(format: Format, body: &[u8]) -> Result<Vec<CostEvent>, IngestError> {
-    let mut made = 0;
-    read_events(format, body, now(), &Limits::default(), &mut || {
-        made += 1;
-        format!("made-{made}").into()
-    })
-}
-
-fn read(body: &str) -> Result<Vec<CostEvent>, IngestError> {
-    read_as(Format::Json, body.as_bytes())
-}
-
-/// An event with these members besides a service.
-fn event(members: &str) -> String {
-    format!(r#"{{"service":"openai",{members}}}"#)
-}
-
-#[track_caller]
-fn read_one(members: &str) -> CostEvent {
-    let events = read(&event(members)).unwrap();
-    let [event] = <[CostEvent; 1]>::try_from(events).unwrap();
-    event
-}
-
-#[track_caller]
-fn malformed(format: Format, body: &[u8]) -> String {
-    match read_as(format, body) {
-        Err(IngestError::Malformed { detail, .. }) => detail,
-        other => panic!("{:?} gave {other:?}", String::from_utf8_lossy(body)),
-    }
-}
-
-#[track_caller]
-fn problems(body: &str) -> Vec<EventProblem> {
-    match read(body) {
-        Err(IngestError::Invalid { errors, .. }) => errors,
-        other => panic!("{body} gave {other:?}"),
-    }
-}
-
-/// The only problem of a single event: its field and detail.
-#[track_caller]
-fn only_problem(body: &str) -> (Option<String>, String) {
-    let [problem] = <[EventProblem; 1]>::try_from(problems(body)).unwrap();
-    assert_eq!(problem.index, Some(0));
-    (problem.field, problem.detail)
+/// What a format of two columns finds.
+fn raw<'a>(service: &'a str, amount: &'a str) -> RawEvent<'a> {
+    RawEvent { service: service.into(), amount_usd: amount.into(), ..RawEvent::default() }
 }
 
 #[test]
-fn the_least_event_gets_the_defaults() {
-    let event = read_one(r#""amount_usd":0.0015"#);
-    assert_eq!(event.amount, Usd::parse("0.0015").unwrap());
-    assert_eq!((event.service.as_str(), event.operation.as_str()), ("openai", "unknown"));
-    assert_eq!((&*event.key.source, &*event.key.id), ("", "made-1"));
-    assert_eq!((event.time, event.time_given), (now(), false));
-    assert_eq!((event.kind, event.outcome), (Kind::Charge, Outcome::Ok));
-    assert_eq!((event.worker, event.batch_id, event.lead_id, event.model), (None, None, None, None));
-    assert_eq!((event.usage, event.duration_seconds, event.attributes), (vec![], None, None));
+fn plain_values_make_an_event() {
+    let (limits, mut new_id) = (Limits::default(), || Box::from("made"));
+    let mut validator = Validator::new(now(), &limits, &mut new_id);
+    let time = now() - jiff::SignedDuration::from_hours(1);
+    let raw = RawEvent {
+        time: Field::Given(RawTime::At(time)),
+        usage: Field::Given(vec![("output_tokens".into(), "5".into()), ("input_tokens".into(), "7".into())]),
+        ..raw("openai", "0.0015")
+    };
+    let event = validator.validate(&raw).unwrap();
+    assert_eq!((event.service.as_str(), event.amount), ("openai", Usd::parse("0.0015").unwrap()));
+    assert_eq!((event.time, event.time_given, &*event.key.id), (time, true, "made"));
+    assert_eq!(event.usage.iter().map(|each| each.count).collect::<Vec<_>>(), [7, 5]);
 }
 
 #[test]
-fn every_field_is_read() {
-    let event = read_one(
-        r#""amount_usd":"-1.50","operation":"chat \"x\" 🙂 \u05e9","id":"call\\1","source":"worker a","time":
-        "2026-11-22T11:00:00.25+01:00","kind":"credit","worker":"w","batch_id":"b","lead_id":"l","model":"m","usage":
-        {"output_tokens":50,"input_tokens":9007199254740991,"x":0},"duration_seconds":0.25,"outcome":"error",
-        "attributes":{ "b" : [1.0, null],"a":"\u0041" }"#,
-    );
-    assert_eq!(event.amount, Usd::parse("-1.5").unwrap());
-    assert_eq!(event.operation.as_str(), "chat \"x\" 🙂 ש");
-    assert_eq!((&*event.key.source, &*event.key.id), ("worker a", "call\\1"));
-    assert_eq!((event.time, event.time_given), ("2026-11-22T10:00:00.25Z".parse().unwrap(), true));
-    assert_eq!((event.kind, event.outcome), (Kind::Credit, Outcome::Error));
-    let texts = [event.worker, event.batch_id, event.lead_id, event.model];
-    assert_eq!(texts.each_ref().map(|text| text.as_deref()), [Some("w"), Some("b"), Some("l"), Some("m")]);
-    let usage: Vec<_> = event.usage.iter().map(|usage| (usage.kind.as_str(), usage.count)).collect();
-    assert_eq!(usage, [("input_tokens", (1 << 53) - 1), ("output_tokens", 50), ("x", 0)], "ordered by kind");
-    assert_eq!(event.duration_seconds, Some(0.25));
-    assert_eq!(event.attributes.as_deref(), Some(r#"{ "b" : [1.0, null],"a":"\u0041" }"#), "kept to the letter");
-}
-
-#[test]
-fn an_empty_optional_text_is_an_absent_one() {
-    let event = read_one(r#""amount_usd":1,"worker":"","batch_id":"","lead_id":"","model":"","source":"","usage":{}"#);
-    assert_eq!((event.worker, event.batch_id, event.lead_id, event.model), (None, None, None, None));
-    assert_eq!((&*event.key.source, event.usage), ("", vec![]));
-}
-
-#[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn one_bad_field_is_named_with_its_reason() {
-    let long = |bytes: usize| "x".repeat(bytes);
-    let usage_17 = (0..17).map(|at| format!("\"u{at}\":1")).collect::<Vec<_>>().join(",");
-    let amount = |members: &str| format!(r#""amount_usd":1,{members}"#);
-    for (members, field, words) in [
-        (r#""operation":"a""#.to_owned(), "amount_usd", "required"),
-        (r#""amount_usd":null"#.to_owned(), "amount_usd", "not null"),
-        (r#""amount_usd":true"#.to_owned(), "amount_usd", "not a boolean"),
-        (r#""amount_usd":{}"#.to_owned(), "amount_usd", "not an object"),
-        (r#""amount_usd":[1]"#.to_owned(), "amount_usd", "not an array"),
-        (r#""amount_usd":"NaN""#.to_owned(), "amount_usd", "not a decimal number"),
-        (r#""amount_usd":"""#.to_owned(), "amount_usd", "not a decimal number"),
-        (r#""amount_usd":" 1""#.to_owned(), "amount_usd", "not a decimal number"),
-        (r#""amount_usd":"1 ""#.to_owned(), "amount_usd", "not a decimal number"),
-        (r#""amount_usd":"+1""#.to_owned(), "amount_usd", "not a decimal number"),
-        (r#""amount_usd":"1,00""#.to_owned(), "amount_usd", "not a decimal number"),
-        (r#""amount_usd":"0x1""#.to_owned(), "amount_usd", "not a decimal number"),
-        (r#""amount_usd":"٣""#.to_owned(), "amount_usd", "not a decimal number"),
-        (r#""amount_usd":"$1""#.to_owned(), "amount_usd", "not a decimal number"),
-        (r#""amount_usd":-1"#.to_owned(), "amount_usd", "negative"),
-        (r#""amount_usd":"-1e-13""#.to_owned(), "amount_usd", "negative"),
-        (r#""amount_usd":-1e-999999"#.to_owned(), "amount_usd", "negative"),
-        (r#""kind":"credit","amount_usd":1e-13"#.to_owned(), "amount_usd", "positive"),
-        (r#""kind":"credit","amount_usd":-10000.000000000001"#.to_owned(), "amount_usd", "at most 10000 USD"),
-        (r#""amount_usd":10000.000000000001"#.to_owned(), "amount_usd", "at most 10000 USD"),
-        (r#""amount_usd":1e400"#.to_owned(), "amount_usd", "out of range"),
-        (format!(r#""amount_usd":{}"#, "9".repeat(10_000)), "amount_usd", "out of range"),
-        (amount(r#""operation":"""#), "operation", "empty"),
-        (amount(r#""operation":null"#), "operation", "null, which is not a value"),
-        (amount(r#""operation":5"#), "operation", "must be a string, not a number"),
-        (amount(r#""operation":"a\u0000b""#), "operation", "control character"),
-        (amount(&format!(r#""operation":"{}""#, long(129))), "operation", "128 bytes"),
-        (amount(r#""id":"""#), "id", "empty"),
-        (amount(r#""id":7"#), "id", "must be a string"),
-        (amount(r#""id":"a\nb""#), "id", "control character"),
-        (amount(&format!(r#""id":"{}""#, long(201))), "id", "200 bytes"),
-        (amount(&format!(r#""source":"{}""#, long(201))), "source", "200 bytes"),
-        (amount(r#""source":"\u007f""#), "source", "control character"),
-        (amount(&format!(r#""worker":"{}""#, long(201))), "worker", "200 bytes"),
-        (amount(r#""batch_id":"\t""#), "batch_id", "control character"),
-        (amount(r#""lead_id":12"#), "lead_id", "must be a string"),
-        (amount(r#""model":null"#), "model", "leave the field out"),
-        (amount(r#""kind":"refund""#), "kind", "\"charge\" or \"credit\", not \"refund\""),
-        (amount(r#""kind":"Charge""#), "kind", "\"charge\""),
-        (amount(r#""kind":null"#), "kind", "null"),
-        (amount(r#""outcome":"failed""#), "outcome", "\"ok\" or \"error\""),
-        (amount(r#""outcome":true"#), "outcome", "must be a string"),
-        (amount(r#""time":1763805600"#), "time", "must be a string"),
-        (amount(r#""time":"2026-11-22T10:00:00""#), "time", "offset"),
-        (amount(r#""time":"2026-02-30T10:00:00Z""#), "time", "does not exist"),
-        (amount(r#""time":"2026-11-22T10:05:00.000000001Z""#), "time", "more than 5 minutes ahead"),
-        (amount(r#""time":"9999-12-31T23:59:59Z""#), "time", "more than 5 minutes ahead"),
-        (amount(r#""time":"2026-10-18T09:59:59.999999999Z""#), "time", "more than 35 days old"),
-        (amount(r#""time":"0000-01-01T00:00:00Z""#), "time", "more than 35 days old"),
-        (amount(r#""usage":[]"#), "usage", "must be an object, not an array"),
-        (amount(r#""usage":{"a":1.0}"#), "usage", "integer"),
-        (amount(r#""usage":{"a":1e3}"#), "usage", "integer"),
-        (amount(r#""usage":{"a":"5"}"#), "usage", "integer"),
-        (amount(r#""usage":{"a":-1}"#), "usage", "integer"),
-        (amount(r#""usage":{"a":null}"#), "usage", "\"a\""),
-        (amount(r#""usage":{"a":9007199254740992}"#), "usage", "9007199254740991"),
-        (amount(r#""usage":{"a":99999999999999999999999}"#), "usage", "integer"),
-        (amount(r#""usage":{"":1}"#), "usage", "empty"),
-        (amount(r#""usage":{"a\nb":1}"#), "usage", "control character"),
-        (amount(&format!(r#""usage":{{"{}":1}}"#, long(129))), "usage", "128 bytes"),
-        (amount(&format!(r#""usage":{{{usage_17}}}"#)), "usage", "17 names"),
-        (amount(r#""duration_seconds":-0.1"#), "duration_seconds", "negative"),
-        (amount(r#""duration_seconds":-1e-400"#), "duration_seconds", "negative"),
-        (amount(r#""duration_seconds":1e400"#), "duration_seconds", "out of range"),
-        (amount(r#""duration_seconds":"1""#), "duration_seconds", "must be a number"),
-        (amount(r#""duration_seconds":null"#), "duration_seconds", "null"),
-        (amount(r#""attributes":[]"#), "attributes", "must be an object"),
-        (amount(r#""attributes":null"#), "attributes", "null"),
-        (amount(r#""attributes":"{}""#), "attributes", "must be an object"),
-        (amount(r#""attributes":{"a":[1e400]}"#), "attributes", "out of range"),
-        (amount(&format!(r#""attributes":{{"a":"{}"}}"#, long(4_089))), "attributes", "4097 bytes"),
-        (amount(r#""colour":"red""#), "colour", "\"colour\" is not a field of an event"),
-        (amount(r#""Model":"x""#), "Model", "did you mean \"model\"?"),
-        (amount(r#""timestamp":"x""#), "timestamp", "did you mean \"time\"?"),
-        (amount(r#""":1"#), "", "not a field"),
-    ] {
-        let (named, detail) = only_problem(&event(&members));
-        assert_eq!(named.as_deref(), Some(field), "{members}: {detail}");
-        assert!(detail.contains(words), "{members}: {detail}");
+fn a_time_is_held_to_the_window_whatever_it_was_written_as() {
+    let (limits, mut new_id) = (Limits::default(), || Box::from("made"));
+    let mut validator = Validator::new(now(), &limits, &mut new_id);
+    let late = now() - limits.age_max - jiff::SignedDuration::from_nanos(1);
+    for time in [RawTime::At(late), RawTime::Text(late.to_string().into())] {
+        let invalid = validator.validate(&RawEvent { time: Field::Given(time), ..raw("openai", "1") }).unwrap_err();
+        assert_eq!(invalid.reasons[0].detail, "time is more than 35 days old");
     }
 }
 
 #[test]
-fn the_service_is_required_and_bounded() {
-    for (body, words) in [
-        (r#"{"amount_usd":1}"#.to_owned(), "service is required"),
-        (r#"{"amount_usd":1,"service":""}"#.to_owned(), "service must not be empty"),
-        (r#"{"amount_usd":1,"service":null}"#.to_owned(), "service is null"),
-        (r#"{"amount_usd":1,"service":["a"]}"#.to_owned(), "service must be a string, not an array"),
-        (r#"{"amount_usd":1,"service":"a\u0085"}"#.to_owned(), "service contains a control character"),
-        (format!(r#"{{"amount_usd":1,"service":"{}"}}"#, "é".repeat(65)), "service is longer than 128 bytes"),
-    ] {
-        let (field, detail) = only_problem(&body);
-        assert_eq!(field.as_deref(), Some("service"));
-        assert!(detail.starts_with(words), "{detail}");
-    }
+fn each_event_has_a_result_of_its_own() {
+    let (limits, mut new_id) = (Limits::default(), || Box::from("made"));
+    let mut validator = Validator::new(now(), &limits, &mut new_id);
+    let bad = RawEvent { id: "b".into(), worker: Field::Misshapen(Shape::Array), ..raw("", "1") };
+    let invalid = validator.validate(&bad).unwrap_err();
+    assert_eq!(invalid.id.as_deref(), Some("b"));
+    let details: Vec<_> = invalid.reasons.iter().map(|reason| &*reason.detail).collect();
+    assert_eq!(details, ["service must not be empty", "worker must be a string, not an array"]);
+    assert!(validator.validate(&raw("openai", "1")).is_ok(), "what a bad event means for others is not decided here");
 }
 
 #[test]
-fn values_at_their_bounds_are_taken() {
-    for members in [
-        r#""amount_usd":10000"#.to_owned(),
-        r#""amount_usd":10000.0000000000004"#.to_owned(),
-        r#""amount_usd":-0.0e7"#.to_owned(),
-        r#""amount_usd":"1e-05""#.to_owned(),
-        r#""amount_usd":"\u0031""#.to_owned(),
-        r#""amount_usd":0,"kind":"credit""#.to_owned(),
-        r#""amount_usd":-10000,"kind":"credit""#.to_owned(),
-        format!(r#""amount_usd":0.{}1"#, "0".repeat(10_000)),
-        r#""amount_usd":1,"time":"2026-11-22T10:05:00Z""#.to_owned(),
-        r#""amount_usd":1,"time":"2026-10-18T10:00:00Z""#.to_owned(),
-        format!(r#""amount_usd":1,"id":"{}""#, "x".repeat(200)),
-        format!(r#""amount_usd":1,"operation":"{}""#, "x".repeat(128)),
-        format!(r#""amount_usd":1,"attributes":{{"a":"{}"}}"#, "x".repeat(4_088)),
-        r#""amount_usd":1,"duration_seconds":-0.0"#.to_owned(),
-        r#""amount_usd":1,"usage":{"a":-0}"#.to_owned(),
-        r#""amount_usd":1,"\u0069d":"x""#.to_owned(),
-    ] {
-        let read = read(&event(&members));
-        assert!(read.is_ok(), "{members}: {read:?}");
-    }
-    assert!(read_one(r#""amount_usd":1,"duration_seconds":-0.0"#).duration_seconds.unwrap().is_sign_positive());
-}
-
-#[test]
-fn what_cannot_be_read_is_malformed_wherever_it_stands() {
-    let good = event(r#""amount_usd":1"#);
-    let deep =
-        |depth: usize| event(&format!(r#""amount_usd":1,"attributes":{{"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth)));
-    for body in [
-        String::new(),
-        "  \n".to_owned(),
-        format!("\u{feff}{good}"),
-        good[..good.len() - 1].to_owned(),
-        format!("{good}{good}"),
-        format!("{good},"),
-        format!("[{good}] []"),
-        format!("[{good},]"),
-        format!("[{good},{{\"service\":5}},nope]"),
-        event(r#""amount_usd":NaN"#),
-        event(r#""amount_usd":+1"#),
-        event(r#""amount_usd":01"#),
-        event(r#""amount_usd":1,"amount_usd":1"#),
-        event(r#""amount_usd":1,"\u0073ervice":"x""#),
-        event(r#""amount_usd":1,"usage":{"a":1,"a":1}"#),
-        event(r#""amount_usd":1,"attributes":{"x":[{"a":1,"a":1}]}"#),
-        event(r#""amount_usd":1,"surprise":[{"a":1,"a":1}]"#),
-        event(r#""amount_usd":1,"id":"\ud800""#),
-        event(r#""amount_usd":1,"attributes":{"a":"\udfff"}"#),
-        event("\"amount_usd\":1,\"id\":\"a\nb\""),
-        format!("{good} // done"),
-        "null".to_owned(),
-        "5".to_owned(),
-        "\"text\"".to_owned(),
-        deep(31),
-        format!("[{}]", deep(30)),
-    ] {
-        malformed(Format::Json, body.as_bytes());
-    }
-    assert!(read(&deep(30)).is_ok());
-    assert!(read(&format!("[{}]", deep(29))).is_ok());
-    assert_eq!(malformed(Format::Json, b"{\"service\":\"\xff\"}"), "the body is not UTF-8 at byte 12");
-    assert_eq!(malformed(Format::Json, b""), "the body is empty");
-    assert!(malformed(Format::Json, b"17").starts_with("expected an object or an array"));
-}
-
-#[test]
-fn every_bad_event_is_listed_with_its_place_and_id() {
-    let body = format!(
-        r#"[{},{{"id":"b","service":"","amount":3}},[{{}}],7,{}]"#,
-        event(r#""amount_usd":1,"id":"a""#),
-        event(r#""amount_usd":1,"id":"","worker":null"#)
-    );
-    let error = read(&body).unwrap_err();
-    assert_eq!(error.events_seen(), 5);
-    let IngestError::Invalid { errors, total, .. } = error else { panic!("{error}") };
-    assert_eq!(total, 4);
-    let listed: Vec<_> =
-        errors.iter().map(|each| (each.index.unwrap(), each.id.as_deref(), each.field.as_deref())).collect();
-    assert_eq!(
-        listed,
-        [
-            (1, Some("b"), Some("amount")),
-            (1, Some("b"), Some("service")),
-            (1, Some("b"), Some("amount_usd")),
-            (2, None, None),
-            (3, None, None),
-            (4, Some(""), Some("id")),
-            (4, Some(""), Some("worker")),
-        ]
-    );
-    assert!(errors[0].detail.ends_with("did you mean \"amount_usd\"?"), "{}", errors[0].detail);
-    assert_eq!(errors[3].detail, "an event must be an object, not an array");
-    assert_eq!(
-        serde_json::to_string(&errors[4]).unwrap(),
-        r#"{"index":3,"detail":"an event must be an object, not a number"}"#
-    );
-}
-
-#[test]
-fn a_hundred_problems_are_listed_and_all_bad_events_counted() {
-    let body = format!("[{}]", vec!["{}"; 300].join(","));
-    let error = read(&body).unwrap_err();
-    let IngestError::Invalid { errors, total, events_seen } = error else { panic!("{error}") };
-    assert_eq!((errors.len(), total, events_seen), (PROBLEMS_LISTED_MAX, 300, 300));
-
-    let unknown = (0..5_000).map(|at| format!("\"f{at}\":0")).collect::<Vec<_>>().join(",");
-    assert_eq!(problems(&event(&unknown)).len(), PROBLEMS_LISTED_MAX);
-    let long = problems(&format!(r#"{{"{0}":1,"id":"{0}"}}"#, "x".repeat(1_000_000)));
-    let bytes: usize = long.iter().map(|each| serde_json::to_string(each).unwrap().len()).sum();
-    assert!(bytes < 5_000, "an answer repeats only the beginning of what was sent: {bytes}");
-}
-
-#[test]
-fn events_beyond_the_bound_are_not_looked_at() {
-    let limits = Limits { events_max: 3, ..Limits::default() };
-    let good = event(r#""amount_usd":1"#);
-    let many = |count: usize, tail: &str| format!("[{}{tail}", vec![&good[..]; count].join(","));
-    let read = |body: &str| read_events(Format::Json, body.as_bytes(), now(), &limits, &mut || "x".into());
-    assert_eq!(read(&many(3, "]")).unwrap().len(), 3);
-    let error = read(&many(4, ", this is never read")).unwrap_err();
-    assert_eq!(error, IngestError::TooManyEvents { limit: 3 });
-    assert_eq!(error.events_seen(), 4);
-}
-
-#[test]
-fn no_events_are_an_empty_list() {
-    assert_eq!(read(" [ ] \n"), Ok(vec![]));
-    assert_eq!(read_as(Format::NdJson, b" \r\n\n\t"), Ok(vec![]));
-    malformed(Format::NdJson, b"");
-}
-
-#[test]
-fn lines_are_events() {
-    let good = event(r#""amount_usd":1"#);
-    for body in [format!("{good}\n{good}"), format!("{good}\r\n\r\n {good} \r\n"), format!("\n\n{good}\n \t\n{good}\n\n")] {
-        let events = read_as(Format::NdJson, body.as_bytes()).unwrap();
-        let ids: Vec<_> = events.iter().map(|event| &*event.key.id).collect();
-        assert_eq!(ids, ["made-1", "made-2"], "{body:?}");
-    }
-    let one_element = read_as(Format::NdJson, format!("{good}\n\n[{good}]\n5\n").as_bytes()).unwrap_err();
-    let IngestError::Invalid { errors, total, events_seen } = one_element else { panic!("{one_element}") };
-    assert_eq!((total, events_seen), (2, 3));
-    assert_eq!(errors.iter().map(|each| each.index.unwrap()).collect::<Vec<_>>(), [1, 2]);
-    for (body, line) in [
-        (format!("{good}\n\n{good}{good}\n"), "line 3,"),
-        (format!("{good}\n{{\"service\":5}}\n{{\"a\":"), "line 3,"),
-        ("{\"service\":\n\"a\"}".to_owned(), "line 1,"),
-        (format!("[{good},\n{good}]"), "line 1,"),
-        (format!("\u{feff}{good}"), "line 1,"),
-        (format!("{good}\n\u{feff}{good}"), "line 2,"),
-        (format!("{good}\n{good},"), "line 2,"),
-    ] {
-        let detail = malformed(Format::NdJson, body.as_bytes());
-        assert!(detail.contains(line), "{body:?}: {detail}");
-    }
-}
-
-#[test]
-fn the_same_id_twice_is_not_decided_here() {
-    let good = event(r#""amount_usd":1,"id":"a""#);
-    assert_eq!(read(&format!("[{good},{good}]")).unwrap().len(), 2);
-}
-
-#[test]
-fn ids_are_made_only_for_valid_events() {
-    let mut made = 0;
-    let body = format!("[{},{}]", event(r#""amount_usd":-1"#), event(r#""amount_usd":1,"id":"mine""#));
-    let read = read_events(Format::Json, body.as_bytes(), now(), &Limits::default(), &mut || {
-        made += 1;
-        "made".into()
-    });
-    assert!(read.is_err());
-    assert_eq!(made, 0);
-}
-
-prop_compose! {
-    /// The JSON of a valid event, and the event.
-    fn any_event()(
-        service in "[^\\p{Cc}]{1,32}",
-        pico in 0_i64..10_000_000_000_000_000,
-        as_text in any::<bool>(),
-        id in "[^\\p{Cc}]{1,50}",
-        worker in proptest::option::of("[^\\p{Cc}]{1,50}"),
-        age_nanos in -300_000_000_000_i64..3_024_000_000_000_000,
-        usage in proptest::collection::btree_map("[a-z_]{1,20}", 0..=USAGE_COUNT_MAX, 0..=USAGE_NAMES_MAX),
-        duration_seconds in proptest::option::of(0.0..1e9),
-        note in proptest::option::of(any::<String>().prop_map(|text| text.chars().take(500).collect::<String>())),
-    ) -> (serde_json::Value, CostEvent) {
-        let amount = Usd::from_pico(i128::from(pico));
-        let time = Timestamp::from_nanosecond(now().as_nanosecond() - i128::from(age_nanos)).unwrap();
-        let mut json = serde_json::json!({"service": service, "id": id, "time": time.to_string(), "usage": usage});
-        json["amount_usd"] = amount.to_string().into();
-        let attributes = note.map(|note| serde_json::json!({ "note": note }));
-        for (name, value) in [
-            ("worker", worker.clone().map(serde_json::Value::from)),
-            ("duration_seconds", duration_seconds.map(serde_json::Value::from)),
-            ("attributes", attributes.clone()),
-        ] {
-            if let Some(value) = value {
-                json[name] = value;
-            }
-        }
-        if as_text {
-            json["operation"] = "unknown".into();
-        }
-        let event = CostEvent {
-            key: crate::domain::EventKey { source: "".into(), id: id.into() },
-            service: crate::domain::Name::new(&service).unwrap(),
-            operation: crate::domain::Name::new("unknown").unwrap(),
-            amount,
-            kind: Kind::Charge,
-            time,
-            time_given: true,
-            worker: worker.map(Box::from),
-            batch_id: None,
-            lead_id: None,
-            model: None,
-            usage: usage
-                .into_iter()
-                .map(|(kind, count)| crate::domain::UsageCount { kind: crate::domain::Name::new(&kind).unwrap(), count })
-                .collect(),
-            duration_seconds,
-            outcome: Outcome::Ok,
-            attributes: attributes.map(|attributes| attributes.to_string().into()),
-        };
-        (json, event)
-    }
-}
-
-proptest! {
-    #[test]
-    fn a_valid_event_is_read_as_it_was_meant(events in proptest::collection::vec(any_event(), 1..4)) {
-        let (json, events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
-        let array = serde_json::to_string(&json).unwrap();
-        prop_assert_eq!(read(&array), Ok(events.clone()));
-        let lines: String = json.iter().map(|json| format!("{json}\n")).collect();
-        prop_assert_eq!(read_as(Format::NdJson, lines.as_bytes()), Ok(events));
-    }
-
-    #[test]
-    fn a_changed_body_is_read_or_refused_in_order((json, _) in any_event(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let mut body = json.to_string().into_bytes();
-        let at = at.index(body.len());
-        body[at] = byte;
-        match read_as(Format::Json, &body) {
-            Ok(events) => prop_assert_eq!(events.len(), 1),
-            Err(IngestError::Invalid { errors, total, events_seen }) => {
-                prop_assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok());
-                prop_assert!(!errors.is_empty());
-                prop_assert_eq!((total, events_seen), (1, 1));
-            }
-            Err(IngestError::Malformed { detail, .. }) => prop_assert!(!detail.is_empty()),
-            Err(other) => prop_assert!(false, "{other}"),
-        }
-        body.truncate(at);
-        let is_malformed = matches!(read_as(Format::Json, &body), Err(IngestError::Malformed { .. }));
-        prop_assert!(is_malformed);
-    }
-
-    #[test]
-    fn no_bytes_panic(body in proptest::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}:,\"a-z0-9\n ]{0,60}") {
-        for format in [Format::Json, Format::NdJson] {
-            let _ = read_as(format, &body);
-            let _ = read_as(format, text.as_bytes());
-        }
-    }
+fn a_request_has_only_so_many_reasons_but_every_bad_event_is_refused() {
+    let (limits, mut new_id) = (Limits::default(), || Box::from("made"));
+    let mut validator = Validator::new(now(), &limits, &mut new_id);
+    let told: Vec<_> = (0..80).map(|_| validator.validate(&RawEvent::default()).unwrap_err().reasons.len()).collect();
+    assert_eq!((told[0], told[79], told.iter().sum::<usize>()), (2, 0, REASONS_MAX));
 }
