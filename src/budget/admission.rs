@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::{Budget, GateVerdict, Policy};
+use super::{Budget, GateVerdict, Policy, Used};
 use crate::domain::{GateMode, Name, Usd};
 
 /// Something that somebody wants to pay for.
@@ -17,15 +17,6 @@ pub struct Spend<'a> {
     pub operation: &'a Name,
     /// The most that it is thought to cost; zero or more.
     pub estimate: Usd,
-}
-
-/// What counts against a budget in its current period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Used {
-    /// Recorded cost.
-    pub spent: Usd,
-    /// Set aside by open reservations.
-    pub reserved: Usd,
 }
 
 /// Whether it may be spent, and why.

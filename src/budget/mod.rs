@@ -10,8 +10,8 @@ mod gate;
 mod policy;
 mod standing;
 
-pub use admission::{Admission, BudgetLeft, Refusal, Spend, Used, admit};
+pub use admission::{Admission, BudgetLeft, Refusal, Spend, admit};
 pub use critical::CriticalOperations;
 pub use gate::{GateStanding, GateVerdict, REASON_BELOW, REASON_DISABLED, judge};
 pub use policy::{Budget, Policy};
-pub use standing::{BudgetState, Standing, assess};
+pub use standing::{BudgetState, Standing, Used, assess};

@@ -4,8 +4,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
-use super::{Budget, Used};
+use super::Budget;
 use crate::domain::{Name, PeriodKind, Threshold, Usd, nearest_f64_percent};
+
+/// What counts against a budget in its current period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Recorded cost.
+    pub spent: Usd,
+    /// Set aside by open reservations.
+    pub reserved: Usd,
+}
 
 /// In a second.
 const NANOSECONDS: i128 = 1_000_000_000;

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -13,11 +14,14 @@ use super::delivery_log::DeliveryLog;
 use super::instruments::DeliveryInstruments;
 use super::post::{Attempt, Poster};
 use super::unconfirmed::Unconfirmed;
-use super::{DeliveryParts, POLL, Schedule, Webhook};
+use super::{DeliveryParts, Schedule, Webhook};
 use crate::clock::Clock;
 use crate::domain::{Now, Steady};
 use crate::error_chain::ErrorChain;
 use crate::ledger::{DeliveryReport, LedgerError, NextAttempt, OpenDelivery, Reader, StoredMessage};
+
+/// How often the outbox is looked at.
+pub const POLL: Duration = Duration::from_millis(500);
 
 pub(super) struct Courier {
     receiver: Arc<str>,
@@ -129,7 +133,6 @@ impl Courier {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::time::Duration;
 
     use opentelemetry::metrics::MeterProvider;
 

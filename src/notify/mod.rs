@@ -13,6 +13,7 @@
 mod courier;
 mod delivery_log;
 mod instruments;
+mod parts;
 mod post;
 mod schedule;
 mod settings;
@@ -24,13 +25,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Thread;
-use std::time::Duration;
 
 use opentelemetry::metrics::Meter;
 
-use crate::clock::Clock;
-use crate::ledger::{DeliveryReport, Reader};
-
+pub use courier::POLL;
+pub use parts::DeliveryParts;
 pub use post::{ATTEMPT_MAX, CONNECT_MAX};
 pub use schedule::Schedule;
 pub use settings::{Webhook, WebhookFormat, WebhookSecret};
@@ -40,22 +39,6 @@ use instruments::DeliveryInstruments;
 
 /// Receivers that there may be; each has a thread.
 pub const WEBHOOKS_MAX: usize = 16;
-/// How often the outbox is looked at.
-pub const POLL: Duration = Duration::from_millis(500);
-
-/// What deliveries need of the rest of the program.
-pub struct DeliveryParts {
-    /// The way to the outbox.
-    pub reader: Arc<Reader>,
-    /// What time it is.
-    pub clock: Clock,
-    /// Has the outbox brought up to date. It must not block, and may drop what it is told: it is told again.
-    pub report: Arc<dyn Fn(Vec<DeliveryReport>) + Send + Sync>,
-    /// How long one attempt may take; [`ATTEMPT_MAX`] but in tests.
-    pub attempt_max: Duration,
-    /// When a failed attempt is repeated.
-    pub schedule: Schedule,
-}
 
 /// Running deliveries. They end with this value, after the attempts under way, which nobody waits for.
 #[derive(Debug)]

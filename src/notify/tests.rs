@@ -3,15 +3,16 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use jiff::Timestamp;
 use opentelemetry::metrics::MeterProvider;
 
 use super::*;
+use crate::clock::Clock;
 use crate::domain::BudgetZone;
-use crate::ledger::{Commit, Ledger, NewMessage, OutboxChanges};
+use crate::ledger::{Commit, DeliveryReport, Ledger, NewMessage, OutboxChanges, Reader};
 
 /// What a receiver does with a request.
 #[derive(Clone, Copy, Debug)]

@@ -18,6 +18,7 @@ mod bad_events;
 mod bad_requests;
 mod bitflip;
 mod bounds;
+mod circles;
 mod cli;
 mod dashboard;
 mod deploy_prometheus;
