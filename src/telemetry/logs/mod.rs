@@ -3,7 +3,7 @@
 //! *Invariants.* Logging never stops, fails or delays the agent: a full disk, a closed or a stuck reader costs log lines only.
 //! A library that fails in a loop cannot flood the log. A line that is written inside of a span names its trace.
 //!
-//! *Limits.* [`LOG_LINES_QUEUED_MAX`] lines wait; see [`flood`] for the libraries.
+//! *Limits.* [`LOG_LINES_QUEUED_MAX`] lines wait, and whoever logs never does; see [`flood`] for the libraries.
 
 mod flood;
 mod ids;

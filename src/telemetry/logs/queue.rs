@@ -1,4 +1,8 @@
-//! Log lines wait in a bounded queue for one thread that writes them, so that who logs never waits for a disk or a pipe.
+//! Log lines wait in a bounded queue for one thread that writes them, so that whoever logs never waits for a disk or a pipe.
+//!
+//! *Why our own.* `tracing-appender` 0.2.5 panics where no thread can be had, tells nobody of the lines it dropped, and at the end
+//! prints on standard output when the queue is full (`findings/log-guard-prints-on-standard-output.sh`): a print waits for a
+//! reader, or panics without one.
 
 use std::io::{self, Write};
 use std::sync::Arc;
