@@ -77,7 +77,7 @@ fn counter(meter: &Meter, source: &Arc<Source>, definition: Definition) {
         .build();
 }
 
-/// A panic that left a callback would empty every later scrape, so it ends here and costs this instrument's series only.
+/// A panic that left a callback would empty every later scrape (`findings/panic-in-one-callback-empties-all.sh`), so it ends here and costs this instrument's series only.
 fn observe(definition: &Definition, source: &Source, observer: &dyn AsyncInstrument<f64>) {
     // All readings first, then the observations: half of an instrument's series would be another total.
     match catch_unwind(AssertUnwindSafe(|| (definition.read)(&source.moment()))) {

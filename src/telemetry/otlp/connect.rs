@@ -130,6 +130,15 @@ fn headers_of(connection: &Connection) -> HeaderMap {
     headers
 }
 
+/// The library takes every 2xx for a success, also the sign-in page of a proxy (`findings/otlp-web-page-is-success.sh`).
+fn refuse_web_page(answer: Response<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    let kind = answer.headers().get(CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+    if answer.status().is_success() && kind.to_ascii_lowercase().starts_with(b"text/html") {
+        return Err("a web page answered, not a collector".into());
+    }
+    Ok(answer)
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, ConnectError> {
     fs::read(path).map_err(|source| ConnectError::File { path: path.display().to_string(), source })
 }
@@ -189,7 +198,7 @@ impl HttpClient for Client {
         'client: 'answer,
         Self: 'answer,
     {
-        // The library adds headers that it finds in the environment, where a flag may have said otherwise.
+        // The library puts headers of the environment over those that a flag gave (`findings/otlp-environment-headers-win.sh`).
         let mut headers = self.headers.clone();
         for name in [CONTENT_TYPE, CONTENT_ENCODING] {
             if let Some(value) = request.headers_mut().remove(&name) {
@@ -198,7 +207,7 @@ impl HttpClient for Client {
         }
         *request.headers_mut() = headers;
         Box::pin(async move {
-            let answer = self.inner.send_bytes(request).await;
+            let answer = self.inner.send_bytes(request).await.and_then(refuse_web_page);
             if let Err(error) = &answer {
                 self.reason.set(ErrorChain(error.as_ref()).to_string());
             }

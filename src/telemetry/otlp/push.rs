@@ -51,7 +51,7 @@ impl Push {
         let mut metrics = ResourceMetrics::default();
         if self.temporality == Temporality::Delta {
             // The SDK counts increments from 0. Without this the first push would be everything since the ledger began,
-            // once more after each start.
+            // once more after each start (`findings/otlp-first-increment-is-all-history.sh`).
             let _ = self.collect(&source, &mut metrics);
         }
         std::thread::Builder::new().name("otlp-metrics".into()).spawn(move || {

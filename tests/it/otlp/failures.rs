@@ -99,6 +99,24 @@ fn it_refuses_everything() {
     }
 }
 
+/// Guards against: exports that count as taken, while a proxy before the collector wants somebody to sign in.
+#[test]
+fn it_answers_with_a_web_page() {
+    let page = Manner::Answers("Text/HTML; charset=utf-8", b"<html>Please sign in.</html>");
+    assert_only_telemetry_is_lost(&pushing(&Collector::http_that(page)), 2.0);
+}
+
+/// Guards against: cost that a collector takes and throws away, with nothing to be seen of it.
+#[test]
+fn it_rejects_what_it_takes_and_the_log_says_so() {
+    // Field 1, the partial success: one data point rejected, and why.
+    let answer = Manner::Answers("application/x-protobuf", b"\x0a\x0b\x08\x01\x12\x07too old");
+    let agent = pushing(&Collector::http_that(answer)).start();
+    within(Duration::from_secs(30), "the log tells of it", || {
+        agent.log().lines().any(|line| line.contains("too old") && line.contains("rejected_data_points")).then_some(())
+    });
+}
+
 #[test]
 fn with_time_outs_left_as_they_are_a_hanging_collector_does_not_hold_up_the_end() {
     let collector = Collector::http_that(Manner::Hangs);

@@ -49,6 +49,11 @@ fn serve(mut stream: Box<dyn Stream>, kept: &Kept, manner: Manner) -> io::Result
                 let answer = format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n");
                 stream.get_mut().write_all(answer.as_bytes())?;
             }
+            Manner::Answers(kind, body) => {
+                let length = body.len();
+                write!(stream.get_mut(), "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")?;
+                stream.get_mut().write_all(body)?;
+            }
             Manner::Resets => unreachable!("it was reset before anything was read"),
         }
     }

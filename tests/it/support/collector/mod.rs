@@ -60,6 +60,8 @@ pub enum Manner {
     Resets,
     /// Answers this status.
     Refuses(u16),
+    /// Answers 200 with this type and body.
+    Answers(&'static str, &'static [u8]),
 }
 
 // === impl Collector ===
