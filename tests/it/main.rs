@@ -25,6 +25,7 @@ mod deploy_prometheus;
 mod disk;
 mod doc_links;
 mod exact;
+mod findings;
 mod gate_guide;
 mod kill;
 mod kill_at_system_call;
