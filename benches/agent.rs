@@ -10,14 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::site::Site;
 use crate::{Outcome, http, machine};
-
-/// Which build of the program is measured, and below which folder its files lie.
-#[derive(Clone, Debug)]
-pub struct Site {
-    pub program: PathBuf,
-    pub folder: PathBuf,
-}
 
 /// Longest wait for a start.
 const START_MAX: Duration = Duration::from_secs(60);

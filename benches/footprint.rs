@@ -3,10 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::agent::{Agent, Site};
+use crate::agent::Agent;
 use crate::events::BATCH;
 use crate::ingest::{batch_load, single_load};
 use crate::ledgers::{Ledgers, MILLION};
+use crate::site::Site;
 use crate::trial::Demand::AtMost;
 use crate::trial::{Bar, Bench, Contender, Figure, Pace, Round, Trial};
 use crate::{Outcome, machine};

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::agent::{Agent, Site};
+use crate::agent::Agent;
 use crate::floor::Floor;
 use crate::http::{self, HttpAnswers};
 use crate::ingest::{AGENT, single_load};
 use crate::load::Load;
 use crate::reads::{WARP, against_warp, with_costs};
+use crate::site::Site;
 use crate::template::{ID_PLACE, Random, Template};
 use crate::trial::Demand::{AtLeast, AtMost};
 use crate::trial::{Bar, Bench, Contender, Figure, Pace, Round, Trial};

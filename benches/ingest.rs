@@ -4,13 +4,14 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::agent::{Agent, Site};
+use crate::agent::Agent;
 use crate::events::{self, BATCH, PAIRS};
 use crate::floor::Floor;
 use crate::http::HttpAnswers;
 use crate::load::Load;
 use crate::peer_postgres::Postgres;
 use crate::peer_redis::Way;
+use crate::site::Site;
 use crate::trial::Demand::{AtLeast, AtMost};
 use crate::trial::{Bar, Bench, Contender, Figure, Pace, Round, Trial};
 use crate::{Outcome, floor_disk, floor_sqlite, peer_redis};

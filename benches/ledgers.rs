@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::agent::{Agent, Site};
+use crate::agent::Agent;
 use crate::events::BATCH;
+use crate::site::Site;
 use crate::trial::Bench;
 use crate::{Outcome, ingest};
 

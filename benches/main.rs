@@ -32,6 +32,7 @@ mod reads;
 mod report;
 mod resp;
 mod scrape;
+mod site;
 mod template;
 mod trial;
 

@@ -1,12 +1,13 @@
 //! The promise: reading costs what HTTP costs, since the answer is in memory.
 
 use crate::Outcome;
-use crate::agent::{Agent, Site};
+use crate::agent::Agent;
 use crate::events;
 use crate::floor::Floor;
 use crate::http::{self, HttpAnswers};
 use crate::ingest::AGENT;
 use crate::load::Load;
+use crate::site::Site;
 use crate::template::{Random, Template};
 use crate::trial::Demand::AtLeast;
 use crate::trial::{Bar, Bench, Contender, Figure, Trial};

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::agent::Site;
 use crate::options::Options;
+use crate::site::Site;
 use crate::{Outcome, machine};
 
 /// Load before the measured part of a round: caches, pools and branch predictors are as they stay.
