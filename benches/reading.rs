@@ -50,7 +50,7 @@ fn trial(name: &'static str, lines: usize) -> Trial {
         name,
         title: format!("Reading NDJSON, events in a body: {lines}"),
         contenders,
-        bars: vec![Bar::ratio(Figure::Cpu, STRICT, LENIENT, AtMost(1.5))],
+        bars: vec![Bar::ratio(Figure::Cpu, STRICT, LENIENT, AtMost(2.0))],
     }
 }
 
