@@ -1,7 +1,7 @@
 //! What the ledger promises whoever writes to it: one page, to be read alone. How it is kept is said in the parts.
 //!
 //! **One writer.** A [`Ledger`] holds its file alone among all processes (`flock`); others may read it at any time, and hold up
-//! no commit. It has no threads but the one that moves the log, and no clock: times come in.
+//! no commit. It has no threads but one that moves the log and one that sorts ids, and no clock: times come in.
 //!
 //! **A commit is all or nothing, and durable.** What [`Ledger::commit`] was given is one transaction, on the disk when it returns.
 //! Events are recorded in the order of their list, and their `seq` counts on without gaps. Sums may follow later
@@ -28,6 +28,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::commit::{Commit, Summary};
 use super::events::{KeyedEvent, StoredEvent};
+use super::ids::Sorter;
 use super::lock::FileLock;
 use super::reservations::{self, StoredReservation, key_of};
 use super::rows::PairRow;
@@ -48,6 +49,7 @@ pub struct Ledger {
     path: PathBuf,
     state: State,
     log: Log,
+    sorter: Sorter,
     /// Dropped last: the file must be closed before another process may have it.
     _lock: FileLock,
 }
@@ -82,7 +84,7 @@ impl Ledger {
             tracing::warn!(from, to = zone.name(), "the time zone changed: counting every event's day anew");
             state.recount(&mut connection, zone).map_err(wrap)?;
         }
-        Ok(Self { connection, path: path.into(), state, log: Log::new(path), _lock: lock })
+        Ok(Self { connection, path: path.into(), state, log: Log::new(path), sorter: Sorter::new(path), _lock: lock })
     }
 
     /// Reads again what the file says, on the same connection: what start-up does after opening it. After an error of this only
@@ -283,6 +285,45 @@ impl Ledger {
     /// As for [`Ledger::log_care`].
     pub fn checkpoint_all(&mut self) -> Result<(), LedgerError> {
         self.log.empty(&self.connection)
+    }
+
+    /// Does what is next to sort the ids of full blocks: has one sorted, which goes on beside the writer, or writes what is sorted.
+    ///
+    /// # Errors
+    /// As for [`Ledger::commit`].
+    pub fn sort_ids(&mut self) -> Result<(), LedgerError> {
+        let Some(unsorted) = self.state.ids.unsorted() else { return Ok(()) };
+        match self.sorter.sorted()? {
+            Some(sorted) if sorted.number == unsorted => {
+                let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                sorted.write(&transaction)?;
+                transaction.commit()?;
+                self.log.note_commit();
+                self.state.ids.note_sorted(unsorted);
+                self.sorter.clear();
+            }
+            // The block was forgotten meanwhile.
+            Some(_) => self.sorter.clear(),
+            None => self.sorter.begin(unsorted),
+        }
+        Ok(())
+    }
+
+    /// Sorts the ids of all full blocks: a part of a clean stop.
+    ///
+    /// # Errors
+    /// As for [`Ledger::commit`].
+    pub fn sort_all_ids(&mut self) -> Result<(), LedgerError> {
+        while let Some(unsorted) = self.state.ids.unsorted() {
+            self.sorter.begin(unsorted);
+            self.sorter.wait()?;
+            if self.sorter.sorted()?.is_none() {
+                // There was no thread; the next process sorts.
+                return Ok(());
+            }
+            self.sort_ids()?;
+        }
+        Ok(())
     }
 
     /// Forgets the oldest ids that were recorded before `horizon`, a block at most. Returns whether there was one.

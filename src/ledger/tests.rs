@@ -174,6 +174,38 @@ fn ids_are_forgotten_by_whole_blocks_once_they_are_old() {
 }
 
 #[test]
+fn ids_are_found_while_a_full_block_is_sorted_and_after() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let count = SEGMENT_EVENTS * ids::BLOCK_SEGMENTS + 10;
+    for from in (0..count).step_by(20_000) {
+        fixture.commit(&mut ledger, events(from..(from + 20_000).min(count)), now());
+    }
+    let sound = |ledger: &Ledger| {
+        assert!((0..count).step_by(9_999).all(|number| find(ledger, number).is_some()));
+        assert!(find(ledger, count).is_none());
+        assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+    };
+    sound(&ledger);
+    ledger.sort_ids().unwrap();
+    sound(&ledger);
+    drop(ledger);
+    // The process ended in between: the next one has it sorted.
+    let mut ledger = Ledger::open(&fixture.path(), &BudgetZone::UTC, now()).unwrap();
+    sound(&ledger);
+    ledger.sort_all_ids().unwrap();
+    sound(&ledger);
+    drop(ledger);
+    let ledger = Ledger::open(&fixture.path(), &BudgetZone::UTC, now()).unwrap();
+    sound(&ledger);
+    let filters: i64 = rusqlite::Connection::open(fixture.path())
+        .unwrap()
+        .query_row("SELECT count(*) FROM id_block_filter", (), |row| row.get(0))
+        .unwrap();
+    assert_eq!(filters, 1);
+}
+
+#[test]
 fn a_breakdown_names_the_largest_keys_and_adds_up_the_rest() {
     let mut fixture = Fixture::new();
     let mut ledger = fixture.open();

@@ -77,7 +77,8 @@ impl Loop {
 
     pub(super) fn close(mut self) -> Ended {
         let now = self.clock.instant();
-        match self.roll_up(now).and_then(|()| self.ledger.checkpoint_all()) {
+        let saved = self.roll_up(now).and_then(|()| self.ledger.sort_all_ids());
+        match saved.and_then(|()| self.ledger.checkpoint_all()) {
             Err(LedgerError::SyncFailed(_)) => Ended::SyncFailed,
             // The WAL is synced; it is read at the next start.
             Err(error) => {

@@ -263,7 +263,8 @@ impl Loop {
 
     /// What may be done after the answers are out; on a tick, also what need not be done each time.
     fn housekeep(&mut self, now: Now, ticked: bool) -> Result<(), LedgerError> {
-        let tidied = self.care_for_log(now).and_then(|()| if ticked { self.tidy_file(now.time) } else { Ok(()) });
+        let cared = self.care_for_log(now).and_then(|()| self.ledger.sort_ids());
+        let tidied = cared.and_then(|()| if ticked { self.tidy_file(now.time) } else { Ok(()) });
         match tidied {
             // Somebody else's lock or a full disk keeps the WAL and old ids for longer, and nothing else.
             Err(error @ (LedgerError::Busy(_) | LedgerError::Full(_))) => {

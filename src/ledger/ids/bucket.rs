@@ -1,7 +1,7 @@
 //! The index of ids on disk: sorted entries in buckets, each one row.
 //!
-//! *Invariants.* A block has 1,024 buckets, whose numbers follow from its own. While it is open they belong to its segments in
-//! turn, 64 each; once it is full its entries are sorted anew over all of them. Either way an id lies in one bucket of each
+//! *Invariants.* A block has 1,024 buckets, whose numbers follow from its own. They belong to its segments in turn, 64 each, until it is
+//! full and its entries have been sorted anew over all of them. Either way an id lies in one bucket of each
 //! part, named by the top bits of its hash. Places are counted within the block.
 //!
 //! *Limits.* About 256 entries a bucket: 3 KB, one page of the file.
@@ -26,19 +26,18 @@ pub(in crate::ledger) type Entry = (u64, u32);
 /// Buckets that one sort of entries is spread over.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
-    /// A closed segment of an open block, by its number.
+    /// A closed segment of a block that is not sorted, by its number.
     Segment(i64),
-    /// A full block, by its number.
+    /// A sorted block, by its number.
     Block(i64),
 }
 
 impl Part {
     /// The parts of a block of which so many segments are closed.
-    pub fn of_block(block: i64, segments: i64) -> impl DoubleEndedIterator<Item = Self> {
-        let is_full = segments == BLOCK_SEGMENTS;
+    pub fn of_block(block: i64, segments: i64, is_sorted: bool) -> impl DoubleEndedIterator<Item = Self> {
         let first = block * BLOCK_SEGMENTS;
-        let whole = is_full.then_some(Self::Block(block)).into_iter();
-        whole.chain((first..if is_full { first } else { first + segments }).map(Self::Segment))
+        let whole = is_sorted.then_some(Self::Block(block)).into_iter();
+        whole.chain((first..if is_sorted { first } else { first + segments }).map(Self::Segment))
     }
 
     /// The bucket that a hash belongs to: by its top bits, so that buckets in order are hashes in order.

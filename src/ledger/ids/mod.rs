@@ -1,8 +1,8 @@
 //! Where an id was recorded before: the index over ids.
 //!
 //! Clients send random ids, and a B-tree over random keys dirties one page an id. So ids are indexed by segment: the open
-//! segment's in memory; a closed one's in sorted buckets, written in order. Every 16 segments make a block; when it is full, its
-//! ids are sorted anew over all its buckets. [`Filters`] over the blocks say "certainly not here" for all but about one new id
+//! segment's in memory; a closed one's in sorted buckets, written in order. Every 16 segments make a block; soon after it is
+//! full, its ids are sorted anew over all its buckets ([`Sorter`]). [`Filters`] over the blocks say "certainly not here" for all but about one new id
 //! in a thousand and block, so a new id touches no disk and a known one a single bucket of a full block.
 //!
 //! *Invariants.* The index only proposes places; whoever asks compares the event that stands there. It is written in the
@@ -14,6 +14,7 @@
 mod block;
 mod bucket;
 mod filter;
+mod sorter;
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;
@@ -28,7 +29,7 @@ use super::LedgerError;
 use super::events::{KeyedEvent, StoredEvent, event_at, event_since};
 use super::head::{End, Head};
 use super::meta::{self, HashKey};
-use super::row::{read_row, row, write_row};
+use super::row::{read_row, row};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use crate::domain::EventKey;
 use block::seq_of;
@@ -37,6 +38,7 @@ use filter::Filters;
 
 pub(super) use block::{BLOCK_SEGMENTS, place_of};
 pub(super) use bucket::Entry;
+pub(super) use sorter::Sorter;
 
 /// The index.
 pub(super) struct IdIndex {
@@ -58,6 +60,8 @@ struct OpenSegment {
 struct Block {
     number: i64,
     segments: i64,
+    /// Whether its ids are sorted over the whole block.
+    is_sorted: bool,
     newest_recorded_at: Timestamp,
 }
 
@@ -95,7 +99,7 @@ impl IdIndex {
         let mut places: Vec<i64> = open.map(|(_, seq)| *seq).collect();
         for number in self.filters.candidates(hash) {
             let Some(block) = self.block(number) else { continue };
-            for part in Part::of_block(number, block.segments).rev() {
+            for part in Part::of_block(number, block.segments, block.is_sorted).rev() {
                 places.extend(part.places(connection, hash)?.into_iter().map(|place| seq_of(number, place)));
             }
         }
@@ -167,12 +171,30 @@ impl IdIndex {
             let Some(newest) = closed.last() else { continue };
             let number = newest.number / BLOCK_SEGMENTS;
             if number >= forgotten {
-                let block = Block { number, segments: closed.len() as i64, newest_recorded_at: newest.newest_recorded_at };
+                let block = Block {
+                    number,
+                    segments: closed.len() as i64,
+                    is_sorted: is_sorted(connection, number)?,
+                    newest_recorded_at: newest.newest_recorded_at,
+                };
                 self.load_filter(connection, &block)?;
                 self.note_block(block);
             }
         }
         Ok(())
+    }
+
+    /// A full block that is not sorted.
+    pub fn unsorted(&self) -> Option<i64> {
+        let newest = self.blocks.iter().rev();
+        newest.filter(|block| block.segments == BLOCK_SEGMENTS && !block.is_sorted).map(|block| block.number).last()
+    }
+
+    /// Notes that a block is sorted in the file.
+    pub fn note_sorted(&mut self, number: i64) {
+        if let Some(block) = self.blocks.iter_mut().find(|block| block.number == number) {
+            block.is_sorted = true;
+        }
     }
 
     /// The oldest block, if all its ids were recorded before `horizon`: the caller may forget it.
@@ -207,10 +229,9 @@ impl IdIndex {
         }
     }
 
-    /// A full block's filter is kept in the file; an open block's is made from its ids.
+    /// A sorted block's filter is kept in the file; another's is made from its ids.
     fn load_filter(&mut self, connection: &Connection, block: &Block) -> Result<(), LedgerError> {
-        if block.segments == BLOCK_SEGMENTS && self.filters.take_bits(block.number, &read_filter(connection, block.number)?)
-        {
+        if block.is_sorted && self.filters.take_bits(block.number, &read_filter(connection, block.number)?) {
             return Ok(());
         }
         for (hash, _) in read_entries(connection, block.number, block.segments)? {
@@ -231,7 +252,7 @@ pub(super) fn find_on_disk(connection: &Connection, key: &EventKey) -> Result<Op
     }
     for block in (head.forgotten_blocks..).take_while(|block| block * BLOCK_SEGMENTS < closed) {
         let segments = (closed - block * BLOCK_SEGMENTS).min(BLOCK_SEGMENTS);
-        for part in Part::of_block(block, segments) {
+        for part in Part::of_block(block, segments, is_sorted(connection, block)?) {
             for place in part.places(connection, hash)? {
                 let found = event_at(connection, seq_of(block, place))?;
                 if found.as_ref().is_some_and(|stored| stored.event.key == *key) {
@@ -246,13 +267,13 @@ pub(super) fn find_on_disk(connection: &Connection, key: &EventKey) -> Result<Op
 /// The entries of a block of which so many segments are closed.
 pub(super) fn read_entries(connection: &Connection, block: i64, segments: i64) -> Result<Vec<Entry>, LedgerError> {
     let mut entries = Vec::with_capacity((segments * SEGMENT_EVENTS) as usize);
-    for part in Part::of_block(block, segments) {
+    for part in Part::of_block(block, segments, is_sorted(connection, block)?) {
         entries.extend(part.read(connection)?);
     }
     Ok(entries)
 }
 
-/// Writes a segment's row and its ids; with the last one of a block, all of the block's anew.
+/// Writes a segment's row and its ids.
 fn write_segment(
     connection: &Connection,
     end: &End,
@@ -264,17 +285,10 @@ fn write_segment(
     let newest_recorded_at = end.last_recorded_at.unwrap_or_default();
     Segment { number, newest_recorded_at, days, event_chain: end.event_chain }.write(connection)?;
     let hashes = entries.iter().map(|(hash, _)| *hash).collect();
-    if segments == BLOCK_SEGMENTS {
-        entries.extend(read_entries(connection, block, segments - 1)?);
-        entries.sort_unstable();
-        Part::Block(block).write(connection, &entries)?;
-        let bits = filter::bits_of(entries.iter().map(|(hash, _)| *hash));
-        write_row(connection, &FilterRow { block, bits })?;
-    } else {
-        entries.sort_unstable();
-        Part::Segment(number).write(connection, &entries)?;
-    }
-    Ok(ClosedSegment { block: Block { number: block, segments, newest_recorded_at }, end: end.events, hashes })
+    entries.sort_unstable();
+    Part::Segment(number).write(connection, &entries)?;
+    let block = Block { number: block, segments, is_sorted: false, newest_recorded_at };
+    Ok(ClosedSegment { block, end: end.events, hashes })
 }
 
 /// A row of `id_block_filter`.
@@ -293,6 +307,12 @@ row! {
     columns {
         "bits" => bits;
     }
+}
+
+/// Whether a block's ids are sorted over the whole block.
+fn is_sorted(connection: &Connection, block: i64) -> Result<bool, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM id_block_filter WHERE block = ?")?;
+    Ok(statement.exists([block])?)
 }
 
 /// A stored filter; empty when there is none.
