@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Outcome, floor_append, floor_disk, floor_scrape, floor_sqlite, floor_warp};
+use crate::{Outcome, floor_append, floor_disk, floor_scrape, floor_sqlite, floor_warp, groupings};
 
 /// Being a floor: never returns before its work is over.
 pub fn serve(arguments: &[String]) -> Outcome<()> {
@@ -16,6 +16,7 @@ pub fn serve(arguments: &[String]) -> Outcome<()> {
             floor_sqlite::run(file, rows.parse()?, seconds(warm_up)?, seconds(measure)?)
         }
         ["scrape", series, warm_up, measure] => floor_scrape::run(series.parse()?, seconds(warm_up)?, seconds(measure)?),
+        ["group-by", file, column] => groupings::group_by(file, column),
         other => Err(format!("no such floor: {other:?}").into()),
     }
 }

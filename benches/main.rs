@@ -18,6 +18,7 @@ mod floor_warp;
 mod floors;
 mod footprint;
 mod gate;
+mod groupings;
 mod history;
 mod http;
 mod ingest;
@@ -100,6 +101,7 @@ fn trials(bench: &Bench) -> Vec<Trial> {
     trials.extend(scrape::trials(bench));
     trials.extend(reads::trials(bench));
     trials.extend(reading::trials());
+    trials.extend(groupings::trials(bench));
     trials.extend(gate::trials(bench));
     trials.extend(footprint::trials(bench));
     trials
