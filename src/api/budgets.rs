@@ -8,11 +8,11 @@ use super::State;
 use super::answer;
 use super::call::Call;
 use super::problem::Problem;
-use super::query::Query;
+use super::query_string::QueryString;
 use crate::wire::BudgetItem;
 
 pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    Query::of(&call)?;
+    QueryString::of(&call)?;
     let standings = state.board.read().standings(state.clock.instant());
     answer::json(&standings.into_iter().map(BudgetItem::from).collect::<Vec<_>>())
 }

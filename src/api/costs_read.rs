@@ -12,7 +12,7 @@ use super::State;
 use super::answer;
 use super::call::Call;
 use super::problem::Problem;
-use super::query::Query;
+use super::query_string::QueryString;
 use crate::domain::{CostQuestion, Dimension, Filter, GroupsByDay, Month, Name, Period};
 use crate::query::{self, Plan, Source};
 use crate::views::Published;
@@ -24,7 +24,7 @@ const HISTORY_DAYS_MAX: u32 = 400;
 const HISTORY_DAYS_DEFAULT: u32 = 30;
 
 pub(super) async fn daily(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call)?;
+    let query = QueryString::of(&call)?;
     let published = state.board.read();
     let period = match query.get("date") {
         Some(text) => Period::parse_day(text).map_err(|error| Problem::malformed(format!("date {error}")))?,
@@ -34,7 +34,7 @@ pub(super) async fn daily(state: Arc<State>, call: Arc<Call>) -> Result<Response
 }
 
 pub(super) async fn monthly(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call)?;
+    let query = QueryString::of(&call)?;
     let published = state.board.read();
     let month = match query.get("month") {
         Some(text) => text.parse().map_err(|error| Problem::malformed(format!("month {error}")))?,
@@ -44,7 +44,7 @@ pub(super) async fn monthly(state: Arc<State>, call: Arc<Call>) -> Result<Respon
 }
 
 pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call)?;
+    let query = QueryString::of(&call)?;
     let published = state.board.read();
     let count = query.number("days", 1..=HISTORY_DAYS_MAX)?.unwrap_or(HISTORY_DAYS_DEFAULT);
     let last = published.policy.zone.day_of(state.clock.now());
@@ -63,7 +63,7 @@ pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Respon
 async fn one_group(
     state: &State,
     published: Arc<Published>,
-    query: &Query<'_>,
+    query: &QueryString<'_>,
     period: Period,
 ) -> Result<Response, Problem> {
     let (first, last) = period.days();
@@ -96,7 +96,7 @@ async fn answer_with(
 }
 
 /// What to group by: operations below their services.
-fn by(query: &Query<'_>) -> Result<Vec<Dimension>, Problem> {
+fn by(query: &QueryString<'_>) -> Result<Vec<Dimension>, Problem> {
     let Some(word) = query.get("by") else { return Ok(vec![Dimension::Service]) };
     match Dimension::from_word(word) {
         Some(Dimension::Operation) => Ok(vec![Dimension::Service, Dimension::Operation]),
@@ -108,7 +108,7 @@ fn by(query: &Query<'_>) -> Result<Vec<Dimension>, Problem> {
     }
 }
 
-fn filters(query: &Query<'_>) -> Result<Vec<Filter>, Problem> {
+fn filters(query: &QueryString<'_>) -> Result<Vec<Filter>, Problem> {
     let Some(text) = query.get("service") else { return Ok(vec![]) };
     let name = Name::new(text).map_err(|error| Problem::malformed(format!("service {error}")))?;
     Ok(vec![Filter { dimension: Dimension::Service, value: name.as_str().into() }])

@@ -13,14 +13,14 @@ use super::body::HeldBody;
 use super::call::{BodyStream, Call};
 use super::instruments::{EventResult, Instruments};
 use super::problem::Problem;
-use super::query::Query;
+use super::query_string::QueryString;
 use super::request::{INLINE_BYTES_MAX, format_of};
 use crate::formats::{Answer, Batch, Counts, Format};
 use crate::ingest::Validator;
 use crate::writer::{RecordAnswer, RecordError};
 
 pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
-    Query::of(&call)?;
+    QueryString::of(&call)?;
     let format = format_of(&call)?;
     let body = state.bodies.read(&call.headers, body).await?;
     let is_large = body.bytes.len() > INLINE_BYTES_MAX;

@@ -9,7 +9,7 @@ use super::State;
 use super::answer;
 use super::call::{BodyStream, Call};
 use super::problem::Problem;
-use super::query::Query;
+use super::query_string::QueryString;
 use super::request::read_json;
 use crate::budget::{Admission, Spend};
 use crate::domain::{GateOverride, Name, Usd, after};
@@ -24,12 +24,12 @@ const HISTORY_LINES_MAX: u32 = 1_000;
 const HISTORY_LINES_DEFAULT: u32 = 50;
 
 pub(super) async fn status(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    Query::of(&call)?;
+    QueryString::of(&call)?;
     shown(&state)
 }
 
 pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call)?;
+    let query = QueryString::of(&call)?;
     let limit = query.number("limit", 1..=HISTORY_LINES_MAX)?.unwrap_or(HISTORY_LINES_DEFAULT);
     let lines = state.reads.look_up(move |reader, _| reader.gate_history(limit)).await?;
     answer::json(&lines.into_iter().map(GateLine::from).collect::<Vec<_>>())
@@ -37,7 +37,7 @@ pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Respon
 
 /// Whether something may be spent now. Nothing is set aside by asking.
 pub(super) async fn check(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call)?;
+    let query = QueryString::of(&call)?;
     let service = query.get("service").ok_or_else(|| Problem::malformed("service is required"))?;
     let service = name("service", service)?;
     let operation = name("operation", query.get("operation").unwrap_or(OPERATION_DEFAULT))?;
@@ -54,7 +54,7 @@ pub(super) async fn check(state: Arc<State>, call: Arc<Call>) -> Result<Response
 
 /// Overrides the gate, or ends an override, and answers with the status that follows.
 pub(super) async fn set(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
-    Query::of(&call)?;
+    QueryString::of(&call)?;
     let request = read_json(&state, &call, body, |_, bytes| read_gate(bytes)).await?;
     let GateRequest { wish, reason, actor, expires_in_seconds } = request;
     let since = state.clock.now();

@@ -9,7 +9,7 @@ use super::answer;
 use super::call::Call;
 use super::endpoint::{Endpoint, Group, Parameters, Verb};
 use super::problem::Problem;
-use super::query::Query;
+use super::query_string::QueryString;
 
 /// The page loads nothing: its few rules of style stand in it.
 const POLICY: &str =
@@ -26,7 +26,7 @@ code,dt{font-family:ui-monospace,monospace;font-size:.92em}\
 @media(max-width:34rem){dl{display:block}dt{border:0;padding-bottom:0}}";
 
 pub(super) fn show<'e>(call: &Call, endpoints: impl Iterator<Item = &'e Endpoint>) -> Result<Response, Problem> {
-    Query::of(call)?;
+    QueryString::of(call)?;
     let mut response = answer::uncached("text/html; charset=utf-8", page(&endpoints.collect::<Vec<_>>()));
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     Ok(response)

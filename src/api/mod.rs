@@ -27,7 +27,7 @@ mod metrics;
 mod openapi;
 mod percent;
 mod problem;
-mod query;
+mod query_string;
 mod request;
 mod reservation_list;
 mod reservations;

@@ -9,12 +9,12 @@ use super::State;
 use super::answer;
 use super::call::Call;
 use super::problem::Problem;
-use super::query::Query;
+use super::query_string::QueryString;
 
 /// Kept by hand beside the handlers. Tests compare it with the route table and the problems.
 pub(super) const DOCUMENT: &str = include_str!("openapi.json");
 
 pub(super) async fn show(_: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    Query::of(&call)?;
+    QueryString::of(&call)?;
     Ok(answer::uncached("application/json", Bytes::from_static(DOCUMENT.as_bytes())))
 }

@@ -12,7 +12,7 @@ use super::State;
 use super::answer;
 use super::call::Call;
 use super::problem::Problem;
-use super::query::Query;
+use super::query_string::QueryString;
 use crate::domain::{Reservation, ReservationStage, ReservationState, Steady};
 use crate::ledger::{LedgerError, Reader};
 use crate::views::{Hold, Holds, Published};
@@ -35,7 +35,7 @@ struct Question {
 }
 
 pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = Query::of(&call)?;
+    let query = QueryString::of(&call)?;
     let question = Question {
         stage: stage(&query)?,
         limit: query.number("limit", 1..=ITEMS_MAX)?.unwrap_or(ITEMS_DEFAULT),
@@ -50,7 +50,7 @@ pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response,
 }
 
 pub(super) async fn show(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    Query::of(&call)?;
+    QueryString::of(&call)?;
     let id = call.id()?;
     let now = state.clock.instant().steady;
     let published = state.board.read();
@@ -66,7 +66,7 @@ pub(super) async fn show(state: Arc<State>, call: Arc<Call>) -> Result<Response,
     answer::json(&ReservationItem::from(&reservation))
 }
 
-fn stage(query: &Query<'_>) -> Result<Option<ReservationStage>, Problem> {
+fn stage(query: &QueryString<'_>) -> Result<Option<ReservationStage>, Problem> {
     match query.get("state") {
         None => Ok(None),
         Some("held") => Ok(Some(ReservationStage::Held)),

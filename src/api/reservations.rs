@@ -16,7 +16,7 @@ use super::costs_write::new_id;
 use super::instruments::{EventResult, Instruments};
 use super::percent;
 use super::problem::Problem;
-use super::query::Query;
+use super::query_string::QueryString;
 use super::request::read_json;
 use crate::domain::{Reservation, ReservationStage, ReservationState, Usd};
 use crate::formats::native::{read_extension, read_release, read_reservation, read_settlement};
@@ -28,7 +28,7 @@ const FORMAT: &str = "reservation";
 
 /// Sets money aside.
 pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
-    Query::of(&call)?;
+    QueryString::of(&call)?;
     let request =
         read_json(&state, &call, body, |state, bytes| read_reservation(bytes, &state.limits, || new_id(state.clock.now())))
             .await?;
@@ -78,7 +78,7 @@ pub(super) async fn extend(state: Arc<State>, call: Arc<Call>, body: BodyStream)
 }
 
 fn id_of(call: &Call) -> Result<Arc<str>, Problem> {
-    Query::of(call)?;
+    QueryString::of(call)?;
     Ok(Arc::from(call.id()?))
 }
 

@@ -10,9 +10,9 @@ use super::problem::Problem;
 
 /// The parameters of one request, each known and given once.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Query<'c>(Vec<(&'static str, Cow<'c, str>)>);
+pub(super) struct QueryString<'c>(Vec<(&'static str, Cow<'c, str>)>);
 
-impl<'c> Query<'c> {
+impl<'c> QueryString<'c> {
     /// Reads the query of a request, which may carry the parameters of its endpoint.
     ///
     /// # Errors
@@ -75,25 +75,25 @@ mod tests {
 
     #[test]
     fn known_parameters_are_decoded() {
-        let query = Query::parse("service=a%20b%2Bc+d%C3%A9&by=", KNOWN).unwrap();
+        let query = QueryString::parse("service=a%20b%2Bc+d%C3%A9&by=", KNOWN).unwrap();
         assert_eq!(query.get("service"), Some("a b+c dé"));
         assert_eq!(query.get("by"), Some(""));
-        assert_eq!(Query::parse("", KNOWN).unwrap().get("by"), None);
-        assert_eq!(Query::parse("&by&", KNOWN).unwrap().get("by"), Some(""));
-        assert_eq!(Query::parse("b%79=x", KNOWN).unwrap().get("by"), Some("x"));
+        assert_eq!(QueryString::parse("", KNOWN).unwrap().get("by"), None);
+        assert_eq!(QueryString::parse("&by&", KNOWN).unwrap().get("by"), Some(""));
+        assert_eq!(QueryString::parse("b%79=x", KNOWN).unwrap().get("by"), Some("x"));
     }
 
     #[test]
     fn numbers_are_decimal_and_within_bounds() {
         let number = |text: &str| {
             let text = format!("by={text}");
-            Query::parse(&text, KNOWN).unwrap().number("by", 1..=400).ok().flatten()
+            QueryString::parse(&text, KNOWN).unwrap().number("by", 1..=400).ok().flatten()
         };
         assert_eq!((number("1"), number("400"), number("007")), (Some(1), Some(400), Some(7)));
         for text in ["", "0", "401", "-1", "%2B1", "1.0", "1e1", "99999999999", "%D9%A1"] {
             assert_eq!(number(text), None, "{text}");
         }
-        assert_eq!(Query::parse("", KNOWN).unwrap().number("by", 1..=400).unwrap(), None);
+        assert_eq!(QueryString::parse("", KNOWN).unwrap().number("by", 1..=400).unwrap(), None);
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
             "service=%C3",
             "by=%+1",
         ] {
-            assert!(matches!(Query::parse(text, KNOWN), Err(Problem::Malformed(_))), "{text}");
+            assert!(matches!(QueryString::parse(text, KNOWN), Err(Problem::Malformed(_))), "{text}");
         }
     }
 }
