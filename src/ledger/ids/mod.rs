@@ -184,10 +184,10 @@ impl IdIndex {
         Ok(())
     }
 
-    /// A full block that is not sorted.
+    /// The oldest full block that is not sorted.
     pub fn unsorted(&self) -> Option<i64> {
-        let newest = self.blocks.iter().rev();
-        newest.filter(|block| block.segments == BLOCK_SEGMENTS && !block.is_sorted).map(|block| block.number).last()
+        let unsorted = |block: &&Block| block.segments == BLOCK_SEGMENTS && !block.is_sorted;
+        self.blocks.iter().find(unsorted).map(|block| block.number)
     }
 
     /// Notes that a block is sorted in the file.
