@@ -102,7 +102,7 @@ impl Telemetry {
     }
 
     /// Pushes what is there for the last time and stops the readers. Later scrapes fail. It blocks for up to
-    /// [`otlp::FLUSH_MAX`], so call it off the async threads.
+    /// [`FLUSH_MAX`](super::otlp::FLUSH_MAX), so call it off the async threads.
     pub fn shutdown(&self) {
         if let Some(otlp) = &self.otlp {
             otlp.shutdown();

@@ -53,7 +53,7 @@ impl Writer {
     /// visible to every read that starts from now on. Dropping the answer gives up the wait, never the work.
     ///
     /// # Errors
-    /// The answer's: see [`ReservationError`].
+    /// The answer's: see [`ReservationError`](super::ReservationError).
     pub fn reservation(
         &self,
         command: ReservationCommand,

@@ -1,7 +1,7 @@
 //! The one owner of all state: everything that changes the ledger passes here, in order.
 //!
 //! *Invariants.* One thread decides, commits and publishes. Others hold a [`Writer`] (a bounded queue) or read the
-//! [`Board`]. See `run` for what an answer means.
+//! [`Board`](crate::views::Board). See `run` for what an answer means.
 //!
 //! *Limits.* [`QUEUE_MESSAGES_MAX`] waiting messages; the bodies behind them are bounded by the HTTP surface.
 
