@@ -191,7 +191,7 @@ fn the_example_of_the_reference_is_good() {
     let example = example.replace("/run/secrets/agent-tokens", &path).replace("/run/secrets/webhook", &path);
     let config = load(&with_file(folder.path(), &example)).unwrap();
     let names: Vec<&str> = config.policy.budgets.iter().map(|budget| budget.name.as_str()).collect();
-    assert_eq!(names, ["daily", "monthly", "images", "openai-daily"]);
-    assert_eq!((config.webhooks.len(), config.api.tokens.len()), (1, 1));
+    assert_eq!(names, ["daily", "monthly", "images", "night-runs", "openai-daily"]);
+    assert_eq!((config.webhooks.len(), config.api.tokens.len(), config.writer.holds_max), (2, 1, 50_000));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
