@@ -13,14 +13,15 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use rusqlite::Connection;
 
+use super::LedgerError;
 use super::cells::CELLS_BYTES_MAX;
 use super::days::DayIndex;
 use super::grouper::{Grouper, KEYS_MAX, Largest};
 use super::head::Head;
+use super::rows::{self, PairRow};
 use super::scan::{Found, Scanner, Wanted, place_of_dimension};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
-use super::{LedgerError, rows};
 use crate::domain::{BudgetZone, CostQuestion, Dimension, Filter, GroupKey, GroupsByDay, OTHER_LABEL, Pair, Sums, Usd};
 
 /// One consistent look at the events of a period.
@@ -93,12 +94,11 @@ impl<'a> Scan<'a> {
         ranges.retain(|range| range.first <= range.last);
         let mut expected = BTreeMap::new();
         for (day, row) in rows::read_days(&transaction, question.first, question.last)? {
-            let mut sums = Sums::default();
-            for found in read_day_pairs(&transaction, day, &row)? {
-                if covers(question, &found.pair) {
-                    sums += found.sums;
-                }
-            }
+            let sums = match question.filters.as_slice() {
+                // The day's own row has the total of all its pairs.
+                [] => row.sums,
+                _ => covered_sums(question, &read_day_pairs(&transaction, day, &row)?),
+            };
             if sums.events > 0 {
                 *expected.entry(question.group(day)).or_insert(Usd::ZERO) += sums.net();
             }
@@ -209,6 +209,12 @@ impl<'a> Scan<'a> {
             }
         }
     }
+}
+
+fn covered_sums(question: &CostQuestion, pairs: &[PairRow]) -> Sums {
+    let mut sums = Sums::default();
+    pairs.iter().filter(|found| covers(question, &found.pair)).for_each(|found| sums += found.sums);
+    sums
 }
 
 fn add_totals(totals: &mut BTreeMap<Date, Usd>, found: &BTreeMap<Date, Usd>) {

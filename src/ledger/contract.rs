@@ -16,14 +16,15 @@
 //! | `Damaged` | as before | likewise; what is damaged stays so |
 //! | `SyncFailed` | only a new process can know | nothing: end the process |
 //!
+//! **Housekeeping** (`housekeeping`) may be done whenever there is time.
+//!
 //! **What is remembered.** Ids and reservations are found until [`Ledger::forget_ids`] and [`Ledger::forget_reservations`] let go of
 //! them; events until [`Ledger::prune`]; sums for ever.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::commit::{Commit, Summary};
@@ -36,8 +37,8 @@ use super::schema::{self, FileKind};
 use super::segment::SEGMENT_EVENTS;
 use super::state::State;
 use super::sums::read_day_pairs;
-use super::wal::{self, Log, LogCare};
-use super::{LedgerError, OpenError, connection, meta, outbox};
+use super::wal::{self, Log};
+use super::{LedgerError, OpenError, connection, meta};
 use crate::domain::{BudgetZone, CostEvent, EventKey, ReservationState};
 
 /// First SQLite version without the WAL-reset bug.
@@ -47,9 +48,9 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 pub struct Ledger {
     pub(super) connection: Connection,
     path: PathBuf,
-    state: State,
-    log: Log,
-    sorter: Sorter,
+    pub(super) state: State,
+    pub(super) log: Log,
+    pub(super) sorter: Sorter,
     /// Dropped last: the file must be closed before another process may have it.
     _lock: FileLock,
 }
@@ -248,124 +249,6 @@ impl Ledger {
         }
         let found = reservations::unpaid(&self.connection, id)?;
         Ok(found.filter(|found| found.reservation.state == ReservationState::Expired))
-    }
-}
-
-/// Housekeeping, which may be done whenever there is time. Fails as [`Ledger::commit`] does.
-impl Ledger {
-    /// What is to be done about the log, once everything is rolled up.
-    ///
-    /// # Errors
-    /// The one of a checkpoint that has ended. `SyncFailed` means what it means for a commit. `Busy` and `Full` are harmless here:
-    /// the log simply stays longer.
-    pub fn log_care(&mut self) -> Result<LogCare, LedgerError> {
-        self.log.care()
-    }
-
-    /// Begins to move the log into the file, beside whatever comes next. Everything must be rolled up: what lies in the file itself
-    /// has no checksums but those of its rows, and only the head row says how many there are.
-    ///
-    /// # Errors
-    /// The file cannot be opened or read.
-    pub fn begin_checkpoint(&mut self) -> Result<(), LedgerError> {
-        self.log.begin_checkpoint()
-    }
-
-    /// Moves what is left of the log into the file, so that the next commit uses it from its beginning. Everything must be rolled up.
-    ///
-    /// # Errors
-    /// As for [`Ledger::log_care`].
-    pub fn restart_log(&mut self) -> Result<(), LedgerError> {
-        self.log.restart(&self.connection)
-    }
-
-    /// Moves the whole log into the file and empties it: the last act of a clean stop.
-    ///
-    /// # Errors
-    /// As for [`Ledger::log_care`].
-    pub fn checkpoint_all(&mut self) -> Result<(), LedgerError> {
-        self.log.empty(&self.connection)
-    }
-
-    /// Does what is next to sort the ids of full blocks: has one sorted, which goes on beside the writer, or writes what is sorted.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn sort_ids(&mut self) -> Result<(), LedgerError> {
-        let Some(unsorted) = self.state.ids.unsorted() else { return Ok(()) };
-        match self.sorter.sorted()? {
-            Some(sorted) if sorted.number == unsorted => {
-                let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                sorted.write(&transaction)?;
-                transaction.commit()?;
-                self.log.note_commit();
-                self.state.ids.note_sorted(unsorted);
-                self.sorter.clear();
-            }
-            // The block was forgotten meanwhile.
-            Some(_) => self.sorter.clear(),
-            None => self.sorter.begin(unsorted),
-        }
-        Ok(())
-    }
-
-    /// Sorts the ids of all full blocks: a part of a clean stop.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn sort_all_ids(&mut self) -> Result<(), LedgerError> {
-        while let Some(unsorted) = self.state.ids.unsorted() {
-            self.sorter.begin(unsorted);
-            self.sorter.wait()?;
-            if self.sorter.sorted()?.is_none() {
-                // There was no thread; the next process sorts.
-                return Ok(());
-            }
-            self.sort_ids()?;
-        }
-        Ok(())
-    }
-
-    /// Forgets the oldest ids that were recorded before `horizon`, a block at most. Returns whether there was one.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn forget_ids(&mut self, horizon: Timestamp) -> Result<bool, LedgerError> {
-        self.state.forget_ids(&mut self.connection, horizon)
-    }
-
-    /// Forgets reservations that ended before `horizon`, some of the oldest at a time. One that was granted before it and is still
-    /// held is passed over, and looked at again after the next start. Returns how many of those forgotten had expired.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn forget_reservations(&mut self, horizon: Timestamp) -> Result<u64, LedgerError> {
-        self.state.forget_reservations(&mut self.connection, horizon)
-    }
-
-    /// Removes the oldest segment's events if all were recorded longer than `keep` before `now`. Sums stay. Returns whether there
-    /// was one.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn prune(&mut self, keep: SignedDuration, now: Timestamp) -> Result<bool, LedgerError> {
-        self.state.prune(&mut self.connection, keep, now)
-    }
-
-    /// How many deliveries may still be opened.
-    ///
-    /// # Errors
-    /// The table cannot be read.
-    pub fn outbox_room(&self) -> Result<usize, LedgerError> {
-        outbox::room(&self.connection)
-    }
-
-    /// Removes what is open for receivers that are none any more, and the oldest messages once they need not be remembered.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn tidy_outbox(&mut self, receivers: &[Arc<str>], now: Timestamp) -> Result<(), LedgerError> {
-        outbox::tidy(&mut self.connection, receivers, now)
     }
 }
 

@@ -29,6 +29,7 @@ mod events;
 mod gate;
 mod grouper;
 mod head;
+mod housekeeping;
 mod ids;
 mod lock;
 mod lookups;
