@@ -9,6 +9,7 @@
 //! the events are read once more for each further share of them.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::civil::Date;
 use rusqlite::Connection;
@@ -18,8 +19,9 @@ use super::cells::CELLS_BYTES_MAX;
 use super::days::DayIndex;
 use super::grouper::{Grouper, KEYS_MAX, Largest};
 use super::head::Head;
+use super::reading::{EventRange, Progress, Reading, add_totals, lock};
 use super::rows::{self, PairRow};
-use super::scan::{Found, Scanner, Wanted, place_of_dimension};
+use super::scan::{Wanted, place_of_dimension};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
 use crate::domain::{BudgetZone, CostQuestion, Dimension, Filter, GroupKey, GroupsByDay, OTHER_LABEL, Pair, Sums, Usd};
@@ -41,15 +43,6 @@ pub(super) struct Scan<'a> {
 struct Limits {
     keys_max: usize,
     cells_bytes_max: usize,
-}
-
-/// Events that stand one behind the other.
-#[derive(Clone, Copy, Debug)]
-struct EventRange {
-    first: i64,
-    last: i64,
-    /// Whether the rollups count them.
-    is_rolled_up: bool,
 }
 
 /// Whether the rollups tell apart what the filters do.
@@ -113,55 +106,28 @@ impl<'a> Scan<'a> {
     }
 
     fn run_within(mut self, limits: Limits, should_stop: &dyn Fn() -> bool) -> Result<GroupsByDay, LedgerError> {
-        let scanner = Scanner::new(self.connection, wanted(self.question))?;
         let days = DayIndex::new(self.zone, self.question.first, self.question.last);
         let mut grouper = Grouper::new(days, self.question.by_day, limits.cells_bytes_max);
+        grouper.cells.reserve(self.ranges.iter().map(|range| (range.last - range.first + 1) as usize).sum());
+        let reading = Reading { ranges: std::mem::take(&mut self.ranges), wanted: wanted(self.question) };
+        let progress = Mutex::new(Progress::over(grouper, self.is_pruned));
         let mut largest = Largest::new(limits.keys_max);
-        let mut totals = BTreeMap::new();
-        for pass in 0.. {
-            for range in self.ranges.clone() {
-                if should_stop() {
-                    return Err(LedgerError::Stopped);
-                }
-                let found = self.read(&scanner, range, |events| grouper.add(events))?;
-                if pass == 0 {
-                    add_totals(&mut totals, &found);
-                    if !range.is_rolled_up {
-                        add_totals(&mut self.expected, &found);
-                    }
-                }
-            }
-            grouper.cells.iter().for_each(|(key, net)| largest.offer(key, net));
-            if !grouper.cells.next_share() {
+        loop {
+            reading.pass(self.connection, &progress, should_stop)?;
+            let cells = &mut lock(&progress).grouper.cells;
+            cells.iter().for_each(|(key, net)| largest.offer(key, net));
+            if !cells.next_share() {
                 break;
             }
         }
+        let Progress { grouper, totals, behind, is_pruned, .. } =
+            progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+        add_totals(&mut self.expected, &behind);
+        self.is_pruned = is_pruned;
         self.compare(&totals)?;
         let mut groups = self.name_the_rest(&grouper, largest, totals)?;
         self.add_pruned(&mut groups);
         Ok(groups)
-    }
-
-    /// Reads a range in a look of its own.
-    fn read<T: Default>(
-        &mut self,
-        scanner: &Scanner<'_>,
-        range: EventRange,
-        take: impl FnOnce(&Found) -> T,
-    ) -> Result<T, LedgerError> {
-        let EventRange { first, last, .. } = range;
-        let transaction = self.connection.unchecked_transaction()?;
-        let (taken, events) = scanner.range(first, last, |found| (take(found), found.events))?;
-        if events < last - first + 1 {
-            // Retention removes whole segments, and says so in the same transaction.
-            let was_pruned = events == 0 && Segment::number_of(last) < Head::read(&transaction)?.pruned_segments;
-            if !was_pruned {
-                return Err(LedgerError::Damaged(format!("event {} is missing", first + events)));
-            }
-            self.is_pruned = true;
-        }
-        transaction.finish()?;
-        Ok(taken)
     }
 
     /// The largest groups by name, and the others' total under `other`.
@@ -215,12 +181,6 @@ fn covered_sums(question: &CostQuestion, pairs: &[PairRow]) -> Sums {
     let mut sums = Sums::default();
     pairs.iter().filter(|found| covers(question, &found.pair)).for_each(|found| sums += found.sums);
     sums
-}
-
-fn add_totals(totals: &mut BTreeMap<Date, Usd>, found: &BTreeMap<Date, Usd>) {
-    for (day, total) in found {
-        *totals.entry(*day).or_insert(Usd::ZERO) += *total;
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ pub(super) const CELLS_BYTES_MAX: usize = 80 * 1024 * 1024;
 /// Bytes of one cell beside its key: the sum, the end of the key, and the table's slot, which is free in up to half of them.
 const CELL_BYTES: usize = 8 + 4 + 2 * size_of::<(Slot, u8)>();
 
+/// Bytes of most keys: a UUID, and a name.
+const KEY_BYTES: usize = 64;
+
 /// Which hashes' keys a table keeps.
 pub(super) type Share = RangeInclusive<u32>;
 
@@ -62,6 +65,16 @@ impl Cells {
             sums: Vec::new(),
             carried: HashMap::new(),
         }
+    }
+
+    /// Makes room for as many keys as so many rows may have, within the bound. Memory is taken when it is filled; growing bit by
+    /// bit instead would leave holes as large as the table.
+    pub fn reserve(&mut self, rows: usize) {
+        let cells = rows.min(self.bytes_max / CELL_BYTES);
+        self.sums.reserve_exact(cells);
+        self.ends.reserve_exact(cells);
+        self.slots.reserve(cells, |slot| Slot::spread(slot.hash));
+        self.keys.reserve_exact(cells.saturating_mul(KEY_BYTES).min(self.bytes_max / 2));
     }
 
     /// Adds to the sum of a key, if it is of the share that is kept.

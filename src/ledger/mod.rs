@@ -36,6 +36,7 @@ mod lookups;
 mod meta;
 mod outbox;
 mod reader;
+mod reading;
 mod recount;
 mod reservations;
 mod retention;
