@@ -16,8 +16,8 @@ use crate::ledger::{LedgerError, Reader};
 const LOOKUPS_MAX: usize = 4;
 /// Reads of raw events at once: each takes a core and seconds, and the writer needs one too.
 const SCANS_MAX: usize = 1;
-/// How much a long read gives way to others: on a busy core it gets a tenth of the time of one who does not.
-const SCAN_NICENESS: i32 = 10;
+/// How much a long read gives way to others: on a busy core it gets a thirtieth of the time of one who does not.
+const SCAN_NICENESS: i32 = 15;
 
 /// Bounded access to the ledger's reader.
 #[derive(Debug)]
