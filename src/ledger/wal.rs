@@ -26,7 +26,7 @@ const RESTART_PAGES: i32 = 2 * CHECKPOINT_PAGES;
 const LOG_PAGES_MAX: i32 = 16 * CHECKPOINT_PAGES;
 /// Room made in the WAL at the start: as much as is written between two checkpoints. A sync of bytes that lie where others lay
 /// takes half the time of one that makes the file longer.
-const ROOM_BYTES: u32 = 8 * 1024 * 1024;
+const ROOM_BYTES: u32 = 4 * 1024 * 1024;
 /// The WAL file is cut back to this after a checkpoint that emptied it.
 const WAL_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// Room that the WAL must have for recording to go on after a failure: many commits of a few events, or one of a thousand.
