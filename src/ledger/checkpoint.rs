@@ -32,13 +32,13 @@ pub(super) struct Checkpointer {
     running: Option<Running>,
     /// Pages of the log after the newest commit that was noted.
     log_pages: i32,
-    /// How many of them, from the beginning, are in the file as well.
+    /// How many of them, from the beginning, a checkpoint has moved, as far as other readers let it.
     moved_pages: i32,
 }
 
 struct Running {
     log_pages: i32,
-    thread: JoinHandle<(Connection, Result<bool, LedgerError>)>,
+    thread: JoinHandle<(Connection, Result<(), LedgerError>)>,
 }
 
 impl Checkpointer {
@@ -61,14 +61,15 @@ impl Checkpointer {
         self.log_pages
     }
 
-    /// Pages of the log that are not in the file yet.
+    /// Pages of the log that no checkpoint has moved yet.
     pub fn pages_to_move(&self) -> i32 {
         self.log_pages - self.moved_pages
     }
 
-    /// Notes that everything in the log is in the file: the next commit uses it from its beginning.
-    pub fn all_moved(&mut self) {
-        (self.log_pages, self.moved_pages) = (0, 0);
+    /// Notes that a checkpoint has moved the whole log. Whether it is used from its beginning again the next commit shows: not while
+    /// somebody else reads it.
+    pub fn note_moved(&mut self) {
+        self.moved_pages = self.log_pages;
     }
 
     /// Whether a checkpoint runs, or has ended and nobody has heard how.
@@ -90,7 +91,11 @@ impl Checkpointer {
             none => none.insert(open_read_only(&self.path)?),
         };
         // Only a read gives the transaction its place.
-        pin.execute_batch("BEGIN; SELECT count(*) FROM head")?;
+        if let Err(error) = pin.execute_batch("BEGIN; SELECT count(*) FROM head") {
+            // It may be in the middle of the transaction: the next one gets another connection.
+            self.pin = None;
+            return Err(error.into());
+        }
         let thread = std::thread::Builder::new().name("ledger-checkpoint".into()).spawn(move || {
             let result = run(&connection, "PASSIVE");
             (connection, result)
@@ -99,7 +104,7 @@ impl Checkpointer {
             Ok(thread) => self.running = Some(Running { log_pages: self.log_pages, thread }),
             Err(error) => {
                 tracing::debug!(%error, "no thread for a checkpoint");
-                self.unpin()?;
+                self.unpin();
             }
         }
         Ok(())
@@ -121,16 +126,15 @@ impl Checkpointer {
             return Err(LedgerError::Damaged("a checkpoint panicked".into()));
         };
         self.idle = Some(connection);
-        self.unpin()?;
+        self.unpin();
+        result?;
         self.moved_pages = log_pages;
-        if result? && self.log_pages == log_pages {
-            self.all_moved();
-        }
         Ok(())
     }
 
-    fn unpin(&self) -> Result<(), LedgerError> {
-        self.pin.as_ref().map_or(Ok(()), |pin| Ok(pin.execute_batch("ROLLBACK")?))
+    /// Ends the pin's transaction. A connection that cannot is closed, which ends it as well.
+    fn unpin(&mut self) {
+        self.pin = self.pin.take().filter(|pin| pin.execute_batch("ROLLBACK").is_ok());
     }
 }
 
@@ -141,10 +145,9 @@ impl Drop for Checkpointer {
     }
 }
 
-/// Moves the log into the file, and says whether that is now all there; with `PASSIVE`, what some reader does not know yet is not.
-pub(super) fn run(connection: &Connection, mode: &str) -> Result<bool, LedgerError> {
-    let sql = format!("PRAGMA wal_checkpoint({mode})");
-    Ok(connection.query_row(&sql, (), |row| Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?))?)
+/// Moves the log into the file; with `PASSIVE`, all but what some reader does not know yet.
+pub(super) fn run(connection: &Connection, mode: &str) -> Result<(), LedgerError> {
+    Ok(connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |_| Ok(()))?)
 }
 
 fn open_for_checkpoints(path: &Path) -> Result<Connection, LedgerError> {

@@ -22,7 +22,7 @@ const CHECKPOINT_PAGES: i32 = 1_024;
 /// Pages from which on the log shall be used from its beginning again: at the end of a checkpoint the writer moves by itself what came
 /// in meanwhile, which is little.
 const RESTART_PAGES: i32 = 2 * CHECKPOINT_PAGES;
-/// Pages at which the writer waits for the checkpoint that runs: 64 MiB.
+/// Pages that are not moved at which the writer waits for the checkpoint that runs: 64 MiB.
 const LOG_PAGES_MAX: i32 = 16 * CHECKPOINT_PAGES;
 /// Room made in the WAL at the start: as much as is written between two checkpoints. A sync of bytes that lie where others lay
 /// takes half the time of one that makes the file longer.
@@ -95,9 +95,10 @@ impl Log {
     pub fn care(&mut self) -> Result<LogCare, LedgerError> {
         let has_ended = self.checkpointer.ended().transpose()?.is_some();
         let pages = self.checkpointer.log_pages();
-        Ok(if (has_ended && pages >= RESTART_PAGES) || pages >= LOG_PAGES_MAX {
+        let pages_to_move = self.checkpointer.pages_to_move();
+        Ok(if (has_ended && pages >= RESTART_PAGES) || pages_to_move >= LOG_PAGES_MAX {
             LogCare::Restart
-        } else if !self.checkpointer.is_running() && self.checkpointer.pages_to_move() >= CHECKPOINT_PAGES {
+        } else if !self.checkpointer.is_running() && pages_to_move >= CHECKPOINT_PAGES {
             LogCare::Checkpoint
         } else {
             LogCare::Nothing
@@ -112,16 +113,15 @@ impl Log {
     /// See [`Ledger::restart_log`](super::Ledger::restart_log).
     pub fn restart(&mut self, connection: &Connection) -> Result<(), LedgerError> {
         self.checkpointer.wait()?;
-        if checkpoint::run(connection, "PASSIVE")? {
-            self.checkpointer.all_moved();
-        }
+        checkpoint::run(connection, "PASSIVE")?;
+        self.checkpointer.note_moved();
         Ok(())
     }
 
     /// See [`Ledger::checkpoint_all`](super::Ledger::checkpoint_all).
     pub fn empty(&mut self, connection: &Connection) -> Result<(), LedgerError> {
         self.checkpointer.wait()?;
-        checkpoint::run(connection, "TRUNCATE").map(drop)
+        checkpoint::run(connection, "TRUNCATE")
     }
 }
 
