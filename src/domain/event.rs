@@ -40,6 +40,9 @@ pub struct EventKey {
     pub id: Box<str>,
 }
 
+/// Highest revision of an event: what a signed 32-bit integer holds, as every client and database has one.
+pub const REVISION_MAX: u32 = i32::MAX.unsigned_abs();
+
 /// A counted quantity, such as 1,000 input tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageCount {
@@ -82,6 +85,8 @@ pub struct CostEvent {
     pub outcome: Outcome,
     /// A JSON object, kept to the letter; at most 4 KiB.
     pub attributes: Option<Box<str>>,
+    /// Which telling of the event this is, 0 to [`REVISION_MAX`]: of several under one key, the highest is how the event stands.
+    pub revision: u32,
 }
 
 impl Kind {
@@ -101,22 +106,34 @@ impl Outcome {
 /// The fields in which a second event under a known key differs from the recorded one, by meaning: `1.5` is `"1.50"`, the
 /// order of keys does not matter, and a retry that names no time matches any. Empty: it is a duplicate.
 pub fn differing_fields(recorded: &CostEvent, retry: &CostEvent) -> Vec<&'static str> {
-    let pairs = [
-        ("service", recorded.service == retry.service),
-        ("operation", recorded.operation == retry.operation),
+    let revisable = [
         ("amount_usd", recorded.amount == retry.amount),
-        ("kind", recorded.kind == retry.kind),
-        ("time", !retry.time_given || recorded.time == retry.time),
-        ("worker", recorded.worker == retry.worker),
-        ("batch_id", recorded.batch_id == retry.batch_id),
-        ("lead_id", recorded.lead_id == retry.lead_id),
-        ("model", recorded.model == retry.model),
         ("usage", recorded.usage == retry.usage),
         ("duration_seconds", recorded.duration_seconds == retry.duration_seconds),
         ("outcome", recorded.outcome == retry.outcome),
         ("attributes", same_json(recorded.attributes.as_deref(), retry.attributes.as_deref())),
     ];
-    pairs.into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect()
+    fixed_fields(recorded, retry).into_iter().chain(revisable).filter(|(_, same)| !same).map(|(field, _)| field).collect()
+}
+
+/// The fields in which a revision differs from what was recorded under its key although no revision may change them: they say
+/// which event it is and in which sums it counts. Empty: the revision can be taken.
+pub fn fixed_fields_differing(recorded: &CostEvent, revision: &CostEvent) -> Vec<&'static str> {
+    fixed_fields(recorded, revision).into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect()
+}
+
+/// The fields that stay as first told, and whether another telling agrees with them.
+fn fixed_fields(recorded: &CostEvent, other: &CostEvent) -> [(&'static str, bool); 8] {
+    [
+        ("service", recorded.service == other.service),
+        ("operation", recorded.operation == other.operation),
+        ("kind", recorded.kind == other.kind),
+        ("time", !other.time_given || recorded.time == other.time),
+        ("worker", recorded.worker == other.worker),
+        ("batch_id", recorded.batch_id == other.batch_id),
+        ("lead_id", recorded.lead_id == other.lead_id),
+        ("model", recorded.model == other.model),
+    ]
 }
 
 /// Two JSON texts of the same meaning. An absent object and an empty one are the same.
@@ -168,6 +185,7 @@ impl CostEvent {
             duration_seconds: None,
             outcome: Outcome::Ok,
             attributes: None,
+            revision: 0,
         }
     }
 }
@@ -197,6 +215,32 @@ mod tests {
         retry.time_given = true;
         retry.amount = Usd::parse("1.51").unwrap();
         retry.attributes = Some(r#"{"a":1,"b":[2,1]}"#.into());
-        assert_eq!(differing_fields(&recorded, &retry), ["amount_usd", "time", "attributes"]);
+        assert_eq!(differing_fields(&recorded, &retry), ["time", "amount_usd", "attributes"]);
+    }
+
+    #[test]
+    fn a_revision_may_change_what_the_event_cost_and_not_which_one_it_is() {
+        let recorded = event();
+        let mut revision = event();
+        revision.revision = 1;
+        revision.amount = Usd::from_dollars(7);
+        revision.usage = vec![UsageCount { kind: Name::new("tokens").unwrap(), count: 7 }];
+        revision.duration_seconds = Some(7.0);
+        revision.outcome = Outcome::Error;
+        revision.attributes = None;
+        revision.time = "2026-11-22T12:34:56Z".parse().unwrap();
+        revision.time_given = false;
+        assert_eq!(fixed_fields_differing(&recorded, &revision), [] as [&str; 0]);
+
+        revision.time_given = true;
+        revision.service = Name::new("other").unwrap();
+        revision.operation = Name::new("other").unwrap();
+        revision.kind = Kind::Credit;
+        revision.worker = Some("w".into());
+        revision.batch_id = Some("b".into());
+        revision.lead_id = Some("l".into());
+        revision.model = Some("m".into());
+        let fixed = ["service", "operation", "kind", "time", "worker", "batch_id", "lead_id", "model"];
+        assert_eq!(fixed_fields_differing(&recorded, &revision), fixed);
     }
 }

@@ -178,6 +178,7 @@ impl ReservationRequest {
             duration_seconds: settlement.duration_seconds,
             outcome: settlement.outcome,
             attributes: settlement.attributes,
+            revision: 0,
         };
         self.complete(&mut event);
         event

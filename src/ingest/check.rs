@@ -14,7 +14,7 @@ use super::names::Names;
 use super::raw::{Field, RawNumber, RawText, RawTime, Shape};
 use super::reason::{Invalid, Reason, near_name, shown};
 use super::time::read_time;
-use crate::domain::{Kind, Name, Outcome, Usd, check_text};
+use crate::domain::{Kind, Name, Outcome, REVISION_MAX, Usd, check_text};
 
 /// The broken rules of one record, as they are found.
 #[derive(Debug)]
@@ -194,6 +194,14 @@ impl Check {
             self.refuse(field, || format!("must be an integer from {min} to {max}"));
         }
         number
+    }
+
+    /// Which telling of an event this is; 0 when it does not say.
+    pub(super) fn revision(&mut self, value: &RawNumber<'_>) -> Option<u32> {
+        match self.optional("revision", value, "a number") {
+            Some(digits) => self.integer("revision", digits, 0..=REVISION_MAX),
+            None => Some(0),
+        }
     }
 
     pub(super) fn duration_seconds(&mut self, value: &RawNumber<'_>) -> Option<f64> {

@@ -65,6 +65,7 @@ impl<'r> Validator<'r> {
         let duration_seconds = check.duration_seconds(&raw.duration_seconds);
         let outcome = check.outcome(&raw.outcome);
         let attributes = check.attributes(&raw.attributes);
+        let revision = check.revision(&raw.revision);
         Some(CostEvent {
             key: EventKey { source: source.unwrap_or_default().into(), id: id.unwrap_or_default().into() },
             service: service?,
@@ -81,6 +82,7 @@ impl<'r> Validator<'r> {
             duration_seconds,
             outcome: outcome?,
             attributes,
+            revision: revision?,
         })
     }
 }

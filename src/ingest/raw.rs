@@ -97,6 +97,8 @@ pub struct RawEvent<'a> {
     pub outcome: RawText<'a>,
     /// Whatever else the sender wants kept.
     pub attributes: Field<RawJson<'a>>,
+    /// Which telling of the event this is.
+    pub revision: RawNumber<'a>,
     /// Names that are no field of an event. A format that does not mind them leaves this empty.
     pub unknown: Vec<Cow<'a, str>>,
 }
@@ -150,7 +152,7 @@ pub struct RawSingle<'a> {
 
 impl RawEvent<'_> {
     /// The names of an event's fields.
-    pub const FIELDS: [&'static str; 15] = [
+    pub const FIELDS: [&'static str; 16] = [
         "service",
         "amount_usd",
         "operation",
@@ -166,6 +168,7 @@ impl RawEvent<'_> {
         "duration_seconds",
         "outcome",
         "attributes",
+        "revision",
     ];
     /// Those that may be said when a reservation is settled; the reservation knows the others.
     pub const SETTLEMENT_FIELDS: [&'static str; 7] =

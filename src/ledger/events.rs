@@ -60,9 +60,11 @@ row! {
             duration_seconds,
             outcome,
             attributes,
+            revision,
         },
         reservation,
     }),
+    unwritten { revision }
     key {
         "seq" => seq;
     }

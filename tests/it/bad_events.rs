@@ -101,6 +101,7 @@ const WRONG_VALUES: &[(&str, &[&str])] = &[
     ("duration_seconds", &["null", "-1", "\"1\"", "1e400"]),
     ("outcome", &["null", "true", "\"fine\""]),
     ("attributes", &["null", "[]", "\"a\""]),
+    ("revision", &["null", "\"1\"", "-1", "1.0", "1e3", "2147483648"]),
 ];
 
 /// How many bytes a text may have.

@@ -28,6 +28,7 @@ pub(super) fn event<'a>(raw: &mut RawEvent<'a>, key: &Cow<'a, str>, value: Value
         "duration_seconds" => raw.duration_seconds = value.number(),
         "outcome" => raw.outcome = value.text(),
         "attributes" => raw.attributes = value.object(),
+        "revision" => raw.revision = value.number(),
         _ => keep(&mut raw.unknown, key),
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::events::{read_json, read_lines};
-use crate::domain::{CostEvent, EventKey, Kind, Name, Outcome, UsageCount, Usd};
+use crate::domain::{CostEvent, EventKey, Kind, Name, Outcome, REVISION_MAX, UsageCount, Usd};
 use crate::formats::BodyError;
 use crate::ingest::{Limits, REASONS_MAX, USAGE_COUNT_MAX, USAGE_NAMES_MAX, Validator};
 use crate::wire::ProblemEntry;
@@ -97,6 +97,7 @@ fn the_least_event_gets_the_defaults() {
     assert_eq!((event.kind, event.outcome), (Kind::Charge, Outcome::Ok));
     assert_eq!((event.worker, event.batch_id, event.lead_id, event.model), (None, None, None, None));
     assert_eq!((event.usage, event.duration_seconds, event.attributes), (vec![], None, None));
+    assert_eq!(event.revision, 0);
 }
 
 #[test]
@@ -105,8 +106,9 @@ fn every_field_is_read() {
         r#""amount_usd":"-1.50","operation":"chat \"x\" 🙂 \u05e9","id":"call\\1","source":"worker a","time":
         "2026-11-22T11:00:00.25+01:00","kind":"credit","worker":"w","batch_id":"b","lead_id":"l","model":"m","usage":
         {"output_tokens":50,"input_tokens":9007199254740991,"x":0},"duration_seconds":0.25,"outcome":"error",
-        "attributes":{ "b" : [1.0, null],"a":"\u0041" }"#,
+        "revision":2147483647,"attributes":{ "b" : [1.0, null],"a":"\u0041" }"#,
     );
+    assert_eq!(event.revision, REVISION_MAX);
     assert_eq!(event.amount, Usd::parse("-1.5").unwrap());
     assert_eq!(event.operation.as_str(), "chat \"x\" 🙂 ש");
     assert_eq!((&*event.key.source, &*event.key.id), ("worker a", "call\\1"));
@@ -200,6 +202,11 @@ fn one_bad_field_is_named_with_its_reason() {
         (amount(r#""duration_seconds":1e400"#), "duration_seconds", "out of range"),
         (amount(r#""duration_seconds":"1""#), "duration_seconds", "must be a number"),
         (amount(r#""duration_seconds":null"#), "duration_seconds", "null"),
+        (amount(r#""revision":-1"#), "revision", "must be an integer from 0 to 2147483647"),
+        (amount(r#""revision":2147483648"#), "revision", "must be an integer from 0 to 2147483647"),
+        (amount(r#""revision":1.0"#), "revision", "must be an integer"),
+        (amount(r#""revision":"1""#), "revision", "must be a number, not a string"),
+        (amount(r#""revision":null"#), "revision", "null; leave the field out"),
         (amount(r#""attributes":[]"#), "attributes", "must be an object"),
         (amount(r#""attributes":null"#), "attributes", "null"),
         (amount(r#""attributes":"{}""#), "attributes", "must be an object"),
@@ -425,6 +432,7 @@ prop_compose! {
         age_nanos in -300_000_000_000_i64..3_024_000_000_000_000,
         usage in proptest::collection::btree_map("[a-z_]{1,20}", 0..=USAGE_COUNT_MAX, 0..=USAGE_NAMES_MAX),
         duration_seconds in proptest::option::of(0.0..1e9),
+        revision in 0..=REVISION_MAX,
         note in proptest::option::of(any::<String>().prop_map(|text| text.chars().take(500).collect::<String>())),
     ) -> (serde_json::Value, CostEvent) {
         let amount = Usd::from_pico(i128::from(pico));
@@ -440,6 +448,9 @@ prop_compose! {
             if let Some(value) = value {
                 json[name] = value;
             }
+        }
+        if revision != 0 || as_text {
+            json["revision"] = revision.into();
         }
         if as_text {
             json["operation"] = "unknown".into();
@@ -463,6 +474,7 @@ prop_compose! {
             duration_seconds,
             outcome: Outcome::Ok,
             attributes: attributes.map(|attributes| attributes.to_string().into()),
+            revision,
         };
         (json, event)
     }

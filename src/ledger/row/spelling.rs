@@ -71,6 +71,7 @@ macro_rules! row {
         $verb:literal $table:literal $(($fixed:literal = $fixed_value:literal))?,
         write $write:ty, read $read:ty,
         $shape:tt,
+        $(unwritten { $($unwritten:ident),+ })?
         key { $($($key:literal),+ => $key_field:ident $(: $key_codec:ty)?;)* }
         columns { $($($name:literal),+ => $field:ident $(: $codec:ty)?;)* }
         $(later { $($later:literal => $later_field:ident $(: $later_codec:ty)?;)* })?
@@ -100,6 +101,7 @@ macro_rules! row {
             fn put(&self, sink: &mut impl $crate::ledger::row::Sink) -> Result<(), $crate::ledger::LedgerError> {
                 use $crate::ledger::row::Codec;
                 let $shape = self;
+                $($(let _ = $unwritten;)+)?
                 $(<row!(@codec $($key_codec)?) as Codec<_>>::put($key_field, sink)?;)*
                 $(<row!(@codec $($codec)?) as Codec<_>>::put($field, sink)?;)*
                 $($(
@@ -134,6 +136,7 @@ macro_rules! row {
 
             fn take(cells: &mut $crate::ledger::row::Cells<'_>) -> Result<Self, $crate::ledger::LedgerError> {
                 use $crate::ledger::row::{Codec, damaged};
+                $($(let $unwritten = Default::default();)+)?
                 $(
                     let $key_field = <row!(@codec $($key_codec)?) as Codec<_>>::take(cells)
                         .ok_or_else(|| damaged($table, row!(@first $($key),+)))?;

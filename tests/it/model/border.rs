@@ -58,6 +58,7 @@ pub fn event(event: &command::Event) -> CostEvent {
         duration_seconds: None,
         outcome: Outcome::Ok,
         attributes: None,
+        revision: 0,
     }
 }
 
