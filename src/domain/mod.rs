@@ -14,9 +14,7 @@ mod ratio;
 mod reservation;
 mod sums;
 
-pub use event::{
-    CostEvent, EventKey, Kind, Outcome, REVISION_MAX, UsageCount, differing_fields, fixed_fields_differing,
-};
+pub use event::{CostEvent, EventKey, Kind, Outcome, REVISION_MAX, UsageCount, differing_fields, fixed_fields_differing};
 pub use gate::{GateChange, GateMode, GateOverride};
 pub use grouping::{CostQuestion, Dimension, Filter, GroupKey, Groups, GroupsByDay};
 pub use money::{ParseUsdError, Usd};
