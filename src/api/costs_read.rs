@@ -81,7 +81,7 @@ async fn answer_with(
     question: CostQuestion,
     write: impl FnOnce(&CostQuestion, GroupsByDay) -> Result<Bytes, Problem>,
 ) -> Result<Response, Problem> {
-    let events = published.views.events;
+    let events = published.views.entries;
     if let Some(text) = state.memo.get(events, &question) {
         return Ok(answer::json_of(text));
     }

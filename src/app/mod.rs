@@ -99,7 +99,7 @@ impl Agent {
             version = env!("CARGO_PKG_VERSION"),
             %address,
             ledger = %config.ledger.path.display(),
-            events = started.board.read().views.events,
+            events = started.board.read().views.entries,
             "listening"
         );
         Ok(Self { server, surface, started, telemetry, reloads, deliveries, signals, config })

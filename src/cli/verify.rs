@@ -54,6 +54,7 @@ fn summary(report: &VerifyReport) -> Table {
     table.push(vec![Cell::text("verdict"), verdict]);
     table.push(vec![Cell::text("events"), Cell::text(report.events.to_string())]);
     table.push(vec![Cell::text("events removed by retention"), Cell::text(report.events_pruned.to_string())]);
+    table.push(vec![Cell::text("adjustments"), Cell::text(report.adjustments.to_string())]);
     table.push(vec![Cell::text("last recorded"), Cell::text(last)]);
     table.push(vec![Cell::text("total USD"), Cell::text(report.total_usd.to_string())]);
     table.push(vec![Cell::text("time zone"), Cell::text(&report.time_zone)]);

@@ -87,6 +87,8 @@ pub struct CostEvent {
     pub attributes: Option<Box<str>>,
     /// Which telling of the event this is, 0 to [`REVISION_MAX`]: of several under one key, the highest is how the event stands.
     pub revision: u32,
+    /// When another ledger recorded it first; only an import says so.
+    pub first_recorded_at: Option<Timestamp>,
 }
 
 impl Kind {
@@ -111,7 +113,7 @@ pub fn differing_fields(recorded: &CostEvent, retry: &CostEvent) -> Vec<&'static
         ("usage", recorded.usage == retry.usage),
         ("duration_seconds", recorded.duration_seconds == retry.duration_seconds),
         ("outcome", recorded.outcome == retry.outcome),
-        ("attributes", same_json(recorded.attributes.as_deref(), retry.attributes.as_deref())),
+        ("attributes", !differing_attributes(recorded.attributes.as_deref(), retry.attributes.as_deref())),
     ];
     fixed_fields(recorded, retry).into_iter().chain(revisable).filter(|(_, same)| !same).map(|(field, _)| field).collect()
 }
@@ -136,15 +138,15 @@ fn fixed_fields(recorded: &CostEvent, other: &CostEvent) -> [(&'static str, bool
     ]
 }
 
-/// Two JSON texts of the same meaning. An absent object and an empty one are the same.
-fn same_json(left: Option<&str>, right: Option<&str>) -> bool {
+/// Whether two JSON texts differ in their meaning. An absent object and an empty one are the same.
+pub fn differing_attributes(left: Option<&str>, right: Option<&str>) -> bool {
     let (left, right) = (left.unwrap_or("{}"), right.unwrap_or("{}"));
     if left == right {
-        return true;
+        return false;
     }
     match (serde_json::from_str::<Value>(left), serde_json::from_str::<Value>(right)) {
-        (Ok(left), Ok(right)) => same_value(&left, &right),
-        _ => false,
+        (Ok(left), Ok(right)) => !same_value(&left, &right),
+        _ => true,
     }
 }
 
@@ -186,6 +188,7 @@ impl CostEvent {
             outcome: Outcome::Ok,
             attributes: None,
             revision: 0,
+            first_recorded_at: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! *Invariants.* A value of one of these types is valid: only constructors that check make one. Money is an integer.
 //! Nothing here asks for the time, reads a file, or knows a format.
 
+mod entry;
 mod event;
 mod gate;
 mod grouping;
@@ -14,7 +15,11 @@ mod ratio;
 mod reservation;
 mod sums;
 
-pub use event::{CostEvent, EventKey, Kind, Outcome, REVISION_MAX, UsageCount, differing_fields, fixed_fields_differing};
+pub use entry::{Adjustment, Entry, revise};
+pub use event::{
+    CostEvent, EventKey, Kind, Outcome, REVISION_MAX, UsageCount, differing_attributes, differing_fields,
+    fixed_fields_differing,
+};
 pub use gate::{GateChange, GateMode, GateOverride};
 pub use grouping::{CostQuestion, Dimension, Filter, GroupKey, Groups, GroupsByDay};
 pub use money::{ParseUsdError, Usd};

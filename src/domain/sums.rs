@@ -1,8 +1,8 @@
-//! Added-up events, and what they are added up by.
+//! Added-up entries, and what they are added up by.
 
 use std::ops::AddAssign;
 
-use super::{CostEvent, Kind, Name, Usd};
+use super::{CostEvent, Entry, Kind, Name, Usd};
 
 /// Service and operation names that one day's rollup tells apart, beyond an `other` for each service. A day with so many names is a
 /// fault in a worker (an id used as a name), and memory must not follow it; the events themselves keep their names.
@@ -17,15 +17,15 @@ pub struct Pair {
     pub operation: Name,
 }
 
-/// Added-up events.
+/// Added-up entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Zero or more.
+    /// Zero or more: what was charged, and what revisions have added.
     pub charges: Usd,
-    /// Zero or less.
+    /// Zero or less: what came back, and what revisions have taken off.
     pub credits: Usd,
-    /// How many events.
-    pub events: u64,
+    /// How many entries.
+    pub entries: u64,
 }
 
 /// A series of counted quantities. The model is empty when the event named none.
@@ -47,12 +47,16 @@ impl Pair {
 }
 
 impl Sums {
-    /// One event.
-    pub fn of(event: &CostEvent) -> Self {
-        match event.kind {
-            Kind::Charge => Self { charges: event.amount, credits: Usd::ZERO, events: 1 },
-            Kind::Credit => Self { charges: Usd::ZERO, credits: event.amount, events: 1 },
-        }
+    /// One entry.
+    pub fn of(event: &CostEvent, entry: &Entry) -> Self {
+        let is_charge = match entry {
+            Entry::First => event.kind == Kind::Charge,
+            // The pair of moves cancels out, and counters must not see one half of it.
+            Entry::Move { .. } => return Self { entries: 1, ..Self::default() },
+            Entry::Adjustment(_) => event.amount >= Usd::ZERO,
+        };
+        let (charges, credits) = if is_charge { (event.amount, Usd::ZERO) } else { (Usd::ZERO, event.amount) };
+        Self { charges, credits, entries: 1 }
     }
 
     /// The cost: charges less credits.
@@ -65,6 +69,6 @@ impl AddAssign for Sums {
     fn add_assign(&mut self, other: Self) {
         self.charges += other.charges;
         self.credits += other.credits;
-        self.events += other.events;
+        self.entries += other.entries;
     }
 }

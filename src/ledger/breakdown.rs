@@ -92,7 +92,7 @@ impl<'a> Scan<'a> {
                 [] => row.sums,
                 _ => covered_sums(question, &read_day_pairs(&transaction, day, &row)?),
             };
-            if sums.events > 0 {
+            if sums.entries > 0 {
                 *expected.entry(question.group(day)).or_insert(Usd::ZERO) += sums.net();
             }
         }

@@ -61,8 +61,8 @@ pub struct Summary {
     pub gate_override: Option<GateOverride>,
     /// How often the gate became active.
     pub gate_activations: u64,
-    /// Events that these sums count.
-    pub events: u64,
+    /// Entries that these sums count.
+    pub entries: u64,
     /// When the newest of them was recorded.
     pub last_recorded_at: Option<Timestamp>,
 }

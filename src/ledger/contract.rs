@@ -39,7 +39,7 @@ use super::state::State;
 use super::sums::read_day_pairs;
 use super::wal::{self, Log};
 use super::{LedgerError, OpenError, connection, meta};
-use crate::domain::{BudgetZone, CostEvent, EventKey, ReservationState};
+use crate::domain::{BudgetZone, CostEvent, Entry, EventKey, Kind, ReservationState};
 
 /// First SQLite version without the WAL-reset bug.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -169,7 +169,12 @@ impl Ledger {
 
 /// Events, by their ids.
 impl Ledger {
-    /// The `seq` of the newest event.
+    /// The day that a time lies in.
+    pub fn day_of(&self, time: Timestamp) -> Date {
+        self.state.zone.day_of(time)
+    }
+
+    /// The `seq` of the newest entry.
     pub fn events(&self) -> i64 {
         self.state.end.events
     }
@@ -181,18 +186,23 @@ impl Ledger {
 
     /// An event with the hash under which this ledger looks for its id, and its day in this ledger's zone.
     pub fn keyed(&self, event: CostEvent) -> KeyedEvent {
-        KeyedEvent { key_hash: self.key_hash(&event.key), day: self.state.zone.day_of(event.time), event, reservation: None }
+        let (key_hash, day) = (self.key_hash(&event.key), self.day_of(event.time));
+        KeyedEvent { key_hash, day, event, reservation: None, entry: Entry::First }
     }
 
-    /// The event recorded under the same key, if it is remembered.
+    /// The newest entry that tells the event under the same key, if it is remembered.
     ///
     /// # Errors
     /// The index or the event is damaged or cannot be read.
     pub fn find(&self, wanted: &KeyedEvent) -> Result<Option<StoredEvent>, LedgerError> {
-        self.state.find(&self.connection, &wanted.event.key, wanted.key_hash)
+        let (key, hash) = (&wanted.event.key, wanted.key_hash);
+        match wanted.event.kind {
+            Kind::Charge => self.state.find(&self.connection, key, hash),
+            Kind::Credit => self.state.find_credit(&self.connection, key, hash),
+        }
     }
 
-    /// The event recorded under a key, if it is remembered.
+    /// The newest entry that tells the event under a key, if it is remembered.
     ///
     /// # Errors
     /// As for [`Ledger::find`].

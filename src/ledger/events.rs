@@ -1,31 +1,35 @@
-//! The table of events: one row each, written once.
+//! The table of events: a row for each entry, written once.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Params, params};
 
 use super::LedgerError;
 use super::head::End;
-use super::row::{Cell, Cells, Codec, Pico, Plain, RowWriter, Shape, Sink, each_row, read_row, row};
+use super::row::{
+    Cell, Cells, Codec, LaterCodec, Pico, Plain, RowWriter, Shape, Sink, each_row, put_later, read_row, row, take_later,
+};
 use super::segment::SEGMENT_EVENTS;
-use crate::domain::{CostEvent, EventKey, Kind, Name, Outcome, UsageCount};
+use crate::domain::{Adjustment, CostEvent, Entry, EventKey, Kind, Name, Outcome, UsageCount, Usd};
 
-/// An event as it stands in the ledger; with `&CostEvent`, one on its way there.
+/// An entry as it stands in the ledger; with `&CostEvent`, one on its way there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredEvent<Event = CostEvent> {
-    /// Its place: 1 for the first event ever recorded, then without gaps.
+    /// Its place: 1 for the first entry ever recorded, then without gaps.
     pub seq: i64,
     /// When it was recorded.
     pub recorded_at: Timestamp,
     /// What was recorded.
     pub event: Event,
-    /// The `seq` of the reservation that it settled.
+    /// The `seq` of the reservation that the event settled.
     pub reservation: Option<i64>,
+    /// What it is to its event.
+    pub entry: Entry,
 }
 
-/// An event with what this ledger files it under, worked out once.
+/// An entry with what this ledger files it under, worked out once.
 #[derive(Clone, Debug)]
 pub struct KeyedEvent {
     /// The event.
@@ -34,8 +38,10 @@ pub struct KeyedEvent {
     pub key_hash: u64,
     /// The day it counts in.
     pub day: Date,
-    /// The `seq` of the reservation that it settles.
+    /// The `seq` of the reservation that the event settles.
     pub reservation: Option<i64>,
+    /// What it is to its event.
+    pub entry: Entry,
 }
 
 row! {
@@ -61,10 +67,11 @@ row! {
             outcome,
             attributes,
             revision,
+            first_recorded_at,
         },
         reservation,
+        entry,
     }),
-    unwritten { revision }
     key {
         "seq" => seq;
     }
@@ -88,7 +95,64 @@ row! {
         "attributes" => attributes;
         "reservation" => reservation;
     }
+    later {
+        "revision" => revision: ZeroIsNull;
+        "adjusts", "standing_pico", "usage_added" => entry: Entry;
+        "first_recorded_at_ns" => first_recorded_at;
+    }
 }
+
+/// A number that nearly all rows have as 0, and older ones lack.
+struct ZeroIsNull;
+
+impl LaterCodec<u32> for ZeroIsNull {
+    const SHAPES: &'static [Shape] = <Plain as Codec<u32>>::SHAPES;
+
+    fn put(value: &u32, names: &[&str], sink: &mut impl Sink) -> Result<(), LedgerError> {
+        <Plain as LaterCodec<Option<u32>>>::put(&Some(*value).filter(|value| *value != 0), names, sink)
+    }
+
+    fn take(names: &[&str], cells: &mut Cells<'_>) -> Option<u32> {
+        <Plain as LaterCodec<Option<u32>>>::take(names, cells).map(Option::unwrap_or_default)
+    }
+}
+
+const ADJUSTED: &str = "adjusts";
+const STANDING: &str = "standing_pico";
+const USAGE_ADDED: &str = "usage_added";
+
+/// First entries have nothing here, moves only the place of the first entry.
+impl LaterCodec<Entry> for Entry {
+    const SHAPES: &'static [Shape] = &[Shape::Integer, Shape::Integer, Shape::OptionalText];
+
+    fn put(entry: &Entry, _: &[&str], sink: &mut impl Sink) -> Result<(), LedgerError> {
+        let (first, adjustment) = match entry {
+            Self::First => (None, None),
+            Self::Move { first } => (Some(first), None),
+            Self::Adjustment(adjustment) => (Some(&adjustment.first), Some(adjustment)),
+        };
+        let usage_added = adjustment.map(|adjustment| &adjustment.usage_added).filter(|usage| !usage.is_empty());
+        put_later::<i64, Plain>(first, ADJUSTED, sink)?;
+        put_later::<Usd, Pico>(adjustment.map(|adjustment| &adjustment.standing), STANDING, sink)?;
+        put_later::<Vec<UsageCount>, Plain>(usage_added, USAGE_ADDED, sink)
+    }
+
+    fn take(_: &[&str], cells: &mut Cells<'_>) -> Option<Entry> {
+        let first: Option<i64> = take_later::<_, Plain>(ADJUSTED, cells)?;
+        let standing: Option<Usd> = take_later::<_, Pico>(STANDING, cells)?;
+        let usage_added: Option<Vec<UsageCount>> = take_later::<_, Plain>(USAGE_ADDED, cells)?;
+        match (first, standing, usage_added) {
+            (None, None, None) => Some(Self::First),
+            (Some(first), None, None) => Some(Self::Move { first }),
+            (Some(first), Some(standing), usage_added) => {
+                let usage_added = usage_added.unwrap_or_default();
+                Some(Self::Adjustment(Box::new(Adjustment { first, standing, usage_added })))
+            }
+            _ => None,
+        }
+    }
+}
+
 
 impl Codec<Kind> for Plain {
     const SHAPES: &'static [Shape] = &[Shape::Text];
@@ -143,8 +207,8 @@ pub(super) fn write(
 ) -> Result<(End, Vec<End>), LedgerError> {
     let mut segment_ends = Vec::new();
     let mut writer = RowWriter::insert(connection)?;
-    for KeyedEvent { event, reservation, .. } in events {
-        let row = StoredEvent { seq: end.events + 1, recorded_at, event, reservation: *reservation };
+    for KeyedEvent { event, reservation, entry, .. } in events {
+        let row = StoredEvent { seq: end.events + 1, recorded_at, event, reservation: *reservation, entry: entry.clone() };
         end.add(writer.write(&row)?, recorded_at);
         if end.events % SEGMENT_EVENTS == 0 {
             segment_ends.push(end.clone());
@@ -158,10 +222,20 @@ pub(super) fn event_at(connection: &Connection, seq: i64) -> Result<Option<Store
     Ok(read_row(connection, "WHERE seq = ?", [seq])?.map(|(stored, _)| stored))
 }
 
-/// The event under a key among those behind a place, found by looking at each.
+/// The newest entry that tells the event under a key, among those behind a place, found by looking at each.
 pub(super) fn event_since(connection: &Connection, after: i64, key: &EventKey) -> Result<Option<StoredEvent>, LedgerError> {
-    let wanted = params![after, &*key.id, &*key.source];
-    Ok(read_row(connection, "WHERE seq > ? AND id = ? AND source = ?", wanted)?.map(|(stored, _)| stored))
+    newest(connection, "seq > ? AND id = ? AND source = ?", params![after, &*key.id, &*key.source])
+}
+
+/// The newest entry that tells the credit under a key. It is found for as long as it is kept.
+pub(super) fn credit(connection: &Connection, key: &EventKey) -> Result<Option<StoredEvent>, LedgerError> {
+    // The first condition repeats the one of the index.
+    newest(connection, "kind = 'credit' AND id = ? AND source = ?", params![&*key.id, &*key.source])
+}
+
+fn newest(connection: &Connection, which: &str, wanted: impl Params) -> Result<Option<StoredEvent>, LedgerError> {
+    let rest = format!("WHERE {which} AND (adjusts IS NULL OR standing_pico IS NOT NULL) ORDER BY seq DESC LIMIT 1");
+    Ok(read_row(connection, &rest, wanted)?.map(|(stored, _)| stored))
 }
 
 /// Hands over the events from `first` to `last`, in order, each with its checksum.

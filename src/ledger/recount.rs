@@ -23,7 +23,7 @@ use crate::domain::{BudgetZone, Name, Pair, Sums, Usd};
 struct Shift {
     charges: Usd,
     credits: Usd,
-    events: i64,
+    entries: i64,
 }
 
 type Shifts = BTreeMap<Date, BTreeMap<Pair, Shift>>;
@@ -44,7 +44,7 @@ impl State {
             segment_days.entry(Segment::number_of(stored.seq)).or_default().insert(to);
             if from != to {
                 let pair = Pair { service: stored.event.service.clone(), operation: stored.event.operation.clone() };
-                let sums = Sums::of(&stored.event);
+                let sums = Sums::of(&stored.event, &stored.entry);
                 shifts.entry(to).or_default().entry(pair.clone()).or_default().add(&sums, 1);
                 shifts.entry(from).or_default().entry(pair).or_default().add(&sums, -1);
             }
@@ -77,7 +77,7 @@ impl Shift {
         let signed = |amount: Usd| if sign < 0 { -amount } else { amount };
         self.charges += signed(sums.charges);
         self.credits += signed(sums.credits);
-        self.events += sign * sums.events.cast_signed();
+        self.entries += sign * sums.entries.cast_signed();
     }
 }
 
@@ -92,7 +92,7 @@ fn rewrite_day(
     let mut pairs: BTreeMap<Pair, Sums> = rows_before.into_iter().map(|row| (row.pair, row.sums)).collect();
     for (pair, shift) in shifts {
         // On a day with more names than rollups tell apart, a name without a row was counted under `other`.
-        let is_folded = shift.events < 0 && !pairs.contains_key(&pair);
+        let is_folded = shift.entries < 0 && !pairs.contains_key(&pair);
         let of_service = Pair { operation: Name::other(), ..pair.clone() };
         let counted_under = match is_folded {
             false => pair,
@@ -102,12 +102,12 @@ fn rewrite_day(
         let sums = pairs.entry(counted_under).or_default();
         sums.charges += shift.charges;
         sums.credits += shift.credits;
-        sums.events = sums
-            .events
-            .checked_add_signed(shift.events)
+        sums.entries = sums
+            .entries
+            .checked_add_signed(shift.entries)
             .ok_or_else(|| LedgerError::Damaged(format!("{day} has fewer events than are to be moved from it")))?;
     }
-    pairs.retain(|_, sums| sums.events > 0);
+    pairs.retain(|_, sums| sums.entries > 0);
     connection.execute("DELETE FROM rollup_pair WHERE day = ?", [day.to_string()])?;
     connection.execute("DELETE FROM rollup_day WHERE day = ?", [day.to_string()])?;
     if pairs.is_empty() {

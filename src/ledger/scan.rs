@@ -67,6 +67,8 @@ struct Work {
     next_seq: i64,
     found: Found,
     shapes: Vec<Shape>,
+    /// The columns that older rows lack, which stand behind the others.
+    later: Vec<(&'static str, Shape)>,
     places: Places,
     row: Checksum,
     error: Option<LedgerError>,
@@ -127,7 +129,9 @@ impl<'c> Scanner<'c> {
     /// Prepares a connection.
     pub fn new(connection: &'c Connection, wanted: Wanted) -> Result<Self, LedgerError> {
         let (shapes, places) = (Event::shapes(), Places::new());
-        let work = Arc::new(Mutex::new(Work { wanted, shapes, places, ..Work::default() }));
+        let later_names = Event::NAMES.iter().copied().skip(shapes.len());
+        let later = later_names.zip(Event::later_shapes()).collect();
+        let work = Arc::new(Mutex::new(Work { wanted, shapes, later, places, ..Work::default() }));
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
         connection.create_aggregate_function(FUNCTION, Event::NAMES.len() as i32, flags, TakeEvent(Arc::clone(&work)))?;
         Ok(Self { connection, work })
@@ -186,6 +190,13 @@ impl Work {
         self.row.begin(Event::TABLE);
         for (column, shape) in self.shapes.iter().enumerate() {
             add(&mut self.row, *shape, row.get_raw(column))?;
+        }
+        for (column, (name, shape)) in (self.shapes.len()..).zip(&self.later) {
+            let value = row.get_raw(column);
+            if value != ValueRef::Null {
+                self.row.text(name);
+                add(&mut self.row, *shape, value)?;
+            }
         }
         check("event", integer(row.get_raw(self.places.checksum))?, self.row.finish())?;
         let seq = integer(row.get_raw(self.places.seq))?;

@@ -11,7 +11,7 @@ use super::LedgerError;
 const APPLICATION_ID: i64 = 0x4c46_4d78;
 
 /// One script a format: `MIGRATIONS[n]` brings a file from format n to n + 1.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/0001_core.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/0001_core.sql"), include_str!("schema/0002_adjustments.sql")];
 
 /// The newest format.
 pub(super) const FORMAT: i64 = MIGRATIONS.len() as i64;

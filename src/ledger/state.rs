@@ -11,9 +11,9 @@ use jiff::civil::Date;
 use rusqlite::{Connection, Transaction};
 
 use super::commit::{Commit, Summary};
-use super::events::{self, StoredEvent, each_event, event_at};
+use super::events::{self, StoredEvent, each_event};
 use super::head::{End, Head};
-use super::ids::{ClosedSegment, IdIndex};
+use super::ids::{ClosedSegment, IdIndex, first_that_tells};
 use super::reservations::{self, UnpaidIds};
 use super::row::read_rows;
 use super::rows::{self, DayRow, SeriesRow, UsageRow};
@@ -142,19 +142,26 @@ impl State {
             gate: gate::read_history(connection, 1)?.pop().map(|line| line.change),
             gate_override: gate::read_override(connection, &self.head)?,
             gate_activations: self.head.gate_activations.cast_unsigned(),
-            events: self.head.rolled_up.events.cast_unsigned(),
+            entries: self.head.rolled_up.events.cast_unsigned(),
             last_recorded_at: self.head.rolled_up.last_recorded_at,
         })
     }
 
-    /// The event under a key whose hash is known, if it is remembered.
+    /// The newest entry that tells the event under a key whose hash is known, if it is remembered.
     pub fn find(&self, connection: &Connection, key: &EventKey, hash: u64) -> Result<Option<StoredEvent>, LedgerError> {
-        for seq in self.ids.places(connection, hash)? {
-            let found = event_at(connection, seq)?;
-            if found.as_ref().is_some_and(|stored| stored.event.key == *key) {
-                return Ok(found);
-            }
+        first_that_tells(connection, self.ids.places(connection, hash)?, key)
+    }
+
+    /// Likewise of a credit, whose id is remembered for as long as it is kept.
+    pub fn find_credit(
+        &self,
+        connection: &Connection,
+        key: &EventKey,
+        hash: u64,
+    ) -> Result<Option<StoredEvent>, LedgerError> {
+        match self.find(connection, key, hash)? {
+            None if self.head.forgotten_blocks > 0 => events::credit(connection, key),
+            found => Ok(found),
         }
-        Ok(None)
     }
 }

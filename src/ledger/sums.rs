@@ -49,7 +49,7 @@ fn write_pairs(connection: &Connection, rollup: &Rollup, days: &BTreeMap<Date, D
         if let Some(before) = before {
             row.sums.charges -= before.charges;
             row.sums.credits -= before.credits;
-            row.sums.events -= before.events;
+            row.sums.entries -= before.entries;
         }
     }
     Ok(changed.into_values().collect())
@@ -108,7 +108,7 @@ pub(super) fn check_digests(connection: &Connection, head: &Head, days: &BTreeMa
     days.values().for_each(|row| by_day += row.sums);
     let mut by_series = Sums::default();
     series.iter().for_each(|row| by_series += row.sums);
-    if by_day != by_series || by_day.events.cast_signed() != head.rolled_up.events {
+    if by_day != by_series || by_day.entries.cast_signed() != head.rolled_up.events {
         return Err(LedgerError::Damaged("the days and the series do not add up to the same total".into()));
     }
     Ok(())

@@ -97,7 +97,7 @@ fn what_was_committed_is_found_after_opening_anew() {
     let found = find(&ledger, 3).unwrap();
     assert_eq!((found.seq, found.recorded_at, found.event), (4, now(), event(3)));
     assert_eq!(find(&ledger, 99), None);
-    assert_eq!(ledger.summary().unwrap().events, 10);
+    assert_eq!(ledger.summary().unwrap().entries, 10);
     assert_eq!(ledger.pairs_of(DAY).unwrap().len(), 3);
     assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
 }
@@ -347,7 +347,7 @@ fn a_commit_that_fails_has_changed_nothing_and_the_next_one_follows_without_a_lo
         ledger.commit(&commit, now()).unwrap_err();
         assert_eq!((ledger.events(), ledger.days_since(Date::MIN)), (before, vec![DAY]), "{table}");
         assert_eq!(find(&ledger, before), None, "{table}");
-        assert_eq!(ledger.summary().unwrap().events, before as u64);
+        assert_eq!(ledger.summary().unwrap().entries, before as u64);
 
         ledger.connection.execute_batch("DROP TRIGGER refuse").unwrap();
         (fixture.pairs, fixture.series) = sums;

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 
 use super::connection::open_read_only;
-use super::events::each_event;
+use super::events::{StoredEvent, each_event, event_at};
 use super::head::{End, Head};
 use super::ids::{BLOCK_SEGMENTS, Entry, IdIndex, place_of, read_entries};
 use super::rows::{self, DayRow};
@@ -19,7 +19,7 @@ use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
 use super::{LedgerError, OpenError, gate, meta, outbox, reservations};
-use crate::domain::{BudgetZone, OTHER_LABEL, PAIRS_PER_DAY_MAX, Pair, Sums, Usd};
+use crate::domain::{BudgetZone, Entry, OTHER_LABEL, PAIRS_PER_DAY_MAX, Pair, Sums, Usd};
 use crate::error_chain::ErrorChain;
 
 /// Problems that a report lists; a damaged file may have millions.
@@ -30,8 +30,10 @@ const PROBLEMS_MAX: usize = 50;
 pub struct VerifyReport {
     /// Events ever recorded.
     pub events: u64,
-    /// Events that retention removed; only their rollups are left.
+    /// Events that retention removed, with their adjustments; only their rollups are left.
     pub events_pruned: u64,
+    /// Adjustments of events, but for those that retention removed.
+    pub adjustments: u64,
     /// When the newest event was recorded.
     pub last_recorded_at: Option<Timestamp>,
     /// Everything the rollups add up to.
@@ -54,11 +56,12 @@ pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
         FileKind::Ledger(found) if found > schema::FORMAT => {
             return Err(OpenError::Newer { path: path.into(), found, known: schema::FORMAT });
         }
-        FileKind::Ledger(found) => return Err(wrap(LedgerError::Damaged(format!("no version wrote format {found}")))),
+        FileKind::Ledger(found) => return Err(OpenError::Older { path: path.into(), found }),
         FileKind::Empty | FileKind::Foreign => return Err(OpenError::Foreign { path: path.into() }),
     }
     let transaction = connection.transaction().map_err(|error| wrap(error.into()))?;
-    let mut check = Check { transaction: &transaction, report: VerifyReport::default(), by_day: BTreeMap::new() };
+    let (by_day, standing) = (BTreeMap::new(), BTreeMap::new());
+    let mut check = Check { transaction: &transaction, report: VerifyReport::default(), by_day, standing };
     // One part that cannot be read says nothing about the others.
     for part in [Check::structure, Check::totals, Check::events, Check::ids, Check::gate, Check::reservations, Check::outbox]
     {
@@ -74,6 +77,8 @@ struct Check<'a> {
     report: VerifyReport,
     /// The rollups as stored.
     by_day: BTreeMap<Date, (DayRow, HashMap<Pair, Sums>)>,
+    /// What adjusted events cost, by the `seq` of their first entry.
+    standing: BTreeMap<i64, Usd>,
 }
 
 impl Check<'_> {
@@ -124,7 +129,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Every event against its checksum, the chain, and the rollups.
+    /// Every entry against its checksum, the chain, and the rollups.
     fn events(&mut self) -> Result<(), LedgerError> {
         let head = Head::read(self.transaction)?;
         let zone_name = meta::time_zone(self.transaction)?;
@@ -143,6 +148,7 @@ impl Check<'_> {
         let mut not_rolled_up = Sums::default();
         let mut counted: BTreeMap<Date, HashMap<Pair, Sums>> = BTreeMap::new();
         let mut problems = Vec::new();
+        let mut adjusted = Adjusted::default();
         let by_day = &self.by_day;
         each_event(self.transaction, i64::MIN, i64::MAX, |stored, checksum| {
             let seq = end.events + 1;
@@ -160,9 +166,10 @@ impl Check<'_> {
             if segment.is_some_and(|segment| !segment.touches(day, day)) {
                 problems.push(format!("segment {number} does not know of day {day}"));
             }
+            problems.extend(adjusted.add(self.transaction, &stored, head.pruned_segments)?);
             problems.truncate(PROBLEMS_MAX);
             if end.events > head.rolled_up.events {
-                not_rolled_up += Sums::of(&stored.event);
+                not_rolled_up += Sums::of(&stored.event, &stored.entry);
                 return Ok(());
             }
             if end.events == head.rolled_up.events {
@@ -172,11 +179,13 @@ impl Check<'_> {
             if !by_day.get(&day).is_some_and(|(_, pairs)| pairs.contains_key(&pair)) {
                 pair = Pair::other();
             }
-            *counted.entry(day).or_default().entry(pair).or_default() += Sums::of(&stored.event);
+            *counted.entry(day).or_default().entry(pair).or_default() += Sums::of(&stored.event, &stored.entry);
             Ok(())
         })?;
         problems.into_iter().for_each(|problem| self.problem(problem));
-        self.report.events += not_rolled_up.events;
+        (self.report.adjustments, self.standing) = (adjusted.adjustments, adjusted.standing);
+        self.report.events += not_rolled_up.entries;
+        self.report.events -= adjusted.adjustments + adjusted.moves;
         self.report.total_usd += not_rolled_up.net();
         self.report.last_recorded_at = end.last_recorded_at;
         if chain_at_head != Some(head.rolled_up.event_chain) {
@@ -244,13 +253,56 @@ impl Check<'_> {
     /// Every reservation against its checksum, the head row, and its event.
     fn reservations(&mut self) -> Result<(), LedgerError> {
         let head = Head::read(self.transaction)?;
-        reservations::problems(self.transaction, &head)?.into_iter().for_each(|problem| self.problem(problem));
+        reservations::problems(self.transaction, &head, &self.standing)?.into_iter().for_each(|problem| self.problem(problem));
         Ok(())
     }
 
     /// What the webhooks' receivers are told.
     fn outbox(&mut self) -> Result<(), LedgerError> {
         outbox::verify(self.transaction)
+    }
+}
+
+/// The events that were adjusted, while entries pass in order.
+#[derive(Default)]
+struct Adjusted {
+    adjustments: u64,
+    moves: u64,
+    /// What each costs so far, by the `seq` of its first entry.
+    standing: BTreeMap<i64, Usd>,
+    /// What is moved away and not yet back.
+    moved: Usd,
+}
+
+impl Adjusted {
+    /// What is wrong with an entry, if it is one of an adjustment.
+    fn add(
+        &mut self,
+        connection: &Connection,
+        stored: &StoredEvent,
+        pruned_segments: i64,
+    ) -> Result<Option<String>, LedgerError> {
+        let StoredEvent { seq, event, entry, .. } = stored;
+        let (first, standing) = match entry {
+            Entry::First => return Ok(None),
+            Entry::Move { .. } => {
+                self.moves += 1;
+                self.moved += event.amount;
+                return Ok(None);
+            }
+            Entry::Adjustment(adjustment) => (adjustment.first, adjustment.standing),
+        };
+        self.adjustments += 1;
+        let moved = std::mem::take(&mut self.moved);
+        let is_pruned = Segment::number_of(first) < pruned_segments;
+        let before = match self.standing.insert(first, standing) {
+            Some(before) => Some(before),
+            None => event_at(connection, first)?.filter(|first| first.event.key == event.key).map(|first| first.event.amount),
+        };
+        let is_right = before.is_none_or(|before| before + event.amount == standing) && moved == Usd::ZERO;
+        // Retention may have removed what an adjustment rests on.
+        let is_sound = if is_pruned { true } else { before.is_some() && is_right };
+        Ok((!is_sound).then(|| format!("entry {seq} does not follow from the event that it adjusts")))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Events that are recorded together, added up before they reach the maps: a commit of a thousand events changes some tens of
+//! Entries that are recorded together, added up before they reach the maps: a commit of a thousand events changes some tens of
 //! sums.
 //!
 //! *Invariants.* First come, first kept: what occurs first stands first, because names are taken in the order of recording.
@@ -6,9 +6,9 @@
 use hashbrown::HashMap;
 use jiff::civil::Date;
 
-use crate::domain::{CostEvent, Name, Sums};
+use crate::domain::{CostEvent, Entry, Name, Sums};
 
-/// What the events add up to.
+/// What the entries add up to.
 #[derive(Debug, Default)]
 pub(super) struct Batch<'e> {
     /// By day, service and operation.
@@ -16,7 +16,7 @@ pub(super) struct Batch<'e> {
     /// By service, model and kind; no model is the empty one.
     pub usage: Totals<(&'e Name, &'e str, &'e Name), u128>,
     /// How many they are.
-    pub events: u64,
+    pub entries: u64,
 }
 
 /// Totals in the order in which their keys came.
@@ -27,16 +27,16 @@ pub(super) struct Totals<K, V> {
 }
 
 impl<'e> Batch<'e> {
-    pub fn of(events: impl IntoIterator<Item = (&'e CostEvent, Date)>) -> Self {
+    pub fn of(entries: impl IntoIterator<Item = (&'e CostEvent, &'e Entry, Date)>) -> Self {
         let mut batch = Self::default();
-        for (event, day) in events {
-            *batch.sums.total((day, &event.service, &event.operation)) += Sums::of(event);
-            for usage in &event.usage {
+        for (event, entry, day) in entries {
+            *batch.sums.total((day, &event.service, &event.operation)) += Sums::of(event, entry);
+            for usage in entry.usage_added(event) {
                 let model = event.model.as_deref().unwrap_or_default();
                 // 2⁷⁵ counts of 2⁵³ each would be needed to reach the bound.
                 *batch.usage.total((&event.service, model, &usage.kind)) += u128::from(usage.count);
             }
-            batch.events += 1;
+            batch.entries += 1;
         }
         batch
     }

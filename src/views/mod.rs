@@ -23,7 +23,7 @@ use imbl::OrdMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::domain::{CostEvent, GateChange, GateOverride, Month, Name, Pair, Period, Sums, UsageKey, Usd};
+use crate::domain::{CostEvent, Entry, GateChange, GateOverride, Month, Name, Pair, Period, Sums, UsageKey, Usd};
 
 use batch::Batch;
 pub use costs::DayCosts;
@@ -43,8 +43,10 @@ pub struct Views {
     days: OrdMap<Date, DayCosts>,
     /// First day that is answered from memory; earlier ones are read from the ledger.
     resident_from: Date,
-    /// Cost of the months since `resident_from`'s, by the service's metric label.
+    /// Cost of the months since `months_from`, by the service's metric label.
     months: OrdMap<Month, MonthCosts>,
+    /// The first month of which every event is counted here.
+    months_from: Month,
     /// The metric series since the ledger began.
     pub series: Series,
     /// Quantities since the ledger began.
@@ -57,8 +59,8 @@ pub struct Views {
     pub gate_activations: u64,
     /// Open reservations.
     pub holds: Holds,
-    /// Events since the ledger began.
-    pub events: u64,
+    /// Entries since the ledger began.
+    pub entries: u64,
     /// When the newest event was recorded.
     pub last_recorded_at: Option<Timestamp>,
 }
@@ -90,28 +92,29 @@ impl Views {
             days: OrdMap::new(),
             resident_from,
             months: OrdMap::new(),
+            months_from: Month::of(resident_from),
             series: Series::new(limits),
             usage: Usage::default(),
             gate: None,
             gate_override: None,
             holds: Holds::default(),
             gate_activations: 0,
-            events: 0,
+            entries: 0,
             last_recorded_at: None,
         }
     }
 
-    /// Adds events, each with the day that it counts in, and says which sums changed.
+    /// Adds entries, each with the day that it counts in, and says which sums changed.
     ///
     /// The days must be resident ([`Views::is_resident`]); the writer loads them before.
     pub fn record<'e>(
         &mut self,
-        events: impl IntoIterator<Item = (&'e CostEvent, Date)>,
+        entries: impl IntoIterator<Item = (&'e CostEvent, &'e Entry, Date)>,
         recorded_at: Timestamp,
     ) -> Touched {
-        let batch = Batch::of(events);
-        if batch.events > 0 {
-            self.events += batch.events;
+        let batch = Batch::of(entries);
+        if batch.entries > 0 {
+            self.entries += batch.entries;
             self.last_recorded_at = Some(recorded_at);
         }
         let mut touched = Touched::default();
@@ -119,7 +122,10 @@ impl Views {
             let label = self.series.add(service, operation, sums);
             let has_own_name = || self.series.reserves(service);
             let pair = self.days.entry(day).or_default().add(service, operation, sums, has_own_name);
-            self.month_mut(day).add(&label.service, sums);
+            // What is known of an older month is no more than this: no sum is better than a wrong one.
+            if Month::of(day) >= self.months_from {
+                self.month_mut(day).add(&label.service, sums);
+            }
             touched.pairs.insert((day, pair));
             touched.labels.insert(label);
         }
@@ -188,8 +194,8 @@ impl Views {
             self.leave_to_ledger(day);
             self.days.remove(&day);
         }
-        let oldest_month = Month::of(floor.min(today));
-        while let Some(month) = self.months.get_min().map(|(month, _)| *month).filter(|month| *month < oldest_month) {
+        self.months_from = self.months_from.max(Month::of(floor.min(today)));
+        while let Some(month) = self.months.get_min().map(|(month, _)| *month).filter(|month| *month < self.months_from) {
             self.months.remove(&month);
         }
     }

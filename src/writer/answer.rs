@@ -3,13 +3,26 @@
 use crate::budget::Refusal;
 use crate::domain::{Reservation, ReservationStage};
 
-/// What became of a batch that was recorded.
+/// What of a batch is to be taken when some of its events contradict what is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taking {
+    /// Nothing.
+    AllOrNothing,
+    /// The others.
+    GoodOnes,
+}
+
+/// What became of a batch that was recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
     /// Events that are new in the ledger.
     pub accepted: usize,
-    /// Events that were known before with the same content.
+    /// Events that were known before with the same content, or are known in a higher revision.
     pub duplicates: usize,
+    /// Revisions that have replaced what was known.
+    pub revised: usize,
+    /// Events that were left out; none where a batch is all or nothing.
+    pub conflicts: Vec<Conflict>,
 }
 
 /// An event whose id is known with other content.

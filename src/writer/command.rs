@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::answer::{RecordAnswer, RecordError, ReservationAnswer};
+use super::answer::{RecordAnswer, RecordError, ReservationAnswer, Taking};
 use crate::budget::Policy;
 use crate::domain::{CostEvent, GateOverride, ReservationRequest, Settlement};
 use crate::ledger::DeliveryReport;
@@ -64,8 +64,8 @@ pub(super) struct Reply<T> {
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Record a batch, all or nothing.
-    Record { events: Vec<CostEvent>, reply: Reply<RecordAnswer> },
+    /// Record a batch.
+    Record { events: Vec<CostEvent>, taking: Taking, reply: Reply<RecordAnswer> },
     /// Do something with a reservation.
     Reservation { command: ReservationCommand, reply: Reply<ReservationAnswer> },
     /// Have the gate follow an operator's word, or the budgets again.
@@ -124,6 +124,12 @@ impl Command {
             _ => ([].as_slice(), None),
         };
         events.iter().map(|event| event.time).chain(settlement.map(|settlement| settlement.time))
+    }
+
+    /// Revisions that leave open when their events happened.
+    pub fn revisions_without_time(&self) -> impl Iterator<Item = &CostEvent> {
+        let events = if let Self::Record { events, .. } = self { events.as_slice() } else { &[] };
+        events.iter().filter(|event| event.revision > 0 && !event.time_given)
     }
 
     /// Tells whoever waits that it was not done.

@@ -1,74 +1,94 @@
 //! What becomes of a batch: PURE. What is known under an id comes in as a function.
 //!
-//! *Invariants.* A batch is all or nothing. An id counts once, whether its first event lies in the ledger, in an earlier batch
-//! of the same commit, or earlier in the same batch.
+//! *Invariants.* A batch is all or nothing, unless its sender wants the good part of it. An id counts once, whether its first event
+//! lies in the ledger, in an earlier batch of the same commit, or earlier in the same batch; of what is told under it later, the
+//! highest revision stands.
+
+use std::cmp::Ordering;
 
 use hashbrown::HashTable;
+use jiff::civil::Date;
 
 use super::decision::Decision::{self, Refused, Taken};
-use super::{Conflict, Recorded};
-use crate::domain::{CostEvent, EventKey, differing_fields};
+use super::{Conflict, Recorded, Taking};
+use crate::domain::{CostEvent, EventKey, differing_fields, fixed_fields_differing, revise};
 use crate::ledger::{KeyedEvent, StoredEvent};
 
-/// The new events of the commit that is being put together.
+/// The new entries of the commit that is being put together.
 #[derive(Debug)]
 pub(super) struct NewEvents {
-    /// The place of the newest event before them.
+    /// The place of the newest entry before them.
     newest: i64,
-    events: Vec<KeyedEvent>,
-    /// Where in `events` each key stands, by its hash.
+    entries: Vec<KeyedEvent>,
+    /// Where in `entries` the newest of each key stands, by its hash.
     by_key: HashTable<usize>,
 }
 
-/// An event that is known.
+/// An event that is known, as it stands.
 #[derive(Debug)]
 pub(super) struct Known {
     pub event: CostEvent,
-    /// Whether it settled a reservation.
-    pub is_settlement: bool,
+    /// The `seq` of its first entry.
+    pub first: i64,
+    /// The day it counts in.
+    pub day: Date,
+    /// The `seq` of the reservation that it settled.
+    pub reservation: Option<i64>,
+}
+
+/// What it means that an event is told under a known key.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Retold {
+    /// Nothing: it is known.
+    Again,
+    /// It replaces what is known.
+    Revised,
+    /// It contradicts what is known, in these fields.
+    Contradicted(Vec<&'static str>),
 }
 
 impl NewEvents {
-    /// None yet; the first will come behind the event at this place.
+    /// None yet; the first will come behind the entry at this place.
     pub fn behind(newest: i64) -> Self {
-        Self { newest, events: Vec::new(), by_key: HashTable::new() }
+        Self { newest, entries: Vec::new(), by_key: HashTable::new() }
     }
 
-    /// Decides one batch and takes its new events, or none of it; each new one is given to `complete` before.
+    /// Decides one batch and takes its new events and revisions, or none of it; each new one is given to `complete` before.
     ///
     /// # Errors
     /// The look-up's.
     pub fn take_batch<E>(
         &mut self,
         batch: impl Iterator<Item = KeyedEvent>,
-        recorded: impl Fn(&KeyedEvent) -> Result<Option<StoredEvent>, E>,
+        taking: Taking,
+        recorded: impl Fn(&KeyedEvent) -> Result<Option<Known>, E>,
         complete: impl Fn(&mut KeyedEvent) -> Result<(), E>,
     ) -> Result<Decision<Recorded, Vec<Conflict>>, E> {
-        let before = self.events.len();
-        let mut conflicts = Vec::new();
-        let mut duplicates = 0;
+        let before = self.entries.len();
+        let mut answer = Recorded::default();
         for (index, mut keyed) in batch.enumerate() {
-            match self.known(&keyed, &recorded)? {
-                None => {
-                    complete(&mut keyed)?;
-                    self.push(keyed);
+            let Some(known) = self.known(&keyed, &recorded)? else {
+                complete(&mut keyed)?;
+                self.push(keyed);
+                answer.accepted += 1;
+                continue;
+            };
+            match known.retold(&keyed.event) {
+                Retold::Again => answer.duplicates += 1,
+                Retold::Revised => {
+                    self.revise(known, keyed);
+                    answer.revised += 1;
                 }
-                Some(known) => match differences(&known, &keyed.event) {
-                    fields if fields.is_empty() => duplicates += 1,
-                    fields => conflicts.push(Conflict { index, id: keyed.event.key.id, fields }),
-                },
+                Retold::Contradicted(fields) => {
+                    answer.conflicts.push(Conflict { index, id: keyed.event.key.id, fields });
+                }
             }
         }
-        let accepted = self.events.len() - before;
-        if conflicts.is_empty() {
-            return Ok(Taken(Recorded { accepted, duplicates }));
+        if answer.conflicts.is_empty() || taking == Taking::GoodOnes {
+            return Ok(Taken(answer));
         }
-        for (at, refused) in (before..).zip(self.events.drain(before..)) {
-            if let Ok(entry) = self.by_key.find_entry(refused.key_hash, |other| *other == at) {
-                entry.remove();
-            }
-        }
-        Ok(Refused(conflicts))
+        self.drop_behind(before);
+        Ok(Refused(answer.conflicts))
     }
 
     /// The event under the same key, new or recorded.
@@ -78,21 +98,32 @@ impl NewEvents {
     pub fn known<E>(
         &self,
         wanted: &KeyedEvent,
-        recorded: impl Fn(&KeyedEvent) -> Result<Option<StoredEvent>, E>,
+        recorded: impl Fn(&KeyedEvent) -> Result<Option<Known>, E>,
     ) -> Result<Option<Known>, E> {
-        if let Some(at) = self.position(wanted.key_hash, &wanted.event.key) {
-            let KeyedEvent { event, reservation, .. } = &self.events[at];
-            return Ok(Some(Known { event: event.clone(), is_settlement: reservation.is_some() }));
-        }
-        let found = recorded(wanted)?;
-        Ok(found.map(|StoredEvent { event, reservation, .. }| Known { event, is_settlement: reservation.is_some() }))
+        let Some(at) = self.position(wanted.key_hash, &wanted.event.key) else { return recorded(wanted) };
+        let KeyedEvent { event, day, reservation, entry, .. } = &self.entries[at];
+        let (event, first) = (entry.stand(event.clone()), entry.first(self.place(at)));
+        Ok(Some(Known { event, first, day: *day, reservation: *reservation }))
     }
 
-    /// Takes an event that is not known.
+    /// Takes an entry.
     pub fn push(&mut self, keyed: KeyedEvent) {
-        let events = &self.events;
-        self.by_key.insert_unique(keyed.key_hash, events.len(), |at| events[*at].key_hash);
-        self.events.push(keyed);
+        let at = self.entries.len();
+        let (hash, entries) = (keyed.key_hash, &self.entries);
+        match self.by_key.find_mut(hash, |at| entries[*at].event.key == keyed.event.key) {
+            Some(newest) => *newest = at,
+            None => drop(self.by_key.insert_unique(hash, at, |at| entries[*at].key_hash)),
+        }
+        self.entries.push(keyed);
+    }
+
+    /// Takes what a higher revision changes.
+    fn revise(&mut self, known: Known, told: KeyedEvent) {
+        let KeyedEvent { event, key_hash, .. } = told;
+        let Known { event: known, first, day, reservation } = known;
+        for (event, entry) in revise(known, first, event) {
+            self.push(KeyedEvent { event, key_hash, day, reservation, entry });
+        }
     }
 
     /// Whether one of them has this key, whose hash is given.
@@ -102,43 +133,68 @@ impl NewEvents {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.events.len()
+        self.entries.len()
     }
 
     /// Those behind the first so many, each with its place.
     pub fn behind_first(&self, count: usize) -> impl Iterator<Item = (i64, &KeyedEvent)> {
-        (count..).map(|at| self.place(at)).zip(&self.events[count..])
+        (count..).map(|at| self.place(at)).zip(&self.entries[count..])
     }
 
-    /// The events to record, in order.
-    pub fn into_events(self) -> Vec<KeyedEvent> {
-        self.events
+    /// The entries to record, in order.
+    pub fn into_entries(self) -> Vec<KeyedEvent> {
+        self.entries
     }
 
     fn position(&self, key_hash: u64, key: &EventKey) -> Option<usize> {
-        self.by_key.find(key_hash, |at| self.events[*at].event.key == *key).copied()
+        self.by_key.find(key_hash, |at| self.entries[*at].event.key == *key).copied()
     }
 
-    /// Where the event that stands here among the new ones will stand in the ledger.
+    /// Where the entry that stands here among the new ones will stand in the ledger.
     fn place(&self, at: usize) -> i64 {
         self.newest + at as i64 + 1
     }
+
+    fn drop_behind(&mut self, count: usize) {
+        self.entries.truncate(count);
+        self.by_key.clear();
+        // Refusals are rare, and an event before may be the newest of its key again.
+        for keyed in std::mem::take(&mut self.entries) {
+            self.push(keyed);
+        }
+    }
 }
 
-/// The fields in which a retry differs. Who the work was for is known from the reservation, so a retry of its settlement need not
-/// say it again.
-fn differences(known: &Known, retry: &CostEvent) -> Vec<&'static str> {
-    let mut fields = differing_fields(&known.event, retry);
-    let is_left_out = |field: &&str| match *field {
-        "worker" => retry.worker.is_none(),
-        "batch_id" => retry.batch_id.is_none(),
-        "lead_id" => retry.lead_id.is_none(),
-        _ => false,
-    };
-    if known.is_settlement {
-        fields.retain(|field| !is_left_out(field));
+impl Known {
+    /// An event that is on record, and counts in this day.
+    pub fn recorded(StoredEvent { seq, event, reservation, entry, .. }: StoredEvent, day: Date) -> Self {
+        let first = entry.first(seq);
+        Self { event: entry.stand(event), first, day, reservation }
     }
-    fields
+
+    /// What it means that this is told under its key.
+    pub fn retold(&self, told: &CostEvent) -> Retold {
+        let mut fields = match told.revision.cmp(&self.event.revision) {
+            Ordering::Less => return Retold::Again,
+            Ordering::Equal => differing_fields(&self.event, told),
+            Ordering::Greater => fixed_fields_differing(&self.event, told),
+        };
+        // Who the work was for is known from the reservation, so whoever tells of its settlement need not say it again.
+        let is_left_out = |field: &&str| match *field {
+            "worker" => told.worker.is_none(),
+            "batch_id" => told.batch_id.is_none(),
+            "lead_id" => told.lead_id.is_none(),
+            _ => false,
+        };
+        if self.reservation.is_some() {
+            fields.retain(|field| !is_left_out(field));
+        }
+        match fields.is_empty() {
+            false => Retold::Contradicted(fields),
+            true if told.revision > self.event.revision => Retold::Revised,
+            true => Retold::Again,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -146,23 +202,29 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::domain::Usd;
+    use crate::domain::{Entry, Usd};
+
+    const DAY: Date = jiff::civil::date(2026, 11, 22);
 
     /// All ids share few hashes, so that a hash alone must not decide.
     fn event(id: &str, dollars: i64) -> KeyedEvent {
         let key = EventKey { source: "".into(), id: id.into() };
         let event = CostEvent { key, amount: Usd::from_dollars(dollars), ..CostEvent::example() };
-        KeyedEvent { key_hash: id.len() as u64, day: jiff::civil::date(2026, 11, 22), event, reservation: None }
+        KeyedEvent { key_hash: id.len() as u64, day: DAY, event, reservation: None, entry: Entry::First }
     }
 
     fn take(new: &mut NewEvents, batch: Vec<KeyedEvent>) -> Result<Recorded, Vec<Conflict>> {
+        take_as(new, Taking::AllOrNothing, batch)
+    }
+
+    fn take_as(new: &mut NewEvents, taking: Taking, batch: Vec<KeyedEvent>) -> Result<Recorded, Vec<Conflict>> {
         // On record is one event, which settled a reservation of worker `w`.
         let recorded = |wanted: &KeyedEvent| {
             let old = CostEvent { worker: Some("w".into()), ..event("old", 1).event };
-            let stored = StoredEvent { seq: 1, recorded_at: old.time, event: old, reservation: Some(7) };
-            Ok::<_, Infallible>((&*wanted.event.key.id == "old").then_some(stored))
+            let known = Known { event: old, first: 1, day: DAY, reservation: Some(7) };
+            Ok::<_, Infallible>((&*wanted.event.key.id == "old").then_some(known))
         };
-        let Ok(decision) = new.take_batch(batch.into_iter(), recorded, |_| Ok(()));
+        let Ok(decision) = new.take_batch(batch.into_iter(), taking, recorded, |_| Ok(()));
         decision.into_answer()
     }
 
@@ -180,10 +242,10 @@ mod tests {
     fn an_id_counts_once_wherever_it_was_seen_first() {
         let mut new = NewEvents::behind(1);
         let first = take(&mut new, vec![event("old", 1), event("a", 2), event("a", 2)]).unwrap();
-        assert_eq!(first, Recorded { accepted: 1, duplicates: 2 });
+        assert_eq!(first, Recorded { accepted: 1, duplicates: 2, ..Recorded::default() });
         let second = take(&mut new, vec![event("a", 2), event("b", 3)]).unwrap();
-        assert_eq!(second, Recorded { accepted: 1, duplicates: 1 });
-        assert_eq!(new.into_events().len(), 2);
+        assert_eq!(second, Recorded { accepted: 1, duplicates: 1, ..Recorded::default() });
+        assert_eq!(new.into_entries().len(), 2);
     }
 
     #[test]
@@ -196,7 +258,62 @@ mod tests {
         let found: Vec<_> = conflicts.iter().map(|conflict| (conflict.index, &*conflict.id)).collect();
         assert_eq!(found, [(1, "a"), (2, "b"), (3, "old")]);
         assert_eq!(conflicts[0].fields, ["amount_usd"]);
-        assert_eq!(take(&mut new, vec![event("b", 1)]).unwrap(), Recorded { accepted: 1, duplicates: 0 });
-        assert_eq!(new.into_events().len(), 2);
+        assert_eq!(take(&mut new, vec![event("b", 1)]).unwrap(), Recorded { accepted: 1, ..Recorded::default() });
+        assert_eq!(new.into_entries().len(), 2);
+    }
+
+    fn revised(id: &str, revision: u32, dollars: i64) -> KeyedEvent {
+        let mut keyed = event(id, dollars);
+        keyed.event.revision = revision;
+        keyed
+    }
+
+    fn amounts(new: NewEvents) -> Vec<i128> {
+        new.into_entries().iter().map(|keyed| keyed.event.amount.pico() / Usd::from_dollars(1).pico()).collect()
+    }
+
+    #[test]
+    fn of_what_is_told_under_an_id_the_highest_revision_stands() {
+        for (order, revised_count) in [([0, 1, 2], 2), ([2, 0, 1], 0), ([1, 0, 2], 1), ([0, 2, 1], 1)] {
+            let mut new = NewEvents::behind(1);
+            let batch = order.map(|revision| revised("a", revision, [2, 5, 3][revision as usize]));
+            let answer = take(&mut new, batch.into()).unwrap();
+            assert_eq!((answer.accepted, answer.revised, answer.duplicates), (1, revised_count, 2 - revised_count), "{order:?}");
+            assert_eq!(amounts(new).iter().sum::<i128>(), 3, "{order:?}");
+        }
+        let mut new = NewEvents::behind(1);
+        assert!(take(&mut new, vec![revised("a", 1, 2), revised("a", 1, 3)]).is_err(), "one revision has one content");
+        let mut elsewhere = revised("old", 1, 2);
+        elsewhere.event.model = Some("m".into());
+        assert!(matches!(take(&mut new, vec![elsewhere]), Err(found) if found[0].fields == ["model"]));
+    }
+
+    #[test]
+    fn an_adjustment_points_to_the_first_entry_of_its_event() {
+        let mut new = NewEvents::behind(40);
+        take(&mut new, vec![event("a", 1), revised("old", 1, 3), revised("a", 1, 2), revised("a", 2, 4)]).unwrap();
+        let entries = new.into_entries();
+        let firsts: Vec<_> = (41..).zip(&entries).map(|(seq, keyed)| keyed.entry.first(seq)).collect();
+        assert_eq!(firsts, [41, 1, 41, 41]);
+        assert_eq!(entries[1].reservation, Some(7), "the settlement's reservation is known from there on, too");
+    }
+
+    #[test]
+    fn a_refused_batch_leaves_the_revisions_before_it() {
+        let mut new = NewEvents::behind(1);
+        take(&mut new, vec![event("a", 1), revised("a", 1, 2)]).unwrap();
+        assert!(take(&mut new, vec![revised("a", 2, 9), event("old", 9)]).is_err());
+        assert_eq!(take(&mut new, vec![revised("a", 2, 4)]).unwrap().revised, 1);
+        assert_eq!(amounts(new), [1, 1, 2]);
+    }
+
+    #[test]
+    fn the_good_ones_are_taken_and_the_others_told() {
+        let mut new = NewEvents::behind(1);
+        let batch = vec![event("b", 1), event("b", 8), event("old", 7), event("c", 2)];
+        let answer = take_as(&mut new, Taking::GoodOnes, batch).unwrap();
+        let told: Vec<_> = answer.conflicts.iter().map(|conflict| conflict.index).collect();
+        assert_eq!((answer.accepted, answer.duplicates, told), (2, 0, vec![1, 2]));
+        assert_eq!(amounts(new), [1, 2]);
     }
 }

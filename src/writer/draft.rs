@@ -12,8 +12,8 @@ use super::decide::{Known, NewEvents};
 use super::decision::Decision;
 use super::tally::Tally;
 use super::unsaved::{Unsaved, make_resident};
-use super::{Conflict, Recorded};
-use crate::domain::{GateChange, Now, Reservation, ReservationState};
+use super::{Conflict, Recorded, Taking};
+use crate::domain::{Entry, GateChange, Now, Reservation, ReservationState};
 use crate::ledger::{Commit, KeyedEvent, Ledger, LedgerError, ReservationChange, StoredReservation};
 use crate::views::{Hold, Holds, Published};
 
@@ -77,8 +77,12 @@ impl<'l> Draft<'l> {
         Ok(draft)
     }
 
-    /// Decides a batch of events, all or nothing. An event under the id of an open reservation ends it.
-    pub fn record(&mut self, batch: Vec<KeyedEvent>) -> Result<Decision<Recorded, Vec<Conflict>>, LedgerError> {
+    /// Decides a batch of events. One under the id of an open reservation ends it; a revision of one that did corrects it.
+    pub fn record(
+        &mut self,
+        batch: Vec<KeyedEvent>,
+        taking: Taking,
+    ) -> Result<Decision<Recorded, Vec<Conflict>>, LedgerError> {
         let (ledger, holds, changes) = (self.ledger, &self.next.views.holds, &self.changes);
         let may_settle = !holds.is_empty() || !changes.by_seq.is_empty() || ledger.expired_reservations() > 0;
         // What the event leaves open of whom it is for is known from the reservation.
@@ -91,8 +95,8 @@ impl<'l> Draft<'l> {
             Ok(())
         };
         let before = self.events.len();
-        let decision = self.events.take_batch(batch.into_iter(), |keyed| ledger.find(keyed), complete)?;
-        if may_settle {
+        let decision = self.events.take_batch(batch.into_iter(), taking, |keyed| recorded(ledger, keyed), complete)?;
+        if may_settle || matches!(&decision, Decision::Taken(recorded) if recorded.revised > 0) {
             self.settle_behind(before)?;
         }
         Ok(decision)
@@ -100,19 +104,33 @@ impl<'l> Draft<'l> {
 
     /// The event under the same key, new or recorded.
     pub(super) fn known(&self, wanted: &KeyedEvent) -> Result<Option<Known>, LedgerError> {
-        self.events.known(wanted, |keyed| self.ledger.find(keyed))
+        self.events.known(wanted, |keyed| recorded(self.ledger, keyed))
     }
 
-    /// Ends the reservations under whose ids events have come.
+    /// Ends the reservations under whose ids events have come, and corrects those whose events were revised.
     fn settle_behind(&mut self, count: usize) -> Result<(), LedgerError> {
-        let mut settled = Vec::new();
+        let (mut settled, mut revised) = (Vec::new(), Vec::new());
         for (seq, keyed) in self.events.behind_first(count).filter(|(_, keyed)| keyed.reservation.is_some()) {
-            if let Some(open) = open_under(self.ledger, &self.next.views.holds, &self.changes, keyed)? {
-                settled.push((open, keyed.event.amount, seq));
+            match &keyed.entry {
+                Entry::First => {
+                    if let Some(open) = open_under(self.ledger, &self.next.views.holds, &self.changes, keyed)? {
+                        settled.push((open, keyed.event.amount, seq));
+                    }
+                }
+                Entry::Move { .. } => {}
+                Entry::Adjustment(adjustment) => revised.push((keyed.event.key.id.clone(), adjustment.standing)),
             }
         }
         for (open, amount, seq) in settled {
             self.end(open, ReservationState::Settled { amount }, Some(seq));
+        }
+        for (id, amount) in revised {
+            // None once it is forgotten.
+            let Some(before) = self.reservation_under(&id)? else { continue };
+            let state = ReservationState::Settled { amount };
+            let reservation = Reservation { state, ..before.reservation.clone() };
+            let after = StoredReservation { reservation, ..before.clone() };
+            self.changes.put(Some(before), after);
         }
         Ok(())
     }
@@ -131,7 +149,7 @@ impl<'l> Draft<'l> {
 
     /// Counts the events that were taken, so that what follows is decided with them.
     pub(super) fn count_events(&mut self) {
-        let new = self.events.behind_first(self.counted).map(|(_, keyed)| (&keyed.event, keyed.day));
+        let new = self.events.behind_first(self.counted).map(|(_, keyed)| (&keyed.event, &keyed.entry, keyed.day));
         self.unsaved.add(self.next.views.record(new, self.now.time));
         self.counted = self.events.len();
     }
@@ -159,7 +177,7 @@ impl<'l> Draft<'l> {
     pub fn finish(mut self, wants_rollup: bool) -> Finished {
         self.count_events();
         self.note_gate();
-        let events = self.events.into_events();
+        let events = self.events.into_entries();
         let gate_changed = !self.gate.is_empty() || self.override_changed;
         let must_roll_up = gate_changed || !self.ledger.may_defer_rollup(events.len());
         let (rollup, unsaved) = if must_roll_up || (wants_rollup && !self.unsaved.is_empty()) {
@@ -171,6 +189,15 @@ impl<'l> Draft<'l> {
         let commit = Commit { events, reservations: self.changes.into_list(), rollup, ..Commit::default() };
         Finished { commit, next: self.next, unsaved, tally: self.tally }
     }
+}
+
+/// The event on record under the same key.
+fn recorded(ledger: &Ledger, wanted: &KeyedEvent) -> Result<Option<Known>, LedgerError> {
+    let found = ledger.find(wanted)?;
+    Ok(found.map(|stored| {
+        let day = ledger.day_of(stored.event.time);
+        Known::recorded(stored, day)
+    }))
 }
 
 /// The reservation that an event would end: held, or expired.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 
 use super::Health;
-use super::answer::{RecordAnswer, RecordError, ReservationAnswer};
+use super::answer::{RecordAnswer, RecordError, ReservationAnswer, Taking};
 use super::bell::Bell;
 use super::command::{Command, GateOrder, Receipt, Reply, ReservationCommand};
 use crate::budget::Policy;
@@ -34,15 +34,20 @@ impl Writer {
         Self { commands, bell, queued_events, health }
     }
 
-    /// Records a batch, all or nothing; `receipt` is told what became of it. When the answer is `Ok`, the events are synced to
+    /// Records a batch; `receipt` is told what became of it. When the answer is `Ok`, the events are synced to
     /// disk and visible to every read that starts from now on. The events are queued when this returns: dropping the answer
     /// gives up the wait, never the work.
     ///
     /// # Errors
     /// The answer's: see [`RecordError`]; in each case nothing of the batch was acknowledged.
-    pub fn record(&self, events: Vec<CostEvent>, receipt: Receipt) -> impl Future<Output = RecordAnswer> + Send + use<> {
+    pub fn record(
+        &self,
+        events: Vec<CostEvent>,
+        taking: Taking,
+        receipt: Receipt,
+    ) -> impl Future<Output = RecordAnswer> + Send + use<> {
         let (reply, answer) = Reply::new(receipt);
-        self.queue(Command::Record { events, reply });
+        self.queue(Command::Record { events, taking, reply });
         async move {
             // The writer answers every command it takes; a dropped sender means it stopped with this one still queued.
             answer.await.unwrap_or(Err(RecordError::Unavailable))

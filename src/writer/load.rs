@@ -27,7 +27,7 @@ pub(super) fn load_views(
     views.gate = summary.gate;
     views.gate_override = summary.gate_override;
     views.gate_activations = summary.gate_activations;
-    views.events = summary.events;
+    views.entries = summary.entries;
     views.last_recorded_at = summary.last_recorded_at;
 
     let mut pairs = 0;
@@ -71,7 +71,8 @@ fn roll_up_tail(ledger: &mut Ledger, views: &mut Views, zone: &BudgetZone, now: 
         make_resident(views, ledger, zone.day_of(stored.event.time))?;
     }
     let mut unsaved = Unsaved::since(views.clone());
-    unsaved.add(views.record(tail.iter().map(|stored| (&stored.event, zone.day_of(stored.event.time))), newest.recorded_at));
+    let entries = tail.iter().map(|stored| (&stored.event, &stored.entry, zone.day_of(stored.event.time)));
+    unsaved.add(views.record(entries, newest.recorded_at));
     let rollup = Some(unsaved.rollup(views, Vec::new(), None));
     ledger.commit(&Commit { rollup, ..Commit::default() }, now)
 }

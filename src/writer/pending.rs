@@ -18,9 +18,9 @@ impl Draft<'_> {
     /// Decides one command. After an error nobody waits for it any more.
     pub fn decide(&mut self, command: Command, pending: &mut Vec<Pending>, holds_max: usize) -> Result<(), LedgerError> {
         match command {
-            Command::Record { events, reply } => {
+            Command::Record { events, taking, reply } => {
                 let ledger = self.ledger;
-                match self.record(events.into_iter().map(|event| ledger.keyed(event)).collect()) {
+                match self.record(events.into_iter().map(|event| ledger.keyed(event)).collect(), taking) {
                     // A refusal waits as well: it may rest on a batch of this group, which is not on the disk yet.
                     Ok(decision) => pending.push(Pending::Batch(reply, decision.into_answer())),
                     Err(error) => {

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
+use super::decide::{Known, Retold};
 use super::decision::Decision::{self, Refused, Taken};
 use super::draft::{Draft, stored};
 use super::{Done, RecordError, ReservationCommand, ReservationError};
 use crate::budget::{Admission, Spend};
 use crate::domain::{
-    EventKey, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after, differing_fields,
+    CostEvent, EventKey, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after,
     differing_request_fields,
 };
 use crate::ledger::{LedgerError, StoredReservation};
@@ -96,12 +97,10 @@ impl Draft<'_> {
                 Ok(Taken(Done { reservation, is_new: true }))
             }
             Some(known) => {
-                let mut fields = differing_fields(&known.event, &keyed.event);
-                fields.retain(|field| SETTLEMENT_FIELDS.contains(field));
                 Ok(if is_open {
                     // Whatever came under its id would have ended it, so this is another's event.
                     Refused(ReservationError::Conflict(vec!["id"]))
-                } else if fields.is_empty() {
+                } else if is_same_settlement(&known, &keyed.event) {
                     Taken(Done { reservation: found.reservation, is_new: false })
                 } else {
                     Refused(ReservationError::Finished(ReservationStage::Settled))
@@ -150,7 +149,7 @@ impl Draft<'_> {
     }
 
     /// The reservation under an id: open, changed by this draft, or on record.
-    fn reservation_under(&self, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
+    pub(super) fn reservation_under(&self, id: &str) -> Result<Option<StoredReservation>, LedgerError> {
         if let Some(hold) = self.next.views.holds.find(id) {
             return Ok(Some(stored(hold)));
         }
@@ -164,5 +163,13 @@ impl Draft<'_> {
     fn is_event(&self, request: &ReservationRequest) -> Result<bool, LedgerError> {
         let key = EventKey { source: "".into(), id: Box::from(&*request.id) };
         Ok(self.events.contains(self.ledger.key_hash(&key), &key) || self.ledger.find_event(&key)?.is_some())
+    }
+}
+
+/// Whether a settlement says what is known already, of which a later revision may have told more.
+fn is_same_settlement(known: &Known, again: &CostEvent) -> bool {
+    match known.retold(again) {
+        Retold::Contradicted(fields) => !fields.iter().any(|field| SETTLEMENT_FIELDS.contains(field)),
+        Retold::Again | Retold::Revised => true,
     }
 }

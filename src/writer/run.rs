@@ -29,7 +29,7 @@ use super::unsaved::Unsaved;
 use super::{Health, RecordError, Settings, spans};
 use crate::budget::Policy;
 use crate::clock::Clock;
-use crate::domain::Now;
+use crate::domain::{Entry, Now};
 use crate::error_chain::ErrorChain;
 use crate::ledger::{Ledger, LedgerError, LogCare};
 use crate::views::{Board, Published};
@@ -158,7 +158,7 @@ impl Loop {
         let mut commands = commands.into_iter();
         let mut pending = Vec::with_capacity(commands.len());
         let done = self.prepare(policy, commands.as_slice(), now).and_then(|wants_rollup| {
-            let days = self.old_days(commands.as_slice());
+            let days = self.old_days(commands.as_slice())?;
             let mut draft = Draft::begin(&self.ledger, self.published(), self.unsaved.take(), days, now)?;
             for mut command in commands.by_ref() {
                 if let Command::Reservation { command: ReservationCommand::Reserve(request), .. } = &mut command {
@@ -187,7 +187,7 @@ impl Loop {
         let published = self.board.read();
         let names_services = policy.as_ref().is_some_and(|policy| self.settings.series.lacks(policy.services()));
         let clock_stepped_back = published.policy.zone.day_of(now.time) < published.views.resident_from();
-        let is_late = self.old_days(commands).iter().any(|day| !published.views.is_resident(*day));
+        let is_late = self.old_days(commands)?.iter().any(|day| !published.views.is_resident(*day));
         // Sums may be about to be read back from the file.
         let rolled_up = if clock_stepped_back || is_late || names_services { self.roll_up(now) } else { Ok(()) };
         if let Some(policy) = policy {
@@ -203,14 +203,18 @@ impl Loop {
     }
 
     /// The days before those in memory in which commands may add events. Next to never are there any.
-    fn old_days(&self, commands: &[Command]) -> BTreeSet<Date> {
-        let published = self.board.read();
-        let (zone, resident_from) = (&published.policy.zone, published.views.resident_from());
+    fn old_days(&self, commands: &[Command]) -> Result<BTreeSet<Date>, LedgerError> {
+        let resident_from = self.board.read().views.resident_from();
         let times = || commands.iter().flat_map(Command::event_times);
-        match times().min() {
-            Some(earliest) if zone.day_of(earliest) < resident_from => times().map(|time| zone.day_of(time)).collect(),
-            _ => BTreeSet::new(),
+        let mut days = BTreeSet::new();
+        if times().min().is_some_and(|earliest| self.ledger.day_of(earliest) < resident_from) {
+            days.extend(times().map(|time| self.ledger.day_of(time)));
         }
+        for revision in commands.iter().flat_map(Command::revisions_without_time) {
+            // It counts where the event does.
+            days.extend(self.ledger.find_event(&revision.key)?.map(|known| self.ledger.day_of(known.event.time)));
+        }
+        Ok(days)
     }
 
     /// Readers judge by it at once; what it means for the gate's history follows with the next commit, and what it means for the
@@ -249,7 +253,7 @@ impl Loop {
             span.in_scope(|| self.ledger.commit(&commit, now.time)).inspect_err(|_| spans::failed(&span))?;
             self.notices.told(&commit.outbox);
             self.instruments.committed(start.elapsed(), commit.events.len());
-            for keyed in &commit.events {
+            for keyed in commit.events.iter().filter(|keyed| keyed.entry == Entry::First) {
                 self.instruments.called(&keyed.event, &next.views.series);
             }
             for line in commit.rollup.iter().flat_map(|rollup| &rollup.gate) {

@@ -93,7 +93,7 @@ impl IdIndex {
         hasher.finish()
     }
 
-    /// Every place where an event with this hash may stand.
+    /// Every place where an entry of an event with this hash may stand, newest first.
     pub fn places(&self, connection: &Connection, hash: u64) -> Result<Vec<i64>, LedgerError> {
         let open = self.open.places.iter_hash(hash).filter(|(other, _)| *other == hash);
         let mut places: Vec<i64> = open.map(|(_, seq)| *seq).collect();
@@ -103,6 +103,7 @@ impl IdIndex {
                 places.extend(part.places(connection, hash)?.into_iter().map(|place| seq_of(number, place)));
             }
         }
+        places.sort_unstable_by(|left, right| right.cmp(left));
         Ok(places)
     }
 
@@ -241,8 +242,8 @@ impl IdIndex {
     }
 }
 
-/// The event under a key, looked for on the disk alone: one bucket of each block, and every event of the open segment. For those
-/// who have no index in memory, and time.
+/// The newest entry that tells the event under a key, looked for on the disk alone: one bucket of each block, and every entry of the
+/// open segment. For those who have no index in memory, and time.
 pub(super) fn find_on_disk(connection: &Connection, key: &EventKey) -> Result<Option<StoredEvent>, LedgerError> {
     let head = Head::read(connection)?;
     let hash = IdIndex::new(meta::hash_key(connection)?).hash(key);
@@ -250,15 +251,32 @@ pub(super) fn find_on_disk(connection: &Connection, key: &EventKey) -> Result<Op
     if let Some(found) = event_since(connection, closed * SEGMENT_EVENTS, key)? {
         return Ok(Some(found));
     }
-    for block in (head.forgotten_blocks..).take_while(|block| block * BLOCK_SEGMENTS < closed) {
+    let blocks = (closed + BLOCK_SEGMENTS - 1) / BLOCK_SEGMENTS;
+    for block in (head.forgotten_blocks..blocks).rev() {
         let segments = (closed - block * BLOCK_SEGMENTS).min(BLOCK_SEGMENTS);
+        let mut places = Vec::new();
         for part in Part::of_block(block, segments, is_sorted(connection, block)?) {
-            for place in part.places(connection, hash)? {
-                let found = event_at(connection, seq_of(block, place))?;
-                if found.as_ref().is_some_and(|stored| stored.event.key == *key) {
-                    return Ok(found);
-                }
-            }
+            places.extend(part.places(connection, hash)?.into_iter().map(|place| seq_of(block, place)));
+        }
+        places.sort_unstable_by(|left, right| right.cmp(left));
+        let found = first_that_tells(connection, places, key)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// Of entries at these places, the first that tells the event under a key.
+pub(super) fn first_that_tells(
+    connection: &Connection,
+    places: Vec<i64>,
+    key: &EventKey,
+) -> Result<Option<StoredEvent>, LedgerError> {
+    for seq in places {
+        let found = event_at(connection, seq)?;
+        if found.as_ref().is_some_and(|stored| stored.event.key == *key && stored.entry.tells_event()) {
+            return Ok(found);
         }
     }
     Ok(None)

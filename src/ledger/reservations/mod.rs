@@ -8,7 +8,7 @@
 
 mod rows;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::Connection;
 
@@ -17,7 +17,7 @@ use super::checksum::digest_replace;
 use super::events::StoredEvent;
 use super::head::Head;
 use super::row::{RowWriter, checksum_of, each_row, read_row, read_rows};
-use crate::domain::{EventKey, ReservationStage, ReservationState};
+use crate::domain::{EventKey, ReservationStage, ReservationState, Usd};
 
 pub use rows::{ReservationChange, StoredReservation};
 
@@ -124,8 +124,12 @@ fn stage(stored: &StoredReservation) -> ReservationStage {
     stored.reservation.state.stage()
 }
 
-/// What is wrong with the table, for [`super::verify()`].
-pub(super) fn problems(connection: &Connection, head: &Head) -> Result<Vec<String>, LedgerError> {
+/// What is wrong with the table, for [`super::verify()`]. `standing` has what adjusted events cost, by the `seq` of their first entry.
+pub(super) fn problems(
+    connection: &Connection,
+    head: &Head,
+    standing: &BTreeMap<i64, Usd>,
+) -> Result<Vec<String>, LedgerError> {
     let mut found = Vec::new();
     let held = read_held(connection)?;
     if let Err(error) = check_held(&held, head) {
@@ -135,7 +139,7 @@ pub(super) fn problems(connection: &Connection, head: &Head) -> Result<Vec<Strin
     each_row(connection, "ORDER BY seq", (), |stored: StoredReservation, _| {
         newest = stored.seq;
         expired += i64::from(stored.reservation.state == ReservationState::Expired);
-        found.extend(event_problem(connection, &stored)?);
+        found.extend(event_problem(connection, &stored, standing)?);
         Ok(())
     })?;
     if newest > head.reservations || expired != head.expired {
@@ -145,7 +149,11 @@ pub(super) fn problems(connection: &Connection, head: &Head) -> Result<Vec<Strin
 }
 
 /// Whether a reservation and the event that settled it say the same.
-fn event_problem(connection: &Connection, stored: &StoredReservation) -> Result<Option<String>, LedgerError> {
+fn event_problem(
+    connection: &Connection,
+    stored: &StoredReservation,
+    standing: &BTreeMap<i64, Usd>,
+) -> Result<Option<String>, LedgerError> {
     let amount = match (&stored.reservation.state, stored.event_seq) {
         (ReservationState::Settled { amount }, Some(_)) => Some(*amount),
         (ReservationState::Settled { .. }, None) | (_, Some(_)) => {
@@ -155,8 +163,10 @@ fn event_problem(connection: &Connection, stored: &StoredReservation) -> Result<
     };
     let event = stored.event_seq.map(|seq| super::events::event_at(connection, seq)).transpose()?.flatten();
     // Retention may have removed the event.
-    let differs = event
-        .is_some_and(|event| Some(event.event.amount) != amount || *event.event.key.id != *stored.reservation.request.id);
+    let differs = event.is_some_and(|event| {
+        let costs = standing.get(&event.seq).copied().unwrap_or(event.event.amount);
+        Some(costs) != amount || *event.event.key.id != *stored.reservation.request.id
+    });
     Ok(differs.then(|| format!("reservation {} does not say what its event says", stored.seq)))
 }
 

@@ -90,18 +90,18 @@ impl Codec<Pair> for Plain {
     }
 }
 
-/// Charges, credits, and how many events.
+/// Charges, credits, and how many entries.
 impl Codec<Sums> for Plain {
     const SHAPES: &'static [Shape] = &[Shape::Text, Shape::Text, Shape::Integer];
 
-    fn put(Sums { charges, credits, events }: &Sums, sink: &mut impl Sink) -> Result<(), LedgerError> {
+    fn put(Sums { charges, credits, entries }: &Sums, sink: &mut impl Sink) -> Result<(), LedgerError> {
         Self::put(charges, sink)?;
         Self::put(credits, sink)?;
-        Self::put(events, sink)
+        Self::put(entries, sink)
     }
 
     fn take(cells: &mut Cells<'_>) -> Option<Sums> {
-        Some(Sums { charges: Self::take(cells)?, credits: Self::take(cells)?, events: Self::take(cells)? })
+        Some(Sums { charges: Self::take(cells)?, credits: Self::take(cells)?, entries: Self::take(cells)? })
     }
 }
 

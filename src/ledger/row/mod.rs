@@ -5,8 +5,8 @@
 //! checksum takes them, after the table's name. So the order of a list is part of the file format. The checksum of a row that is
 //! read is taken of what stands in the file, not of what was made of it.
 //!
-//! **One column more.** Name the field in the row's shape and add a line to its `later` columns, for an `Option`. Rows of older
-//! formats have NULL there, since `ALTER TABLE … ADD COLUMN` gives them that, and a NULL adds nothing to the checksum: they keep the
+//! **One column more.** Name the field in the row's shape and add a line to its `later` columns, for an `Option` or what has a
+//! `LaterCodec`. Rows of older formats have NULL there, since `ALTER TABLE … ADD COLUMN` gives them that, and a NULL adds nothing to the checksum: they keep the
 //! one that they were written with. A value adds the column's name and itself.
 //!
 //! *Deliberately not here.* The text of the tables, which is a migration's; which rows are looked for, and why.
@@ -20,7 +20,7 @@ mod write;
 pub(super) use cell::{Cell, Cells, Shape};
 pub(super) use codec::{Pico, nanoseconds};
 pub(super) use read::{check, damaged, each_row, read_row, read_rows};
-pub(super) use spelling::{Codec, Plain, Row, Sink, Stored, row, shapes_of};
+pub(super) use spelling::{Codec, LaterCodec, Plain, Row, Sink, Stored, later_shapes_of, put_later, row, shapes_of, take_later};
 pub(super) use write::{RowWriter, checksum_of, write_row};
 
 #[cfg(test)]

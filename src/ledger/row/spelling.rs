@@ -10,7 +10,6 @@ pub(in crate::ledger) trait Sink {
     fn add(&mut self, cell: Cell<'_>) -> Result<(), LedgerError>;
 
     /// The next column is one that older rows lack, and has a value.
-    #[cfg_attr(not(test), expect(dead_code, reason = "rows of the first format have no later columns"))]
     fn later(&mut self, name: &str);
 }
 
@@ -27,8 +26,56 @@ pub(in crate::ledger) trait Codec<T> {
     fn take(cells: &mut Cells<'_>) -> Option<T>;
 }
 
+/// How a value becomes columns that older rows lack, which are NULL where it says nothing.
+pub(in crate::ledger) trait LaterCodec<T> {
+    /// The columns, where they have a value.
+    const SHAPES: &'static [Shape];
+
+    /// # Errors
+    /// As for [`Codec::put`].
+    fn put(value: &T, names: &[&str], sink: &mut impl Sink) -> Result<(), LedgerError>;
+
+    /// `None` when what stands there is impossible.
+    fn take(names: &[&str], cells: &mut Cells<'_>) -> Option<T>;
+}
+
 /// The codec of a type that is always written in the same way.
 pub(in crate::ledger) struct Plain;
+
+/// One column, for a value that may be absent.
+impl<T, C: Codec<T>> LaterCodec<Option<T>> for C {
+    const SHAPES: &'static [Shape] = C::SHAPES;
+
+    #[inline]
+    fn put(value: &Option<T>, names: &[&str], sink: &mut impl Sink) -> Result<(), LedgerError> {
+        put_later::<T, C>(value.as_ref(), names.first().copied().unwrap_or_default(), sink)
+    }
+
+    fn take(names: &[&str], cells: &mut Cells<'_>) -> Option<Option<T>> {
+        take_later::<T, C>(names.first().copied().unwrap_or_default(), cells)
+    }
+}
+
+/// Writes a column that older rows lack.
+#[inline]
+pub(in crate::ledger) fn put_later<T, C: Codec<T>>(
+    value: Option<&T>,
+    name: &str,
+    sink: &mut impl Sink,
+) -> Result<(), LedgerError> {
+    match value {
+        Some(value) => {
+            sink.later(name);
+            C::put(value, sink)
+        }
+        None => sink.add(Cell::Nothing),
+    }
+}
+
+/// Reads a column that older rows lack; the outer `None` is what is impossible.
+pub(in crate::ledger) fn take_later<T, C: Codec<T>>(name: &str, cells: &mut Cells<'_>) -> Option<Option<T>> {
+    if cells.has_later(name) { C::take(cells).map(Some) } else { Some(None) }
+}
 
 /// What can be written as a row.
 pub(in crate::ledger) trait Row {
@@ -54,11 +101,19 @@ pub(in crate::ledger) trait Stored: Sized {
     /// What the columns hold, but for those that older rows lack, and the checksum.
     fn shapes() -> Vec<Shape>;
 
+    /// What the columns that older rows lack hold, where they have a value.
+    fn later_shapes() -> Vec<Shape>;
+
     fn take(cells: &mut Cells<'_>) -> Result<Self, LedgerError>;
 }
 
 /// The columns of a field, whose type is known from how it is taken out of its row.
 pub(in crate::ledger) fn shapes_of<R, T, C: Codec<T>>(_: fn(&R) -> &T) -> &'static [Shape] {
+    C::SHAPES
+}
+
+/// The later columns of a field, whose type is known from how it is taken out of its row.
+pub(in crate::ledger) fn later_shapes_of<R, T, C: LaterCodec<T>>(_: fn(&R) -> &T) -> &'static [Shape] {
     C::SHAPES
 }
 
@@ -71,10 +126,9 @@ macro_rules! row {
         $verb:literal $table:literal $(($fixed:literal = $fixed_value:literal))?,
         write $write:ty, read $read:ty,
         $shape:tt,
-        $(unwritten { $($unwritten:ident),+ })?
         key { $($($key:literal),+ => $key_field:ident $(: $key_codec:ty)?;)* }
         columns { $($($name:literal),+ => $field:ident $(: $codec:ty)?;)* }
-        $(later { $($later:literal => $later_field:ident $(: $later_codec:ty)?;)* })?
+        $(later { $($($later:literal),+ => $later_field:ident $(: $later_codec:ty)?;)* })?
     ) => {
         #[allow(unused_parens, reason = "in parentheses the shape can stand in several places")]
         impl $crate::ledger::row::Row for $write {
@@ -84,34 +138,27 @@ macro_rules! row {
                 names.len()
             };
             const COLUMNS: usize = {
-                let names: &[&str] = &[$($($key,)+)* $($($name,)+)* $($($later,)*)?];
+                let names: &[&str] = &[$($($key,)+)* $($($name,)+)* $($($($later,)+)*)?];
                 names.len()
             };
             const INSERT: &'static str = concat!(
                 $verb, " INTO ", $table, " (", $($fixed, ", ",)?
-                $($($key, ", ",)+)* $($($name, ", ",)+)* $($($later, ", ",)*)? "checksum) VALUES (",
+                $($($key, ", ",)+)* $($($name, ", ",)+)* $($($($later, ", ",)+)*)? "checksum) VALUES (",
                 $($fixed_value, ", ",)?
-                $($(row!(@mark $key),)+)* $($(row!(@mark $name),)+)* $($(row!(@mark $later),)*)? "?)"
+                $($(row!(@mark $key),)+)* $($(row!(@mark $name),)+)* $($($(row!(@mark $later),)+)*)? "?)"
             );
             const UPDATE: &'static str = concat!(
-                "UPDATE ", $table, " SET ", $($($name, " = ?, ",)+)* $($($later, " = ?, ",)*)? "checksum = ? WHERE TRUE",
+                "UPDATE ", $table, " SET ", $($($name, " = ?, ",)+)* $($($($later, " = ?, ",)+)*)? "checksum = ? WHERE TRUE",
                 $($(" AND ", $key, " = ?",)+)*
             );
 
             fn put(&self, sink: &mut impl $crate::ledger::row::Sink) -> Result<(), $crate::ledger::LedgerError> {
-                use $crate::ledger::row::Codec;
+                #[allow(unused_imports, reason = "few kinds of row have later columns")]
+                use $crate::ledger::row::{Codec, LaterCodec};
                 let $shape = self;
-                $($(let _ = $unwritten;)+)?
                 $(<row!(@codec $($key_codec)?) as Codec<_>>::put($key_field, sink)?;)*
                 $(<row!(@codec $($codec)?) as Codec<_>>::put($field, sink)?;)*
-                $($(
-                    if let Some(value) = $later_field {
-                        sink.later($later);
-                        <row!(@codec $($later_codec)?) as Codec<_>>::put(value, sink)?;
-                    } else {
-                        sink.add($crate::ledger::row::Cell::Nothing)?;
-                    }
-                )*)?
+                $($(<row!(@codec $($later_codec)?) as LaterCodec<_>>::put($later_field, &[$($later),+], sink)?;)*)?
                 Ok(())
             }
         }
@@ -119,9 +166,9 @@ macro_rules! row {
         #[allow(unused_parens, reason = "in parentheses the shape can stand in several places")]
         impl $crate::ledger::row::Stored for $read {
             const TABLE: &'static str = $table;
-            const NAMES: &'static [&'static str] = &[$($($key,)+)* $($($name,)+)* $($($later,)*)? "checksum"];
+            const NAMES: &'static [&'static str] = &[$($($key,)+)* $($($name,)+)* $($($($later,)+)*)? "checksum"];
             const SELECT: &'static str = concat!(
-                "SELECT ", $($($key, ", ",)+)* $($($name, ", ",)+)* $($($later, ", ",)*)? "checksum FROM ", $table
+                "SELECT ", $($($key, ", ",)+)* $($($name, ", ",)+)* $($($($later, ", ",)+)*)? "checksum FROM ", $table
             );
 
             #[allow(unused_variables, reason = "each time one column is taken out of the row")]
@@ -134,9 +181,21 @@ macro_rules! row {
                 .concat()
             }
 
+            #[allow(unused_variables, reason = "each time one column is taken out of the row")]
+            fn later_shapes() -> Vec<$crate::ledger::row::Shape> {
+                #[allow(unused_imports, reason = "few kinds of row have later columns")]
+                use $crate::ledger::row::later_shapes_of;
+                [
+                    [].as_slice(),
+                    $($(later_shapes_of::<Self, _, row!(@codec $($later_codec)?)>(|row| { let $shape = row; $later_field }),)*)?
+                ]
+                .concat()
+            }
+
             fn take(cells: &mut $crate::ledger::row::Cells<'_>) -> Result<Self, $crate::ledger::LedgerError> {
                 use $crate::ledger::row::{Codec, damaged};
-                $($(let $unwritten = Default::default();)+)?
+                #[allow(unused_imports, reason = "few kinds of row have later columns")]
+                use $crate::ledger::row::{Codec, LaterCodec, damaged};
                 $(
                     let $key_field = <row!(@codec $($key_codec)?) as Codec<_>>::take(cells)
                         .ok_or_else(|| damaged($table, row!(@first $($key),+)))?;
@@ -146,12 +205,8 @@ macro_rules! row {
                         .ok_or_else(|| damaged($table, row!(@first $($name),+)))?;
                 )*
                 $($(
-                    let $later_field = if cells.has_later($later) {
-                        let taken = <row!(@codec $($later_codec)?) as Codec<_>>::take(cells);
-                        Some(taken.ok_or_else(|| damaged($table, $later))?)
-                    } else {
-                        None
-                    };
+                    let $later_field = <row!(@codec $($later_codec)?) as LaterCodec<_>>::take(&[$($later),+], cells)
+                        .ok_or_else(|| damaged($table, row!(@first $($later),+)))?;
                 )*)?
                 Ok($shape)
             }

@@ -15,6 +15,8 @@ pub(in crate::ledger) struct RowWriter<'c, R> {
     /// The parameter of the first column: in an update the key comes behind everything else.
     first: usize,
     checksum: Checksum,
+    /// Whether a parameter of a later column may still have the value of an earlier row.
+    has_later: bool,
     rows: PhantomData<fn(&R)>,
 }
 
@@ -30,7 +32,8 @@ impl<'c, R: Row> RowWriter<'c, R> {
     }
 
     fn new(connection: &'c Connection, sql: &str, first: usize) -> Result<Self, LedgerError> {
-        Ok(Self { statement: connection.prepare_cached(sql)?, first, checksum: Checksum::new(), rows: PhantomData })
+        let statement = connection.prepare_cached(sql)?;
+        Ok(Self { statement, first, checksum: Checksum::new(), has_later: false, rows: PhantomData })
     }
 
     /// Writes one row and returns its checksum.
@@ -41,8 +44,8 @@ impl<'c, R: Row> RowWriter<'c, R> {
     /// Writes one row and returns its checksum; `None` when there is none to change.
     pub fn try_write(&mut self, row: &R) -> Result<Option<i64>, LedgerError> {
         self.checksum.begin(R::TABLE);
-        let (statement, checksum) = (&mut *self.statement, &mut self.checksum);
-        let mut binder = Binder { statement, checksum, next: self.first, parameters: R::COLUMNS + 1 };
+        let (statement, checksum, has_later) = (&mut *self.statement, &mut self.checksum, &mut self.has_later);
+        let mut binder = Binder { statement, checksum, next: self.first, parameters: R::COLUMNS + 1, has_later };
         row.put(&mut binder)?;
         let checksum = self.checksum.finish();
         // The last parameter of an insert; in an update the one before the key.
@@ -71,18 +74,23 @@ struct Binder<'b, 'c> {
     checksum: &'b mut Checksum,
     next: usize,
     parameters: usize,
+    has_later: &'b mut bool,
 }
 
 impl Sink for Binder<'_, '_> {
     #[inline]
     fn add(&mut self, cell: Cell<'_>) -> Result<(), LedgerError> {
         cell.add_to(self.checksum);
-        self.statement.raw_bind_parameter(self.next, cell)?;
+        // Nearly all rows have no later columns, and a parameter that was never bound is NULL.
+        if *self.has_later || !matches!(cell, Cell::Nothing) {
+            self.statement.raw_bind_parameter(self.next, cell)?;
+        }
         self.next = if self.next == self.parameters { 1 } else { self.next + 1 };
         Ok(())
     }
 
     fn later(&mut self, name: &str) {
+        *self.has_later = true;
         self.checksum.text(name);
     }
 }

@@ -1,0 +1,150 @@
+//! What a row of the ledger is to its event.
+//!
+//! *Invariants.* The ledger is only added to. An event has one entry that tells it first; whatever is told later under a higher revision
+//! is an entry behind it. The amounts of an event's entries add up to what it costs, under any attribute too: so every sum over
+//! events is a plain sum over entries.
+
+use super::{CostEvent, UsageCount, Usd, differing_attributes};
+
+/// What an entry is to its event. All entries of an event have its key, its names and its time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Entry {
+    /// The event as it was first told.
+    #[default]
+    First,
+    /// What the event cost so far, taken from its attributes before a revision or put under those since: they come in pairs, before
+    /// the adjustment that they belong to, and cancel out.
+    Move {
+        /// The `seq` of the event's first entry.
+        first: i64,
+    },
+    /// The event as a higher revision tells it, but for the amount, which is the difference that it makes.
+    Adjustment(Box<Adjustment>),
+}
+
+/// What an adjustment says besides the event's new content.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adjustment {
+    /// The `seq` of the event's first entry.
+    pub first: i64,
+    /// What the event costs from now on.
+    pub standing: Usd,
+    /// By how much counts have risen, ordered by kind.
+    pub usage_added: Vec<UsageCount>,
+}
+
+impl Entry {
+    /// Whether the entry tells its event: as it was first, or as it stands since.
+    pub const fn tells_event(&self) -> bool {
+        !matches!(self, Self::Move { .. })
+    }
+
+    /// The `seq` of the first entry of the event of which this entry, at `seq`, is one.
+    pub const fn first(&self, seq: i64) -> i64 {
+        match self {
+            Self::First => seq,
+            Self::Move { first } => *first,
+            Self::Adjustment(adjustment) => adjustment.first,
+        }
+    }
+
+    /// What the counts of usage gain.
+    pub fn usage_added<'e>(&'e self, event: &'e CostEvent) -> &'e [UsageCount] {
+        match self {
+            Self::First => &event.usage,
+            Self::Move { .. } => &[],
+            Self::Adjustment(adjustment) => &adjustment.usage_added,
+        }
+    }
+
+    /// The event as it stands after this entry of it.
+    pub fn stand(&self, event: CostEvent) -> CostEvent {
+        match self {
+            Self::Adjustment(adjustment) => CostEvent { amount: adjustment.standing, ..event },
+            Self::First | Self::Move { .. } => event,
+        }
+    }
+}
+
+/// The entries that make of a known event, whose first entry stands at `first`, what a higher revision tells: of its amount, usage,
+/// duration, outcome and attributes. Everything else stays as it is known.
+pub fn revise(known: CostEvent, first: i64, told: CostEvent) -> impl Iterator<Item = (CostEvent, Entry)> {
+    let CostEvent { revision, amount, usage, duration_seconds, outcome, attributes, first_recorded_at, .. } = told;
+    let is_moved = known.amount != Usd::ZERO && differing_attributes(known.attributes.as_deref(), attributes.as_deref());
+    let difference = amount - known.amount;
+    let usage_added = rises(&known.usage, &usage);
+    let attributes_before = known.attributes.clone();
+    let so_far = known.amount;
+    let adjusted =
+        CostEvent { revision, amount: difference, usage, duration_seconds, outcome, attributes, first_recorded_at, ..known };
+    let moves = is_moved.then(|| {
+        let moved = |amount, attributes: &Option<Box<str>>| {
+            let attributes = attributes.clone();
+            let event = CostEvent { amount, attributes, usage: Vec::new(), duration_seconds: None, ..adjusted.clone() };
+            (event, Entry::Move { first })
+        };
+        [moved(-so_far, &attributes_before), moved(so_far, &adjusted.attributes)]
+    });
+    let adjustment = Entry::Adjustment(Box::new(Adjustment { first, standing: amount, usage_added }));
+    moves.into_iter().flatten().chain([(adjusted, adjustment)])
+}
+
+/// By how much counts are higher. What a count has fallen by cannot be taken back from a counter.
+fn rises(before: &[UsageCount], after: &[UsageCount]) -> Vec<UsageCount> {
+    let count_before = |after: &UsageCount| before.iter().find(|before| before.kind == after.kind).map_or(0, |known| known.count);
+    let rise = |after: &UsageCount| {
+        let count = after.count.checked_sub(count_before(after)).filter(|rise| *rise > 0)?;
+        Some(UsageCount { kind: after.kind.clone(), count })
+    };
+    after.iter().filter_map(rise).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Name, Sums};
+
+    fn usage(counts: &[(&str, u64)]) -> Vec<UsageCount> {
+        counts.iter().map(|(kind, count)| UsageCount { kind: Name::new(kind).unwrap(), count: *count }).collect()
+    }
+
+    fn told(revision: u32, amount: &str, attributes: Option<&str>) -> CostEvent {
+        let (amount, attributes) = (Usd::parse(amount).unwrap(), attributes.map(Box::from));
+        CostEvent { revision, amount, attributes, ..CostEvent::example() }
+    }
+
+    #[test]
+    fn a_rise_is_a_charge_and_a_fall_a_credit() {
+        for (before, after, charges, credits) in
+            [("1", "3.5", "2.5", "0"), ("3.5", "1", "0", "-2.5"), ("1", "1", "0", "0"), ("-4", "-1", "3", "0")]
+        {
+            let entries: Vec<_> = revise(told(0, before, None), 7, told(1, after, None)).collect();
+            let [(event, entry)] = entries.as_slice() else { panic!("{entries:?}") };
+            let sums = Sums { charges: Usd::parse(charges).unwrap(), credits: Usd::parse(credits).unwrap(), entries: 1 };
+            assert_eq!(Sums::of(event, entry), sums);
+            assert_eq!((entry.stand(event.clone()).amount, entry.first(9), event.revision), (Usd::parse(after).unwrap(), 7, 1));
+        }
+    }
+
+    #[test]
+    fn the_amount_so_far_moves_with_the_attributes() {
+        let (before, after) = (Some(r#"{"team":"a"}"#), Some(r#"{"team":"b"}"#));
+        let entries: Vec<_> = revise(told(0, "2", before), 7, told(1, "3", after)).collect();
+        let amounts: Vec<_> = entries.iter().map(|(event, _)| (event.amount, event.attributes.as_deref())).collect();
+        let [minus_two, two, one] = [-2, 2, 1].map(Usd::from_dollars);
+        assert_eq!(amounts, [(minus_two, before), (two, after), (one, after)]);
+        let mut sums = Sums::default();
+        entries.iter().for_each(|(event, entry)| sums += Sums::of(event, entry));
+        assert_eq!((sums.charges, sums.credits), (Usd::from_dollars(1), Usd::ZERO));
+        // Another spelling of the same, or nothing to move.
+        assert_eq!(revise(told(0, "2", before), 7, told(1, "3", Some(r#"{ "team": "a" }"#))).count(), 1);
+        assert_eq!(revise(told(0, "0", before), 7, told(1, "3", after)).count(), 1);
+    }
+
+    #[test]
+    fn counters_of_usage_gain_what_counts_have_risen_by() {
+        let before = usage(&[("fell", 5), ("gone", 1), ("rose", 5), ("same", 5)]);
+        let after = usage(&[("fell", 4), ("new", 2), ("rose", 8), ("same", 5)]);
+        assert_eq!(rises(&before, &after), usage(&[("new", 2), ("rose", 3)]));
+    }
+}

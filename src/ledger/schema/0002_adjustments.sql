@@ -1,0 +1,16 @@
+-- Corrections. An event that is told again under a higher revision gets further entries in the same table and chain; the first one
+-- stays as it is. Entries that only move an amount have no standing_pico.
+
+-- The revision that the entry tells; NULL is 0.
+ALTER TABLE event ADD COLUMN revision INTEGER;
+-- The seq of the event's first entry; NULL in that one itself.
+ALTER TABLE event ADD COLUMN adjusts INTEGER;
+-- What the event costs from this entry on. amount_pico is the difference to what it did before.
+ALTER TABLE event ADD COLUMN standing_pico INTEGER;
+-- By how much counts have risen.
+ALTER TABLE event ADD COLUMN usage_added TEXT;
+-- When the ledger from which the entry was imported recorded it.
+ALTER TABLE event ADD COLUMN first_recorded_at_ns INTEGER;
+
+-- Credits may come long after the ids of their time are forgotten. There are few, so an index of their own costs nothing elsewhere.
+CREATE INDEX event_credit ON event (id) WHERE kind = 'credit';
