@@ -17,7 +17,7 @@ use super::query_string::QueryString;
 use super::request::{INLINE_BYTES_MAX, format_of};
 use crate::formats::{Answer, Batch, Counts, Format};
 use crate::ingest::Validator;
-use crate::writer::{RecordAnswer, RecordError};
+use crate::writer::{RecordAnswer, RecordError, Taking};
 
 pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     QueryString::of(&call)?;
@@ -61,7 +61,7 @@ fn queue(
         count_outcome(&counting.instruments, format.label, count, outcome);
         drop(share);
     });
-    Ok((rejected, Some(state.writer.record(events, receipt))))
+    Ok((rejected, Some(state.writer.record(events, Taking::AllOrNothing, receipt))))
 }
 
 /// An id for an event or a reservation that came without one: a UUIDv7, which sorts by time as the ledger likes it.

@@ -91,7 +91,8 @@ pub fn revise(known: CostEvent, first: i64, told: CostEvent) -> impl Iterator<It
 
 /// By how much counts are higher. What a count has fallen by cannot be taken back from a counter.
 fn rises(before: &[UsageCount], after: &[UsageCount]) -> Vec<UsageCount> {
-    let count_before = |after: &UsageCount| before.iter().find(|before| before.kind == after.kind).map_or(0, |known| known.count);
+    let count_before =
+        |after: &UsageCount| before.iter().find(|before| before.kind == after.kind).map_or(0, |known| known.count);
     let rise = |after: &UsageCount| {
         let count = after.count.checked_sub(count_before(after)).filter(|rise| *rise > 0)?;
         Some(UsageCount { kind: after.kind.clone(), count })
@@ -122,7 +123,10 @@ mod tests {
             let [(event, entry)] = entries.as_slice() else { panic!("{entries:?}") };
             let sums = Sums { charges: Usd::parse(charges).unwrap(), credits: Usd::parse(credits).unwrap(), entries: 1 };
             assert_eq!(Sums::of(event, entry), sums);
-            assert_eq!((entry.stand(event.clone()).amount, entry.first(9), event.revision), (Usd::parse(after).unwrap(), 7, 1));
+            assert_eq!(
+                (entry.stand(event.clone()).amount, entry.first(9), event.revision),
+                (Usd::parse(after).unwrap(), 7, 1)
+            );
         }
     }
 

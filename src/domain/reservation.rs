@@ -179,6 +179,7 @@ impl ReservationRequest {
             outcome: settlement.outcome,
             attributes: settlement.attributes,
             revision: 0,
+            first_recorded_at: None,
         };
         self.complete(&mut event);
         event

@@ -83,6 +83,7 @@ impl<'r> Validator<'r> {
             outcome: outcome?,
             attributes,
             revision: revision?,
+            first_recorded_at: None,
         })
     }
 }

@@ -42,7 +42,9 @@ pub enum OpenError {
         known: i64,
     },
     /// A ledger that only an agent may read, because it has to be brought up to this version's format first.
-    #[error("the ledger {path} has format {found}, of an earlier version: start the agent on it once, which brings it up to date")]
+    #[error(
+        "the ledger {path} has format {found}, of an earlier version: start the agent on it once, which brings it up to date"
+    )]
     Older {
         /// The file.
         path: PathBuf,

@@ -153,7 +153,6 @@ impl LaterCodec<Entry> for Entry {
     }
 }
 
-
 impl Codec<Kind> for Plain {
     const SHAPES: &'static [Shape] = &[Shape::Text];
 

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::segment::SEGMENT_EVENTS;
 use super::*;
 use crate::domain::{
-    BudgetZone, CostEvent, CostQuestion, Dimension, EventKey, Filter, GateChange, GateMode, GroupKey, Name, Outcome, Pair,
-    Sums, UsageCount, Usd,
+    BudgetZone, CostEvent, CostQuestion, Dimension, Entry, EventKey, Filter, GateChange, GateMode, GroupKey, Name, Outcome,
+    Pair, Sums, UsageCount, Usd,
 };
 
 const DAY: Date = date(2026, 11, 22);
@@ -44,8 +44,8 @@ impl Fixture {
         for event in &events {
             let pair = Pair { service: event.service.clone(), operation: event.operation.clone() };
             let day = BudgetZone::UTC.day_of(event.time);
-            *self.pairs.entry((day, pair.clone())).or_default() += Sums::of(event);
-            *self.series.entry(pair).or_default() += Sums::of(event);
+            *self.pairs.entry((day, pair.clone())).or_default() += Sums::of(event, &Entry::First);
+            *self.series.entry(pair).or_default() += Sums::of(event, &Entry::First);
         }
         for (key, after) in &self.pairs {
             rollup.pairs.push(Change { key: key.clone(), before: pairs_before.get(key).copied(), after: *after });

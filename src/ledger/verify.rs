@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::connection::open_read_only;
 use super::events::{StoredEvent, each_event, event_at};
 use super::head::{End, Head};
-use super::ids::{BLOCK_SEGMENTS, Entry, IdIndex, place_of, read_entries};
+use super::ids::{self, BLOCK_SEGMENTS, IdIndex, place_of, read_entries};
 use super::rows::{self, DayRow};
 use super::schema::{self, FileKind};
 use super::segment::{SEGMENT_EVENTS, Segment};
@@ -226,7 +226,7 @@ impl Check<'_> {
             // What retention removed can no longer be compared.
             stored.retain(|(_, place)| *place >= place_of(block, first));
             stored.sort_unstable();
-            let mut expected: Vec<Entry> = Vec::with_capacity(stored.len());
+            let mut expected: Vec<ids::Entry> = Vec::with_capacity(stored.len());
             each_event(self.transaction, first, last, |event, _| {
                 expected.push((index.hash(&event.event.key), place_of(block, event.seq)));
                 Ok(())
@@ -253,7 +253,9 @@ impl Check<'_> {
     /// Every reservation against its checksum, the head row, and its event.
     fn reservations(&mut self) -> Result<(), LedgerError> {
         let head = Head::read(self.transaction)?;
-        reservations::problems(self.transaction, &head, &self.standing)?.into_iter().for_each(|problem| self.problem(problem));
+        reservations::problems(self.transaction, &head, &self.standing)?
+            .into_iter()
+            .for_each(|problem| self.problem(problem));
         Ok(())
     }
 
@@ -297,7 +299,9 @@ impl Adjusted {
         let is_pruned = Segment::number_of(first) < pruned_segments;
         let before = match self.standing.insert(first, standing) {
             Some(before) => Some(before),
-            None => event_at(connection, first)?.filter(|first| first.event.key == event.key).map(|first| first.event.amount),
+            None => {
+                event_at(connection, first)?.filter(|first| first.event.key == event.key).map(|first| first.event.amount)
+            }
         };
         let is_right = before.is_none_or(|before| before + event.amount == standing) && moved == Usd::ZERO;
         // Retention may have removed what an adjustment rests on.

@@ -7,7 +7,9 @@ use jiff::civil::date;
 use super::*;
 use crate::budget::{Budget, Policy};
 use crate::clock::Clock;
-use crate::domain::{BudgetZone, CostEvent, GateChange, GateMode, Kind, Name, PeriodKind, Threshold, UsageCount, Usd};
+use crate::domain::{
+    BudgetZone, CostEvent, Entry, GateChange, GateMode, Kind, Name, PeriodKind, Threshold, UsageCount, Usd,
+};
 use crate::views::{Board, Published, SeriesLimits, Views};
 
 const NOON: &str = "2026-11-22T12:00:00Z";
@@ -48,7 +50,7 @@ fn budget(name: &str, service: Option<&str>, period: PeriodKind, limit: &str) ->
 fn published(events: &[CostEvent], budgets: Vec<Budget>) -> Published {
     let mut views = Views::new(SeriesLimits::default(), date(2026, 10, 1));
     for event in events {
-        views.record([(event, date(2026, 11, 22))], "2026-11-22T11:59:30.25Z".parse().unwrap());
+        views.record([(event, &Entry::First, date(2026, 11, 22))], "2026-11-22T11:59:30.25Z".parse().unwrap());
     }
     Published {
         views,
@@ -309,7 +311,9 @@ async fn names_kept_from_larger_limits_are_all_shown() {
     let mut state = published(&[], vec![]);
     state.views = Views::new(limits, date(2026, 10, 1));
     for at in 0..5_000 {
-        state.views.record([(&event(&format!("s{at}"), "o", "1"), date(2026, 11, 22))], Timestamp::UNIX_EPOCH);
+        state
+            .views
+            .record([(&event(&format!("s{at}"), "o", "1"), &Entry::First, date(2026, 11, 22))], Timestamp::UNIX_EPOCH);
     }
     let fixture = fixture(state);
     let text = text(&fixture.telemetry).await;

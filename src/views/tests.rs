@@ -4,7 +4,7 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Kind, UsageCount};
+use crate::domain::{Entry, Kind, UsageCount};
 
 fn event(service: &str, operation: &str, pico: i64) -> CostEvent {
     CostEvent {
@@ -35,7 +35,7 @@ fn names_beyond_the_bounds_are_added_up_under_other() {
     for (service, operation) in
         [("a", "1"), ("b", "1"), ("c", "1"), ("kept", "1"), ("a", "2"), ("a", "3"), ("a", "4"), ("d", "1")]
     {
-        views.record([(&event(service, operation, 1), DAY)], Timestamp::UNIX_EPOCH);
+        views.record([(&event(service, operation, 1), &Entry::First, DAY)], Timestamp::UNIX_EPOCH);
     }
     let shown: Vec<String> = series(&views).into_keys().collect();
     assert_eq!(shown, ["a/1", "a/2", "a/other", "b/1", "kept/1", "other/other"]);
@@ -48,7 +48,7 @@ fn names_beyond_the_bounds_are_added_up_under_other() {
 fn the_seventeenth_kind_of_usage_is_other() {
     let mut views = small();
     for kind in 0..20 {
-        views.record([(&event("a", &format!("kind{kind}"), 1), DAY)], Timestamp::UNIX_EPOCH);
+        views.record([(&event("a", &format!("kind{kind}"), 1), &Entry::First, DAY)], Timestamp::UNIX_EPOCH);
     }
     let kinds: Vec<(String, u128)> = views.usage.iter().map(|(key, count)| (key.kind.to_string(), *count)).collect();
     assert_eq!(kinds.len(), 17);
@@ -59,7 +59,7 @@ fn the_seventeenth_kind_of_usage_is_other() {
 fn old_days_are_let_go_and_today_stays() {
     let mut views = small();
     for day in [date(2026, 10, 2), date(2026, 11, 1), DAY] {
-        views.record([(&event("a", "1", 1), day)], Timestamp::UNIX_EPOCH);
+        views.record([(&event("a", "1", 1), &Entry::First, day)], Timestamp::UNIX_EPOCH);
     }
     views.retire(date(2026, 11, 1), DAY);
     assert!(!views.is_resident(date(2026, 10, 2)));
@@ -78,7 +78,7 @@ proptest! {
         for (service, operation, pico, day_offset) in events {
             let day = DAY.checked_sub(jiff::Span::new().days(day_offset)).unwrap();
             total += Usd::from_pico(i128::from(pico));
-            views.record([(&event(&format!("s{service}"), &format!("o{operation}"), pico), day)], Timestamp::UNIX_EPOCH);
+            views.record([(&event(&format!("s{service}"), &format!("o{operation}"), pico), &Entry::First, day)], Timestamp::UNIX_EPOCH);
         }
         let by_service: Usd = views.days.values().flat_map(DayCosts::services).map(|(_, sums)| sums.net()).sum();
         let by_pair: Usd = views.days.values().flat_map(DayCosts::pairs).map(|(_, sums)| sums.net()).sum();

@@ -278,7 +278,11 @@ mod tests {
             let mut new = NewEvents::behind(1);
             let batch = order.map(|revision| revised("a", revision, [2, 5, 3][revision as usize]));
             let answer = take(&mut new, batch.into()).unwrap();
-            assert_eq!((answer.accepted, answer.revised, answer.duplicates), (1, revised_count, 2 - revised_count), "{order:?}");
+            assert_eq!(
+                (answer.accepted, answer.revised, answer.duplicates),
+                (1, revised_count, 2 - revised_count),
+                "{order:?}"
+            );
             assert_eq!(amounts(new).iter().sum::<i128>(), 3, "{order:?}");
         }
         let mut new = NewEvents::behind(1);

@@ -65,7 +65,7 @@ impl Rig {
     }
 
     async fn post(&self, event: CostEvent) -> RecordAnswer {
-        self.started.writer.record(vec![event], Box::new(|_| ())).await
+        self.started.writer.record(vec![event], Taking::AllOrNothing, Box::new(|_| ())).await
     }
 
     fn daily(&self) -> Standing {
@@ -158,7 +158,10 @@ async fn a_settlement_counts_once_however_it_is_repeated() {
     assert!(done.is_new);
     assert_eq!(done.reservation.state, ReservationState::Settled { amount: Usd::parse("2.5").unwrap() });
     assert!(!rig.settle("job", "2.50").await.unwrap().is_new);
-    assert_eq!(rig.post(event("job", "2.5", rig.clock.now())).await.unwrap(), Recorded { accepted: 0, duplicates: 1 });
+    assert_eq!(
+        rig.post(event("job", "2.5", rig.clock.now())).await.unwrap(),
+        Recorded { duplicates: 1, ..Recorded::default() }
+    );
     assert!(matches!(rig.settle("job", "3").await, Err(ReservationError::Finished(ReservationStage::Settled))));
     assert!(matches!(rig.release("job").await, Err(ReservationError::Finished(ReservationStage::Settled))));
     let first = rig.reserve("job", "2").await.unwrap();
@@ -273,7 +276,7 @@ async fn a_service_that_a_new_budget_names_is_judged_by_all_its_cost() {
         service: Name::new(&format!("s{number}")).unwrap(),
         ..event(&format!("e{number}"), "0.01", rig.clock.now())
     });
-    rig.started.writer.record(few.collect(), Box::new(|_| ())).await.unwrap();
+    rig.started.writer.record(few.collect(), Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
     let mut policy = Policy::example(BudgetZone::UTC, 100);
     let template = policy.budgets[1].clone();
     let service = Some(Name::new("s249").unwrap());
@@ -340,7 +343,7 @@ async fn a_day_full_of_names_still_counts_against_the_budgets_of_services() {
     };
     for batch in 0..11 {
         let events = (batch * 10_000..(batch + 1) * 10_000).map(|number| of("noisy", number)).collect();
-        rig.started.writer.record(events, Box::new(|_| ())).await.unwrap();
+        rig.started.writer.record(events, Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
     }
     rig.post(of("late", 0)).await.unwrap();
     let spent = |rig: &Rig| {

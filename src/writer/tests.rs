@@ -77,14 +77,20 @@ async fn an_answered_event_is_visible_and_survives_a_restart() {
     for round in 0..3 {
         let started = start_at(&path, &clock);
         let event = charge("call", 3, clock.now());
-        let recorded = started.writer.record(vec![event], Box::new(|_| ())).await.unwrap();
+        let recorded = started.writer.record(vec![event], Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
         let is_first = usize::from(round == 0);
-        assert_eq!(recorded, Recorded { accepted: is_first, duplicates: 1 - is_first });
+        assert_eq!(recorded, Recorded { accepted: is_first, duplicates: 1 - is_first, ..Recorded::default() });
         assert_eq!(spent(&started.board, &clock), [Usd::from_dollars(3); 2]);
-        let refused =
-            started.writer.record(vec![charge("x", 1, clock.now()), charge("call", 4, clock.now())], Box::new(|_| ())).await;
+        let refused = started
+            .writer
+            .record(
+                vec![charge("x", 1, clock.now()), charge("call", 4, clock.now())],
+                Taking::AllOrNothing,
+                Box::new(|_| ()),
+            )
+            .await;
         assert!(matches!(refused, Err(RecordError::Conflict(conflicts)) if conflicts[0].index == 1));
-        assert_eq!(started.board.read().views.events, 1, "a refused batch leaves nothing");
+        assert_eq!(started.board.read().views.entries, 1, "a refused batch leaves nothing");
         stop(started).await;
     }
     assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
@@ -97,9 +103,9 @@ async fn the_gate_closes_with_the_event_that_reaches_it_and_opens_when_the_day_e
     // 23:30 in Berlin.
     let clock = Clock::manual(at("2026-11-22T22:30:00Z"));
     let started = start_at(&path, &clock);
-    started.writer.record(vec![charge("a", 44, clock.now())], Box::new(|_| ())).await.unwrap();
+    started.writer.record(vec![charge("a", 44, clock.now())], Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
     assert!(!started.board.read().gate(clock.instant()).active);
-    started.writer.record(vec![charge("b", 1, clock.now())], Box::new(|_| ())).await.unwrap();
+    started.writer.record(vec![charge("b", 1, clock.now())], Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
     let published = started.board.read();
     assert!(published.gate(clock.instant()).active);
     let line = published.views.gate.clone().unwrap();
@@ -121,11 +127,11 @@ async fn a_credit_and_a_higher_limit_open_the_gate() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(at("2026-11-22T10:00:00Z"));
     let started = start_at(&folder.path().join("ledger.db"), &clock);
-    started.writer.record(vec![charge("a", 50, clock.now())], Box::new(|_| ())).await.unwrap();
+    started.writer.record(vec![charge("a", 50, clock.now())], Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
     assert!(started.board.read().gate(clock.instant()).active);
-    started.writer.record(vec![charge("b", -20, clock.now())], Box::new(|_| ())).await.unwrap();
+    started.writer.record(vec![charge("b", -20, clock.now())], Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
     assert!(!started.board.read().gate(clock.instant()).active);
-    started.writer.record(vec![charge("c", 20, clock.now())], Box::new(|_| ())).await.unwrap();
+    started.writer.record(vec![charge("c", 20, clock.now())], Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
     assert!(started.board.read().gate(clock.instant()).active);
     started.writer.set_policy(policy(500)).await.unwrap();
     eventually(|| started.board.read().views.gate.as_ref().is_some_and(|line| !line.active)).await;
@@ -139,14 +145,18 @@ async fn a_clock_that_runs_ahead_and_steps_back_changes_no_total() {
     let path = folder.path().join("ledger.db");
     let clock = Clock::manual(at("2026-11-22T10:00:00Z"));
     let started = start_at(&path, &clock);
-    started.writer.record(vec![charge("a", 7, clock.now())], Box::new(|_| ())).await.unwrap();
+    started.writer.record(vec![charge("a", 7, clock.now())], Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
     clock.set(at("2027-11-22T10:00:00Z"));
-    started.writer.record(vec![charge("b", 1, clock.now())], Box::new(|_| ())).await.unwrap();
+    started.writer.record(vec![charge("b", 1, clock.now())], Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
     assert_eq!(spent(&started.board, &clock), [Usd::from_dollars(1); 2]);
     clock.set(at("2026-11-22T11:00:00Z"));
     eventually(|| spent(&started.board, &clock) == [Usd::from_dollars(7); 2]).await;
-    let again = started.writer.record(vec![charge("a", 7, at("2026-11-22T10:00:00Z"))], Box::new(|_| ())).await.unwrap();
-    assert_eq!(again, Recorded { accepted: 0, duplicates: 1 });
+    let again = started
+        .writer
+        .record(vec![charge("a", 7, at("2026-11-22T10:00:00Z"))], Taking::AllOrNothing, Box::new(|_| ()))
+        .await
+        .unwrap();
+    assert_eq!(again, Recorded { duplicates: 1, ..Recorded::default() });
     stop(started).await;
     assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
 }
@@ -172,7 +182,7 @@ async fn a_ledger_whose_sums_lag_behind_its_events_is_whole() {
         dollars += 1;
         let yesterday = at("2026-11-21T10:00:00Z");
         let events = vec![charge(&format!("a{dollars}"), 1, clock.now()), charge(&format!("b{dollars}"), 2, yesterday)];
-        started.writer.record(events, Box::new(|_| ())).await.unwrap();
+        started.writer.record(events, Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
         what_a_kill_leaves(&path, &copy);
         let head = rusqlite::Connection::open(&copy).unwrap().query_row("SELECT events FROM head", (), |row| row.get(0));
         // Between the two a tick may have come.
@@ -196,7 +206,7 @@ async fn a_ledger_whose_sums_lag_behind_its_events_is_whole() {
 
     let restarted = start_at(&copy, &clock);
     assert_eq!(spent(&restarted.board, &clock), [Usd::from_dollars(dollars), Usd::from_dollars(3 * dollars)]);
-    assert_eq!(restarted.board.read().views.events, 2 * dollars as u64);
+    assert_eq!(restarted.board.read().views.entries, 2 * dollars as u64);
     stop(restarted).await;
     assert_eq!(verify(&copy).unwrap().problems, Vec::<String>::new());
     stop(started).await;
@@ -209,7 +219,7 @@ async fn after_a_stop_nothing_more_is_taken() {
     let started = start_at(&folder.path().join("ledger.db"), &clock);
     let writer = started.writer.clone();
     stop(started).await;
-    let refused = writer.record(vec![charge("a", 7, clock.now())], Box::new(|_| ())).await;
+    let refused = writer.record(vec![charge("a", 7, clock.now())], Taking::AllOrNothing, Box::new(|_| ())).await;
     assert!(matches!(refused, Err(RecordError::ShuttingDown)));
 }
 
@@ -266,7 +276,7 @@ proptest! {
                 }
                 let time = |hour: i8| now.checked_sub(SignedDuration::from_hours(i64::from(hour) + 60)).unwrap();
                 let events = batch.iter().map(|(id, dollars, hour)| charge(&format!("id-{id}"), *dollars, time(*hour)));
-                let recorded = started.writer.record(events.collect(), Box::new(|_| ())).await;
+                let recorded = started.writer.record(events.collect(), Taking::AllOrNothing, Box::new(|_| ())).await;
                 let recorded = recorded.ok().map(|recorded| (recorded.accepted, recorded.duplicates));
                 assert_eq!(recorded, naive.take(&batch));
 

@@ -475,6 +475,7 @@ prop_compose! {
             outcome: Outcome::Ok,
             attributes: attributes.map(|attributes| attributes.to_string().into()),
             revision,
+            first_recorded_at: None,
         };
         (json, event)
     }

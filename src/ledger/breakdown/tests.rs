@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 
 use super::*;
-use crate::domain::{CostEvent, EventKey, Kind, Name};
+use crate::domain::{CostEvent, Entry, EventKey, Kind, Name};
 use crate::ledger::connection::open_read_only;
 use crate::ledger::{Change, Commit, Ledger, Rollup};
 
@@ -134,8 +134,8 @@ fn record(ledger: &mut Ledger, events: &[CostEvent], is_rolled_up: bool, recorde
     let mut series: BTreeMap<Pair, Sums> = BTreeMap::new();
     for event in events {
         let pair = Pair { service: event.service.clone(), operation: event.operation.clone() };
-        *pairs.entry((zone().day_of(event.time), pair.clone())).or_default() += Sums::of(event);
-        *series.entry(pair).or_default() += Sums::of(event);
+        *pairs.entry((zone().day_of(event.time), pair.clone())).or_default() += Sums::of(event, &Entry::First);
+        *series.entry(pair).or_default() += Sums::of(event, &Entry::First);
     }
     rollup.pairs = pairs.into_iter().map(|(key, after)| Change { key, before: None, after }).collect();
     rollup.series = series.into_iter().map(|(key, after)| Change { key, before: None, after }).collect();

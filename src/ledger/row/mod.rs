@@ -20,7 +20,9 @@ mod write;
 pub(super) use cell::{Cell, Cells, Shape};
 pub(super) use codec::{Pico, nanoseconds};
 pub(super) use read::{check, damaged, each_row, read_row, read_rows};
-pub(super) use spelling::{Codec, LaterCodec, Plain, Row, Sink, Stored, later_shapes_of, put_later, row, shapes_of, take_later};
+pub(super) use spelling::{
+    Codec, LaterCodec, Plain, Row, Sink, Stored, later_shapes_of, put_later, row, shapes_of, take_later,
+};
 pub(super) use write::{RowWriter, checksum_of, write_row};
 
 #[cfg(test)]

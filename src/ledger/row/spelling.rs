@@ -193,7 +193,6 @@ macro_rules! row {
             }
 
             fn take(cells: &mut $crate::ledger::row::Cells<'_>) -> Result<Self, $crate::ledger::LedgerError> {
-                use $crate::ledger::row::{Codec, damaged};
                 #[allow(unused_imports, reason = "few kinds of row have later columns")]
                 use $crate::ledger::row::{Codec, LaterCodec, damaged};
                 $(

@@ -6,10 +6,11 @@ use opentelemetry::metrics::MeterProvider;
 use super::*;
 use crate::budget::Policy;
 use crate::clock::Clock;
-use crate::domain::{BudgetZone, CostEvent, EventKey, GateMode, Steady, Usd};
+use crate::domain::{BudgetZone, CostEvent, Entry, EventKey, GateMode, Steady, Usd};
 use crate::ledger::{DELIVERIES_MAX, Ledger, NextAttempt, Reader, verify};
 use crate::views::{SeriesLimits, Views};
 use crate::wire::{BudgetItem, GateStatus};
+use crate::writer::Taking;
 use crate::writer::{Ended, Settings, Started, load};
 
 fn at(text: &str) -> Now {
@@ -26,7 +27,7 @@ fn empty(now: Now) -> Published {
 fn spend(published: &mut Published, dollars: i64, now: Now) {
     let event = CostEvent { amount: Usd::from_dollars(dollars), time: now.time, ..CostEvent::example() };
     let day = published.policy.zone.day_of(now.time);
-    published.views.record([(&event, day)], now.time);
+    published.views.record([(&event, &Entry::First, day)], now.time);
 }
 
 fn notices() -> Notices {
@@ -179,7 +180,7 @@ async fn a_restart_tells_nothing_twice_and_forgets_no_delivery() {
             time: clock.now(),
             ..CostEvent::example()
         };
-        writer.record(vec![event], Box::new(|_| ())).await.unwrap();
+        writer.record(vec![event], Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
         assert_eq!(open(), left, "with the answer the message is in the file");
         writer.stop().await;
         assert_eq!(ended.await, Ok(Ended::Cleanly));

@@ -57,8 +57,9 @@ pub fn event(event: &command::Event) -> CostEvent {
         usage: Vec::new(),
         duration_seconds: None,
         outcome: Outcome::Ok,
-        attributes: None,
-        revision: 0,
+        attributes: event.team.map(|team| format!(r#"{{"team":"{team}"}}"#).into()),
+        revision: event.revision,
+        first_recorded_at: None,
     }
 }
 
@@ -128,7 +129,10 @@ fn who(attribution: &Attribution) -> Who {
 
 pub fn recorded(outcome: writer::RecordAnswer) -> Answer {
     match outcome {
-        Ok(writer::Recorded { accepted, duplicates }) => Answer::Recorded { accepted, duplicates },
+        Ok(writer::Recorded { accepted, duplicates, revised, conflicts }) if conflicts.is_empty() => {
+            Answer::Recorded { accepted, duplicates, revised }
+        }
+        Ok(partly) => Answer::Failed(format!("{partly:?}")),
         Err(RecordError::Conflict(conflicts)) => {
             Answer::Conflicts(conflicts.into_iter().map(|found| (found.index, number(&found.id), found.fields)).collect())
         }
@@ -224,6 +228,6 @@ pub fn view(published: &Published, now: Now) -> View {
         expired: views.holds.expired(now.steady),
         today: services.map(|(name, sums)| (word(name.as_str()), sums.net().pico())).collect(),
         month: views.spent(None, period(PeriodKind::Monthly)).pico(),
-        events: views.events,
+        entries: views.entries,
     }
 }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use super::calendar::{DAY, HOUR, MINUTE, Nanos, SECOND, Zone, day_number, month_around, summer_begins, summer_ends};
 use super::command::{
     BUDGETS, Budget, Command, DOLLAR, Event, MODELS, OPERATIONS, Pico, Policy, REASONS, Request, SERVICES, Settlement,
-    State, Step, WHO, Who, Word,
+    State, Step, TEAMS, WHO, Who, Word,
 };
 use super::naive::Model;
 use crate::support::Rng;
@@ -108,8 +108,10 @@ impl Chance {
         let mut batch: Vec<Event> = (0..len).map(|_| self.event(model)).collect();
         if self.one_in(12) {
             let mut twin = batch[self.below(len) as usize].clone();
-            if self.one_in(2) {
-                self.vary(&mut twin);
+            match self.below(4) {
+                0 => self.vary(&mut twin),
+                1 => self.revise(&mut twin),
+                _ => {}
             }
             batch.push(twin);
         }
@@ -134,8 +136,10 @@ impl Chance {
             if !again.time_given || self.one_in(4) {
                 (again.time, again.time_given) = (model.now, false);
             }
-            if self.one_in(6) {
-                self.vary(&mut again);
+            match self.below(12) {
+                0 | 1 => self.vary(&mut again),
+                2..5 => self.revise(&mut again),
+                _ => {}
             }
             return again;
         }
@@ -149,7 +153,23 @@ impl Chance {
         let time = if time_given { self.event_time(model) } else { model.now };
         let (service, operation) = (self.pick(&SERVICES), self.pick(&OPERATIONS));
         let (who, model) = (self.who(), self.model());
-        Event { source, id, service, operation, amount, credit, time, time_given, who, model }
+        let team = if self.one_in(4) { Some(self.pick(&TEAMS)) } else { None };
+        let revision = if self.one_in(20) { self.below(3) as u32 } else { 0 };
+        Event { source, id, service, operation, amount, credit, time, time_given, who, model, team, revision }
+    }
+
+    /// Tells more of an event, or again what was told before that.
+    fn revise(&mut self, event: &mut Event) {
+        let amount = if self.one_in(5) { 0 } else { self.amount() };
+        event.amount = if event.credit { -amount } else { amount };
+        event.revision =
+            if self.one_in(4) { event.revision.saturating_sub(1) } else { event.revision + 1 + self.below(2) as u32 };
+        if self.one_in(3) {
+            event.team = if self.one_in(3) { None } else { Some(self.pick(&TEAMS)) };
+        }
+        if self.one_in(20) {
+            self.vary(event);
+        }
     }
 
     /// What a worker posts that has lost the answer to its commit, or never heard of committing.

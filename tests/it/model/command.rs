@@ -17,6 +17,7 @@ pub const SERVICES: [Word; 6] = ["openai", "sendgrid", "apollo", "billing", "pro
 pub const OPERATIONS: [Word; 6] = ["chat", "embeddings", "unknown", "health_check", "admin_reset", "admin"];
 pub const WHO: [[Word; 3]; 3] = [["w1", "w2", "w3"], ["b1", "b2", "b3"], ["l1", "l2", "l3"]];
 pub const MODELS: [Word; 2] = ["large", "small"];
+pub const TEAMS: [Word; 2] = ["growth", "research"];
 pub const REASONS: [Word; 2] = ["not needed", "cancelled"];
 /// Patterns of critical operations, as the program is told; `is_critical` says in other words what they mean.
 pub const CRITICAL: [&str; 3] = ["health_check", "admin_*", "billing:*"];
@@ -43,6 +44,9 @@ pub struct Event {
     pub time_given: bool,
     pub who: Who,
     pub model: Option<Word>,
+    /// An attribute.
+    pub team: Option<Word>,
+    pub revision: u32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -141,6 +145,7 @@ pub enum Answer {
     Recorded {
         accepted: usize,
         duplicates: usize,
+        revised: usize,
     },
     Conflicts(Vec<Conflict>),
     Done {
@@ -180,7 +185,8 @@ pub struct View {
     pub expired: u64,
     pub today: BTreeMap<Word, Pico>,
     pub month: Pico,
-    pub events: u64,
+    /// What the ledger has rows for.
+    pub entries: u64,
 }
 
 /// The one copy of a text that the program shows.

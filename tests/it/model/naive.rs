@@ -28,6 +28,8 @@ pub struct Model {
     steady: Nanos,
     /// By source and id; whether the event ended a reservation.
     pub(super) events: BTreeMap<(Word, u32), (Event, bool)>,
+    /// One for each event and each revision; two more where the money so far moves to another team.
+    pub(super) entries: u64,
     /// Cost by day and service.
     pub(super) days: BTreeMap<i64, BTreeMap<Word, Pico>>,
     pub(super) reservations: BTreeMap<u32, Reservation>,
@@ -44,6 +46,7 @@ impl Model {
             now,
             steady: 0,
             events: BTreeMap::new(),
+            entries: 0,
             days: BTreeMap::new(),
             reservations: BTreeMap::new(),
             holds: BTreeMap::new(),
@@ -108,24 +111,36 @@ impl Model {
     // === events ===
 
     fn record(&mut self, batch: &[Event]) -> Answer {
-        let mut new: Vec<Event> = Vec::new();
-        let (mut duplicates, mut conflicts) = (0, Vec::new());
+        // What the batch tells, in order, and how each event stands after it.
+        let mut told: Vec<Event> = Vec::new();
+        let (mut accepted, mut duplicates, mut revised, mut conflicts) = (0, 0, 0, Vec::new());
         for (index, event) in batch.iter().enumerate() {
-            let in_batch = new.iter().find(|known| (known.source, known.id) == (event.source, event.id));
-            let known = in_batch.map(|known| (known, self.open_under(known).is_some()));
-            let known = known.or_else(|| self.events.get(&(event.source, event.id)).map(|(known, ends)| (known, *ends)));
-            match known.map(|(known, ends)| differing(known, event, ends)) {
-                None => new.push(self.completed(event)),
-                Some(fields) if fields.is_empty() => duplicates += 1,
-                Some(fields) => conflicts.push((index, event.id, fields)),
+            let in_batch = told.iter().rfind(|known| (known.source, known.id) == (event.source, event.id));
+            let recorded = self.events.get(&(event.source, event.id)).map(|(known, ends)| (known, *ends));
+            let ends = recorded.map(|(_, ends)| ends);
+            let known = in_batch.map(|known| (known, ends.unwrap_or_else(|| self.open_under(known).is_some()))).or(recorded);
+            let Some((known, ends)) = known else {
+                told.push(self.completed(event));
+                accepted += 1;
+                continue;
+            };
+            let is_higher = event.revision > known.revision;
+            match differing(known, event, ends) {
+                _ if event.revision < known.revision => duplicates += 1,
+                fields if !fields.is_empty() => conflicts.push((index, event.id, fields)),
+                _ if is_higher => {
+                    let Event { revision, amount, team, .. } = *event;
+                    told.push(Event { revision, amount, team, ..known.clone() });
+                    revised += 1;
+                }
+                _ => duplicates += 1,
             }
         }
         if !conflicts.is_empty() {
             return Answer::Conflicts(conflicts);
         }
-        let accepted = new.len();
-        new.into_iter().for_each(|event| self.add(event));
-        Answer::Recorded { accepted, duplicates }
+        told.into_iter().for_each(|event| self.add(event));
+        Answer::Recorded { accepted, duplicates, revised }
     }
 
     /// What an event under the id of an open reservation leaves open is known from there.
@@ -143,12 +158,24 @@ impl Model {
     }
 
     fn add(&mut self, event: Event) {
-        let ends = self.open_under(&event).is_some();
+        let key = (event.source, event.id);
+        self.entries += 1;
+        let Some((before, ends)) = self.events.get(&key).cloned() else {
+            let ends = self.open_under(&event).is_some();
+            if ends {
+                self.end(event.id, State::Committed(event.amount));
+            }
+            count(&mut self.days, self.zone, &event);
+            self.events.insert(key, (event, ends));
+            return;
+        };
+        self.entries += if before.team != event.team && before.amount != 0 { 2 } else { 0 };
+        count(&mut self.days, self.zone, &Event { amount: event.amount - before.amount, ..event.clone() });
         if ends {
-            self.end(event.id, State::Committed(event.amount));
+            let settled = self.reservations.get_mut(&event.id).expect("it was ended by the event");
+            settled.state = State::Committed(event.amount);
         }
-        count(&mut self.days, self.zone, &event);
-        self.events.insert((event.source, event.id), (event, ends));
+        self.events.insert(key, (event, ends));
     }
 
     // === reservations ===
@@ -184,7 +211,20 @@ impl Model {
         let Some(found) = self.reservations.get(&id) else { return Answer::NotFound };
         let Request { service, operation, who, .. } = found.request;
         let Settlement { amount, time, time_given, model } = *settlement;
-        let event = Event { source: "", id, service, operation, amount, credit: false, time, time_given, who, model };
+        let event = Event {
+            source: "",
+            id,
+            service,
+            operation,
+            amount,
+            credit: false,
+            time,
+            time_given,
+            who,
+            model,
+            team: None,
+            revision: 0,
+        };
         match found.state {
             State::Released(_) => Answer::Finished("released"),
             State::Held | State::Expired => {
@@ -194,7 +234,9 @@ impl Model {
             State::Committed(_) => {
                 let known = &self.events[&("", id)].0;
                 let same_time = !time_given || known.time == time;
-                let same = known.amount == amount && same_time && known.model == model;
+                let same = known.amount == amount && same_time && known.model == model && known.team.is_none();
+                // What was told later is no contradiction.
+                let same = same || known.revision > 0;
                 if same { self.done(id, false) } else { Answer::Finished("committed") }
             }
         }
@@ -271,7 +313,7 @@ fn stage(state: &State) -> Word {
     }
 }
 
-/// The fields in which a retry differs. One of a reservation's event need not say who it was for.
+/// The fields in which a retry differs, or a higher revision where none may. One of a reservation's event need not say who it was for.
 fn differing(known: &Event, retry: &Event, ends_reservation: bool) -> Vec<Word> {
     let mut fields = Vec::new();
     let mut compare = |field, same: bool| {
@@ -281,7 +323,6 @@ fn differing(known: &Event, retry: &Event, ends_reservation: bool) -> Vec<Word> 
     };
     compare("service", known.service == retry.service);
     compare("operation", known.operation == retry.operation);
-    compare("amount_usd", known.amount == retry.amount);
     compare("kind", known.credit == retry.credit);
     compare("time", !retry.time_given || known.time == retry.time);
     for (field, name) in WHO_FIELDS.into_iter().enumerate() {
@@ -289,6 +330,10 @@ fn differing(known: &Event, retry: &Event, ends_reservation: bool) -> Vec<Word> 
         compare(name, is_left_out || known.who[field] == retry.who[field]);
     }
     compare("model", known.model == retry.model);
+    if retry.revision == known.revision {
+        compare("amount_usd", known.amount == retry.amount);
+        compare("attributes", known.team == retry.team);
+    }
     fields
 }
 

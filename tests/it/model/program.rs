@@ -11,7 +11,7 @@ use lead_factory_metrics::clock::Clock;
 use lead_factory_metrics::domain::GateMode;
 use lead_factory_metrics::ledger::{Ledger, OpenError};
 use lead_factory_metrics::views::SeriesLimits;
-use lead_factory_metrics::writer::{self, Ended, GateOrder, ReservationCommand, Settings, Started};
+use lead_factory_metrics::writer::{self, Ended, GateOrder, ReservationCommand, Settings, Started, Taking};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use tempfile::TempDir;
@@ -75,7 +75,8 @@ impl Program {
         let writer = &self.started.writer;
         let about = match command {
             Command::Record(events) => {
-                let outcome = writer.record(events.iter().map(border::event).collect(), Box::new(|_| ()));
+                let outcome =
+                    writer.record(events.iter().map(border::event).collect(), Taking::AllOrNothing, Box::new(|_| ()));
                 return Box::pin(async { border::recorded(outcome.await) });
             }
             Command::Override { active, reason, lasts_seconds } => {
@@ -107,7 +108,7 @@ impl Program {
     /// Has the writer look at the clock and at the settings, and waits until it has.
     pub async fn look(&self) {
         let nothing = self.ask(&Command::Record(Vec::new())).await;
-        assert_eq!(nothing, Answer::Recorded { accepted: 0, duplicates: 0 });
+        assert_eq!(nothing, Answer::Recorded { accepted: 0, duplicates: 0, revised: 0 });
     }
 
     /// What a reader sees now.

@@ -88,7 +88,7 @@ impl Model {
             expired: self.reservations.values().filter(|found| found.state == State::Expired).count() as u64,
             today: self.days.get(&self.zone.day_of(self.now)).cloned().unwrap_or_default(),
             month: self.cost(self.days_of(true), None),
-            events: self.events.len() as u64,
+            entries: self.entries,
         }
     }
 
