@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::agent_args::{AgentArgs, OutputArgs};
-use super::answer::{percent, read};
+use super::answer::read;
 use super::client::{ANSWER_TIMEOUT, AgentClient};
-use super::output::{OutputFormat, Screen};
+use super::output::Screen;
 use super::table::{Cell, Table, Tone};
 use super::{Exit, Failure};
 use crate::budget::BudgetState;
@@ -15,6 +15,8 @@ use crate::wire::{BudgetItem, Word};
 /// The columns that people see; CSV has all.
 const SHOWN: &[&str] =
     &["name", "service", "state", "used_percent", "spent_usd", "limit_usd", "remaining_usd", "forecast_usd", "exhausted_at"];
+/// What a narrow screen goes without: the name of a budget tells of its service, and the state of the rest.
+const DROPPED_FIRST: &[&str] = &["service", "exhausted_at", "forecast_usd", "remaining_usd"];
 
 #[derive(Args, Debug)]
 pub struct BudgetsArgs {
@@ -28,14 +30,11 @@ pub struct BudgetsArgs {
 pub fn run(arguments: &BudgetsArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
     let answer = AgentClient::new(&arguments.agent, process, ANSWER_TIMEOUT)?.get("/budgets", &[])?;
     let table = table(read(&answer)?);
-    match arguments.output.output {
-        OutputFormat::Table => table.narrowed(SHOWN).write(OutputFormat::Table, &answer, screen)?,
-        format => table.write(format, &answer, screen)?,
-    };
+    table.write(arguments.output.output, &answer, screen)?;
     Ok(Exit::Done)
 }
 
-fn table(items: Vec<BudgetItem>) -> Table {
+pub(super) fn table(items: Vec<BudgetItem>) -> Table {
     let mut table = Table::new(&[
         "name",
         "service",
@@ -49,21 +48,22 @@ fn table(items: Vec<BudgetItem>) -> Table {
         "forecast_usd",
         "exhausted_at",
         "period_end",
-    ]);
+    ])
+    .for_people(SHOWN, DROPPED_FIRST);
     for item in items {
         table.push(vec![
-            Cell::text(item.name),
-            Cell::text(item.service.map(|service| service.to_string()).unwrap_or_default()),
+            Cell::name(item.name),
+            Cell::optional(item.service, |service| Cell::name(service.as_str())),
             Cell::text(item.period.as_str()),
             Cell::toned(item.state.as_str(), tone_of(&item.state)),
-            Cell::number(percent(item.utilization_percent)),
-            Cell::number(item.spent_usd),
-            Cell::number(item.reserved_usd),
-            Cell::number(item.limit_usd),
-            Cell::number(item.remaining_usd),
-            Cell::number(item.forecast_usd),
-            Cell::optional(item.exhausted_at),
-            Cell::text(item.period_end.to_string()),
+            Cell::percent(item.utilization_percent),
+            Cell::money(item.spent_usd),
+            Cell::money(item.reserved_usd),
+            Cell::money(item.limit_usd),
+            Cell::money(item.remaining_usd),
+            Cell::money(item.forecast_usd),
+            Cell::optional(item.exhausted_at, Cell::time),
+            Cell::time(item.period_end),
         ]);
     }
     table
@@ -92,17 +92,6 @@ mod tests {
             table.csv().unwrap(),
             "name,service,period,state,used_percent,spent_usd,reserved_usd,limit_usd,remaining_usd,forecast_usd,exhausted_at,period_end\r\n\
              daily,,daily,critical,90.2,45.1,0,50,4.9,108.24,2026-11-22T11:05:15Z,2026-11-23T00:00:00Z\r\n"
-        );
-        let painted = table.narrowed(SHOWN).paint(Screen::plain());
-        assert_eq!(
-            painted,
-            "\
-┌───────┬─────────┬──────────┬──────────────┬───────────┬───────────┬───────────────┬──────────────┬──────────────────────┐
-│ NAME  ┆ SERVICE ┆ STATE    ┆ USED PERCENT ┆ SPENT USD ┆ LIMIT USD ┆ REMAINING USD ┆ FORECAST USD ┆ EXHAUSTED AT         │
-╞═══════╪═════════╪══════════╪══════════════╪═══════════╪═══════════╪═══════════════╪══════════════╪══════════════════════╡
-│ daily ┆         ┆ critical ┆         90.2 ┆      45.1 ┆        50 ┆           4.9 ┆       108.24 ┆ 2026-11-22T11:05:15Z │
-└───────┴─────────┴──────────┴──────────────┴───────────┴───────────┴───────────────┴──────────────┴──────────────────────┘
-"
         );
         assert!(read::<Vec<BudgetItem>>("{}").is_err());
     }

@@ -1,6 +1,6 @@
 //! The command line: one verb a file or folder, with its arguments, each a thin client of the agent's HTTP surface.
 //!
-//! *Invariants.* Money is shown with the digits that the agent sent, and added up as integers. JSON output is the agent's answer
+//! *Invariants.* Money is added up as integers, and rounded only where people read it. JSON output is the agent's answer
 //! to the letter. Every wait has a bound. No token is printed.
 //!
 //! *Deliberately not here.* What the agent does: `serve` is handed to the caller of [`run`].
@@ -87,3 +87,5 @@ fn start(sources: Sources, serve: impl FnOnce(Config, Sources) -> Exit) -> Exit 
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod width_tests;

@@ -20,11 +20,16 @@ pub enum OutputFormat {
     Csv,
 }
 
+/// Columns of a terminal that does not say how many it has.
+const COLUMNS_DEFAULT: usize = 80;
+
 /// Where an answer goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Screen {
     colours: bool,
     terminal: bool,
+    /// What `COLUMNS` says, for programs that read a terminal's answer for it, such as `watch`.
+    columns: Option<usize>,
 }
 
 impl Screen {
@@ -32,7 +37,8 @@ impl Screen {
     pub fn of_process(process: &Sources) -> Self {
         let terminal = io::stdout().is_terminal();
         let dumb = process.variable("TERM") == Some("dumb");
-        Self { terminal, colours: terminal && !dumb && process.variable("NO_COLOR").is_none() }
+        let columns = process.variable("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
+        Self { terminal, colours: terminal && !dumb && process.variable("NO_COLOR").is_none(), columns }
     }
 
     /// Makes room for an answer that takes the place of the one before; on paper, they follow each other.
@@ -41,9 +47,16 @@ impl Screen {
         if self.terminal { print_text("\u{1b}[H\u{1b}[2J").map(drop) } else { Ok(()) }
     }
 
-    /// Whether it is as wide as somebody's window.
-    pub const fn is_terminal(self) -> bool {
-        self.terminal
+    /// Columns and rows of the window, as they are now.
+    fn window(self) -> Option<(usize, usize)> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok().filter(|_| self.terminal)?;
+        (size.ws_col > 0).then_some((size.ws_col.into(), size.ws_row.into()))
+    }
+
+    /// Columns that a line may have; as many as it likes on paper.
+    pub fn width(self) -> Option<usize> {
+        let default = self.terminal.then_some(COLUMNS_DEFAULT);
+        self.window().map(|(columns, _)| columns).or(self.columns).or(default)
     }
 
     /// Whether colours are shown.
@@ -54,19 +67,34 @@ impl Screen {
     /// Paper.
     #[cfg(test)]
     pub const fn plain() -> Self {
-        Self { colours: false, terminal: false }
+        Self { colours: false, terminal: false, columns: None }
     }
 
     /// Paper that takes colours.
     #[cfg(test)]
     pub const fn coloured() -> Self {
-        Self { colours: true, terminal: false }
+        Self { colours: true, ..Self::plain() }
+    }
+
+    /// Paper that is so wide.
+    #[cfg(test)]
+    pub const fn wide(columns: usize) -> Self {
+        Self { columns: Some(columns), ..Self::plain() }
     }
 }
 
-/// Text without what could steer a terminal.
+/// Text without what could steer a terminal, or make text look like another: invisible characters, and those that turn around the
+/// order in which the others stand.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char }).collect()
+    text.chars()
+        .map(|char| if char.is_control() || is_invisible(char) { char::REPLACEMENT_CHARACTER } else { char })
+        .collect()
+}
+
+/// Format characters and separators of Unicode that take no place of their own.
+const fn is_invisible(char: char) -> bool {
+    matches!(char, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(char, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Writes a line to standard output, and says whether somebody still reads.

@@ -5,7 +5,7 @@ use clap::Args;
 use super::agent_args::{AgentArgs, OutputArgs};
 use super::answer::read;
 use super::client::{ANSWER_TIMEOUT, AgentClient};
-use super::output::{OutputFormat, Screen};
+use super::output::Screen;
 use super::table::{Cell, Table, Tone};
 use super::{Exit, Failure};
 use crate::config::Sources;
@@ -14,6 +14,8 @@ use crate::wire::{ReservationItem, Word};
 
 /// The columns that people see; CSV has all.
 const SHOWN: &[&str] = &["reservation_id", "service", "operation", "state", "estimated_cost_usd", "expires_at", "worker"];
+/// What a narrow screen goes without.
+const DROPPED_FIRST: &[&str] = &["worker", "operation", "expires_at"];
 
 #[derive(Args, Debug)]
 pub struct ReservationsArgs {
@@ -51,10 +53,7 @@ pub fn run(arguments: &ReservationsArgs, process: &Sources, screen: &Screen) -> 
         }
     };
     let table = table(items);
-    match arguments.output.output {
-        OutputFormat::Table => table.narrowed(SHOWN).write(OutputFormat::Table, &answer, screen)?,
-        format => table.write(format, &answer, screen)?,
-    };
+    table.write(arguments.output.output, &answer, screen)?;
     Ok(Exit::Done)
 }
 
@@ -64,7 +63,7 @@ fn query(arguments: &ReservationsArgs) -> Vec<(&'static str, String)> {
     parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn table(items: Vec<ReservationItem<'static>>) -> Table {
+pub(super) fn table(items: Vec<ReservationItem<'static>>) -> Table {
     let mut table = Table::new(&[
         "reservation_id",
         "service",
@@ -79,22 +78,23 @@ fn table(items: Vec<ReservationItem<'static>>) -> Table {
         "batch_id",
         "lead_id",
         "reason",
-    ]);
+    ])
+    .for_people(SHOWN, DROPPED_FIRST);
     for item in items {
         table.push(vec![
             Cell::text(item.reservation_id),
-            Cell::text(item.service.as_str()),
-            Cell::text(item.operation.as_str()),
+            Cell::name(item.service.as_str()),
+            Cell::name(item.operation.as_str()),
             Cell::toned(item.state.as_str(), tone_of(&item.state)),
             Cell::text(if item.critical { "yes" } else { "no" }),
-            Cell::number(item.estimated_cost_usd),
-            item.amount_usd.map_or(Cell::text(""), Cell::number),
-            Cell::text(item.created_at.to_string()),
-            Cell::text(item.expires_at.to_string()),
-            Cell::optional(item.worker),
-            Cell::optional(item.batch_id),
-            Cell::optional(item.lead_id),
-            Cell::optional(item.reason),
+            Cell::money(item.estimated_cost_usd),
+            Cell::optional(item.amount_usd, Cell::money),
+            Cell::time(item.created_at),
+            Cell::time(item.expires_at),
+            Cell::optional(item.worker, Cell::name),
+            Cell::optional(item.batch_id, Cell::name),
+            Cell::optional(item.lead_id, Cell::name),
+            Cell::optional(item.reason, Cell::text),
         ]);
     }
     table
@@ -128,7 +128,7 @@ mod tests {
              job-7,openai,chat,held,no,0.05,,2026-11-22T10:00:00Z,2026-11-22T10:01:00Z,w7,,,\r\n\
              job-7,openai,chat,committed,no,0.05,0.07,2026-11-22T10:00:00Z,2026-11-22T10:01:00Z,w7,,,\r\n"
         );
-        assert!(table.narrowed(SHOWN).paint(Screen::plain()).contains("job-7"));
+        assert!(table.paint(Screen::plain()).contains("job-7"));
         assert!(read::<Vec<ReservationItem<'_>>>("{}").is_err());
     }
 

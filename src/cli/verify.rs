@@ -49,14 +49,14 @@ fn summary(report: &VerifyReport) -> Table {
         1 => Cell::toned("1 problem", Tone::Bad),
         count => Cell::toned(format!("{count} problems"), Tone::Bad),
     };
-    let last = report.last_recorded_at.map_or_else(|| "never".into(), |time| time.to_string());
+    let last = report.last_recorded_at.map_or_else(|| Cell::text("never"), Cell::time);
     let mut table = Table::new(&["ledger", "found"]);
     table.push(vec![Cell::text("verdict"), verdict]);
-    table.push(vec![Cell::text("events"), Cell::text(report.events.to_string())]);
-    table.push(vec![Cell::text("events removed by retention"), Cell::text(report.events_pruned.to_string())]);
-    table.push(vec![Cell::text("adjustments"), Cell::text(report.adjustments.to_string())]);
-    table.push(vec![Cell::text("last recorded"), Cell::text(last)]);
-    table.push(vec![Cell::text("total USD"), Cell::text(report.total_usd.to_string())]);
+    table.push(vec![Cell::text("events"), Cell::count(report.events)]);
+    table.push(vec![Cell::text("events removed by retention"), Cell::count(report.events_pruned)]);
+    table.push(vec![Cell::text("adjustments"), Cell::count(report.adjustments)]);
+    table.push(vec![Cell::text("last recorded"), last]);
+    table.push(vec![Cell::text("total USD"), Cell::money(report.total_usd)]);
     table.push(vec![Cell::text("time zone"), Cell::text(&report.time_zone)]);
     for problem in &report.problems {
         table.push(vec![Cell::toned("problem", Tone::Bad), Cell::text(problem)]);

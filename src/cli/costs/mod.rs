@@ -1,6 +1,6 @@
 //! `costs`: what was spent in a day, a month, and each of the last days.
 
-mod tables;
+pub(super) mod tables;
 
 use std::time::Duration;
 

@@ -1,11 +1,16 @@
 //! Costs on paper.
 
+use super::super::table::people::money;
+use super::super::table::wrap::cut;
 use super::super::table::{Cell, Table};
 use crate::domain::Usd;
 use crate::wire::{CostsByName, CostsOfDay};
 
 /// Names that a day of the history shows in a table; the rest of them is counted.
 const NAMES_A_DAY_SHOWN_MAX: usize = 4;
+
+/// Columns of each of these names.
+const NAME_IN_A_DAY_COLUMNS: usize = 24;
 
 /// One sum: its names (service, or service and operation …) and the amount.
 type Sum<'a> = (Vec<&'a str>, Usd);
@@ -25,15 +30,18 @@ pub fn history(days: &[CostsOfDay]) -> Table {
     let mut table = Table::new(&["date", "total_usd", "largest"]);
     for day in days {
         let sums = by_size(&day.by);
-        let mut largest: Vec<String> =
-            sums.iter().take(NAMES_A_DAY_SHOWN_MAX).map(|(path, amount)| format!("{} {amount}", path.join("/"))).collect();
+        let mut largest: Vec<String> = sums
+            .iter()
+            .take(NAMES_A_DAY_SHOWN_MAX)
+            .map(|(path, amount)| format!("{} {}", cut(&path.join("/"), NAME_IN_A_DAY_COLUMNS), money(*amount)))
+            .collect();
         if sums.len() > NAMES_A_DAY_SHOWN_MAX {
             largest.push(format!("{} more", sums.len() - NAMES_A_DAY_SHOWN_MAX));
         }
-        table.push(vec![Cell::text(day.date.to_string()), Cell::number(day.total_usd), Cell::text(largest.join(", "))]);
+        table.push(vec![Cell::text(day.date.to_string()), Cell::money(day.total_usd), Cell::text(largest.join(", "))]);
     }
     let total: Usd = days.iter().map(|day| day.total_usd).sum();
-    table.set_total(vec![Cell::text("total"), Cell::number(total), Cell::text("")]);
+    table.set_total(vec![Cell::text("total"), Cell::money(total), Cell::text("")]);
     table
 }
 
@@ -55,9 +63,9 @@ pub fn history_lines(days: &[CostsOfDay], names: &[&'static str]) -> Table {
 }
 
 fn row(path: &[&str], columns: usize, amount: Usd) -> Vec<Cell> {
-    let mut cells: Vec<Cell> = path.iter().copied().map(Cell::text).collect();
+    let mut cells: Vec<Cell> = path.iter().copied().map(Cell::name).collect();
     cells.resize(columns, Cell::text(""));
-    cells.push(Cell::number(amount));
+    cells.push(Cell::money(amount));
     cells
 }
 
@@ -80,15 +88,15 @@ mod tests {
         assert_eq!(
             period(&read(answer).unwrap(), &["service"]).paint(Screen::plain()),
             "\
-┌──────────┬─────────────────┐
-│ SERVICE  ┆ COST USD        │
-╞══════════╪═════════════════╡
-│ openai   ┆ 10.500000000001 │
-│ aws      ┆             0.1 │
-│          ┆               0 │
-│ sendgrid ┆            -0.2 │
-│ total    ┆ 10.400000000001 │
-└──────────┴─────────────────┘
+┌──────────┬──────────┐
+│ SERVICE  ┆ COST USD │
+╞══════════╪══════════╡
+│ openai   ┆    10.50 │
+│ aws      ┆     0.10 │
+│          ┆     0.00 │
+│ sendgrid ┆    -0.20 │
+│ total    ┆    10.40 │
+└──────────┴──────────┘
 "
         );
     }
@@ -105,7 +113,7 @@ mod tests {
     #[test]
     fn an_empty_day_is_a_total_of_nought() {
         let painted = period(&read("{}").unwrap(), &["model"]).paint(Screen::plain());
-        assert!(painted.contains("│ total ┆        0 │"), "{painted}");
+        assert!(painted.contains("│ total ┆     0.00 │"), "{painted}");
     }
 
     const HISTORY: &str = r#"[{"date":"2026-11-21","total_usd":0,"by":{}},
@@ -114,9 +122,9 @@ mod tests {
     #[test]
     fn a_history_has_a_line_a_day() {
         let painted = history(&read::<Vec<_>>(HISTORY).unwrap()).paint(Screen::plain());
-        assert!(painted.contains("│ 2026-11-21 ┆         0 ┆"), "{painted}");
-        assert!(painted.contains("│ 2026-11-22 ┆        15 ┆ e 5, d 4, c 3, b 2, 1 more │"), "{painted}");
-        assert!(painted.contains("│ total      ┆        15 ┆"), "{painted}");
+        assert!(painted.contains("│ 2026-11-21 ┆      0.00 ┆"), "{painted}");
+        assert!(painted.contains("│ 2026-11-22 ┆     15.00 ┆ e 5.00, d 4.00, c 3.00, b 2.00, 1 more │"), "{painted}");
+        assert!(painted.contains("│ total      ┆     15.00 ┆"), "{painted}");
     }
 
     #[test]

@@ -39,21 +39,24 @@ pub fn run(arguments: &CheckArgs, process: &Sources, screen: &Screen) -> Result<
     Ok(exit)
 }
 
-fn shown(checked: CheckAnswer) -> (Table, Exit) {
+pub(in super::super) fn shown(checked: CheckAnswer) -> (Table, Exit) {
     let mut table = Table::new(&["check", "answer"]);
-    let mut line = |name: &str, cell: Cell| table.push(vec![Cell::text(name), cell]);
+    let mut line = |name: &str, cell: Cell| {
+        let shown = name.replace("_usd", " USD").replace('_', " ");
+        table.push(vec![Cell::text(name).shown_as(shown), cell]);
+    };
     let (word, tone, exit) =
         if checked.allowed { ("allowed", Tone::Good, Exit::Done) } else { ("refused", Tone::Bad, Exit::Refused) };
     line("result", Cell::toned(word, tone));
     line("reason", Cell::text(checked.reason));
     if let Some(budget) = checked.budget.flatten() {
-        line("budget", Cell::text(budget));
+        line("budget", Cell::name(budget));
     }
     if let Some(remaining) = checked.remaining_usd.flatten() {
-        line("remaining_usd", Cell::number(remaining));
+        line("remaining_usd", Cell::money(remaining));
     }
     if let Some(end) = checked.period_end.flatten() {
-        line("period_end", Cell::text(end.to_string()));
+        line("period_end", Cell::time(end));
     }
     (table, exit)
 }

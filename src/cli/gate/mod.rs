@@ -1,9 +1,9 @@
 //! `gate`: whether work that is not critical must stop, when that changed, whether one piece of work may be paid for, and the word
 //! of an operator.
 
-mod check;
+pub(super) mod check;
 mod order;
-mod status;
+pub(super) mod status;
 
 use clap::{Args, Subcommand};
 

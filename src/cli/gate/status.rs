@@ -2,9 +2,10 @@
 
 use super::super::Failure;
 use super::super::agent_args::{AgentArgs, OutputArgs};
-use super::super::answer::{percent, read};
+use super::super::answer::read;
 use super::super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::super::output::Screen;
+use super::super::table::people::percent;
 use super::super::table::{Cell, Table, Tone};
 use crate::config::Sources;
 use crate::wire::{GateLine, GateStatus};
@@ -33,9 +34,9 @@ pub fn show(answer: &str, output: &OutputArgs, screen: &Screen) -> Result<(), Fa
     Ok(())
 }
 
-fn table(status: GateStatus) -> Table {
+pub(in super::super) fn table(status: GateStatus) -> Table {
     let mut table = Table::new(&["gate", "now"]);
-    let mut line = |name: &str, cell: Cell| table.push(vec![Cell::text(name), cell]);
+    let mut line = |name: &str, cell: Cell| table.push(vec![Cell::name(name), cell]);
     line("state", state(status.scaling_gate_active));
     line("reason", Cell::text(status.reason));
     if !status.mode.as_str().is_empty() {
@@ -43,25 +44,27 @@ fn table(status: GateStatus) -> Table {
     }
     for (name, time) in [("since", status.since), ("expires", status.expires_at)] {
         if let Some(time) = time {
-            line(name, Cell::text(time.to_string()));
+            line(name, Cell::time(time));
         }
     }
     for budget in status.budgets {
-        let figures = format!("{} %, threshold {} %", percent(budget.utilization), percent(budget.threshold));
-        line(&format!("budget {}", budget.name), Cell::text(figures));
+        let figures = format!("{} %, threshold {} %", budget.utilization, budget.threshold);
+        let shown = format!("{} %, threshold {} %", percent(budget.utilization), percent(budget.threshold));
+        line(&format!("budget {}", budget.name), Cell::text(figures).shown_as(shown));
     }
-    line("as of", Cell::text(status.timestamp.to_string()));
+    line("as of", Cell::time(status.timestamp));
     table
 }
 
-fn lines(changes: Vec<GateLine>) -> Table {
-    let mut table = Table::new(&["timestamp", "state", "mode", "actor", "reason"]);
+pub(in super::super) fn lines(changes: Vec<GateLine>) -> Table {
+    let headings = ["timestamp", "state", "mode", "actor", "reason"];
+    let mut table = Table::new(&headings).for_people(&headings, &["mode"]);
     for change in changes {
         table.push(vec![
-            Cell::text(change.timestamp.to_string()),
+            Cell::time(change.timestamp),
             state(change.active),
             Cell::text(change.mode.as_str()),
-            Cell::text(change.actor),
+            Cell::name(change.actor),
             Cell::text(change.reason),
         ]);
     }

@@ -1,0 +1,208 @@
+//! Every table at the widths of people's windows, with what is usual and with the worst there can be.
+
+use serde_json::{Value, json};
+
+use super::answer::read;
+use super::output::Screen;
+use super::table::{Table, wrap};
+use super::{budgets, costs, gate, reservations};
+use crate::wire::CostsByName;
+
+const WIDTHS: [usize; 3] = [60, 80, 120];
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/golden/tables.txt");
+
+/// A name of 128 bytes; of three bytes each and twice as wide; and in pictures.
+fn long_names() -> [String; 4] {
+    [
+        "data-for-seo/serp/google/organic/live/advanced/".repeat(3)[..128].to_owned(),
+        "x".repeat(128),
+        "请求服务".repeat(10) + "请求",
+        "👍🏽🎉".repeat(10),
+    ]
+}
+
+fn budget(name: &str, service: Value, amounts: [&str; 5], percent: f64, state: &str) -> String {
+    let [limit, spent, reserved, remaining, forecast] = amounts;
+    format!(
+        r#"{{"name":{name},"service":{service},"period":"daily","limit_usd":{limit},"spent_usd":{spent},"reserved_usd":{reserved},
+        "remaining_usd":{remaining},"utilization_percent":{percent},"state":"{state}","period_start":"2026-11-22T00:00:00Z",
+        "period_end":"2026-11-23T00:00:00Z","forecast_usd":{forecast},"exhausted_at":"2026-11-22T11:05:15.123456789Z"}}"#,
+        name = json!(name),
+    )
+}
+
+fn usual_budgets() -> Table {
+    let budgets = [
+        budget(
+            "daily",
+            Value::Null,
+            ["50", "45.123456789012", "0", "4.876543210988", "108.24"],
+            90.246913578024,
+            "critical",
+        ),
+        budget("monthly", Value::Null, ["1000", "312.5", "0.02", "687.48", "1234.567"], 31.25, "ok"),
+        budget("openai-daily", json!("openai"), ["20", "21.5", "0", "-1.5", "51.6"], 107.5, "exhausted"),
+        budget("sendgrid-monthly", json!("sendgrid"), ["5", "0.0042", "0", "4.9958", "0.01"], 0.084, "ok"),
+    ];
+    budgets::table(read(&format!("[{}]", budgets.join(","))).unwrap())
+}
+
+fn worst_budgets() -> Table {
+    let amounts = ["1000000000000", "999999999999.999999999999", "0.000000000001", "-1000000000000", "123456789012345678"];
+    let budgets = long_names().map(|name| budget(&name, json!(name), amounts, 1e26, "exhausted"));
+    budgets::table(read(&format!("[{}]", budgets.join(","))).unwrap())
+}
+
+fn reservation(id: &str, name: &str, amount: &str, state: &str) -> String {
+    let name = json!(name);
+    format!(
+        r#"{{"reservation_id":{id},"id":null,"service":{name},"operation":{name},"estimated_cost_usd":{amount},"state":"{state}",
+        "critical":false,"created_at":"2026-11-22T10:00:00.123456789Z","expires_at":"2026-11-22T10:01:00.123456789Z",
+        "worker":{name},"batch_id":{name},"lead_id":{name}}}"#,
+        id = json!(id),
+    )
+}
+
+fn usual_reservations() -> Table {
+    let items = [
+        reservation("0193a5f0-4c3b-7a1e-9d2f-1a2b3c4d5e6f", "openai", "0.02", "held"),
+        reservation("job-7", "anthropic", "12.5", "expired"),
+    ];
+    reservations::table(read(&format!("[{}]", items.join(","))).unwrap())
+}
+
+fn worst_reservations() -> Table {
+    let items = long_names().map(|name| reservation(&name, &name, "1000000000000", "committed"));
+    reservations::table(read(&format!("[{}]", items.join(","))).unwrap())
+}
+
+fn check(answer: &Value) -> Table {
+    gate::check::shown(read(&answer.to_string()).unwrap()).0
+}
+
+fn allowed() -> Table {
+    check(&json!({"allowed": true, "reason": "Within budget"}))
+}
+
+fn refused() -> Table {
+    check(&json!({"allowed": false, "reason": "Budget openai-daily would be exceeded: 0.25 USD left, 3.5 USD estimated",
+        "budget": "openai-daily", "remaining_usd": 0.25, "period_end": "2026-11-23T00:00:00Z"}))
+}
+
+fn refused_at_worst() -> Table {
+    let [name, ..] = long_names();
+    let answer = format!(
+        r#"{{"allowed":false,"reason":{},"budget":{},"remaining_usd":-999999999999.999999999999,
+        "period_end":"2026-11-23T00:00:00Z"}}"#,
+        json!("请求 why ".repeat(60)),
+        json!(name),
+    );
+    gate::check::shown(read(&answer).unwrap()).0
+}
+
+fn gate_status() -> Table {
+    let [name, ..] = long_names();
+    let answer = json!({"scaling_gate_active": true, "reason": "Budget daily is at 92.5 % of its limit, threshold 90 %",
+        "timestamp": "2026-11-22T10:00:00.123456789Z", "mode": "auto", "since": "2026-11-22T09:00:00Z", "expires_at": null,
+        "budgets": [{"name": "daily", "utilization": 92.513, "threshold": 90.0},
+            {"name": name, "utilization": 33.333333333333336, "threshold": 90.0}]});
+    gate::status::table(read(&answer.to_string()).unwrap())
+}
+
+fn gate_history() -> Table {
+    let [one, two, three, four] = long_names();
+    let line = |actor: &str, reason: &str, active: bool| json!({"timestamp": "2026-11-22T10:00:00.123456789Z", "active": active, "reason": reason, "mode": "manual", "actor": actor});
+    let answer = json!([
+        line("", "Budget daily is at 92.5 % of its limit, threshold 90 %", true),
+        line("ann", "provider is double billing", false),
+        line(&one, &two, true),
+        line(&three, &four.repeat(3), true),
+    ]);
+    gate::status::lines(read(&answer.to_string()).unwrap())
+}
+
+fn nested(answer: &str, names: &[&'static str]) -> Table {
+    costs::tables::period(&read::<CostsByName>(answer).unwrap(), names)
+}
+
+fn usual_costs() -> Table {
+    let answer = r#"{"openai":{"chat":1234.5678,"embeddings":0.0042},"sendgrid":{"send":-0.000000000001}}"#;
+    nested(answer, &["service", "operation"])
+}
+
+fn worst_costs() -> Table {
+    let [one, two, three, four] = long_names().map(|name| json!(name));
+    let amount = "999999999999999.999999999999";
+    nested(
+        &format!(r#"{{{one}:{{{two}:{amount},{three}:0.000000000001}},{four}:{{{one}:-{amount}}}}}"#),
+        &["service", "operation"],
+    )
+}
+
+fn history() -> Table {
+    let [one, two, ..] = long_names().map(|name| json!(name));
+    let answer = format!(
+        r#"[{{"date":"2026-11-21","total_usd":0,"by":{{}}}},
+        {{"date":"2026-11-22","total_usd":15.5,"by":{{"openai":10.5,"sendgrid":4,"anthropic":1}}}},
+        {{"date":"2026-11-23","total_usd":1000000000010,"by":{{{one}:1000000000000,{two}:1,"c":2,"d":3,"e":4}}}}]"#
+    );
+    costs::tables::history(&read::<Vec<_>>(&answer).unwrap())
+}
+
+fn all() -> Vec<(&'static str, Table)> {
+    vec![
+        ("budgets", usual_budgets()),
+        ("budgets, worst", worst_budgets()),
+        ("gate check, allowed", allowed()),
+        ("gate check, refused", refused()),
+        ("gate check, worst", refused_at_worst()),
+        ("gate status", gate_status()),
+        ("gate history", gate_history()),
+        ("reservations", usual_reservations()),
+        ("reservations, worst", worst_reservations()),
+        ("costs", usual_costs()),
+        ("costs, worst", worst_costs()),
+        ("costs history", history()),
+    ]
+}
+
+#[test]
+fn at_any_width_lines_fit_and_no_word_of_a_heading_is_cut() {
+    for (name, table) in all() {
+        let headings = table.headings_for_people();
+        for columns in (60..=200).chain([1_000]) {
+            let painted = table.paint(Screen::wide(columns));
+            for line in painted.lines() {
+                assert!(wrap::width(line) <= columns, "{name} at {columns}: {line}");
+            }
+            let words: Vec<&str> = painted.split(|char: char| !char.is_alphanumeric()).collect();
+            for word in headings.iter().flat_map(|heading| heading.split('_')) {
+                let is_there = words.iter().any(|found| found.eq_ignore_ascii_case(word));
+                assert!(is_there, "{name} at {columns} has no {word}:\n{painted}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_window_that_is_no_window_is_no_panic() {
+    for (_, table) in all() {
+        (0..60).for_each(|columns| assert!(!table.paint(Screen::wide(columns)).is_empty()));
+    }
+}
+
+#[test]
+fn tables_look_as_somebody_has_looked_at_them() {
+    let mut painted = String::new();
+    for (name, table) in all() {
+        for columns in WIDTHS {
+            painted += &format!("=== {name} at {columns}\n{}", table.paint(Screen::wide(columns)));
+        }
+    }
+    let golden = std::fs::read_to_string(GOLDEN).unwrap_or_default();
+    if painted != golden {
+        let new = std::env::temp_dir().join("tables.txt");
+        std::fs::write(&new, &painted).unwrap();
+        panic!("tables look otherwise: look at {}, and if it is right, put it in place of {GOLDEN}", new.display());
+    }
+}
