@@ -4,7 +4,7 @@
 # Seen:     the environment replaces it: a flag of the program can be undone by a variable that its operator did not
 #           know of.
 # Output:   x-tenant: environment
-# Here:     the HTTP client sets the headers itself (telemetry/otlp/connect.rs);
+# Here:     requests are sent by ourselves (telemetry/otlp/line.rs);
 #           tests/it/otlp/metrics.rs::over_http_with_gzip_and_headers_of_a_flag_over_those_of_the_environment
 set -euo pipefail
 expected='x-tenant: environment'

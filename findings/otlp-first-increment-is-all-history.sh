@@ -3,8 +3,8 @@
 # Expected: with delta temporality, the first increment of an observable counter counts from its first observation: 0.
 # Seen:     it counts from 0, so the first push after each start is the whole history again; sums over days multiply.
 # Output:   AsInt(1000), then AsInt(0)
-# Here:     the first collection is thrown away (telemetry/otlp/push.rs);
-#           tests/it/otlp/metrics.rs::increments_add_up_to_what_was_recorded_and_history_is_none_of_them
+# Here:     increments are made by ourselves (telemetry/otlp/increments.rs);
+#           tests/it/otlp/increments.rs::they_add_up_to_what_was_recorded_and_history_is_none_of_them
 set -euo pipefail
 expected='AsInt(1000)
 AsInt(0)'

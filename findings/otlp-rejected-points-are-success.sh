@@ -4,8 +4,8 @@
 # Seen:     it returns Ok; the rejection is a log line of the library, and no line at all without the crate's own
 #           feature internal-logs.
 # Output:   Ok(())
-# Here:     the feature is on, so the log tells of it;
-#           tests/it/otlp/failures.rs::it_rejects_what_it_takes_and_the_log_says_so
+# Here:     answers are read by ourselves (telemetry/otlp/answer.rs);
+#           tests/it/otlp/failures.rs::it_rejects_what_it_takes_and_that_is_a_failure_of_each_signal
 set -euo pipefail
 expected='Ok(())'
 folder=$(mktemp -d)

@@ -3,8 +3,8 @@
 # Expected: an answer that is no OTLP response, such as the sign-in page of a proxy, is a failed export.
 # Seen:     every 2xx is a success, whatever its type and body; that it could not be read is known at debug level only.
 # Output:   Ok(())
-# Here:     a web page is a failed export (telemetry/otlp/connect.rs);
-#           tests/it/otlp/failures.rs::it_answers_with_a_web_page
+# Here:     what is no OTLP is a failed export (telemetry/otlp/answer.rs);
+#           tests/it/otlp/failures.rs::it_answers_with_a_web_page, it_answers_something_that_is_no_otlp
 set -euo pipefail
 expected='Ok(())'
 folder=$(mktemp -d)

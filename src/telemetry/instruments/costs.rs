@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::definition::{Definition, NONE, Reading, USD};
+use super::definition::{Counter, Definition, NONE, Reading, Total, USD};
 use crate::domain::{Month, Name, Sums, Usd};
 use crate::telemetry::moment::Moment;
 
@@ -29,20 +29,20 @@ pub(super) const GAUGES: [Definition; 3] = [
     },
 ];
 
-pub(super) const COUNTERS: [Definition; 3] = [
-    Definition {
+pub(super) const COUNTERS: [Counter; 3] = [
+    Counter {
         name: "lead_factory_cost_usd",
         unit: USD,
         help: "Charges in USD since the ledger began, by service and operation.",
         read: charges,
     },
-    Definition {
+    Counter {
         name: "lead_factory_credit_usd",
         unit: USD,
         help: "Credits in USD since the ledger began, by service.",
         read: credits,
     },
-    Definition {
+    Counter {
         name: "lead_factory_usage",
         unit: NONE,
         help: "Quantities that events reported in usage since the ledger began, such as tokens.",
@@ -70,31 +70,31 @@ fn last_event(moment: &Moment) -> Vec<Reading> {
     moment.published.views.last_recorded_at.map(|at| Reading::plain(seconds(at))).into_iter().collect()
 }
 
-fn charges(moment: &Moment) -> Vec<Reading> {
+fn charges(moment: &Moment) -> Vec<Total> {
     let series = moment.published.views.series.iter();
     series
         .map(|(label, sums)| {
             let labels = [("operation", label.operation.as_str()), ("service", label.service.as_str())];
-            Reading::labelled(sums.charges.to_f64(), labels)
+            Total::usd(sums.charges, labels)
         })
         .collect()
 }
 
 /// Every service that has cost has a series, also at 0: an increase can only be seen from a series that is there.
-fn credits(moment: &Moment) -> Vec<Reading> {
+fn credits(moment: &Moment) -> Vec<Total> {
     let mut by_service = BTreeMap::<&Name, Usd>::new();
     for (label, sums) in moment.published.views.series.iter() {
         *by_service.entry(&label.service).or_default() += -sums.credits;
     }
-    by_service.into_iter().map(|(name, usd)| Reading::labelled(usd.to_f64(), [("service", name.as_str())])).collect()
+    by_service.into_iter().map(|(name, usd)| Total::usd(usd, [("service", name.as_str())])).collect()
 }
 
-fn usage(moment: &Moment) -> Vec<Reading> {
+fn usage(moment: &Moment) -> Vec<Total> {
     let counts = moment.published.views.usage.iter();
     counts
         .map(|(key, count)| {
             let labels = [("kind", key.kind.as_str()), ("model", &*key.model), ("service", key.service.as_str())];
-            Reading::labelled(*count as f64, labels)
+            Total::count(*count, labels)
         })
         .collect()
 }

@@ -2,7 +2,11 @@
 
 use opentelemetry::{KeyValue, StringValue};
 
+use crate::domain::Usd;
 use crate::telemetry::moment::Moment;
+
+/// Of one of whatever a total counts.
+const PICO_PER_ONE: i128 = 1_000_000_000_000;
 
 /// Units in braces say what is counted and become no part of a name.
 pub(super) const USD: &str = "{USD}";
@@ -25,6 +29,22 @@ pub(in crate::telemetry) struct Reading {
     pub labels: Vec<KeyValue>,
 }
 
+/// A counter over the ledger: a [`Definition`] whose values keep every digit, so that what two of them differ by is exact too.
+pub(in crate::telemetry) struct Counter {
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub help: &'static str,
+    pub read: fn(&Moment) -> Vec<Total>,
+}
+
+/// One series' total since the ledger began, never negative.
+#[derive(Debug)]
+pub(in crate::telemetry) struct Total {
+    /// In 10⁻¹² of the unit: pico-dollars for money.
+    pub pico: i128,
+    pub labels: Vec<KeyValue>,
+}
+
 // === impl Reading ===
 
 impl Reading {
@@ -33,9 +53,29 @@ impl Reading {
     }
 
     pub fn labelled<const N: usize>(value: f64, labels: [(&'static str, &str); N]) -> Self {
-        debug_assert!(labels.is_sorted(), "labels stand in the order of their names");
-        let labels =
-            labels.into_iter().map(|(name, value)| KeyValue::new(name, StringValue::from(value.to_owned()))).collect();
-        Self { value, labels }
+        Self { value, labels: in_order(labels) }
     }
+}
+
+// === impl Total ===
+
+impl Total {
+    pub fn usd<const N: usize>(amount: Usd, labels: [(&'static str, &str); N]) -> Self {
+        Self { pico: amount.pico(), labels: in_order(labels) }
+    }
+
+    pub fn count<const N: usize>(count: u128, labels: [(&'static str, &str); N]) -> Self {
+        let count = i128::try_from(count).unwrap_or(i128::MAX);
+        Self { pico: count.saturating_mul(PICO_PER_ONE), labels: in_order(labels) }
+    }
+
+    /// The float nearest to it.
+    pub fn to_f64(&self) -> f64 {
+        Usd::from_pico(self.pico).to_f64()
+    }
+}
+
+fn in_order<const N: usize>(labels: [(&'static str, &str); N]) -> Vec<KeyValue> {
+    debug_assert!(labels.is_sorted(), "labels stand in the order of their names");
+    labels.into_iter().map(|(name, value)| KeyValue::new(name, StringValue::from(value.to_owned()))).collect()
 }

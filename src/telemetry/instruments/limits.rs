@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::definition::{Definition, NONE, PERCENT, Reading, USD};
+use super::definition::{Counter, Definition, NONE, PERCENT, Reading, Total, USD};
 use crate::budget::Standing;
 use crate::domain::{ReservationStage, Usd};
 use crate::telemetry::moment::Moment;
@@ -58,11 +58,11 @@ pub(super) const GAUGES: [Definition; 8] = [
     },
 ];
 
-pub(super) const COUNTERS: [Definition; 1] = [Definition {
+pub(super) const COUNTERS: [Counter; 1] = [Counter {
     name: "lead_factory_scaling_gate_activations",
     unit: NONE,
     help: "How often the scaling gate became active since the ledger began.",
-    read: |moment| vec![Reading::plain(moment.published.views.gate_activations as f64)],
+    read: |moment| vec![Total::count(moment.published.views.gate_activations.into(), [])],
 }];
 
 /// A period has one series: that of its first global budget, which is the one of the settings unless that is `none`.

@@ -14,11 +14,12 @@ use std::sync::Arc;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 
-use super::moment::Source;
+use super::moment::{Moment, Source};
 use super::settings::Settings;
-pub(super) use definition::Definition;
+use definition::Counter;
 #[cfg(test)]
 pub(super) use definition::Reading;
+pub(super) use definition::{Definition, Total};
 
 /// Present in every scrape that is whole.
 pub(super) const BUILD_INFO: &str = "lead_factory_build_info";
@@ -52,9 +53,19 @@ pub(super) fn over_views(meter: &Meter, source: &Arc<Source>) {
     for definition in costs::GAUGES.into_iter().chain(limits::GAUGES) {
         gauge(meter, source, definition);
     }
-    for definition in costs::COUNTERS.into_iter().chain(limits::COUNTERS) {
+    for definition in counters() {
         counter(meter, source, definition);
     }
+}
+
+/// Every counter over the ledger with its totals, to the last digit. One whose reading panics is missing, as in a scrape.
+pub(super) fn totals(moment: &Moment) -> Vec<(&'static str, Vec<Total>)> {
+    let read = |counter: Counter| Some((counter.name, catch_unwind(AssertUnwindSafe(|| (counter.read)(moment))).ok()?));
+    counters().filter_map(read).collect()
+}
+
+fn counters() -> impl Iterator<Item = Counter> {
+    costs::COUNTERS.into_iter().chain(limits::COUNTERS)
 }
 
 pub(super) fn gauge(meter: &Meter, source: &Arc<Source>, definition: Definition) {
@@ -63,25 +74,37 @@ pub(super) fn gauge(meter: &Meter, source: &Arc<Source>, definition: Definition)
         .f64_observable_gauge(definition.name)
         .with_unit(definition.unit)
         .with_description(definition.help)
-        .with_callback(move |observer| observe(&definition, &source, observer))
+        .with_callback(move |observer| {
+            let read =
+                |moment: &Moment| (definition.read)(moment).into_iter().map(|reading| (reading.value, reading.labels));
+            observe(definition.name, &source, observer, |moment| read(moment).collect());
+        })
         .build();
 }
 
-fn counter(meter: &Meter, source: &Arc<Source>, definition: Definition) {
+fn counter(meter: &Meter, source: &Arc<Source>, definition: Counter) {
     let source = Arc::clone(source);
     meter
         .f64_observable_counter(definition.name)
         .with_unit(definition.unit)
         .with_description(definition.help)
-        .with_callback(move |observer| observe(&definition, &source, observer))
+        .with_callback(move |observer| {
+            let read = |moment: &Moment| (definition.read)(moment).into_iter().map(|total| (total.to_f64(), total.labels));
+            observe(definition.name, &source, observer, |moment| read(moment).collect());
+        })
         .build();
 }
 
 /// A panic that left a callback would empty every later scrape (`findings/panic-in-one-callback-empties-all.sh`), so it ends here and costs this instrument's series only.
-fn observe(definition: &Definition, source: &Source, observer: &dyn AsyncInstrument<f64>) {
+fn observe(
+    metric: &str,
+    source: &Source,
+    observer: &dyn AsyncInstrument<f64>,
+    read: impl FnOnce(&Moment) -> Vec<(f64, Vec<KeyValue>)>,
+) {
     // All readings first, then the observations: half of an instrument's series would be another total.
-    match catch_unwind(AssertUnwindSafe(|| (definition.read)(&source.moment()))) {
-        Ok(readings) => readings.iter().for_each(|reading| observer.observe(reading.value, &reading.labels)),
-        Err(_) => tracing::error!(metric = definition.name, "reading a metric panicked; this scrape lacks it"),
+    match catch_unwind(AssertUnwindSafe(|| read(&source.moment()))) {
+        Ok(values) => values.iter().for_each(|(value, labels)| observer.observe(*value, labels)),
+        Err(_) => tracing::error!(metric, "reading a metric panicked; this scrape lacks it"),
     }
 }

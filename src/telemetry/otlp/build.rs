@@ -6,8 +6,9 @@ use opentelemetry_sdk::logs::{BatchConfigBuilder as LogBatchConfig, BatchLogProc
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanLimits};
 use tokio::runtime::Handle;
 
-use super::carrier::{Carrier, Reason};
+use super::carrier::{Carried, Carrier};
 use super::connect::{self, ConnectError};
+use super::deliver::Delivery;
 use super::push::{Push, SharedReader};
 use super::report::{Report, Signal};
 use super::settings::{Batching, Connection, OtlpSettings, Root, Sampler};
@@ -21,25 +22,20 @@ pub(super) struct Parts {
 // === impl Parts ===
 
 impl Parts {
-    fn carrier(&self, signal: Signal, connection: &Connection) -> Carrier {
-        Carrier {
-            signal,
-            runtime: self.runtime.clone(),
-            timeout: connection.timeout,
-            report: Arc::clone(&self.report),
-            reason: Reason::default(),
-        }
+    fn carrier(&self, signal: Signal, connection: &Connection) -> Result<Carrier, ConnectError> {
+        let line = connect::line(connection, signal)?;
+        let (runtime, report) = (self.runtime.clone(), Arc::clone(&self.report));
+        Ok(Carrier { signal, line, runtime, timeout: connection.timeout, report })
     }
 
     pub fn metrics(&self, connection: &Connection, settings: &OtlpSettings) -> Result<Push, ConnectError> {
-        let mut carrier = self.carrier(Signal::Metrics, connection);
+        let mut carrier = self.carrier(Signal::Metrics, connection)?;
         carrier.timeout = connection.timeout.min(settings.export_timeout);
-        let exporter = connect::metrics(connection, &carrier.reason)?;
         Ok(Push {
-            reader: SharedReader::new(settings.temporality),
-            exporter: carrier.carry(exporter),
+            reader: SharedReader::default(),
+            carrier,
             interval: settings.interval,
-            temporality: settings.temporality,
+            delivery: Delivery::new(settings.temporality),
         })
     }
 
@@ -49,15 +45,14 @@ impl Parts {
         settings: &OtlpSettings,
         resource: &opentelemetry_sdk::Resource,
     ) -> Result<SdkTracerProvider, ConnectError> {
-        let carrier = self.carrier(Signal::Traces, connection);
-        let exporter = connect::traces(connection, &carrier.reason)?;
+        let exporter = Carried::new(self.carrier(Signal::Traces, connection)?);
         let Batching { queue_max, batch_max, delay } = settings.spans;
         let batching = BatchConfigBuilder::default()
             .with_max_queue_size(queue_max)
             .with_max_export_batch_size(batch_max)
             .with_scheduled_delay(delay)
             .build();
-        let processor = BatchSpanProcessor::builder(carrier.carry(exporter)).with_batch_config(batching).build();
+        let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batching).build();
         Ok(SdkTracerProvider::builder()
             .with_resource(resource.clone())
             .with_sampler(opentelemetry_sdk::trace::Sampler::from(settings.sampler))
@@ -73,15 +68,14 @@ impl Parts {
         settings: &OtlpSettings,
         resource: &opentelemetry_sdk::Resource,
     ) -> Result<SdkLoggerProvider, ConnectError> {
-        let carrier = self.carrier(Signal::Logs, connection);
-        let exporter = connect::logs(connection, &carrier.reason)?;
+        let exporter = Carried::new(self.carrier(Signal::Logs, connection)?);
         let Batching { queue_max, batch_max, delay } = settings.log_records;
         let batching = LogBatchConfig::default()
             .with_max_queue_size(queue_max)
             .with_max_export_batch_size(batch_max)
             .with_scheduled_delay(delay)
             .build();
-        let processor = BatchLogProcessor::builder(carrier.carry(exporter)).with_batch_config(batching).build();
+        let processor = BatchLogProcessor::builder(exporter).with_batch_config(batching).build();
         Ok(SdkLoggerProvider::builder().with_resource(resource.clone()).with_log_processor(processor).build())
     }
 }

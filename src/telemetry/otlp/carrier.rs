@@ -1,127 +1,123 @@
-//! Wraps the exporters of the three signals: each export runs on the push's own runtime, has an end, and is counted.
+//! Carries exports of the three signals: each runs on the push's own runtime, has an end, and is counted.
 //!
-//! *Invariants.* An exporter wrapped here reports success to the SDK whatever happens: a failure has been counted and said by
-//! then, and the SDK would only say it again, each time.
+//! *Invariants.* An exporter here reports success to the SDK whatever happens: a failure has been counted and said by then, and
+//! the SDK would only say it again, each time.
 //!
 //! *Limits.* The connection's time-out bounds an export with all its repetitions.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::logs::tonic::group_logs_by_resource_and_scope;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::LogBatch;
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::SpanData;
+use prost::Message;
 use tokio::runtime::Handle;
 
+use super::answer::{Fate, Outcome};
+use super::line::Line;
 use super::report::{Report, Signal};
 use crate::telemetry::spans;
-
-/// An exporter with what watches over it.
-#[derive(Debug)]
-pub(super) struct Carried<E> {
-    exporter: E,
-    carrier: Carrier,
-}
 
 /// Runs exports of one signal.
 #[derive(Clone, Debug)]
 pub(super) struct Carrier {
     pub signal: Signal,
+    pub line: Line,
     pub runtime: Handle,
     pub timeout: Duration,
     pub report: Arc<Report>,
-    pub reason: Reason,
 }
 
-/// Why the last request got no answer: what the HTTP exporter knows and does not say.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Reason(Arc<Mutex<Option<String>>>);
-
-// === impl Reason ===
-
-impl Reason {
-    pub fn set(&self, reason: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
-    }
-
-    fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
+/// An exporter of spans or log lines, with what is said about this process.
+#[derive(Debug)]
+pub(super) struct Carried {
+    carrier: Carrier,
+    resource: ResourceAttributesWithSchema,
 }
 
 // === impl Carrier ===
 
 impl Carrier {
-    pub fn carry<E>(self, exporter: E) -> Carried<E> {
-        Carried { exporter, carrier: self }
-    }
-
-    /// Waits for one export, which is driven by the push's own runtime. Must be called from a thread outside of any runtime.
-    fn run(&self, export: impl Future<Output = OTelSdkResult>) {
+    /// Waits for one export, which is driven by the push's own runtime and ends by the deadline that it is given. Must be called
+    /// from a thread outside of any runtime.
+    pub fn run<F: Future<Output = Result<(), String>>>(&self, export: impl FnOnce(Instant) -> F) {
         let span = spans::export(self.signal.as_str());
-        let outcome = self.runtime.block_on(async { tokio::time::timeout(self.timeout, export).await });
-        let reason = self.reason.take();
-        let failure = match outcome {
-            Ok(Ok(())) => None,
-            Ok(Err(OTelSdkError::InternalFailure(said))) => Some(match reason {
-                Some(reason) => format!("{said}: {reason}"),
-                None => said,
-            }),
-            Ok(Err(other)) => Some(other.to_string()),
-            Err(_elapsed) => Some(format!("no answer within {:?}", self.timeout)),
-        };
+        let failure = self.runtime.block_on(export(Instant::now() + self.timeout)).err();
         spans::exported(&span, failure.is_none());
         self.report.note(self.signal, failure.as_deref());
     }
 
-    /// Notes an export that did not come to be sent.
-    fn failed(&self, error: &OTelSdkError) {
-        self.report.note(self.signal, Some(&error.to_string()));
+    /// Sends `items` spans or log lines in one request. What a collector rejects or refuses it would reject again: they are gone.
+    async fn export<M: Message + Clone + Default + 'static>(
+        &self,
+        request: M,
+        items: usize,
+        deadline: Instant,
+    ) -> Result<(), String> {
+        let outcome = self.line.send(&request, deadline).await;
+        self.heard(&outcome);
+        outcome.taken_of(items as u64, self.signal)
+    }
+
+    /// Passes on what a collector says of something that it took.
+    pub fn heard(&self, outcome: &Outcome) {
+        if let Outcome { fate: Fate::Taken, said: Some(hint), .. } = outcome {
+            self.report.hint(self.signal, hint);
+        }
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// Whether all of a request's items were taken; otherwise why not, in a sentence for the log.
+    pub fn taken_of(&self, items: u64, signal: Signal) -> Result<(), String> {
+        let said = self.said.as_deref().unwrap_or_default();
+        match self.fate {
+            Fate::Taken => Ok(()),
+            Fate::Rejected(count) => Err(format!("the collector rejected {count} of {items} {}: {said}", signal.items())),
+            Fate::Refused | Fate::Unreached | Fate::Unknown => Err(said.to_owned()),
+        }
     }
 }
 
 // === impl Carried ===
 
-impl Carried<MetricExporter> {
-    /// Sends one collection, or notes why there was none.
-    pub fn export(&self, collected: OTelSdkResult, metrics: &ResourceMetrics) {
-        match collected {
-            Ok(()) => self.carrier.run(self.exporter.export(metrics)),
-            Err(error) => self.carrier.failed(&error),
-        }
+impl Carried {
+    pub fn new(carrier: Carrier) -> Self {
+        Self { carrier, resource: ResourceAttributesWithSchema::default() }
     }
 }
 
-impl opentelemetry_sdk::trace::SpanExporter for Carried<SpanExporter> {
+impl opentelemetry_sdk::trace::SpanExporter for Carried {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.carrier.run(self.exporter.export(batch));
+        let count = batch.len();
+        let request = ExportTraceServiceRequest { resource_spans: group_spans_by_resource_and_scope(batch, &self.resource) };
+        self.carrier.run(|deadline| self.carrier.export(request, count, deadline));
         Ok(())
     }
 
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
     fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
+        self.resource = resource.into();
     }
 }
 
-impl opentelemetry_sdk::logs::LogExporter for Carried<LogExporter> {
+impl opentelemetry_sdk::logs::LogExporter for Carried {
     async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
-        self.carrier.run(self.exporter.export(batch));
+        let count = batch.iter().count();
+        let request = ExportLogsServiceRequest { resource_logs: group_logs_by_resource_and_scope(&batch, &self.resource) };
+        self.carrier.run(|deadline| self.carrier.export(request, count, deadline));
         Ok(())
     }
 
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
     fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
+        self.resource = resource.into();
     }
 }

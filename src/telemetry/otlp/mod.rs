@@ -2,14 +2,18 @@
 //!
 //! *Invariants.* Without an endpoint there is nothing here: no thread, no runtime, no certificate. No export runs on the threads
 //! that answer requests or commit: one thread drives all connections, and each signal waits on a thread of its own. A collector
-//! that is dead, slow or hostile costs telemetry only.
+//! that is dead, slow or hostile costs telemetry only. An export counts as `ok` when the collector says that it took all of it.
 //!
-//! *Limits.* One collection of metrics, [`Batching`] spans and log lines wait; the rest is dropped. Each export ends at its
+//! *Limits.* One collection of metrics (with increments also requests in doubt, see `deliver`), [`Batching`] spans and log lines wait; the rest is dropped. Each export ends at its
 //! connection's time-out. At the end all that waits has [`FLUSH_MAX`].
 
+mod answer;
 mod build;
 mod carrier;
 mod connect;
+mod deliver;
+mod increments;
+mod line;
 mod push;
 mod report;
 mod resource;
@@ -32,6 +36,9 @@ use report::{Report, Signal};
 pub use settings::{Batching, Connection, Headers, OtlpSettings, Protocol, Root, Sampler, Temporality, Tls};
 
 use super::moment::Source;
+
+#[cfg(test)]
+mod tests;
 
 /// What all signals together may take at the end, whatever the collector does.
 pub const FLUSH_MAX: Duration = Duration::from_secs(3);

@@ -1,6 +1,6 @@
 //! What became of exports: counted each time, said once a minute.
 //!
-//! *Limits.* One line a [`WINDOW`] for all signals together, however many exports fail.
+//! *Limits.* One line a [`WINDOW`] for all signals together, however many exports fail; another one for what collectors hint at.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +25,8 @@ pub(super) enum Signal {
 pub(super) struct Report {
     signals: [Counts; Signal::ALL.len()],
     told: Mutex<Told>,
+    /// When a collector's hint was last passed on.
+    hinted: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +63,15 @@ impl Signal {
             Self::Metrics => "metrics",
             Self::Traces => "traces",
             Self::Logs => "logs",
+        }
+    }
+
+    /// What an export of it consists of.
+    pub const fn items(self) -> &'static str {
+        match self {
+            Self::Metrics => "data points",
+            Self::Traces => "spans",
+            Self::Logs => "log lines",
         }
     }
 }
@@ -107,6 +118,25 @@ impl Report {
             }
             None => {}
         }
+    }
+}
+
+impl Report {
+    /// Passes on what a collector says of what it took, such as that a name will be refused one day; once a [`WINDOW`].
+    pub fn hint(&self, signal: Signal, said: &str) {
+        let now = Instant::now();
+        {
+            let mut hinted = self.hinted.lock().unwrap_or_else(PoisonError::into_inner);
+            if hinted.is_some_and(|at| now.saturating_duration_since(at) < WINDOW) {
+                return;
+            }
+            *hinted = Some(now);
+        }
+        tracing::warn!(
+            signal = signal.as_str(),
+            said,
+            "the collector took an export over OTLP and has something to say about it"
+        );
     }
 }
 

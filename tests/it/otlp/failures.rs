@@ -106,15 +106,50 @@ fn it_answers_with_a_web_page() {
     assert_only_telemetry_is_lost(&pushing(&Collector::http_that(page)), 2.0);
 }
 
+/// Guards against: exports that count as taken because somebody answered 200.
+#[test]
+fn it_answers_something_that_is_no_otlp() {
+    for (kind, body) in [
+        ("application/x-protobuf", &b"<html>Please sign in.</html>"[..]),
+        ("application/json", b"{\"error\":\"sign in\"}"),
+        ("text/plain", b"OK"),
+        ("", b"OK"),
+    ] {
+        assert_only_telemetry_is_lost(&pushing(&Collector::http_that(Manner::Answers(kind, body))), 2.0);
+    }
+}
+
+/// Field 1, the partial success: this many rejected, and why.
+const REJECTS_ONE: &[u8] = b"\x0a\x10\x08\x01\x12\x0ctoo old\x1b[31m";
+/// Nothing rejected, but something to say.
+const HINTS: &[u8] = b"\x0a\x0d\x12\x0bplease mind";
+
 /// Guards against: cost that a collector takes and throws away, with nothing to be seen of it.
 #[test]
-fn it_rejects_what_it_takes_and_the_log_says_so() {
-    // Field 1, the partial success: one data point rejected, and why.
-    let answer = Manner::Answers("application/x-protobuf", b"\x0a\x0b\x08\x01\x12\x07too old");
-    let agent = pushing(&Collector::http_that(answer)).start();
-    within(Duration::from_secs(30), "the log tells of it", || {
-        agent.log().lines().any(|line| line.contains("too old") && line.contains("rejected_data_points")).then_some(())
-    });
+fn it_rejects_what_it_takes_and_that_is_a_failure_of_each_signal() {
+    for (collector, protocol) in [(Collector::http(), "http/protobuf"), (Collector::grpc(), "grpc")] {
+        collector.be(Manner::Answers("application/x-protobuf", REJECTS_ONE));
+        let agent =
+            pushing(&collector).env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol).env("OTEL_LOGS_EXPORTER", "otlp").start();
+        within(Duration::from_secs(30), "exports of all signals are rejected", || {
+            agent.costs(r#"{"service":"s","amount_usd":1}"#).expect(200);
+            let all = ["metrics", "traces", "logs"].iter().all(|signal| failed(&agent, signal) >= 1.0);
+            all.then_some(())
+        });
+        let log = agent.log();
+        let said = log.lines().filter(|line| line.contains("the collector rejected 1 of ")).collect::<Vec<_>>();
+        assert_eq!(said.len(), 1, "once a minute: {log}");
+        assert!(said[0].contains("too old [31m"), "what it says, and nothing that a terminal would act on: {said:?}");
+        let ok = |signal| agent.metrics().get("lead_factory_otlp_exports_total", &[("signal", signal), ("result", "ok")]);
+        assert_eq!(["metrics", "traces", "logs"].map(ok), [Some(0.0); 3]);
+    }
+}
+
+#[test]
+fn what_it_says_of_what_it_took_is_passed_on_and_no_failure() {
+    let agent = pushing(&Collector::http_that(Manner::Answers("application/x-protobuf", HINTS))).start();
+    within(Duration::from_secs(30), "the log tells of it", || agent.log().contains("please mind").then_some(()));
+    assert_eq!(failed(&agent, "metrics"), 0.0);
 }
 
 #[test]

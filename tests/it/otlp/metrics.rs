@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 
 use super::pushing;
-use crate::support::{Collector, Points, Setup, TestAgent, amounts_in, nearest_float};
+use crate::support::{Collector, Points, TestAgent, amounts_in, nearest_float};
 
 const EVENTS: &str = r#"[
     {"id":"1","service":"openai","operation":"chat","amount_usd":0.1,"model":"m","usage":{"tokens":7},"duration_seconds":0.5},
@@ -170,45 +170,6 @@ fn totals_stay_totals_over_a_restart() {
     collector.wait_for_pushes(1);
     let after = Points::of(&collector.metrics().pop().unwrap().request);
     assert_eq!(after.value("lead_factory_cost_usd", &chat), Some(before.value));
-}
-
-/// The sum of a counter over all pushes so far.
-fn pushed_in_all(collector: &Collector, name: &str) -> f64 {
-    let pushes = collector.metrics();
-    let points = pushes.iter().flat_map(|got| Points::of(&got.request).points);
-    points.filter(|((known, _), _)| known == name).map(|(_, point)| point.value).sum()
-}
-
-#[test]
-fn increments_add_up_to_what_was_recorded_and_history_is_none_of_them() {
-    let history = Setup::new();
-    let mut agent = history.start();
-    agent.costs(r#"{"id":"old","service":"openai","operation":"chat","amount_usd":1000}"#).expect(200);
-    agent.terminate();
-
-    let collector = Collector::http();
-    let setup = history
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
-        .env("OTEL_METRIC_EXPORT_INTERVAL", "50")
-        .env("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta");
-    let mut agent = setup.start();
-    collector.wait_for_pushes(2);
-    assert_eq!(pushed_in_all(&collector, "lead_factory_cost_usd"), 0.0, "history is no increment");
-    for (id, service) in [("a", "openai"), ("b", "openai"), ("c", "new")] {
-        let body = format!(r#"{{"id":"{id}","service":"{service}","operation":"chat","amount_usd":0.25}}"#);
-        agent.costs(body).expect(200);
-        collector.wait_for_pushes(1);
-    }
-    agent.terminate();
-    assert_eq!(pushed_in_all(&collector, "lead_factory_cost_usd"), 0.75);
-    let events = |collector: &Collector| pushed_in_all(collector, "lead_factory_events");
-    assert_eq!(events(&collector), 3.0, "counters of the process as well");
-    let last = collector.metrics().pop().unwrap();
-    let points = Points::of(&last.request);
-    let point = points.find("lead_factory_cost_usd", &[("service", "new"), ("operation", "chat")]).unwrap();
-    assert_eq!(point.temporality, Some(AggregationTemporality::Delta));
-    // Gauges are what they are.
-    assert_eq!(points.value("lead_factory_daily_cost", &[("service", "openai")]), Some(1000.5));
 }
 
 #[test]

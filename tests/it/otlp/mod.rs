@@ -2,6 +2,7 @@
 
 mod failures;
 mod files;
+mod increments;
 mod metrics;
 mod settings;
 mod traces;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
@@ -11,12 +11,13 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use prost::Message;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
-use super::{Got, Kept};
+use super::{Got, Kept, Manner};
 use crate::support::ServerTls;
 
 /// Takes all three services.
@@ -65,14 +66,35 @@ fn got<T>(request: Request<T>) -> Got<T> {
     Got { headers, request: request.into_inner() }
 }
 
+impl Service {
+    /// Keeps a request and answers it, in its present manner.
+    async fn answer<Q, A: Message + Default>(
+        &self,
+        kept: &Mutex<Vec<Got<Q>>>,
+        request: Request<Q>,
+    ) -> Result<Response<A>, Status> {
+        let manner = *self.0.manner.lock().unwrap();
+        match manner {
+            Manner::Takes | Manner::TakesInSilence => kept.lock().unwrap().push(got(request)),
+            _ => {}
+        }
+        match manner {
+            Manner::Takes => Ok(Response::new(A::default())),
+            Manner::Answers(_, body) => Ok(Response::new(A::decode(body).unwrap())),
+            Manner::Hangs | Manner::Drips => std::future::pending().await,
+            Manner::Refuses(_) => Err(Status::invalid_argument("refused")),
+            Manner::Resets | Manner::TakesInSilence => Err(Status::unavailable("gone")),
+        }
+    }
+}
+
 #[tonic::async_trait]
 impl MetricsService for Service {
     async fn export(
         &self,
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        self.0.metrics.lock().unwrap().push(got(request));
-        Ok(Response::new(Default::default()))
+        self.answer(&self.0.metrics, request).await
     }
 }
 
@@ -82,8 +104,7 @@ impl TraceService for Service {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.0.traces.lock().unwrap().push(got(request));
-        Ok(Response::new(Default::default()))
+        self.answer(&self.0.traces, request).await
     }
 }
 
@@ -93,7 +114,6 @@ impl LogsService for Service {
         &self,
         request: Request<ExportLogsServiceRequest>,
     ) -> Result<Response<ExportLogsServiceResponse>, Status> {
-        self.0.logs.lock().unwrap().push(got(request));
-        Ok(Response::new(Default::default()))
+        self.answer(&self.0.logs, request).await
     }
 }

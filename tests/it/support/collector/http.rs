@@ -13,22 +13,27 @@ use crate::support::server::{self, Post, ServerTls, Stream};
 /// Between two bytes of an answer that never ends.
 const DRIP: Duration = Duration::from_millis(100);
 
-pub fn listen(kept: Arc<Kept>, manner: Manner, tls: Option<&ServerTls>) -> SocketAddr {
+pub fn listen(kept: Arc<Kept>, tls: Option<&ServerTls>) -> SocketAddr {
     server::listen(tls, move |stream| {
         *kept.connections.lock().unwrap() += 1;
-        serve(stream, &kept, manner)
+        serve(stream, &kept)
     })
 }
 
-fn serve(mut stream: Box<dyn Stream>, kept: &Kept, manner: Manner) -> io::Result<()> {
-    if manner == Manner::Resets {
+fn serve(mut stream: Box<dyn Stream>, kept: &Kept) -> io::Result<()> {
+    let manner = || *kept.manner.lock().unwrap();
+    if manner() == Manner::Resets {
         stream.reset();
         return Ok(());
     }
     let mut stream = BufReader::new(stream);
     loop {
         let post = server::read_post(&mut stream)?;
-        match manner {
+        match manner() {
+            Manner::TakesInSilence => {
+                keep(kept, post)?;
+                return Ok(());
+            }
             Manner::Takes => {
                 keep(kept, post)?;
                 let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
@@ -51,10 +56,12 @@ fn serve(mut stream: Box<dyn Stream>, kept: &Kept, manner: Manner) -> io::Result
             }
             Manner::Answers(kind, body) => {
                 let length = body.len();
-                write!(stream.get_mut(), "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")?;
+                let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
+                write!(stream.get_mut(), "HTTP/1.1 200 OK\r\n{kind}Content-Length: {length}\r\n\r\n")?;
                 stream.get_mut().write_all(body)?;
             }
-            Manner::Resets => unreachable!("it was reset before anything was read"),
+            // It became rude after this one had come.
+            Manner::Resets => return Ok(()),
         }
     }
 }

@@ -38,6 +38,7 @@ pub struct Kept {
     traces: Mutex<Vec<Got<ExportTraceServiceRequest>>>,
     logs: Mutex<Vec<Got<ExportLogsServiceRequest>>>,
     connections: Mutex<u64>,
+    manner: Mutex<Manner>,
 }
 
 /// One request, with its headers in lower case.
@@ -47,10 +48,11 @@ pub struct Got<T> {
     pub request: T,
 }
 
-/// How a receiver over HTTP treats whoever comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a receiver treats whoever comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Manner {
     /// Takes everything.
+    #[default]
     Takes,
     /// Takes the connection and never says a word.
     Hangs,
@@ -60,8 +62,10 @@ pub enum Manner {
     Resets,
     /// Answers this status.
     Refuses(u16),
-    /// Answers 200 with this type and body.
+    /// Answers 200 with this type (none where it is empty) and body; over gRPC with a message of this body. It keeps nothing.
     Answers(&'static str, &'static [u8]),
+    /// Takes everything, and hangs up before it answers.
+    TakesInSilence,
 }
 
 // === impl Collector ===
@@ -73,13 +77,13 @@ impl Collector {
     }
 
     pub fn http_that(manner: Manner) -> Self {
-        let kept = Arc::<Kept>::default();
-        Self { scheme: "http", addr: http::listen(Arc::clone(&kept), manner, None), kept }
+        let kept = Arc::new(Kept { manner: Mutex::new(manner), ..Kept::default() });
+        Self { scheme: "http", addr: http::listen(Arc::clone(&kept), None), kept }
     }
 
     pub fn https(tls: &ServerTls) -> Self {
         let kept = Arc::<Kept>::default();
-        Self { scheme: "https", addr: http::listen(Arc::clone(&kept), Manner::Takes, Some(tls)), kept }
+        Self { scheme: "https", addr: http::listen(Arc::clone(&kept), Some(tls)), kept }
     }
 
     /// Takes gRPC.
@@ -91,6 +95,11 @@ impl Collector {
     pub fn grpc_with_tls(tls: &ServerTls) -> Self {
         let kept = Arc::<Kept>::default();
         Self { scheme: "https", addr: grpc::listen(Arc::clone(&kept), Some(tls)), kept }
+    }
+
+    /// Treats whoever comes in this manner from now on.
+    pub fn be(&self, manner: Manner) {
+        *self.kept.manner.lock().unwrap() = manner;
     }
 
     /// By name, since certificates are for one.
