@@ -41,16 +41,6 @@ pub enum OpenError {
         /// The newest format known here.
         known: i64,
     },
-    /// A ledger that only an agent may read, because it has to be brought up to this version's format first.
-    #[error(
-        "the ledger {path} has format {found}, of an earlier version: start the agent on it once, which brings it up to date"
-    )]
-    Older {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: i64,
-    },
     /// SQLite before 3.51.3 can corrupt a WAL file when two connections write or checkpoint at once.
     #[error("SQLite {0} is too old to keep money in: 3.51.3 is needed")]
     SqliteTooOld(&'static str),

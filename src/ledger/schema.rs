@@ -3,15 +3,22 @@
 //! *Invariants.* The format is a number in `user_version`; a file of a newer format is refused, an older one is brought up step
 //! by step, each step in one transaction. `application_id` marks the file as ours.
 
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::LedgerError;
+use super::connection::open_read_only;
+use super::{LedgerError, OpenError};
 
 /// "LFMx" in the file's header.
 const APPLICATION_ID: i64 = 0x4c46_4d78;
 
 /// One script a format: `MIGRATIONS[n]` brings a file from format n to n + 1.
 const MIGRATIONS: [&str; 2] = [include_str!("schema/0001_core.sql"), include_str!("schema/0002_adjustments.sql")];
+
+/// One script for each format but the newest: with `AS_NEWEST[n]` a connection that only reads sees a file of format n + 1 as one of
+/// the newest.
+const AS_NEWEST: [&str; MIGRATIONS.len() - 1] = [include_str!("schema/0001_as_0002.sql")];
 
 /// The newest format.
 pub(super) const FORMAT: i64 = MIGRATIONS.len() as i64;
@@ -39,9 +46,35 @@ pub(super) fn inspect(connection: &Connection) -> Result<FileKind, LedgerError> 
     })
 }
 
+/// Opens a ledger to read it beside whoever writes it, or alone. One of an older format stays as it is, and reads like a new one.
+pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, i64), OpenError> {
+    let wrap = |source| OpenError::Ledger { path: path.into(), source };
+    let connection = open_read_only(path).map_err(wrap)?;
+    let format = match inspect(&connection).map_err(wrap)? {
+        FileKind::Ledger(found) if found > FORMAT => {
+            return Err(OpenError::Newer { path: path.into(), found, known: FORMAT });
+        }
+        FileKind::Ledger(found) => found,
+        FileKind::Empty | FileKind::Foreign => return Err(OpenError::Foreign { path: path.into() }),
+    };
+    if let Some(script) = usize::try_from(format - 1).ok().and_then(|older| AS_NEWEST.get(older)) {
+        let bridge = || {
+            connection.pragma_update(None, "query_only", false)?;
+            connection.execute_batch(script)?;
+            connection.pragma_update(None, "query_only", true)
+        };
+        bridge().map_err(|error| wrap(error.into()))?;
+    }
+    Ok((connection, format))
+}
+
 /// Brings a file of an older format, or none, to the newest one.
 pub(super) fn migrate(connection: &mut Connection, from: i64) -> Result<(), LedgerError> {
-    for (format, script) in (1_i64..).zip(MIGRATIONS).filter(|(format, _)| *format > from) {
+    migrate_to(connection, from, FORMAT)
+}
+
+fn migrate_to(connection: &mut Connection, from: i64, to: i64) -> Result<(), LedgerError> {
+    for (format, script) in (1_i64..=to).zip(MIGRATIONS).filter(|(format, _)| *format > from) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(script)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -59,9 +92,9 @@ pub(super) fn fingerprint(connection: &Connection) -> Result<Vec<String>, Ledger
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The fingerprint of a new file.
-pub(super) fn expected_fingerprint() -> Result<Vec<String>, LedgerError> {
+/// The fingerprint of a new file of a format.
+pub(super) fn expected_fingerprint(format: i64) -> Result<Vec<String>, LedgerError> {
     let mut connection = Connection::open_in_memory()?;
-    migrate(&mut connection, 0)?;
+    migrate_to(&mut connection, 0, format)?;
     fingerprint(&connection)
 }

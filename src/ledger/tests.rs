@@ -1,3 +1,5 @@
+mod adjustments;
+
 use std::path::PathBuf;
 
 use jiff::civil::{Date, date};
@@ -39,13 +41,18 @@ impl Fixture {
     }
 
     fn commit_of(&mut self, ledger: &Ledger, events: Vec<CostEvent>) -> Commit {
+        self.commit_of_entries(ledger, events.into_iter().map(|event| (event, Entry::First)))
+    }
+
+    fn commit_of_entries(&mut self, ledger: &Ledger, entries: impl Iterator<Item = (CostEvent, Entry)>) -> Commit {
+        let entries: Vec<(CostEvent, Entry)> = entries.collect();
         let mut rollup = Rollup::default();
         let (pairs_before, series_before) = (self.pairs.clone(), self.series.clone());
-        for event in &events {
+        for (event, entry) in &entries {
             let pair = Pair { service: event.service.clone(), operation: event.operation.clone() };
             let day = BudgetZone::UTC.day_of(event.time);
-            *self.pairs.entry((day, pair.clone())).or_default() += Sums::of(event, &Entry::First);
-            *self.series.entry(pair).or_default() += Sums::of(event, &Entry::First);
+            *self.pairs.entry((day, pair.clone())).or_default() += Sums::of(event, entry);
+            *self.series.entry(pair).or_default() += Sums::of(event, entry);
         }
         for (key, after) in &self.pairs {
             rollup.pairs.push(Change { key: key.clone(), before: pairs_before.get(key).copied(), after: *after });
@@ -53,7 +60,8 @@ impl Fixture {
         for (key, after) in &self.series {
             rollup.series.push(Change { key: key.clone(), before: series_before.get(key).copied(), after: *after });
         }
-        let events = events.into_iter().map(|event| ledger.keyed(event)).collect();
+        let keyed = |(event, entry)| KeyedEvent { entry, ..ledger.keyed(event) };
+        let events = entries.into_iter().map(keyed).collect();
         Commit { events, rollup: Some(rollup), ..Commit::default() }
     }
 }

@@ -10,12 +10,11 @@ use jiff::civil::Date;
 use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 
-use super::connection::open_read_only;
 use super::events::{StoredEvent, each_event, event_at};
 use super::head::{End, Head};
 use super::ids::{self, BLOCK_SEGMENTS, IdIndex, place_of, read_entries};
 use super::rows::{self, DayRow};
-use super::schema::{self, FileKind};
+use super::schema;
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
 use super::{LedgerError, OpenError, gate, meta, outbox, reservations};
@@ -50,18 +49,10 @@ pub struct VerifyReport {
 /// The file cannot be opened or read, or is no ledger of a known format.
 pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
     let wrap = |source| OpenError::Ledger { path: path.into(), source };
-    let mut connection = open_read_only(path).map_err(wrap)?;
-    match schema::inspect(&connection).map_err(wrap)? {
-        FileKind::Ledger(schema::FORMAT) => {}
-        FileKind::Ledger(found) if found > schema::FORMAT => {
-            return Err(OpenError::Newer { path: path.into(), found, known: schema::FORMAT });
-        }
-        FileKind::Ledger(found) => return Err(OpenError::Older { path: path.into(), found }),
-        FileKind::Empty | FileKind::Foreign => return Err(OpenError::Foreign { path: path.into() }),
-    }
+    let (mut connection, format) = schema::open_for_reading(path)?;
     let transaction = connection.transaction().map_err(|error| wrap(error.into()))?;
-    let (by_day, standing) = (BTreeMap::new(), BTreeMap::new());
-    let mut check = Check { transaction: &transaction, report: VerifyReport::default(), by_day, standing };
+    let (report, by_day, standing) = (VerifyReport::default(), BTreeMap::new(), BTreeMap::new());
+    let mut check = Check { transaction: &transaction, format, report, by_day, standing };
     // One part that cannot be read says nothing about the others.
     for part in [Check::structure, Check::totals, Check::events, Check::ids, Check::gate, Check::reservations, Check::outbox]
     {
@@ -74,6 +65,8 @@ pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
 
 struct Check<'a> {
     transaction: &'a Transaction<'a>,
+    /// The format of the file.
+    format: i64,
     report: VerifyReport,
     /// The rollups as stored.
     by_day: BTreeMap<Date, (DayRow, HashMap<Pair, Sums>)>,
@@ -95,7 +88,7 @@ impl Check<'_> {
         for line in lines.into_iter().filter(|line| line != "ok") {
             self.problem(format!("SQLite: {line}"));
         }
-        if schema::fingerprint(self.transaction)? != schema::expected_fingerprint()? {
+        if schema::fingerprint(self.transaction)? != schema::expected_fingerprint(self.format)? {
             self.problem("the tables are not the ones this format has");
         }
         Ok(())

@@ -212,7 +212,8 @@ impl Loop {
         }
         for revision in commands.iter().flat_map(Command::revisions_without_time) {
             // It counts where the event does.
-            days.extend(self.ledger.find_event(&revision.key)?.map(|known| self.ledger.day_of(known.event.time)));
+            let known = self.ledger.find(&self.ledger.keyed(revision.clone()))?;
+            days.extend(known.map(|known| self.ledger.day_of(known.event.time)));
         }
         Ok(days)
     }

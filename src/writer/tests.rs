@@ -223,6 +223,42 @@ async fn after_a_stop_nothing_more_is_taken() {
     assert!(matches!(refused, Err(RecordError::ShuttingDown)));
 }
 
+/// Guards against: a correction that counts when it comes in, or in a day whose sums are no longer in memory.
+#[tokio::test]
+async fn a_correction_lands_in_the_day_that_it_corrects() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let clock = Clock::manual(at("2026-11-22T10:00:00Z"));
+    let started = start_at(&path, &clock);
+    let told = |dollars, revision| {
+        let event = charge("call", dollars, at("2026-10-20T10:00:00Z"));
+        vec![CostEvent { revision, ..event }]
+    };
+    started.writer.record(told(3, 0), Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
+    stop(started).await;
+
+    clock.set(at("2026-12-20T10:00:00Z"));
+    let started = start_at(&path, &clock);
+    let zone = BudgetZone::named("Europe/Berlin").unwrap();
+    let october = || {
+        let days = Reader::new(path.clone(), zone.clone()).days(jiff::civil::Date::MIN, jiff::civil::Date::MAX).unwrap();
+        let sums = |rows: Vec<crate::ledger::PairRow>| rows.iter().map(|row| row.sums.net()).sum();
+        days.into_iter().map(|(day, rows)| (day.to_string(), sums(rows))).collect::<Vec<(String, Usd)>>()
+    };
+    for (revision, dollars, time_given) in [(1, 7, false), (2, 5, true), (3, 5, false)] {
+        let mut batch = told(dollars, revision);
+        (batch[0].time, batch[0].time_given) = if time_given { (batch[0].time, true) } else { (clock.now(), false) };
+        let answer = started.writer.record(batch, Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
+        assert_eq!(answer.revised, 1);
+        assert_eq!(october(), [("2026-10-20".to_owned(), Usd::from_dollars(dollars))]);
+        assert_eq!(spent(&started.board, &clock), [Usd::ZERO; 2]);
+        let series: Usd = started.board.read().views.series.iter().map(|(_, sums)| sums.net()).sum();
+        assert_eq!(series, Usd::from_dollars(dollars));
+    }
+    stop(started).await;
+    assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
+}
+
 /// What a user would do with pencil and paper.
 #[derive(Default)]
 struct NaiveLedger {

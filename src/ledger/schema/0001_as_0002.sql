@@ -1,0 +1,4 @@
+-- A ledger of format 1, read as one of format 2: what it lacks is empty.
+CREATE TEMP VIEW event AS
+    SELECT *, NULL AS revision, NULL AS adjusts, NULL AS standing_pico, NULL AS usage_added, NULL AS first_recorded_at_ns
+    FROM main.event;
