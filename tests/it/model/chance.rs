@@ -10,8 +10,7 @@ use std::collections::VecDeque;
 
 use super::calendar::{DAY, MINUTE, Nanos, Zone, day_number, summer_begins, summer_ends};
 use super::command::{
-    Command, DOLLAR, Event, MODELS, OPERATIONS, Pico, REASONS, Request, SERVICES, Settlement, State, TEAMS, WHO, Who,
-    Word,
+    Command, DOLLAR, Event, MODELS, OPERATIONS, Pico, REASONS, Request, SERVICES, Settlement, State, TEAMS, WHO, Who, Word,
 };
 use super::naive::Model;
 use crate::support::Rng;
