@@ -1,19 +1,21 @@
-//! `GET /costs/daily`, `/costs/monthly`, `/costs/history`: what things cost, by what the client asks for.
+//! `GET /costs/daily`, `/costs/monthly`, `/costs`, `/costs/history`: what things cost, by what the client asks for.
 //!
-//! Here is what a client may ask for, and the answer as JSON; `query` knows where it comes from.
+//! Here is the answer as JSON; `query` knows where it comes from.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::ToSpan;
+use jiff::civil::Date;
 use warp::reply::Response;
 
 use super::State;
 use super::answer;
 use super::call::Call;
+use super::costs_query::{at_most_one, by, day, filters, month, range};
 use super::problem::Problem;
 use super::query_string::QueryString;
-use crate::domain::{CostQuestion, Dimension, Filter, GroupsByDay, Month, Name, Period};
+use crate::domain::{CostQuestion, GroupsByDay, Month, Period};
 use crate::query::{self, Plan, Source};
 use crate::views::Published;
 use crate::wire::{CostsByName, CostsOfDay};
@@ -22,33 +24,44 @@ use crate::wire::{CostsByName, CostsOfDay};
 const HISTORY_DAYS_MAX: u32 = 400;
 /// Days when the client does not say.
 const HISTORY_DAYS_DEFAULT: u32 = 30;
+/// Days that one sum may be of: ten years.
+pub(super) const RANGE_DAYS_MAX: i32 = 3_653;
 
 pub(super) async fn daily(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     let query = QueryString::of(&call)?;
     let published = state.board.read();
-    let period = match query.get("date") {
-        Some(text) => Period::parse_day(text).map_err(|error| Problem::malformed(format!("date {error}")))?,
-        None => Period::Day(published.policy.zone.day_of(state.clock.now())),
-    };
-    one_group(&state, published, &query, period).await
+    let day = day(&query, "date")?.unwrap_or_else(|| published.policy.zone.day_of(state.clock.now()));
+    one_group(&state, published, &query, (day, day)).await
 }
 
 pub(super) async fn monthly(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     let query = QueryString::of(&call)?;
     let published = state.board.read();
-    let month = match query.get("month") {
-        Some(text) => text.parse().map_err(|error| Problem::malformed(format!("month {error}")))?,
-        None => Month::of(published.policy.zone.day_of(state.clock.now())),
-    };
-    one_group(&state, published, &query, Period::Month(month)).await
+    let month = month(&query)?.unwrap_or_else(|| Month::of(published.policy.zone.day_of(state.clock.now())));
+    one_group(&state, published, &query, Period::Month(month).days()).await
+}
+
+pub(super) async fn of_range(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
+    let query = QueryString::of(&call)?;
+    let published = state.board.read();
+    let today = published.policy.zone.day_of(state.clock.now());
+    let days = range(&query, today, RANGE_DAYS_MAX)?;
+    let days = days.ok_or_else(|| Problem::malformed("from is required, such as from=2026-11-01; to is a day, or today"))?;
+    one_group(&state, published, &query, days).await
 }
 
 pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     let query = QueryString::of(&call)?;
     let published = state.board.read();
+    let today = published.policy.zone.day_of(state.clock.now());
     let count = query.number("days", 1..=HISTORY_DAYS_MAX)?.unwrap_or(HISTORY_DAYS_DEFAULT);
-    let last = published.policy.zone.day_of(state.clock.now());
-    let first = last.saturating_sub(i64::from(count - 1).days());
+    for bound in ["from", "to"] {
+        at_most_one(&query, &["days", bound])?;
+    }
+    let (first, last) = match range(&query, today, HISTORY_DAYS_MAX.cast_signed())? {
+        Some(range) => range,
+        None => (today.saturating_sub(i64::from(count - 1).days()), today),
+    };
     let question = CostQuestion { by: by(&query)?, filters: filters(&query)?, first, last, by_day: true };
     answer_with(&state, published, question, |question, mut groups| {
         let line = |date| {
@@ -64,9 +77,8 @@ async fn one_group(
     state: &State,
     published: Arc<Published>,
     query: &QueryString<'_>,
-    period: Period,
+    (first, last): (Date, Date),
 ) -> Result<Response, Problem> {
-    let (first, last) = period.days();
     let question = CostQuestion { by: by(query)?, filters: filters(query)?, first, last, by_day: false };
     answer_with(state, published, question, |_, mut groups| {
         answer::json_text(&CostsByName(groups.remove(&first).unwrap_or_default()))
@@ -93,23 +105,4 @@ async fn answer_with(
         state.memo.put(events, question, &text);
     }
     Ok(answer::json_of(text))
-}
-
-/// What to group by: operations below their services.
-fn by(query: &QueryString<'_>) -> Result<Vec<Dimension>, Problem> {
-    let Some(word) = query.get("by") else { return Ok(vec![Dimension::Service]) };
-    match Dimension::from_word(word) {
-        Some(Dimension::Operation) => Ok(vec![Dimension::Service, Dimension::Operation]),
-        Some(dimension) => Ok(vec![dimension]),
-        None => {
-            let words = Dimension::ALL.map(Dimension::as_str).join(", ");
-            Err(Problem::malformed(format!("by must be one of {words}")))
-        }
-    }
-}
-
-fn filters(query: &QueryString<'_>) -> Result<Vec<Filter>, Problem> {
-    let Some(text) = query.get("service") else { return Ok(vec![]) };
-    let name = Name::new(text).map_err(|error| Problem::malformed(format!("service {error}")))?;
-    Ok(vec![Filter { dimension: Dimension::Service, value: name.as_str().into() }])
 }

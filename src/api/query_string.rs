@@ -41,7 +41,11 @@ impl<'c> QueryString<'c> {
         number.map(Some).ok_or_else(|| Problem::malformed(format!("{name} must be a whole number from {min} to {max}")))
     }
 
-    fn parse(text: &'c str, known: &[&'static str]) -> Result<Self, Problem> {
+    /// Reads a query string that may carry these parameters.
+    ///
+    /// # Errors
+    /// As for [`QueryString::of`].
+    pub fn parse(text: &'c str, known: &[&'static str]) -> Result<Self, Problem> {
         // The parser keeps what is not an encoding and replaces what is not text, so both are refused before.
         percent::check(text).map_err(|error| Problem::malformed(format!("The query string {error}")))?;
         let mut parameters: Vec<(&'static str, Cow<'c, str>)> = Vec::new();

@@ -11,16 +11,24 @@ use super::endpoint::Group::{About, Budgets, Costs, Gate, Operations, Reservatio
 use super::endpoint::Scope::{Admin, Record, Reserve};
 use super::problem::Problem;
 use super::route::{Route, get, post, put};
-use super::{budgets, costs_read, costs_write, gate, health, index, metrics, openapi, reservation_list, reservations};
+use super::{
+    budgets, costs_read, costs_spread, costs_write, gate, health, index, metrics, openapi, reservation_list, reservations,
+};
 use crate::formats::native;
 
 /// Everything there is.
 #[rustfmt::skip] // One row, one line.
 pub(super) static ROUTES: &[Route] = &[
     post("/costs", &costs_write::record).about(Costs, "Record events").needs(Record).accepts(Events(native::FORMATS)),
-    get("/costs/daily", &costs_read::daily).about(Costs, "Cost of a day").query(&["date", "by", "service"]),
-    get("/costs/monthly", &costs_read::monthly).about(Costs, "Cost of a month").query(&["month", "by", "service"]),
-    get("/costs/history", &costs_read::history).about(Costs, "Cost by day").query(&["days", "by", "service"]),
+    get("/costs", &costs_read::of_range).about(Costs, "Cost of a range of days")
+        .query(&["from", "to", "by", "service", "operation", "worker", "batch", "lead", "model"]).linked_as("?from=2026-01-01"),
+    get("/costs/daily", &costs_read::daily).about(Costs, "Cost of a day").query(&["date", "by", "service", "operation", "worker", "batch", "lead", "model"]),
+    get("/costs/monthly", &costs_read::monthly).about(Costs, "Cost of a month").query(&["month", "by", "service", "operation", "worker", "batch", "lead", "model"]),
+    get("/costs/history", &costs_read::history).about(Costs, "Cost by day").query(&["days", "from", "to", "by", "service", "operation", "worker", "batch", "lead", "model"]),
+    get("/costs/leads", &costs_spread::leads).about(Costs, "What a lead costs")
+        .query(&["date", "month", "from", "to", "service", "operation", "worker", "batch", "lead", "model"]),
+    get("/costs/batches", &costs_spread::batches).about(Costs, "What a batch costs")
+        .query(&["date", "month", "from", "to", "service", "operation", "worker", "batch", "lead", "model"]),
 
     get("/budgets", &budgets::list).about(Budgets, "List budgets"),
 

@@ -1,15 +1,23 @@
 //! Questions about cost: what it can be grouped by and narrowed down to.
+//!
+//! *Limits.* [`BY_MAX`] dimensions in a question, [`ATTRIBUTE_NAME_BYTES_MAX`] in the name of an attribute.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::Usd;
 
-/// Something that every event has or lacks, and that cost can be grouped by and narrowed down to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Dimensions that one question may group by.
+pub const BY_MAX: usize = 3;
+/// Longest name of an attribute to group by, in bytes of UTF-8.
+pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 200;
+
+/// Something that every event has or lacks, and that cost can be grouped by and (but for attributes) narrowed down to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dimension {
     /// The paid service.
     Service,
@@ -23,6 +31,8 @@ pub enum Dimension {
     Lead,
     /// The model that was used.
     Model,
+    /// What the event's attributes say under this name; see [`attribute_text`](super::attribute_text).
+    Attribute(Arc<str>),
 }
 
 /// Narrows cost down to what has this value.
@@ -61,11 +71,13 @@ pub type GroupsByDay = BTreeMap<Date, Groups>;
 pub struct GroupKey(Box<str>);
 
 impl Dimension {
-    /// Every dimension.
-    pub const ALL: [Self; 6] = [Self::Service, Self::Operation, Self::Worker, Self::Batch, Self::Lead, Self::Model];
+    /// Every dimension that is a field of an event.
+    pub const FIELDS: [Self; 6] = [Self::Service, Self::Operation, Self::Worker, Self::Batch, Self::Lead, Self::Model];
+    /// What stands before the name of an attribute.
+    const ATTRIBUTE_PREFIX: &'static str = "attributes.";
 
-    /// The word used in queries.
-    pub const fn as_str(self) -> &'static str {
+    /// The word used in queries; of an attribute the one before its name.
+    pub const fn word(&self) -> &'static str {
         match self {
             Self::Service => "service",
             Self::Operation => "operation",
@@ -73,17 +85,21 @@ impl Dimension {
             Self::Batch => "batch",
             Self::Lead => "lead",
             Self::Model => "model",
+            Self::Attribute(_) => "attributes",
         }
     }
 
     /// Whether rollups tell its values apart; only events know the others.
-    pub const fn is_in_rollups(self) -> bool {
+    pub const fn is_in_rollups(&self) -> bool {
         matches!(self, Self::Service | Self::Operation)
     }
 
-    /// Reads the word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dimension| dimension.as_str() == word)
+    /// Reads the word of a field, or `attributes.` and a name of 1 to [`ATTRIBUTE_NAME_BYTES_MAX`] bytes.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix(Self::ATTRIBUTE_PREFIX) {
+            Some(name) => (1..=ATTRIBUTE_NAME_BYTES_MAX).contains(&name.len()).then(|| Self::Attribute(name.into())),
+            None => Self::FIELDS.into_iter().find(|dimension| dimension.word() == text),
+        }
     }
 }
 
@@ -101,10 +117,15 @@ impl CostQuestion {
 }
 
 impl GroupKey {
-    /// Stands between two values. No value has a control character, so keys are ordered as their values are.
+    /// Stands between two values.
     pub const SEPARATOR: char = '\0';
+    /// Stands before [`GroupKey::NUL`] or [`GroupKey::ESCAPED`] in place of a separator or an escape within a value. Both pairs are
+    /// greater than the separator and smaller than every other character, so keys are ordered as their values are.
+    const ESCAPE: char = '\u{1}';
+    const NUL: char = '\u{1}';
+    const ESCAPED: char = '\u{2}';
 
-    /// The key whose values, joined by the separator, are this text.
+    /// The key whose values, as [`GroupKey::push`] writes them with the separator between, are this text.
     pub fn from_joined(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
@@ -122,17 +143,49 @@ impl GroupKey {
             if place > 0 {
                 joined.push(Self::SEPARATOR);
             }
-            joined.push_str(value);
+            joined.push_str(&Self::escape(value));
         }
     }
 
-    /// The values, outermost first.
-    pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.0.split(Self::SEPARATOR)
+    /// A value as it stands in a key. Only an attribute's has characters that are to be escaped.
+    pub fn escape(value: &str) -> Cow<'_, str> {
+        if !value.contains([Self::SEPARATOR, Self::ESCAPE]) {
+            return Cow::Borrowed(value);
+        }
+        let mut escaped = String::with_capacity(value.len() + 8);
+        for char in value.chars() {
+            match char {
+                Self::SEPARATOR => escaped.extend([Self::ESCAPE, Self::NUL]),
+                Self::ESCAPE => escaped.extend([Self::ESCAPE, Self::ESCAPED]),
+                other => escaped.push(other),
+            }
+        }
+        Cow::Owned(escaped)
     }
 
-    /// The only value of a key with one, else all values joined by the separator.
-    pub fn as_str(&self) -> &str {
+    /// The value that stands in a key as this text.
+    pub fn unescape(text: &str) -> Cow<'_, str> {
+        if !text.contains(Self::ESCAPE) {
+            return Cow::Borrowed(text);
+        }
+        let mut value = String::with_capacity(text.len());
+        let mut chars = text.chars();
+        while let Some(char) = chars.next() {
+            value.push(match char {
+                Self::ESCAPE if chars.next() == Some(Self::NUL) => Self::SEPARATOR,
+                other => other,
+            });
+        }
+        Cow::Owned(value)
+    }
+
+    /// The values, outermost first.
+    pub fn values(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.split(Self::SEPARATOR).map(Self::unescape)
+    }
+
+    /// All values as they stand in the key, with the separator between them.
+    pub fn as_joined(&self) -> &str {
         &self.0
     }
 }
@@ -140,5 +193,48 @@ impl GroupKey {
 impl Borrow<str> for GroupKey {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            prop::collection::vec(prop::sample::select(vec!['\0', '\u{1}', '\u{2}', '\n', 'a']), 0..6)
+                .prop_map(|chars| chars.into_iter().collect()),
+            any::<String>()
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_values_come_back_and_keys_are_ordered_as_their_values(
+            left in prop::collection::vec(any_value(), 3),
+            right in prop::collection::vec(any_value(), 3),
+        ) {
+            let key = |values: &[String]| GroupKey::of(values.iter().map(String::as_str));
+            let (left_key, right_key) = (key(&left), key(&right));
+            prop_assert_eq!(left_key.values().collect::<Vec<_>>(), left.clone());
+            prop_assert_eq!(left_key.cmp(&right_key), left.cmp(&right));
+        }
+    }
+
+    #[test]
+    fn words_are_read_strictly() {
+        for dimension in Dimension::FIELDS {
+            assert_eq!(Dimension::parse(dimension.word()), Some(dimension));
+        }
+        let attribute = |name: &str| Some(Dimension::Attribute(name.into()));
+        assert_eq!(Dimension::parse("attributes.team"), attribute("team"));
+        assert_eq!(Dimension::parse("attributes.a.b, \0\"é"), attribute("a.b, \0\"é"));
+        assert_eq!(Dimension::parse(&format!("attributes.{}", "é".repeat(100))), attribute(&"é".repeat(100)));
+        let long = format!("attributes.{}", "x".repeat(201));
+        for text in ["", "Service", "service ", "attributes", "attributes.", "attribute.x", &long] {
+            assert_eq!(Dimension::parse(text), None, "{text}");
+        }
     }
 }

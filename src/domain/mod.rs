@@ -3,6 +3,7 @@
 //! *Invariants.* A value of one of these types is valid: only constructors that check make one. Money is an integer.
 //! Nothing here asks for the time, reads a file, or knows a format.
 
+mod attribute;
 mod entry;
 mod event;
 mod gate;
@@ -13,15 +14,17 @@ mod now;
 mod period;
 mod ratio;
 mod reservation;
+mod spread;
 mod sums;
 
+pub use attribute::{ATTRIBUTE_VALUE_BYTES_MAX, attribute_text};
 pub use entry::{Adjustment, Entry, revise};
 pub use event::{
     CostEvent, EventKey, Kind, Outcome, REVISION_MAX, UsageCount, differing_attributes, differing_fields,
     fixed_fields_differing,
 };
 pub use gate::{GateChange, GateMode, GateOverride};
-pub use grouping::{CostQuestion, Dimension, Filter, GroupKey, Groups, GroupsByDay};
+pub use grouping::{ATTRIBUTE_NAME_BYTES_MAX, BY_MAX, CostQuestion, Dimension, Filter, GroupKey, Groups, GroupsByDay};
 pub use money::{ParseUsdError, Usd};
 pub use name::{NAME_BYTES_MAX, Name, NameError, OTHER_LABEL, check_text};
 pub use now::{Now, Steady};
@@ -31,4 +34,5 @@ pub use reservation::{
     Attribution, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after,
     differing_request_fields,
 };
+pub use spread::Spread;
 pub use sums::{PAIRS_PER_DAY_MAX, Pair, Sums, UsageKey};

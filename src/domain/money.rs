@@ -79,6 +79,14 @@ impl Usd {
         self.to_string().parse().unwrap_or(f64::NAN)
     }
 
+    /// A share of it when it is divided evenly among so many, rounded half to even at the twelfth decimal; itself among none.
+    pub fn divided_by(self, count: u64) -> Self {
+        let Some(count) = Some(i128::from(count)).filter(|count| *count > 0) else { return self };
+        let (share, rest) = (self.0.div_euclid(count), self.0.rem_euclid(count));
+        let up = 2 * rest > count || (2 * rest == count && share % 2 != 0);
+        Self(share + i128::from(up))
+    }
+
     /// Adds, or `None` when the sum does not fit.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)

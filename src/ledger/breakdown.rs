@@ -21,7 +21,7 @@ use super::grouper::{Grouper, KEYS_MAX, Largest};
 use super::head::Head;
 use super::reading::{EventRange, Progress, Reading, add_totals, lock};
 use super::rows::{self, PairRow};
-use super::scan::{Wanted, place_of_dimension};
+use super::scan::Wanted;
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
 use crate::domain::{BudgetZone, CostQuestion, Dimension, Filter, GroupKey, GroupsByDay, OTHER_LABEL, Pair, Sums, Usd};
@@ -55,16 +55,8 @@ fn covers(question: &CostQuestion, pair: &Pair) -> bool {
     question.filters.iter().all(|Filter { dimension, value }| match dimension {
         Dimension::Service => **value == *pair.service.as_str(),
         Dimension::Operation => **value == *pair.operation.as_str(),
-        Dimension::Worker | Dimension::Batch | Dimension::Lead | Dimension::Model => false,
+        Dimension::Worker | Dimension::Batch | Dimension::Lead | Dimension::Model | Dimension::Attribute(_) => false,
     })
-}
-
-fn wanted(question: &CostQuestion) -> Wanted {
-    let place = place_of_dimension;
-    Wanted {
-        key: question.by.iter().copied().map(place).collect(),
-        filters: question.filters.iter().map(|filter| (place(filter.dimension), filter.value.clone())).collect(),
-    }
 }
 
 impl<'a> Scan<'a> {
@@ -106,16 +98,36 @@ impl<'a> Scan<'a> {
     }
 
     fn run_within(mut self, limits: Limits, should_stop: &dyn Fn() -> bool) -> Result<GroupsByDay, LedgerError> {
-        let days = DayIndex::new(self.zone, self.question.first, self.question.last);
-        let mut grouper = Grouper::new(days, self.question.by_day, limits.cells_bytes_max);
-        grouper.cells.reserve(self.ranges.iter().map(|range| (range.last - range.first + 1) as usize).sum());
-        let reading = Reading { ranges: std::mem::take(&mut self.ranges), wanted: wanted(self.question) };
-        let progress = Mutex::new(Progress::over(grouper, self.is_pruned));
         let mut largest = Largest::new(limits.keys_max);
+        let (grouper, totals) = self.each_sum(limits.cells_bytes_max, should_stop, |key, net| {
+            largest.offer(key, net);
+            Ok(())
+        })?;
+        let mut groups = self.name_the_rest(&grouper, largest, totals.clone())?;
+        for (day, missing) in self.pruned_cost(&totals) {
+            let unknown = GroupKey::of(self.question.by.iter().map(|_| ""));
+            *groups.entry(day).or_default().entry(unknown).or_insert(Usd::ZERO) += missing;
+        }
+        Ok(groups)
+    }
+
+    /// Hands over the sum of every key, as the grouper writes keys, in no order, and says what all events add up to. `should_stop` is
+    /// asked before each segment.
+    pub fn each_sum(
+        &mut self,
+        cells_bytes_max: usize,
+        should_stop: &dyn Fn() -> bool,
+        mut take: impl FnMut(&[u8], Usd) -> Result<(), LedgerError>,
+    ) -> Result<(Grouper<'a>, BTreeMap<Date, Usd>), LedgerError> {
+        let days = DayIndex::new(self.zone, self.question.first, self.question.last);
+        let mut grouper = Grouper::new(days, self.question.by_day, cells_bytes_max);
+        grouper.cells.reserve(self.ranges.iter().map(|range| (range.last - range.first + 1) as usize).sum());
+        let reading = Reading { ranges: std::mem::take(&mut self.ranges), wanted: Wanted::of(self.question) };
+        let progress = Mutex::new(Progress::over(grouper, self.is_pruned));
         loop {
             reading.pass(self.connection, &progress, should_stop)?;
             let cells = &mut lock(&progress).grouper.cells;
-            cells.iter().for_each(|(key, net)| largest.offer(key, net));
+            cells.iter().try_for_each(|(key, net)| take(key, net))?;
             if !cells.next_share() {
                 break;
             }
@@ -125,9 +137,7 @@ impl<'a> Scan<'a> {
         add_totals(&mut self.expected, &behind);
         self.is_pruned = is_pruned;
         self.compare(&totals)?;
-        let mut groups = self.name_the_rest(&grouper, largest, totals)?;
-        self.add_pruned(&mut groups);
-        Ok(groups)
+        Ok((grouper, totals))
     }
 
     /// The largest groups by name, and the others' total under `other`.
@@ -162,18 +172,13 @@ impl<'a> Scan<'a> {
     }
 
     /// Cost whose events retention removed has no attribute any more: it is shown like cost that never had one.
-    fn add_pruned(&self, groups: &mut GroupsByDay) {
+    pub fn pruned_cost(&self, totals: &BTreeMap<Date, Usd>) -> BTreeMap<Date, Usd> {
         if !self.is_pruned || !rollups_know(self.question) {
-            return;
+            return BTreeMap::new();
         }
-        for (day, expected) in &self.expected {
-            let group = groups.entry(*day).or_default();
-            let missing = *expected - group.values().copied().sum();
-            if missing != Usd::ZERO {
-                let unknown = GroupKey::of(self.question.by.iter().map(|_| ""));
-                *group.entry(unknown).or_insert(Usd::ZERO) += missing;
-            }
-        }
+        let found = |day| totals.get(day).copied().unwrap_or(Usd::ZERO);
+        let missing = self.expected.iter().map(|(day, expected)| (*day, *expected - found(day)));
+        missing.filter(|(_, missing)| *missing != Usd::ZERO).collect()
     }
 }
 

@@ -46,6 +46,7 @@ mod scan;
 mod schema;
 mod segment;
 mod settings;
+mod spread;
 mod state;
 mod sums;
 mod verify;
@@ -61,6 +62,7 @@ pub use reader::Reader;
 pub use reservations::{ReservationChange, StoredReservation};
 pub use rows::PairRow;
 pub use settings::{RETENTION_DAYS_MIN, Settings};
+pub use spread::SPREAD_KEYS_MAX;
 pub use verify::{VerifyReport, verify};
 pub use wal::LogCare;
 

@@ -76,7 +76,16 @@ impl Reader {
         })
     }
 
-    fn on_connection<T>(&self, work: impl FnOnce(&Connection) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+    /// The zone whose days are counted.
+    pub(super) fn zone(&self) -> &BudgetZone {
+        &self.zone
+    }
+
+    /// Hands over a connection that nobody else uses meanwhile.
+    pub(super) fn on_connection<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,

@@ -17,20 +17,31 @@ use super::LedgerError;
 use super::checksum::Checksum;
 use super::events::StoredEvent;
 use super::row::{Shape, Stored, check, damaged};
-use crate::domain::{Dimension, GroupKey};
+use crate::domain::{CostQuestion, Dimension, GroupKey, attribute_text};
 
 type Event = StoredEvent;
 
+/// The column of the attributes.
+const ATTRIBUTES: &str = "attributes";
 /// Name of the function in SQL.
 const FUNCTION: &str = "take_event";
 
 /// What is wanted of a row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wanted {
-    /// Columns of text that make the key, by their place among the event's columns.
-    pub key: Vec<usize>,
+    /// What makes the key.
+    pub key: Vec<KeyPart>,
     /// Columns of text that must have this value; a row without value has the empty one.
     pub filters: Vec<(usize, Box<str>)>,
+}
+
+/// A part of a key.
+#[derive(Clone, Debug)]
+pub(super) enum KeyPart {
+    /// A column of text, by its place among the event's columns.
+    Column(usize),
+    /// What the attributes say under a name.
+    Attribute(Arc<str>),
 }
 
 /// What was found in a range of events.
@@ -80,6 +91,7 @@ struct Places {
     seq: usize,
     time: usize,
     amount: usize,
+    attributes: usize,
     checksum: usize,
 }
 
@@ -91,7 +103,7 @@ fn place_of(column: &str) -> usize {
 }
 
 /// The place of the column that has a dimension's values.
-pub(super) fn place_of_dimension(dimension: Dimension) -> usize {
+fn place_of_dimension(dimension: &Dimension) -> usize {
     place_of(match dimension {
         Dimension::Service => "service",
         Dimension::Operation => "operation",
@@ -99,7 +111,26 @@ pub(super) fn place_of_dimension(dimension: Dimension) -> usize {
         Dimension::Batch => "batch_id",
         Dimension::Lead => "lead_id",
         Dimension::Model => "model",
+        Dimension::Attribute(_) => ATTRIBUTES,
     })
+}
+
+impl Wanted {
+    /// What a question wants of a row.
+    pub fn of(question: &CostQuestion) -> Self {
+        let filters = question.filters.iter().map(|filter| (place_of_dimension(&filter.dimension), filter.value.clone()));
+        Self { key: question.by.iter().map(KeyPart::of).collect(), filters: filters.collect() }
+    }
+}
+
+impl KeyPart {
+    /// The part that tells a dimension's values apart.
+    pub fn of(dimension: &Dimension) -> Self {
+        match dimension {
+            Dimension::Attribute(name) => Self::Attribute(Arc::clone(name)),
+            column => Self::Column(place_of_dimension(column)),
+        }
+    }
 }
 
 impl Places {
@@ -108,6 +139,7 @@ impl Places {
             seq: place_of("seq"),
             time: place_of("time_ns"),
             amount: place_of("amount_pico"),
+            attributes: place_of(ATTRIBUTES),
             checksum: place_of("checksum"),
         }
     }
@@ -210,11 +242,14 @@ impl Work {
                 return Ok(());
             }
         }
-        for (place, column) in self.wanted.key.iter().enumerate() {
+        for (place, part) in self.wanted.key.iter().enumerate() {
             if place > 0 {
                 self.found.keys.push(GroupKey::SEPARATOR as u8);
             }
-            self.found.keys.extend_from_slice(text(row.get_raw(*column))?);
+            match part {
+                KeyPart::Column(column) => self.found.keys.extend_from_slice(text(row.get_raw(*column))?),
+                KeyPart::Attribute(name) => add_attribute(&mut self.found.keys, row.get_raw(self.places.attributes), name)?,
+            }
         }
         let (time_ns, amount_pico) = (integer(row.get_raw(self.places.time))?, integer(row.get_raw(self.places.amount))?);
         self.found.rows.push(FoundRow { time_ns, amount_pico, key_end: self.found.keys.len() });
@@ -236,6 +271,17 @@ fn add(checksum: &mut Checksum, shape: Shape, value: ValueRef<'_>) -> Result<(),
         (Shape::OptionalInteger | Shape::OptionalReal, ValueRef::Null) => checksum.integer(i64::MIN),
         _ => return Err(damaged("event", "value")),
     }
+    Ok(())
+}
+
+/// Adds to a key what the attributes of an event say under a name.
+fn add_attribute(key: &mut Vec<u8>, attributes: ValueRef<'_>, name: &str) -> Result<(), LedgerError> {
+    if attributes == ValueRef::Null {
+        return Ok(());
+    }
+    let json = str::from_utf8(text(attributes)?).map_err(|_| damaged("event", ATTRIBUTES))?;
+    let value = attribute_text(json, name).map_err(|_| damaged("event", ATTRIBUTES))?;
+    key.extend_from_slice(GroupKey::escape(&value).as_bytes());
     Ok(())
 }
 

@@ -231,7 +231,7 @@ fn a_breakdown_names_the_largest_keys_and_adds_up_the_rest() {
     question.by = vec![Dimension::Model];
     question.filters = vec![Filter { dimension: Dimension::Service, value: "service-0".into() }];
     let models = &reader.breakdown(&question, &|| false).unwrap()[&DAY];
-    assert_eq!(models.keys().map(GroupKey::as_str).collect::<Vec<_>>(), ["", "gpt"]);
+    assert_eq!(models.keys().map(GroupKey::as_joined).collect::<Vec<_>>(), ["", "gpt"]);
     let services = reader.days(DAY, DAY).unwrap();
     let expected: Usd =
         services[&DAY].iter().filter(|row| row.pair.service.as_str() == "service-0").map(|row| row.sums.net()).sum();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::plan::{Plan, Source};
 use super::reads::{ReadError, Reads};
 use super::rollups::RollupGroups;
-use crate::domain::{CostQuestion, GroupsByDay};
+use crate::domain::{CostQuestion, GroupsByDay, Spread};
 use crate::ledger::{LedgerError, Reader};
 use crate::views::Published;
 
@@ -30,6 +30,15 @@ pub async fn ask(
             reads.look_up(move |reader, should_stop| add_up(reader, &published, &question, should_stop)).await
         }
     }
+}
+
+/// How the cost of some days spreads over the values of the one dimension that is asked for; `None` when they are more than
+/// [`SPREAD_KEYS_MAX`](crate::ledger::SPREAD_KEYS_MAX).
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn spread(reads: &Reads, question: CostQuestion) -> Result<Option<Spread>, ReadError> {
+    reads.scan(move |reader, should_stop| reader.spread(&question, should_stop)).await
 }
 
 /// Adds up rollups that are many, or not all in memory.

@@ -4,7 +4,7 @@
 //! that have left memory, and groupings that only the events know, are read from the ledger, beside the async threads.
 //!
 //! *Limits.* `LOOKUPS_MAX` short reads and `SCANS_MAX` long ones at once; `NAMES_MAX` names in an answer from rollups,
-//! [`KEYS_MAX`](crate::ledger::KEYS_MAX) in one from events.
+//! [`KEYS_MAX`](crate::ledger::KEYS_MAX) in one from events; [`SPREAD_KEYS_MAX`](crate::ledger::SPREAD_KEYS_MAX) leads or batches.
 //!
 //! *Deliberately not here.* What a client may ask for, and how the answer is written down: `api` and `wire`.
 
@@ -13,6 +13,6 @@ mod plan;
 mod reads;
 mod rollups;
 
-pub use costs::ask;
+pub use costs::{ask, spread};
 pub use plan::{Plan, Source};
 pub use reads::{ReadError, Reads};

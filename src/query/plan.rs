@@ -43,8 +43,8 @@ impl Plan {
 
 /// Rollups tell services and their operations apart, and nothing else.
 fn is_in_rollups(question: &CostQuestion) -> bool {
-    let filters = question.filters.iter().map(|filter| filter.dimension);
-    question.by.iter().copied().chain(filters).all(Dimension::is_in_rollups)
+    let filters = question.filters.iter().map(|filter| &filter.dimension);
+    question.by.iter().chain(filters).all(Dimension::is_in_rollups)
 }
 
 #[cfg(test)]

@@ -34,13 +34,13 @@ impl<'q> RollupGroups<'q> {
 
     /// Adds cost, under `other` when its name is new and there is no room.
     pub fn add(&mut self, day: Date, pair: &Pair, net: Usd) {
-        let passes = |filter: &Filter| *filter.value == *value(pair, filter.dimension);
+        let passes = |filter: &Filter| *filter.value == *value(pair, &filter.dimension);
         if !self.question.filters.iter().all(passes) {
             return;
         }
         let groups = self.days.entry(self.question.group(day)).or_default();
         self.key.clear();
-        GroupKey::join(&mut self.key, self.question.by.iter().map(|dimension| value(pair, *dimension)));
+        GroupKey::join(&mut self.key, self.question.by.iter().map(|dimension| value(pair, dimension)));
         if let Some(sum) = groups.get_mut(self.key.as_str()) {
             *sum += net;
             return;
@@ -61,11 +61,11 @@ impl<'q> RollupGroups<'q> {
 }
 
 /// What a rollup knows of a dimension; nothing of those that only events have.
-fn value(pair: &Pair, dimension: Dimension) -> &str {
+fn value<'p>(pair: &'p Pair, dimension: &Dimension) -> &'p str {
     match dimension {
         Dimension::Service => pair.service.as_str(),
         Dimension::Operation => pair.operation.as_str(),
-        Dimension::Worker | Dimension::Batch | Dimension::Lead | Dimension::Model => "",
+        Dimension::Worker | Dimension::Batch | Dimension::Lead | Dimension::Model | Dimension::Attribute(_) => "",
     }
 }
 

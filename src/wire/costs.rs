@@ -1,4 +1,4 @@
-//! `GET /costs/daily`, `/costs/monthly`, `/costs/history`.
+//! `GET /costs`, `/costs/daily`, `/costs/monthly`, `/costs/history`.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::domain::{GroupKey, Groups, Name, Usd};
+use crate::domain::{BY_MAX, GroupKey, Groups, Usd};
 
-/// Sums by name: an object, nested where there are several names. Cost without a worker, batch, lead or model is under the empty
-/// one.
+/// Sums by name: an object, nested where there are several names. Cost without a worker, batch, lead, model or attribute is under
+/// the empty one.
 ///
 /// One map, since a map for each service would take a hundred times its one entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl CostsByName {
 
 impl Serialize for CostsByName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Level(self.0.iter().map(|(key, sum)| (key.as_str(), *sum)).collect()).serialize(serializer)
+        Level(self.0.iter().map(|(key, sum)| (key.as_joined(), *sum)).collect()).serialize(serializer)
     }
 }
 
@@ -48,13 +48,13 @@ impl Serialize for Level<'_> {
         // All keys have as many names.
         let is_nested = self.0.first().is_some_and(|(key, _)| key.contains(GroupKey::SEPARATOR));
         if !is_nested {
-            return serializer.collect_map(self.0.iter().copied());
+            return serializer.collect_map(self.0.iter().map(|(key, sum)| (GroupKey::unescape(key), sum)));
         }
         let split = |key| str::split_once(key, GroupKey::SEPARATOR).unwrap_or((key, ""));
         let outer = self.0.chunk_by(|(left, _), (right, _)| split(left).0 == split(right).0);
         serializer.collect_map(outer.map(|sums| {
             let name = sums.first().map_or("", |(key, _)| split(key).0);
-            (name, Level(sums.iter().map(|(key, sum)| (split(key).1, *sum)).collect()))
+            (GroupKey::unescape(name), Level(sums.iter().map(|(key, sum)| (split(key).1, *sum)).collect()))
         }))
     }
 }
@@ -62,26 +62,41 @@ impl Serialize for Level<'_> {
 impl<'de> Deserialize<'de> for CostsByName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Values stay text until it is known whether they nest: serde would keep amounts as floats meanwhile.
-        let values = BTreeMap::<String, Box<RawValue>>::deserialize(deserializer)?;
-        let is_nested = values.values().next().is_some_and(|value| value.get().starts_with('{'));
-        let mut sums = Groups::new();
-        for (name, value) in values {
-            if name.contains(GroupKey::SEPARATOR) {
-                return Err(D::Error::custom("a name contains a control character"));
-            }
-            if !is_nested {
-                sums.insert(GroupKey::of([name.as_str()]), read(&value)?);
-                continue;
-            }
-            for (inner, sum) in read::<BTreeMap<Name, Usd>, _>(&value)? {
-                sums.insert(GroupKey::of([name.as_str(), inner.as_str()]), sum);
-            }
-        }
-        Ok(Self(sums))
+        let values = Values::deserialize(deserializer)?;
+        let mut reading = Reading { names: Vec::new(), depth: None, sums: Groups::new() };
+        reading.add::<D::Error>(values)?;
+        Ok(Self(reading.sums))
     }
 }
-fn read<'a, T: Deserialize<'a>, E: Error>(value: &'a RawValue) -> Result<T, E> {
-    serde_json::from_str(value.get()).map_err(E::custom)
+
+type Values = BTreeMap<String, Box<RawValue>>;
+
+/// Sums that are read, and where reading stands.
+struct Reading {
+    /// The names around it.
+    names: Vec<String>,
+    /// How many names all keys have, once one is known.
+    depth: Option<usize>,
+    sums: Groups,
+}
+
+impl Reading {
+    fn add<E: Error>(&mut self, values: Values) -> Result<(), E> {
+        for (name, value) in values {
+            self.names.push(name);
+            let depth = self.names.len();
+            if value.get().starts_with('{') && depth < BY_MAX {
+                self.add(serde_json::from_str(value.get()).map_err(E::custom)?)?;
+            } else if *self.depth.get_or_insert(depth) == depth {
+                let sum = serde_json::from_str(value.get()).map_err(E::custom)?;
+                self.sums.insert(GroupKey::of(self.names.iter().map(String::as_str)), sum);
+            } else {
+                return Err(E::custom("some sums have more names than others"));
+            }
+            self.names.pop();
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +109,7 @@ mod tests {
             "{}",
             r#"{"":0.1,"openai":10.500000000001,"sendgrid":-0.2}"#,
             r#"{"openai":{"chat":6.5,"embeddings":123456789012345.000000000001},"other":{"other":1}}"#,
+            r#"{"":{"":{"":1,"\u0000":2,"\u0001":3,"\u0002":4,"x":5}},"a":{"x":{"":1,"1":2}}}"#,
         ] {
             let sums: CostsByName = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&sums).unwrap(), json);
@@ -115,8 +131,15 @@ mod tests {
 
     #[test]
     fn nothing_else_is_sums() {
-        for json in ["[]", r#"{"a":"1"}"#, r#"{"a":{"b":{"c":1}}}"#, r#"{"a":{"b":1},"c":1}"#, r#"{"a":1,"b":{"c":1}}"#, "1"]
-        {
+        for json in [
+            "[]",
+            r#"{"a":"1"}"#,
+            r#"{"a":{"b":{"c":{"d":1}}}}"#,
+            r#"{"a":{"b":1},"c":1}"#,
+            r#"{"a":1,"b":{"c":1}}"#,
+            r#"{"a":{"b":1,"c":{"d":1}}}"#,
+            "1",
+        ] {
             assert!(serde_json::from_str::<CostsByName>(json).is_err(), "{json}");
         }
     }

@@ -18,6 +18,7 @@ mod message;
 mod problem;
 mod refusal;
 mod reservations;
+mod spread;
 mod word;
 
 pub use budgets::BudgetItem;
@@ -28,4 +29,5 @@ pub use health::HealthAnswer;
 pub use message::{Message, MessageData, MessageType};
 pub use problem::{ProblemDocument, ProblemEntry};
 pub use reservations::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, ReservationItem, SettledAnswer};
+pub use spread::{BatchCost, BatchCosts, LeadCost, LeadCosts};
 pub use word::Word;

@@ -40,7 +40,7 @@ fn unknown_paths_and_methods_are_problems_and_never_labels() {
     for (method, path, allow) in [
         ("POST", "/metrics", "GET"),
         ("PUT", "/costs/daily", "GET"),
-        ("GET", "/costs", "POST"),
+        ("PUT", "/costs", "POST, GET, HEAD"),
         ("DELETE", "/health", "GET"),
         ("BREW", "/budgets", "GET"),
     ] {

@@ -81,7 +81,17 @@ async fn a_client_that_hangs_up_is_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn head_answers_as_get_does_without_the_body() {
     let agent = TestAgent::start(Settings::default()).await;
-    for path in ["/health", "/budgets", "/", "/openapi.json", "/costs/daily", "/costs/daily?days=1", "/nowhere"] {
+    for path in [
+        "/health",
+        "/budgets",
+        "/",
+        "/openapi.json",
+        "/costs/daily",
+        "/costs/daily?days=1",
+        "/costs?from=2026-11-01",
+        "/costs",
+        "/nowhere",
+    ] {
         let get = agent.get(path).await;
         let head = agent.send(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
         assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");
@@ -101,12 +111,12 @@ async fn unknown_paths_and_methods_are_told_apart_and_folded() {
         send("GET", path).await.assert_problem(404, "not-found");
     }
     for (method, path, allow) in [
-        ("GET", "/costs", "POST"),
-        ("HEAD", "/costs", "POST"),
+        ("PUT", "/costs", "POST, GET, HEAD"),
+        ("DELETE", "/costs", "POST, GET, HEAD"),
         ("POST", "/health", "GET, HEAD"),
         ("DELETE", "/", "GET, HEAD"),
-        ("OPTIONS", "/costs", "POST"),
-        ("BREW", "/costs", "POST"),
+        ("OPTIONS", "/costs", "POST, GET, HEAD"),
+        ("BREW", "/costs", "POST, GET, HEAD"),
         ("get", "/health", "GET, HEAD"),
     ] {
         let answer = send(method, path).await;

@@ -9,8 +9,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 
 use super::*;
-use crate::domain::{CostEvent, Entry, EventKey, Kind, Name};
+use crate::domain::{CostEvent, Entry, EventKey, Kind, Name, Spread};
 use crate::ledger::connection::open_read_only;
+use crate::ledger::spread::spread;
 use crate::ledger::{Change, Commit, Ledger, Rollup};
 
 const FIRST: Date = date(2026, 10, 20);
@@ -18,6 +19,19 @@ const DAYS: i64 = 8;
 /// One closed segment, and an open one that the rollups count in part.
 const ROLLED_UP: usize = SEGMENT_EVENTS as usize + 300;
 const EVENTS: usize = ROLLED_UP + 200;
+
+/// Attributes, with what a person says is in them under `team` and under `a,"b`. A key's separator and escape are among them.
+const ATTRIBUTES: [Option<(&str, &str, &str)>; 9] = [
+    None,
+    Some(("{}", "", "")),
+    Some((r#"{"team":"red","a,\"b":7}"#, "red", "7")),
+    Some((r#"{"team":"re\u0064","a,\u0022b":7.0}"#, "red", "7")),
+    Some((r#"{"team":"red\u0000","a,\"b":"7"}"#, "red\0", "7")),
+    Some((r#"{"team":"\u0001","a,\"b":true}"#, "\u{1}", "true")),
+    Some((r#"{"team":"\u0001\u0001","a,\"b":null}"#, "\u{1}\u{1}", "")),
+    Some((r#"{"team":["red"],"in":{"team":"red"}}"#, "", "")),
+    Some((r#"{"team":"\u0000","a,\"b":-0.50}"#, "\0", "-0.5")),
+];
 
 type Naive = BTreeMap<Date, BTreeMap<GroupKey, i128>>;
 
@@ -38,27 +52,32 @@ fn any_event() -> impl Strategy<Value = CostEvent> {
         1 => prop::sample::select(vec![1_000_000_000_000_000_000_i64, -1_000_000_000_000_000_000]),
     ];
     let seconds = -86_400..DAYS * 86_400 + 86_400;
-    (amount, seconds, (0..3_u8, 0..3_u8, 0..4_u8, 0..30_u8, 0..400_u16, 0..3_u8)).prop_map(|(pico, seconds, values)| {
-        let (service, operation, worker, batch, lead, model) = values;
-        let optional = |prefix: &str, number: u16| (number > 0).then(|| format!("{prefix}{number}").into());
-        CostEvent {
-            service: Name::new(&format!("s{service}")).unwrap(),
-            operation: Name::new(&format!("o{operation}")).unwrap(),
-            amount: Usd::from_pico(i128::from(pico)),
-            kind: if pico < 0 { Kind::Credit } else { Kind::Charge },
-            time: at("2026-10-20T00:00:00Z") + SignedDuration::from_secs(seconds),
-            worker: optional("w", worker.into()),
-            batch_id: optional("b", batch.into()),
-            lead_id: optional("lead-é-", lead),
-            model: optional("m", model.into()),
-            duration_seconds: (model == 1).then_some(2.0),
-            ..CostEvent::example()
-        }
-    })
+    (amount, seconds, (0..3_u8, 0..3_u8, 0..4_u8, 0..30_u8, 0..400_u16, 0..3_u8), 0..ATTRIBUTES.len() as u8).prop_map(
+        |(pico, seconds, values, attributes)| {
+            let (service, operation, worker, batch, lead, model) = values;
+            let optional = |prefix: &str, number: u16| (number > 0).then(|| format!("{prefix}{number}").into());
+            CostEvent {
+                service: Name::new(&format!("s{service}")).unwrap(),
+                operation: Name::new(&format!("o{operation}")).unwrap(),
+                amount: Usd::from_pico(i128::from(pico)),
+                kind: if pico < 0 { Kind::Credit } else { Kind::Charge },
+                time: at("2026-10-20T00:00:00Z") + SignedDuration::from_secs(seconds),
+                worker: optional("w", worker.into()),
+                batch_id: optional("b", batch.into()),
+                lead_id: optional("lead-é-", lead),
+                model: optional("m", model.into()),
+                duration_seconds: (model == 1).then_some(2.0),
+                attributes: ATTRIBUTES[usize::from(attributes)].map(|(json, _, _)| json.into()),
+                ..CostEvent::example()
+            }
+        },
+    )
 }
 
 fn any_question() -> impl Strategy<Value = CostQuestion> {
-    let dimension = || prop::sample::select(Dimension::ALL.to_vec());
+    let dimension = || prop::sample::select(Dimension::FIELDS.to_vec());
+    let attributes = ["team", "a,\"b"].map(|name| Dimension::Attribute(name.into()));
+    let any_dimension = prop::sample::select([&Dimension::FIELDS[..], &attributes].concat());
     let value = prop::sample::select(vec!["", "s0", "s1", "o2", "w1", "w2", "b7", "lead-é-5", "m2"]);
     let filter = (dimension(), value).prop_map(|(dimension, value)| Filter { dimension, value: value.into() });
     let filters = prop_oneof![
@@ -67,7 +86,7 @@ fn any_question() -> impl Strategy<Value = CostQuestion> {
             .prop_map(|service| vec![Filter { dimension: Dimension::Service, value: service.into() }]),
         2 => prop::collection::vec(filter, 1..3),
     ];
-    (prop::collection::vec(dimension(), 1..4), filters, 0..DAYS, 0..DAYS, any::<bool>()).prop_map(
+    (prop::collection::vec(any_dimension, 1..4), filters, 0..DAYS, 0..DAYS, any::<bool>()).prop_map(
         |(by, filters, from, length, by_day)| {
             let day = |number: i64| FIRST.saturating_add(jiff::Span::new().days(number));
             CostQuestion { by, filters, first: day(from), last: day(from + length), by_day }
@@ -75,8 +94,10 @@ fn any_question() -> impl Strategy<Value = CostQuestion> {
     )
 }
 
-fn value_of(event: &CostEvent, dimension: Dimension) -> &str {
+fn value_of<'e>(event: &'e CostEvent, dimension: &Dimension) -> &'e str {
+    let said = || ATTRIBUTES.into_iter().flatten().find(|(json, _, _)| Some(*json) == event.attributes.as_deref());
     match dimension {
+        Dimension::Attribute(name) => said().map_or("", |(_, team, other)| if &**name == "team" { team } else { other }),
         Dimension::Service => event.service.as_str(),
         Dimension::Operation => event.operation.as_str(),
         Dimension::Worker => event.worker.as_deref().unwrap_or(""),
@@ -95,13 +116,13 @@ fn naive_answer(events: &[CostEvent], pruned: usize, question: &CostQuestion, ke
     let mut gone: BTreeMap<Date, i128> = BTreeMap::new();
     for (place, event) in events.iter().enumerate() {
         let day = zone().day_of(event.time);
-        let passes = question.filters.iter().all(|filter| value_of(event, filter.dimension) == &*filter.value);
+        let passes = question.filters.iter().all(|filter| value_of(event, &filter.dimension) == &*filter.value);
         if day < question.first || day > question.last || !passes {
             continue;
         }
         let group = if question.by_day { day } else { question.first };
         if place >= pruned {
-            let key = GroupKey::of(question.by.iter().map(|dimension| value_of(event, *dimension)));
+            let key = GroupKey::of(question.by.iter().map(|dimension| value_of(event, dimension)));
             *cells.entry((group, key)).or_insert(0) += event.amount.pico();
         } else if can_show_pruned {
             *gone.entry(group).or_insert(0) += event.amount.pico();
@@ -125,6 +146,35 @@ fn naive_answer(events: &[CostEvent], pruned: usize, question: &CostQuestion, ke
         }
     }
     answer
+}
+
+/// The same question, as somebody with a spreadsheet would answer it.
+fn naive_spread(events: &[CostEvent], pruned: usize, question: &CostQuestion) -> Spread {
+    let mut sums = naive_answer(events, pruned, question, usize::MAX).remove(&question.first).unwrap_or_default();
+    let unattributed = sums.remove(&GroupKey::of([""])).unwrap_or(0);
+    let mut ranked: Vec<(String, i128)> = sums.into_iter().map(|(key, net)| (key.as_joined().to_owned(), net)).collect();
+    ranked.sort_by(|(left, more), (right, less)| less.cmp(more).then(left.cmp(right)));
+    let ascending: Vec<i128> = ranked.iter().rev().map(|(_, net)| *net).collect();
+    let count = ascending.len();
+    let attributed: i128 = ascending.iter().sum();
+    let rounded = |sum: i128, count: i128| Usd::from_pico(half_even(sum, count));
+    let any = |value: &dyn Fn() -> Usd| (count > 0).then(value);
+    Spread {
+        count: count as u64,
+        attributed: Usd::from_pico(attributed),
+        unattributed: Usd::from_pico(unattributed),
+        mean: any(&|| rounded(attributed, count as i128)),
+        median: any(&|| rounded(ascending[(count - 1) / 2] + ascending[count / 2], 2)),
+        p95: any(&|| Usd::from_pico(*ascending.iter().enumerate().find(|(at, _)| (at + 1) * 100 >= count * 95).unwrap().1)),
+        top: ranked.into_iter().take(20).map(|(name, net)| (name.into(), Usd::from_pico(net))).collect(),
+    }
+}
+
+/// By the definition: the nearest integer, of two the even one.
+fn half_even(sum: i128, count: i128) -> i128 {
+    let near = sum / count;
+    let candidates = [near - 1, near, near + 1];
+    *candidates.iter().min_by_key(|candidate| ((*candidate * count - sum).abs(), *candidate % 2 != 0)).unwrap()
 }
 
 /// Records events the way the writer does, with a rollup of the first of them only.
@@ -177,6 +227,12 @@ fn every_grouping_range_and_filter_equals_the_model() {
                 .collect();
             let pruned = if is_pruned.get() { SEGMENT_EVENTS as usize } else { 0 };
             prop_assert_eq!(found, naive_answer(&events, pruned, &question, keys_max));
+
+            let question = CostQuestion { by: vec![question.by[0].clone()], by_day: false, ..question };
+            let berlin = zone();
+            let scan = Scan::begin(&connection, &berlin, &question).unwrap();
+            let found = spread(scan, cells_bytes_max, KEYS_MAX, &|| false).unwrap().unwrap();
+            prop_assert_eq!(found, naive_spread(&events, pruned, &question));
             Ok(())
         });
         outcome.unwrap();
@@ -185,6 +241,28 @@ fn every_grouping_range_and_filter_equals_the_model() {
     assert!(ledger.prune(SignedDuration::from_hours(24), at("2026-11-29T12:00:00Z")).unwrap());
     is_pruned.set(true);
     check();
+}
+
+#[test]
+fn more_keys_than_a_spread_may_have_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let recorded_at = at("2026-10-29T12:00:00Z");
+    let mut ledger = Ledger::open(&path, &zone(), recorded_at).unwrap();
+    let events: Vec<CostEvent> = (0..500)
+        .map(|lead| CostEvent { lead_id: Some(format!("{lead}").into()), time: recorded_at, ..CostEvent::example() })
+        .collect();
+    record(&mut ledger, &events, true, recorded_at);
+    let connection = open_read_only(&path).unwrap();
+    let day = zone().day_of(recorded_at);
+    let question = CostQuestion { by: vec![Dimension::Lead], filters: vec![], first: day, last: day, by_day: false };
+    for cells_bytes_max in [CELLS_BYTES_MAX, 4_000] {
+        let ask = |keys_max| {
+            spread(Scan::begin(&connection, &zone(), &question).unwrap(), cells_bytes_max, keys_max, &|| false).unwrap()
+        };
+        assert_eq!(ask(499), None);
+        assert_eq!(ask(500).map(|spread| (spread.count, spread.attributed)), Some((500, Usd::from_dollars(500))));
+    }
 }
 
 /// Guards against: cost that vanishes from an answer because retention came while it was worked out.

@@ -173,7 +173,7 @@ fn compare_workers(model: &Model, path: std::path::PathBuf) {
     let question = CostQuestion { by: vec![Dimension::Worker], first, last, filters: vec![], by_day: true };
     let found = Reader::new(path, zone).breakdown(&question, &|| false).unwrap();
     let of_day = |sums: BTreeMap<GroupKey, Usd>| {
-        sums.into_iter().map(|(worker, sum)| (worker.as_str().to_owned(), sum.pico())).collect()
+        sums.into_iter().map(|(worker, sum)| (worker.as_joined().to_owned(), sum.pico())).collect()
     };
     assert_eq!(found.into_iter().map(|(day, sums)| (day, of_day(sums))).collect::<BTreeMap<_, _>>(), expected);
 }
