@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::domain::Usd;
+use crate::domain::{Quantity, Usd};
 
 /// Longest time after which an operator's word on the gate lapses by itself: a year.
 const EXPIRES_IN_SECONDS_MAX: u64 = 31_536_000;
@@ -12,15 +12,12 @@ pub fn amount(text: &str) -> Result<String, String> {
     Usd::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// Reads `name=count`.
-pub fn usage(text: &str) -> Result<(String, u64), String> {
-    let wrong = || "expected NAME=COUNT, such as input_tokens=1000".to_owned();
-    let (name, count) = text.rsplit_once('=').ok_or_else(wrong)?;
-    let is_whole = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
-    if name.is_empty() || !is_whole {
-        return Err(wrong());
-    }
-    Ok((name.to_owned(), count.parse().map_err(|_| wrong())?))
+/// Reads `name=quantity`.
+pub fn usage(text: &str) -> Result<(String, Quantity), String> {
+    let wrong = || "expected NAME=QUANTITY, such as input_tokens=1000".to_owned();
+    let (name, quantity) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
+    let quantity = Quantity::parse(quantity).map_err(|error| format!("{name} {error}"))?;
+    Ok((name.to_owned(), quantity))
 }
 
 /// Reads how long a call took.

@@ -21,6 +21,7 @@ use super::token::TokenArgs;
 use super::{Exit, Failure, parse};
 use crate::clock::Clock;
 use crate::config::Sources;
+use crate::domain::Quantity;
 use crate::wire::{BatchAnswer, EventBody};
 
 /// How often an event is sent.
@@ -67,9 +68,9 @@ pub struct RecordArgs {
     /// Model or tier used
     #[arg(long)]
     pub model: Option<String>,
-    /// Usage, such as input_tokens=1000; repeatable
-    #[arg(long, value_name = "NAME=COUNT", value_parser = parse::usage)]
-    pub usage: Vec<(String, u64)>,
+    /// Usage, such as input_tokens=1000 or audio_seconds=521.5; repeatable
+    #[arg(long, value_name = "NAME=QUANTITY", value_parser = parse::usage)]
+    pub usage: Vec<(String, Quantity)>,
     /// Duration of the call
     #[arg(long, value_name = "SECONDS", value_parser = parse::duration_seconds)]
     pub duration_seconds: Option<f64>,

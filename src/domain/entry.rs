@@ -4,7 +4,7 @@
 //! is an entry behind it. The amounts of an event's entries add up to what it costs, under any attribute too: so every sum over
 //! events is a plain sum over entries.
 
-use super::{CostEvent, UsageCount, Usd, differing_attributes};
+use super::{CostEvent, Quantity, UsageCount, Usd, differing_attributes};
 
 /// What an entry is to its event. All entries of an event have its key, its names and its time.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,10 +91,11 @@ pub fn revise(known: CostEvent, first: i64, told: CostEvent) -> impl Iterator<It
 
 /// By how much counts are higher. What a count has fallen by cannot be taken back from a counter.
 fn rises(before: &[UsageCount], after: &[UsageCount]) -> Vec<UsageCount> {
-    let count_before =
-        |after: &UsageCount| before.iter().find(|before| before.kind == after.kind).map_or(0, |known| known.count);
+    let count_before = |after: &UsageCount| {
+        before.iter().find(|before| before.kind == after.kind).map_or(Quantity::ZERO, |known| known.count)
+    };
     let rise = |after: &UsageCount| {
-        let count = after.count.checked_sub(count_before(after)).filter(|rise| *rise > 0)?;
+        let count = after.count.checked_sub(count_before(after)).filter(|rise| *rise > Quantity::ZERO)?;
         Some(UsageCount { kind: after.kind.clone(), count })
     };
     after.iter().filter_map(rise).collect()
@@ -106,7 +107,10 @@ mod tests {
     use crate::domain::{Name, Sums};
 
     fn usage(counts: &[(&str, u64)]) -> Vec<UsageCount> {
-        counts.iter().map(|(kind, count)| UsageCount { kind: Name::new(kind).unwrap(), count: *count }).collect()
+        counts
+            .iter()
+            .map(|(kind, count)| UsageCount { kind: Name::new(kind).unwrap(), count: Quantity::of(*count) })
+            .collect()
     }
 
     fn told(revision: u32, amount: &str, attributes: Option<&str>) -> CostEvent {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use strum::{EnumString, IntoStaticStr};
 
-use super::{Name, Usd};
+use super::{Name, Quantity, Usd};
 
 /// A charge adds cost, a credit takes some back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr)]
@@ -43,13 +43,13 @@ pub struct EventKey {
 /// Highest revision of an event: what a signed 32-bit integer holds, as every client and database has one.
 pub const REVISION_MAX: u32 = i32::MAX.unsigned_abs();
 
-/// A counted quantity, such as 1,000 input tokens.
+/// A counted or measured quantity, such as 1,000 input tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageCount {
     /// What was counted, such as `input_tokens`.
     pub kind: Name,
-    /// How many: 0 to 2⁵³ − 1, which every JSON reader holds exactly.
-    pub count: u64,
+    /// How many, or how much: below 2⁵³.
+    pub count: Quantity,
 }
 
 /// A cost event that passed every check that needs no ledger.
@@ -227,7 +227,7 @@ mod tests {
         let mut revision = event();
         revision.revision = 1;
         revision.amount = Usd::from_dollars(7);
-        revision.usage = vec![UsageCount { kind: Name::new("tokens").unwrap(), count: 7 }];
+        revision.usage = vec![UsageCount { kind: Name::new("tokens").unwrap(), count: Quantity::of(7) }];
         revision.duration_seconds = Some(7.0);
         revision.outcome = Outcome::Error;
         revision.attributes = None;

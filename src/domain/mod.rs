@@ -1,9 +1,10 @@
-//! The words of the program: money, names, calendar periods, events, reservations.
+//! The words of the program: money, quantities, names, calendar periods, events, reservations.
 //!
-//! *Invariants.* A value of one of these types is valid: only constructors that check make one. Money is an integer.
+//! *Invariants.* A value of one of these types is valid: only constructors that check make one. Money and quantities are integers.
 //! Nothing here asks for the time, reads a file, or knows a format.
 
 mod attribute;
+mod decimal;
 mod entry;
 mod event;
 mod gate;
@@ -12,6 +13,7 @@ mod money;
 mod name;
 mod now;
 mod period;
+mod quantity;
 mod ratio;
 mod reservation;
 mod spread;
@@ -29,6 +31,7 @@ pub use money::{ParseUsdError, Usd};
 pub use name::{NAME_BYTES_MAX, Name, NameError, OTHER_LABEL, check_text};
 pub use now::{Now, Steady};
 pub use period::{BudgetZone, DayStretch, Month, Period, PeriodKind, PeriodParseError};
+pub use quantity::{ParseQuantityError, Quantity};
 pub use ratio::{Threshold, nearest_f64_percent};
 pub use reservation::{
     Attribution, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after,

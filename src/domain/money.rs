@@ -11,6 +11,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::decimal::{Decimal, Rest, divided, plain};
+
 /// Decimal places of one pico-dollar.
 const SCALE: i64 = 12;
 /// Pico-dollars in one US dollar.
@@ -68,8 +70,10 @@ impl Usd {
     /// [`ParseUsdError::NotANumber`] for anything that is not a JSON number (also a leading `+`, blanks, other digits than
     /// ASCII ones), [`ParseUsdError::OutOfRange`] at 10¹⁸ USD and above.
     pub fn parse(text: &str) -> Result<Self, ParseUsdError> {
-        let number = Decimal::split(text)?;
-        let magnitude = number.round_to_pico()?;
+        let number = Decimal::split(text).ok_or(ParseUsdError::NotANumber)?;
+        let (units, rest) = number.units(SCALE, PICO_DIGITS_MAX).ok_or(ParseUsdError::OutOfRange)?;
+        let is_up = rest > Rest::Half || (rest == Rest::Half && units % 2 == 1);
+        let magnitude = i128::try_from(units).map_err(|_| ParseUsdError::OutOfRange)? + i128::from(is_up);
         Ok(Self(if number.negative { -magnitude } else { magnitude }))
     }
 
@@ -93,96 +97,6 @@ impl Usd {
     }
 }
 
-/// The parts of a JSON number: sign, digits without the point, and the power of ten of the last digit.
-struct Decimal<'a> {
-    negative: bool,
-    integer: &'a [u8],
-    fraction: &'a [u8],
-    exponent: i64,
-}
-
-impl<'a> Decimal<'a> {
-    fn split(text: &'a str) -> Result<Self, ParseUsdError> {
-        let bytes = text.as_bytes();
-        let (negative, rest) = match bytes.split_first() {
-            Some((b'-', rest)) => (true, rest),
-            _ => (false, bytes),
-        };
-        let (integer, rest) = digits(rest);
-        if integer.is_empty() || (integer.len() > 1 && integer[0] == b'0') {
-            return Err(ParseUsdError::NotANumber);
-        }
-        let (fraction, rest) = match rest.split_first() {
-            Some((b'.', rest)) => {
-                let (fraction, rest) = digits(rest);
-                if fraction.is_empty() {
-                    return Err(ParseUsdError::NotANumber);
-                }
-                (fraction, rest)
-            }
-            _ => (&[][..], rest),
-        };
-        let exponent = match rest.split_first() {
-            None => 0,
-            Some((b'e' | b'E', rest)) => exponent(rest)?,
-            Some(_) => return Err(ParseUsdError::NotANumber),
-        };
-        Ok(Self { negative, integer, fraction, exponent })
-    }
-
-    /// The magnitude in pico-dollars, half-to-even.
-    fn round_to_pico(&self) -> Result<i128, ParseUsdError> {
-        let mut digits = self.integer.iter().chain(self.fraction).map(|byte| i128::from(byte - b'0')).peekable();
-        let mut leading_zeros = 0_i64;
-        while digits.next_if_eq(&0).is_some() {
-            leading_zeros += 1;
-        }
-        if digits.peek().is_none() {
-            return Ok(0);
-        }
-        // How many of the remaining digits stand before the pico-dollar's decimal point.
-        let whole = (self.integer.len() as i64 - leading_zeros).saturating_add(self.exponent).saturating_add(SCALE);
-        if whole > PICO_DIGITS_MAX {
-            return Err(ParseUsdError::OutOfRange);
-        }
-        let mut magnitude = 0_i128;
-        for _ in 0..whole.max(0) {
-            magnitude = magnitude * 10 + digits.next().unwrap_or(0);
-        }
-        if whole < 0 {
-            // The first non-zero digit lies behind the first decimal of a pico-dollar: less than half of one.
-            return Ok(magnitude);
-        }
-        let half = digits.next().unwrap_or(0);
-        let beyond = digits.any(|digit| digit != 0);
-        let up = half > 5 || (half == 5 && (beyond || magnitude % 2 == 1));
-        Ok(magnitude + i128::from(up))
-    }
-}
-
-fn digits(bytes: &[u8]) -> (&[u8], &[u8]) {
-    bytes.split_at(bytes.iter().take_while(|byte| byte.is_ascii_digit()).count())
-}
-
-/// Reads `[+-]digits`; an exponent too long for `i64` saturates, since its magnitude already decides the answer.
-fn exponent(bytes: &[u8]) -> Result<i64, ParseUsdError> {
-    let (negative, rest) = match bytes.split_first() {
-        Some((b'-', rest)) => (true, rest),
-        Some((b'+', rest)) => (false, rest),
-        _ => (false, bytes),
-    };
-    let (number, rest) = digits(rest);
-    if number.is_empty() || !rest.is_empty() {
-        return Err(ParseUsdError::NotANumber);
-    }
-    // A quarter of the range leaves room to add digit counts without overflow.
-    let magnitude = number
-        .iter()
-        .fold(0_i64, |value, byte| value.saturating_mul(10).saturating_add(i64::from(byte - b'0')))
-        .min(i64::MAX / 4);
-    Ok(if negative { -magnitude } else { magnitude })
-}
-
 impl FromStr for Usd {
     type Err = ParseUsdError;
 
@@ -194,23 +108,9 @@ impl FromStr for Usd {
 /// Exact decimal digits, no exponent, no needless zeros: `0.0000015`, `10.5`, `3`.
 impl fmt::Display for Usd {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let magnitude = self.0.unsigned_abs();
-        let scale = PICO_PER_USD.unsigned_abs();
         let sign = if self.0 < 0 { "-" } else { "" };
-        // Nearly every amount fits 64 bits, in which dividing and printing take a fifth of the time.
-        let (dollars, pico) = match (u64::try_from(magnitude), u64::try_from(scale)) {
-            (Ok(magnitude), Ok(scale)) => (u128::from(magnitude / scale), magnitude % scale),
-            _ => (magnitude / scale, u64::try_from(magnitude % scale).unwrap_or(0)),
-        };
-        if pico == 0 {
-            return formatter.pad(&format!("{sign}{dollars}"));
-        }
-        let (mut fraction, mut digits) = (pico, 12);
-        while fraction % 10 == 0 {
-            fraction /= 10;
-            digits -= 1;
-        }
-        formatter.pad(&format!("{sign}{dollars}.{fraction:0digits$}"))
+        let (dollars, pico) = divided(self.0.unsigned_abs(), PICO_PER_USD as u64);
+        formatter.pad(&format!("{sign}{}", plain(dollars, pico, SCALE as usize)))
     }
 }
 

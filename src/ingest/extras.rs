@@ -1,11 +1,11 @@
 //! The rules of what an event carries besides its cost: quantities and attributes.
 
 use super::check::Check;
-use super::limits::{ATTRIBUTES_BYTES_MAX, USAGE_COUNT_MAX, USAGE_NAMES_MAX};
+use super::limits::{ATTRIBUTES_BYTES_MAX, USAGE_COUNT_END, USAGE_NAMES_MAX};
 use super::names::Names;
-use super::raw::{Field, RawJson, RawNumber, RawUsage};
+use super::raw::{Field, RawJson, RawNumber, RawUsage, Shape};
 use super::reason::shown;
-use crate::domain::UsageCount;
+use crate::domain::{ParseQuantityError, Quantity, UsageCount};
 
 impl Check {
     /// Quantities, ordered by kind.
@@ -16,11 +16,9 @@ impl Check {
         let mut usage = Vec::with_capacity(counts.len().min(USAGE_NAMES_MAX));
         for (kind, count) in counts.iter().take(USAGE_NAMES_MAX) {
             match (names.take(kind), usage_count(count)) {
-                (Ok(kind), Some(count)) => usage.push(UsageCount { kind, count }),
+                (Ok(kind), Ok(count)) => usage.push(UsageCount { kind, count }),
                 (Err(error), _) => self.refuse("usage", || format!("name {:?} {error}", shown(kind))),
-                (Ok(kind), None) => {
-                    self.refuse("usage", || format!("{:?} must be an integer from 0 to {USAGE_COUNT_MAX}", kind.as_str()));
-                }
+                (Ok(kind), Err(why)) => self.refuse("usage", || why.of(kind.as_str())),
             }
         }
         if counts.len() > USAGE_NAMES_MAX {
@@ -46,9 +44,37 @@ impl Check {
     }
 }
 
-/// An integer within the range; `1.0` and `1e3` are none.
-fn usage_count(value: &RawNumber<'_>) -> Option<u64> {
-    let Field::Given(digits) = value else { return None };
-    let digits = if digits == "-0" { "0" } else { digits };
-    digits.parse().ok().filter(|count| *count <= USAGE_COUNT_MAX)
+/// Why a member of `usage` is no quantity.
+enum WrongCount {
+    Shape(Shape),
+    Number(ParseQuantityError),
+}
+
+fn usage_count(value: &RawNumber<'_>) -> Result<Quantity, WrongCount> {
+    match value {
+        Field::Given(digits) => match Quantity::parse(digits) {
+            Ok(count) if count < USAGE_COUNT_END => Ok(count),
+            Ok(_) => Err(WrongCount::Number(ParseQuantityError::OutOfRange)),
+            Err(error) => Err(WrongCount::Number(error)),
+        },
+        Field::Misshapen(shape) => Err(WrongCount::Shape(*shape)),
+        Field::Absent => Err(WrongCount::Shape(Shape::Null)),
+    }
+}
+
+impl WrongCount {
+    /// In words, for what is called so in `usage`.
+    fn of(self, kind: &str) -> String {
+        match self {
+            Self::Number(ParseQuantityError::OutOfRange) => format!("{kind:?} must be below {USAGE_COUNT_END}"),
+            Self::Number(error) => format!("{kind:?} {error}"),
+            // As providers nest their details.
+            Self::Shape(Shape::Object) => {
+                format!(
+                    "{kind:?} must be a number, not an object; flatten it: \"{kind}_NAME\":1 in place of \"{kind}\":{{\"NAME\":1}}"
+                )
+            }
+            Self::Shape(shape) => format!("{kind:?} must be a number, not {}", shape.with_article()),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use jiff::SignedDuration;
 
-use crate::domain::Usd;
+use crate::domain::{Quantity, Usd};
 
 /// Longest id, source, worker, batch, lead, model and actor, in bytes.
 pub const TEXT_BYTES_MAX: usize = 200;
@@ -12,8 +12,8 @@ pub const TEXT_BYTES_MAX: usize = 200;
 pub const REASON_BYTES_MAX: usize = 500;
 /// Names that `usage` may have.
 pub const USAGE_NAMES_MAX: usize = 16;
-/// Largest count: beyond it, JSON readers that use doubles see another number.
-pub const USAGE_COUNT_MAX: u64 = (1 << 53) - 1;
+/// Counts in `usage` are below it: from there on, JSON readers that use doubles see another number.
+pub const USAGE_COUNT_END: Quantity = Quantity::of(1 << 53);
 /// Longest `attributes`, in bytes of the JSON text as it was sent.
 pub const ATTRIBUTES_BYTES_MAX: usize = 4_096;
 

@@ -61,7 +61,7 @@ pub struct RawJson<'a> {
     pub numbers_are_finite: bool,
 }
 
-/// What was counted, and how many.
+/// What was counted, and how many. What has no number is not in it.
 pub type RawUsage<'a> = Vec<(Cow<'a, str>, RawNumber<'a>)>;
 
 /// One event.

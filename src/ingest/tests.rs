@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::domain::Usd;
+use crate::domain::{Quantity, Usd};
 
 fn now() -> Timestamp {
     "2026-11-22T10:00:00Z".parse().unwrap()
@@ -27,7 +27,7 @@ fn plain_values_make_an_event() {
     let event = validator.validate(&raw).unwrap();
     assert_eq!((event.service.as_str(), event.amount), ("openai", Usd::parse("0.0015").unwrap()));
     assert_eq!((event.time, event.time_given, &*event.key.id), (time, true, "made"));
-    assert_eq!(event.usage.iter().map(|each| each.count).collect::<Vec<_>>(), [7, 5]);
+    assert_eq!(event.usage.iter().map(|each| each.count).collect::<Vec<_>>(), [7, 5].map(Quantity::of));
 }
 
 #[test]

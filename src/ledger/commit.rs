@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use super::events::KeyedEvent;
 use super::outbox::OutboxChanges;
 use super::reservations::ReservationChange;
-use crate::domain::{GateChange, GateOverride, Pair, Sums, UsageKey};
+use crate::domain::{GateChange, GateOverride, Pair, Quantity, Sums, UsageKey};
 
 /// A sum that a commit changes, and what it was before.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub struct Rollup {
     /// The metric series.
     pub series: Vec<Change<Pair, Sums>>,
     /// The usage series.
-    pub usage: Vec<Change<UsageKey, u128>>,
+    pub usage: Vec<Change<UsageKey, Quantity>>,
     /// New lines of the gate's history.
     pub gate: Vec<GateChange>,
     /// What an operator says of the gate from now on, if that has changed.
@@ -54,7 +54,7 @@ pub struct Summary {
     /// Metric series since the ledger began.
     pub series: Vec<(Pair, Sums)>,
     /// Usage series since the ledger began.
-    pub usage: Vec<(UsageKey, u128)>,
+    pub usage: Vec<(UsageKey, Quantity)>,
     /// The newest line of the gate's history.
     pub gate: Option<GateChange>,
     /// What an operator says of the gate.

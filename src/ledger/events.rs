@@ -1,10 +1,12 @@
 //! The table of events: a row for each entry, written once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, Params, params};
+use serde_json::value::RawValue;
 
 use super::LedgerError;
 use super::head::End;
@@ -12,7 +14,7 @@ use super::row::{
     Cell, Cells, Codec, LaterCodec, Pico, Plain, RowWriter, Shape, Sink, each_row, put_later, read_row, row, take_later,
 };
 use super::segment::SEGMENT_EVENTS;
-use crate::domain::{Adjustment, CostEvent, Entry, EventKey, Kind, Name, Outcome, UsageCount, Usd};
+use crate::domain::{Adjustment, CostEvent, Entry, EventKey, Kind, Name, Outcome, Quantity, UsageCount, Usd};
 
 /// An entry as it stands in the ledger; with `&CostEvent`, one on its way there.
 #[derive(Clone, Debug, PartialEq)]
@@ -185,15 +187,18 @@ impl Codec<Vec<UsageCount>> for Plain {
         if usage.is_empty() {
             return sink.add(Cell::OptionalText(None));
         }
-        let counts: BTreeMap<&str, u64> = usage.iter().map(|usage| (usage.kind.as_str(), usage.count)).collect();
+        let counts: BTreeMap<&str, Quantity> = usage.iter().map(|usage| (usage.kind.as_str(), usage.count)).collect();
         let json = serde_json::to_string(&counts).map_err(|error| LedgerError::Damaged(error.to_string()))?;
         sink.add(Cell::OptionalText(Some(&json)))
     }
 
     fn take(cells: &mut Cells<'_>) -> Option<Vec<UsageCount>> {
         let Some(json) = cells.optional_text()? else { return Some(Vec::new()) };
-        let counts: BTreeMap<String, u64> = serde_json::from_str(json).ok()?;
-        counts.into_iter().map(|(kind, count)| Some(UsageCount { kind: Name::new(&kind).ok()?, count })).collect()
+        let counts: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(json).ok()?;
+        let count = |(kind, count): (Cow<'_, str>, &RawValue)| {
+            Some(UsageCount { kind: Name::new(&kind).ok()?, count: Quantity::parse(count.get()).ok()? })
+        };
+        counts.into_iter().map(count).collect()
     }
 }
 

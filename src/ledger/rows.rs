@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::LedgerError;
 use super::row::{read_rows, row};
-use crate::domain::{Pair, Sums, UsageKey};
+use crate::domain::{Pair, Quantity, Sums, UsageKey};
 
 /// A row of `rollup_pair`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ row! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UsageRow {
     pub key: UsageKey,
-    pub count: u128,
+    pub count: Quantity,
 }
 
 row! {

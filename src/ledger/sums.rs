@@ -11,7 +11,7 @@ use super::head::Head;
 use super::row::{Row, RowWriter, Stored, checksum_of, each_row};
 use super::rows::{DayRow, PairRow, SeriesRow, UsageRow};
 use super::{LedgerError, gate};
-use crate::domain::{Pair, Sums, UsageKey};
+use crate::domain::{Pair, Quantity, Sums, UsageKey};
 
 /// Writes a commit's sums, and keeps the digests over them. Returns the days that changed.
 pub(super) fn write(
@@ -22,7 +22,7 @@ pub(super) fn write(
 ) -> Result<Vec<DayRow>, LedgerError> {
     let series = |key: &Pair, sums: &Sums| SeriesRow { label: key.clone(), sums: *sums };
     head.series_digest = replace_rows(connection, &rollup.series, series, head.series_digest)?;
-    let usage = |key: &UsageKey, count: &u128| UsageRow { key: key.clone(), count: *count };
+    let usage = |key: &UsageKey, count: &Quantity| UsageRow { key: key.clone(), count: *count };
     head.usage_digest = replace_rows(connection, &rollup.usage, usage, head.usage_digest)?;
 
     let changed = write_pairs(connection, rollup, days)?;

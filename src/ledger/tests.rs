@@ -9,7 +9,7 @@ use super::segment::SEGMENT_EVENTS;
 use super::*;
 use crate::domain::{
     BudgetZone, CostEvent, CostQuestion, Dimension, Entry, EventKey, Filter, GateChange, GateMode, GroupKey, Name, Outcome,
-    Pair, Sums, UsageCount, Usd,
+    Pair, Quantity, Sums, UsageCount, Usd,
 };
 
 const DAY: Date = date(2026, 11, 22);
@@ -78,7 +78,7 @@ fn event(number: i64) -> CostEvent {
         time: now(),
         worker: Some(format!("worker-{}", number % 5).into()),
         model: (number % 2 == 0).then(|| "gpt".into()),
-        usage: vec![UsageCount { kind: Name::new("tokens").unwrap(), count: 5 }],
+        usage: vec![UsageCount { kind: Name::new("tokens").unwrap(), count: Quantity::of(5) }],
         duration_seconds: Some(0.25),
         outcome: Outcome::Error,
         attributes: Some(r#"{"a":[1.50]}"#.into()),

@@ -8,7 +8,7 @@ use super::*;
 use crate::budget::{Budget, Policy};
 use crate::clock::Clock;
 use crate::domain::{
-    BudgetZone, CostEvent, Entry, GateChange, GateMode, Kind, Name, PeriodKind, Threshold, UsageCount, Usd,
+    BudgetZone, CostEvent, Entry, GateChange, GateMode, Kind, Name, PeriodKind, Quantity, Threshold, UsageCount, Usd,
 };
 use crate::views::{Board, Published, SeriesLimits, Views};
 
@@ -97,7 +97,7 @@ fn two_global_budgets() -> Vec<Budget> {
 fn a_day() -> Published {
     let mut tokens = event("openai", "chat", "40");
     tokens.model = Some("gpt-x".into());
-    tokens.usage = vec![UsageCount { kind: Name::new("input_tokens").unwrap(), count: 1_000 }];
+    tokens.usage = vec![UsageCount { kind: Name::new("input_tokens").unwrap(), count: Quantity::of(1_000) }];
     let events = [
         tokens,
         event("openai", "chat", "0.1"),

@@ -6,7 +6,7 @@
 use hashbrown::HashMap;
 use jiff::civil::Date;
 
-use crate::domain::{CostEvent, Entry, Name, Sums};
+use crate::domain::{CostEvent, Entry, Name, Quantity, Sums};
 
 /// What the entries add up to.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub(super) struct Batch<'e> {
     /// By day, service and operation.
     pub sums: Totals<(Date, &'e Name, &'e Name), Sums>,
     /// By service, model and kind; no model is the empty one.
-    pub usage: Totals<(&'e Name, &'e str, &'e Name), u128>,
+    pub usage: Totals<(&'e Name, &'e str, &'e Name), Quantity>,
     /// How many they are.
     pub entries: u64,
 }
@@ -33,8 +33,7 @@ impl<'e> Batch<'e> {
             *batch.sums.total((day, &event.service, &event.operation)) += Sums::of(event, entry);
             for usage in entry.usage_added(event) {
                 let model = event.model.as_deref().unwrap_or_default();
-                // 2⁷⁵ counts of 2⁵³ each would be needed to reach the bound.
-                *batch.usage.total((&event.service, model, &usage.kind)) += u128::from(usage.count);
+                *batch.usage.total((&event.service, model, &usage.kind)) += usage.count;
             }
             batch.entries += 1;
         }

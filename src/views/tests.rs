@@ -4,7 +4,7 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Entry, Kind, UsageCount};
+use crate::domain::{Entry, Kind, Quantity, UsageCount};
 
 fn event(service: &str, operation: &str, pico: i64) -> CostEvent {
     CostEvent {
@@ -13,7 +13,7 @@ fn event(service: &str, operation: &str, pico: i64) -> CostEvent {
         amount: Usd::from_pico(i128::from(pico)),
         kind: if pico < 0 { Kind::Credit } else { Kind::Charge },
         time: Timestamp::UNIX_EPOCH,
-        usage: vec![UsageCount { kind: Name::new(operation).unwrap(), count: 3 }],
+        usage: vec![UsageCount { kind: Name::new(operation).unwrap(), count: Quantity::of(3) }],
         ..CostEvent::example()
     }
 }
@@ -50,9 +50,9 @@ fn the_seventeenth_kind_of_usage_is_other() {
     for kind in 0..20 {
         views.record([(&event("a", &format!("kind{kind}"), 1), &Entry::First, DAY)], Timestamp::UNIX_EPOCH);
     }
-    let kinds: Vec<(String, u128)> = views.usage.iter().map(|(key, count)| (key.kind.to_string(), *count)).collect();
+    let kinds: Vec<(String, Quantity)> = views.usage.iter().map(|(key, count)| (key.kind.to_string(), *count)).collect();
     assert_eq!(kinds.len(), 17);
-    assert!(kinds.contains(&("other".into(), 4 * 3)));
+    assert!(kinds.contains(&("other".into(), Quantity::of(4 * 3))));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use imbl::OrdMap;
 
-use crate::domain::{Name, UsageKey};
+use crate::domain::{Name, Quantity, UsageKey};
 
 /// Service and model pairs with series of their own; further ones are added up under `other`/`other`.
 pub const USAGE_PAIRS_MAX: usize = 200;
@@ -12,22 +12,22 @@ pub const USAGE_KINDS_MAX: usize = 16;
 /// All usage series.
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
-    counts: OrdMap<UsageKey, u128>,
+    counts: OrdMap<UsageKey, Quantity>,
     kinds_by_pair: OrdMap<(Name, Box<str>), usize>,
 }
 
 impl Usage {
     /// Adds what was used, under a service's metric label; says which series changed.
-    pub fn add(&mut self, service_label: &Name, model: &str, kind: &Name, count: u128) -> UsageKey {
+    pub fn add(&mut self, service_label: &Name, model: &str, kind: &Name, count: Quantity) -> UsageKey {
         let key = self.take_key(service_label, model, kind);
         self.load(key.clone(), count);
         key
     }
 
     /// Adds to exactly this series.
-    pub fn load(&mut self, key: UsageKey, count: u128) {
+    pub fn load(&mut self, key: UsageKey, count: Quantity) {
         match self.counts.get_mut(&key) {
-            Some(present) => *present = present.saturating_add(count),
+            Some(present) => *present += count,
             None => {
                 *self.kinds_by_pair.entry((key.service.clone(), key.model.clone())).or_insert(0) += 1;
                 self.counts.insert(key, count);
@@ -36,12 +36,12 @@ impl Usage {
     }
 
     /// One series.
-    pub fn get(&self, key: &UsageKey) -> Option<u128> {
+    pub fn get(&self, key: &UsageKey) -> Option<Quantity> {
         self.counts.get(key).copied()
     }
 
     /// Every series, ordered by label.
-    pub fn iter(&self) -> impl Iterator<Item = (&UsageKey, &u128)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&UsageKey, &Quantity)> {
         self.counts.iter()
     }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::domain::Quantity;
+
 /// The answer to a recorded batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchAnswer {
@@ -49,7 +51,7 @@ pub struct EventBody<'a> {
     pub model: Option<&'a str>,
     /// Quantities by kind.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub usage: BTreeMap<&'a str, u64>,
+    pub usage: BTreeMap<&'a str, Quantity>,
     /// How long the call took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<f64>,

@@ -138,7 +138,7 @@ fn a_field_that_breaks_its_rule_is_named() {
     assert_invalid(&agent, &event_with("attributes", &format!(r#"{{"a":"{}"}}"#, "x".repeat(4_096))), "attributes");
     let names: Vec<String> = (0..17).map(|name| format!(r#""u{name}":1"#)).collect();
     assert_invalid(&agent, &event_with("usage", &format!("{{{}}}", names.join(","))), "usage");
-    for value in ["-1", "1.5", "\"1\"", "null", "9007199254740992", "1e400"] {
+    for value in ["-1", "0.0000001", "\"1\"", "true", "{}", "{\"n\":1}", "[1]", "9007199254740992", "1e400"] {
         assert_invalid(&agent, &event_with("usage", &format!(r#"{{"tokens":{value}}}"#)), "");
     }
     assert_invalid(&agent, r#"{"amount_usd":1}"#, "service");

@@ -27,6 +27,7 @@ mod doc_links;
 mod exact;
 mod findings;
 mod gate_guide;
+mod intake;
 mod kill;
 mod kill_at_system_call;
 mod ledger_locks;

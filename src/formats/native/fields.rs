@@ -99,7 +99,8 @@ fn usage(value: Value<'_>) -> Field<RawUsage<'_>> {
     let Value::Object { text, .. } = value else { return Field::Misshapen(value.shape()) };
     let mut usage = RawUsage::new();
     let _ = members(text, |name, count| {
-        if usage.len() <= USAGE_NAMES_MAX {
+        // As some clients write what they do not know: nothing is said of it.
+        if count != Value::Null && usage.len() <= USAGE_NAMES_MAX {
             usage.push((name.clone(), count.number()));
         }
     });

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use super::super::LedgerError;
 use super::cell::{Cell, Cells, Shape};
 use super::spelling::{Codec, Plain, Sink};
-use crate::domain::{Name, Pair, Sums, Usd};
+use crate::domain::{Name, Pair, Quantity, Sums, Usd};
 
 /// An amount as an integer of pico-dollars. Sums outgrow that; amounts of single events and reservations are bounded at 10⁶ USD, a
 /// ninth of what 64 bits hold.
@@ -58,7 +58,7 @@ plain! {
     // Texts, because they are read in a shell, and sums outgrow 64 bits.
     Date: |value| Text(&value.to_string()), |cells| parsed(cells);
     Usd: |value| Text(&value.to_string()), |cells| parsed(cells);
-    u128: |value| Text(&value.to_string()), |cells| parsed(cells);
+    Quantity: |value| Text(&value.to_string()), |cells| parsed(cells);
 }
 
 impl Codec<Usd> for Pico {

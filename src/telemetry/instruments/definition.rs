@@ -2,11 +2,11 @@
 
 use opentelemetry::{KeyValue, StringValue};
 
-use crate::domain::Usd;
+use crate::domain::{Quantity, Usd};
 use crate::telemetry::moment::Moment;
 
-/// Of one of whatever a total counts.
-const PICO_PER_ONE: i128 = 1_000_000_000_000;
+/// Of a millionth, in which quantities are counted.
+const PICO_PER_MICRO: i128 = 1_000_000;
 
 /// Units in braces say what is counted and become no part of a name.
 pub(super) const USD: &str = "{USD}";
@@ -64,9 +64,9 @@ impl Total {
         Self { pico: amount.pico(), labels: in_order(labels) }
     }
 
-    pub fn count<const N: usize>(count: u128, labels: [(&'static str, &str); N]) -> Self {
-        let count = i128::try_from(count).unwrap_or(i128::MAX);
-        Self { pico: count.saturating_mul(PICO_PER_ONE), labels: in_order(labels) }
+    pub fn count<const N: usize>(count: Quantity, labels: [(&'static str, &str); N]) -> Self {
+        let micros = i128::try_from(count.micros()).unwrap_or(i128::MAX);
+        Self { pico: micros.saturating_mul(PICO_PER_MICRO), labels: in_order(labels) }
     }
 
     /// The float nearest to it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::definition::{Counter, Definition, NONE, PERCENT, Reading, Total, USD};
 use crate::budget::Standing;
-use crate::domain::{ReservationStage, Usd};
+use crate::domain::{Quantity, ReservationStage, Usd};
 use crate::telemetry::moment::Moment;
 
 pub(super) const GAUGES: [Definition; 8] = [
@@ -62,7 +62,7 @@ pub(super) const COUNTERS: [Counter; 1] = [Counter {
     name: "lead_factory_scaling_gate_activations",
     unit: NONE,
     help: "How often the scaling gate became active since the ledger began.",
-    read: |moment| vec![Total::count(moment.published.views.gate_activations.into(), [])],
+    read: |moment| vec![Total::count(Quantity::of(moment.published.views.gate_activations), [])],
 }];
 
 /// A period has one series: that of its first global budget, which is the one of the settings unless that is `none`.

@@ -109,12 +109,13 @@ fn a_settlement_is_read_by_the_rules_of_events() {
     assert_eq!((least.amount, least.outcome, least.time_given), (Usd::parse("1.5").unwrap(), Outcome::Ok, false));
     assert_eq!(least.time.to_string(), NOW);
     let all = settle(
-        r#"{"amount_usd":1,"time":"2026-11-22T09:00:00Z","usage":{"b":2,"a":1},"model":"m","duration_seconds":0.5,
+        r#"{"amount_usd":1,"time":"2026-11-22T09:00:00Z","usage":{"b":2.5,"a":1,"c":null},"model":"m","duration_seconds":0.5,
         "outcome":"error","attributes":{"k": 1.10}}"#,
     )
     .unwrap();
     assert_eq!((all.time.to_string().as_str(), all.time_given), ("2026-11-22T09:00:00Z", true));
-    assert_eq!(all.usage.iter().map(|each| (each.kind.as_str(), each.count)).collect::<Vec<_>>(), [("a", 1), ("b", 2)]);
+    let usage: Vec<_> = all.usage.iter().map(|each| format!("{}={}", each.kind, each.count)).collect();
+    assert_eq!(usage, ["a=1", "b=2.5"]);
     assert_eq!((all.model.as_deref(), all.duration_seconds, all.outcome), (Some("m"), Some(0.5), Outcome::Error));
     assert_eq!(all.attributes.as_deref(), Some(r#"{"k": 1.10}"#));
 
@@ -124,7 +125,7 @@ fn a_settlement_is_read_by_the_rules_of_events() {
         (r#"{"amount_usd":10000.1}"#, "amount_usd"),
         (r#"{"amount_usd":1,"time":"2026-11-22"}"#, "time"),
         (r#"{"amount_usd":1,"time":"2026-10-01T00:00:00Z"}"#, "time"),
-        (r#"{"amount_usd":1,"usage":{"a":1.5}}"#, "usage"),
+        (r#"{"amount_usd":1,"usage":{"a":{"b":1}}}"#, "usage"),
         (r#"{"amount_usd":1,"outcome":"failed"}"#, "outcome"),
         (r#"{"amount_usd":1,"attributes":[]}"#, "attributes"),
         (r#"{"amount_usd":1,"service":"s"}"#, "service"),
