@@ -4,8 +4,8 @@
 # Seen:     from 1,000 on it counts in K, and the decimals are those of thousands: 4.33 USD are gone; just below a
 #           million it says $1000.00K.
 # Output:   12345.67 -> $12.35K, 999999 -> $1000.00K
-# Here:     panels are for the trend; the exact amount is in REST and the command line;
-#           tests/it/exact.rs::two_hundred_thousand_awkward_amounts_add_up_exactly_on_every_surface_and_after_a_restart
+# Here:     money has the unit "locale" with six decimals, and titles say USD (grafana/check_money.cjs);
+#           tests/it/dashboard.rs::panels_are_whole_and_have_a_place_of_their_own
 set -euo pipefail
 expected='12345.67 -> $12.35K
 999999 -> $1000.00K'

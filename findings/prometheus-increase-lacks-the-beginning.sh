@@ -4,8 +4,8 @@
 # Seen:     increase() knows samples only, and the first one is where it begins: the first cost of each new service is
 #           never counted.
 # Output:   increase 0, last value 5
-# Here:     budgets and alerts ask gauges and totals, not increase(); credits begin at 0;
-#           src/telemetry/tests.rs::cost_is_shown_by_service_and_counters_by_operation
+# Here:     rules, alerts and panels subtract the ledger's totals (deploy/prometheus/tests/recording.yaml);
+#           tests/it/deploy_prometheus.rs::the_unit_tests_of_the_rules_pass
 set -euo pipefail
 expected='increase 0, last value 5'
 folder=$(mktemp -d)

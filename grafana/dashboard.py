@@ -19,20 +19,27 @@ RUNBOOKS = "https://github.com/lead-factory/lead-factory-metrics/tree/main/docs/
 GREEN, YELLOW, ORANGE, RED = "green", "yellow", "orange", "red"
 # The alert threshold, the gate threshold and the limit, as they are by default.
 OF_A_BUDGET = [(None, GREEN), (80, YELLOW), (90, ORANGE), (100, RED)]
-USD = {"unit": "currencyUSD", "decimals": 2}
+# Grafana's currencies count in thousands (1,995.01 is $2.00K), and its fixed decimals are too many or too few. This unit shows what is
+# there, up to so many: 1,995.01 and 0.004. Titles say that it is USD. Checked by check_money.cjs.
+USD = {"unit": "locale", "decimals": 6}
 
 
 def selected(expression):
     return re.sub(r"<([FS])([^>]*)>", lambda found: "{" + FILTERS[found[1]] + found[2] + "}", " ".join(expression.split()))
 
 
-def durable(metric, filters):
-    """By how much a counter of the ledger grew in the chosen range. It does not restart with the process, so what it is now less what
-    it was then is exact, and a series that was not there then was 0. But where the whole agent was not looked at then, nothing is known
-    of the time before its first sample."""
-    return f"""({metric}{filters} - ({metric}{filters} offset $__range
-        or (0 * {metric}{filters} and on (job, instance) lead_factory_ledger_up<F> offset $__range)
-        or min_over_time({metric}{filters}[$__range])))"""
+def durable(metric, filters, window="$__range"):
+    """By how much a counter of the ledger grew in the window. It does not restart with the process, so what it is now less what it was then
+    is exact, and a series that was not there then was 0: the first charge of a service counts, which increase() and rate() leave out.
+    But where the whole agent was not looked at then, nothing is known of the time before its first sample."""
+    return f"""({metric}{filters} - ({metric}{filters} offset {window}
+        or (0 * {metric}{filters} and on (job, instance) lead_factory_ledger_up<F> offset {window})
+        or min_over_time({metric}{filters}[{window}])))"""
+
+
+def per_second(metric, filters):
+    """How fast a counter of the ledger grows."""
+    return f"1000 * {durable(metric, filters, '$__rate_interval')} / $__rate_interval_ms"
 
 
 def counted(metric, filters):
@@ -191,17 +198,17 @@ COST = durable("lead_factory_cost_usd_total", "<S>")
 CREDIT = durable("lead_factory_credit_usd_total", "<S>")
 
 OVERVIEW = [
-    stat("Cost today", """Cost of the chosen services today, charges less credits, in the agents' budget time zone. Higher than
+    stat("Cost today, USD", """Cost of the chosen services today, charges less credits, in the agents' budget time zone. Higher than
 you expect: find the service in the row Services.""",
          "sum(lead_factory_daily_cost<S>) or vector(0)", USD),
-    stat("Cost this month", """Cost of the chosen services this calendar month, charges less credits, in the agents' budget time
+    stat("Cost this month, USD", """Cost of the chosen services this calendar month, charges less credits, in the agents' budget time
 zone. Compare it with the providers' bills.""", "sum(lead_factory_monthly_cost<S>) or vector(0)", USD),
-    stat("Cost in the chosen range", """Charges less credits recorded in the time range at the top right. An agent that
+    stat("Cost in the chosen range, USD", """Charges less credits recorded in the time range at the top right. An agent that
 Prometheus did not know at its start counts from its first sample.""",
          f"(sum({COST}) or vector(0)) - (sum({CREDIT}) or vector(0))", USD, instant=True),
     stat("Spending now, USD per hour", """Current charges, extrapolated to an hour. On an unplanned jump, find the service and
 operation in the row Services, then stop its workers or close the gate (docs/gate.md).""",
-         "3600 * sum(rate(lead_factory_cost_usd_total<S>[$__rate_interval])) or vector(0)", USD),
+         f"3600 * sum({per_second('lead_factory_cost_usd_total', '<S>')}) or vector(0)", USD),
     gauge("Daily budget used", """Cost of the day in percent of the daily limit, for the agent where it is highest. The gate
 closes at 90 % by default. Near it: raise the limit or slow down before the gate decides.""",
           'max(lead_factory_budget_utilization<F, period="daily">)'),
@@ -231,7 +238,7 @@ holding back cost: see the runbook AgentDown.""",
 
 MONEY_COLUMNS = "by (instance, budget, period)"
 BUDGETS = [
-    table("Budgets", """Each budget of each agent in its current period: limit, spent, reserved, left, percent used, and the
+    table("Budgets, USD", """Each budget of each agent in its current period: limit, spent, reserved, left, percent used, and the
 forecast at the pace so far (unreliable in the first hour of a period). Nothing left, or a forecast over the limit: raise the
 limit or spend less before the gate stops work.""",
           [("limit", f"max {MONEY_COLUMNS} (lead_factory_budget_limit_usd<F>)"),
@@ -255,7 +262,7 @@ needs a decision now.""",
 and reservations for that service are refused; others continue. Raise its cap or have its workers spend less.""",
           [("{{budget}} {{instance}}", "max by (budget, instance) (lead_factory_service_budget_utilization<S>)")],
           {"unit": "percent", "decimals": 1, "steps": OF_A_BUDGET, "noValue": "no service budget"}, lines_at_thresholds=True),
-    graph("Daily budgets: spent and reserved", """Spent from each daily budget, summed over the chosen agents, and held by open
+    graph("Daily budgets: spent and reserved, USD", """Spent from each daily budget, summed over the chosen agents, and held by open
 reservations on top; limits are dashed. Much reserved but never spent: workers estimate too high or do not settle.""",
           [("spent {{budget}}", 'sum by (budget) (lead_factory_budget_spent_usd<F, period="daily">)'),
            ("reserved {{budget}}", 'sum by (budget) (lead_factory_budget_reserved_usd<F, period="daily">)'),
@@ -269,24 +276,24 @@ will not last. Unreliable in the first hour of a period.""",
 ]
 
 SERVICES = [
-    graph("Cost today by service", """How today's cost built up. It starts at 0 at midnight in the budget time zone; a step down
+    graph("Cost today by service, USD", """How today's cost built up. It starts at 0 at midnight in the budget time zone; a step down
 at any other time is a credit. A steeper slope shows when a service became more expensive.""",
           [("{{service}}", "sum by (service) (lead_factory_daily_cost<S>)")], {**USD, "noValue": "no cost today"}, stacked=True),
-    bars("Cost this month by service", """Who gets the money, largest first. Compare with each provider's bill; if they differ,
+    bars("Cost this month by service, USD", """Who gets the money, largest first. Compare with each provider's bill; if they differ,
 look for refused events.""",
          [("{{service}}", "sort_desc(sum by (service) (lead_factory_monthly_cost<S>))")], {**USD, "noValue": "no cost this month"}),
     graph("Spending by service, USD per hour", """Charges as they arrive, extrapolated to an hour. What stands out is where to
-save, or what is running away. A new series counts from its second sample.""",
-          [("{{service}}", "3600 * sum by (service) (rate(lead_factory_cost_usd_total<S>[$__rate_interval]))")], USD, stacked=True),
-    table("Most expensive operations in the chosen range", """The twenty operations with the highest charges in the time range
+save, or what is running away.""",
+          [("{{service}}", f"3600 * sum by (service) ({per_second('lead_factory_cost_usd_total', '<S>')})")], USD, stacked=True),
+    table("Most expensive operations in the chosen range, USD", """The twenty operations with the highest charges in the time range
 at the top right, without credits. Start here to reduce the bill; GET /costs/daily?by=model and by=worker show more.""",
           [("charged", f"topk(20, sum by (service, operation) ({COST}))")], {"service": "service", "operation": "operation"}, USD,
           size=(12, 8), sort="charged"),
-    bars("Credits in the chosen range", """Credits recorded in the time range at the top right. Compare with the providers'
+    bars("Credits in the chosen range, USD", """Credits recorded in the time range at the top right. Compare with the providers'
 credit notes.""", [("{{service}}", f"sum by (service) ({CREDIT}) or on () vector(0)")], USD, size=(8, 8)),
     graph("Usage", """Tokens, pages, seconds and whatever else workers report, per second: the ten largest. If cost grows and
 usage does not, calls became more expensive.""",
-          [("{{service}} {{model}} {{kind}}", "topk(10, sum by (service, model, kind) (rate(lead_factory_usage_total<S>[$__rate_interval])))")],
+          [("{{service}} {{model}} {{kind}}", f"topk(10, sum by (service, model, kind) ({per_second('lead_factory_usage_total', '<S>')}))")],
           {"unit": "short", "noValue": "no usage reported"}, size=(16, 8)),
     graph("Paid calls: duration", """95th percentile of the durations workers report. A service that slows down often fails
 next.""",
