@@ -43,6 +43,7 @@ mod quick_start;
 mod readme;
 mod reservation_kill;
 mod reservations_surface;
+mod revisions;
 mod service_manager;
 mod settings;
 mod shutdown;
