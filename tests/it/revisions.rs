@@ -27,17 +27,20 @@ fn the_highest_revision_stands_whatever_order_it_comes_in() {
     for (number, order) in orders.iter().enumerate() {
         for which in order.iter().chain(order) {
             let (revision, amount) = tellings[*which];
-            let telling =
-                format!(r#"{{"id":"day-{number}","service":"maps","worker":"w{number}","amount_usd":{amount},"revision":{revision}}}"#);
+            let telling = format!(
+                r#"{{"id":"day-{number}","service":"maps","worker":"w{number}","amount_usd":{amount},"revision":{revision}}}"#
+            );
             agent.costs(telling).expect(200);
         }
     }
-    let expected: BTreeMap<String, Amount> = (0..orders.len()).map(|number| (format!("w{number}"), exact("3.255"))).collect();
+    let expected: BTreeMap<String, Amount> =
+        (0..orders.len()).map(|number| (format!("w{number}"), exact("3.255"))).collect();
     assert_eq!(today("/costs/daily?by=worker", &agent), expected);
 
     let conflict = agent.costs(r#"{"id":"day-0","service":"maps","worker":"w0","amount_usd":3,"revision":2}"#).expect(409);
     assert_eq!(conflict.slug(), "id-conflict");
-    let elsewhere = agent.costs(r#"{"id":"day-0","service":"other","worker":"w0","amount_usd":3,"revision":3}"#).expect(409).json();
+    let elsewhere =
+        agent.costs(r#"{"id":"day-0","service":"other","worker":"w0","amount_usd":3,"revision":3}"#).expect(409).json();
     assert_eq!(elsewhere["errors"][0]["field"], "service");
     drop(agent);
     setup.assert_verifies();
@@ -123,7 +126,8 @@ fn tell_until_stopped(writer: u64, stage: &Stage) -> BTreeMap<String, Amount> {
         }
         let lead = format!("w{writer}-{}", request / 10);
         // With few digits, so that a reader of floats has them all.
-        let amount = |revision: u64| format!("{}.{:03}", (request * 7 + revision * 13) % 90, (request * 31 + revision * 17) % 1_000);
+        let amount =
+            |revision: u64| format!("{}.{:03}", (request * 7 + revision * 13) % 90, (request * 31 + revision * 17) % 1_000);
         let highest = rng.below(REVISIONS);
         let mut order: Vec<u64> = (0..=highest).collect();
         for place in (1..order.len()).rev() {
