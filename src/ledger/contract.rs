@@ -38,7 +38,7 @@ use super::segment::SEGMENT_EVENTS;
 use super::state::State;
 use super::sums::read_day_pairs;
 use super::wal::{self, Log};
-use super::{LedgerError, OpenError, connection, meta};
+use super::{LedgerError, OpenError, connection, identify, meta};
 use crate::domain::{BudgetZone, CostEvent, Entry, EventKey, Kind, ReservationState};
 
 /// First SQLite version without the WAL-reset bug.
@@ -66,11 +66,12 @@ impl Ledger {
         if rusqlite::version_number() < SQLITE_VERSION_MIN {
             return Err(OpenError::SqliteTooOld(rusqlite::version()));
         }
+        identify::refuse_others(path)?;
         let lock = FileLock::acquire(path)?;
-        let wrap = |source| OpenError::Ledger { path: path.into(), source };
+        let wrap = |source| OpenError::of(path, source);
         let mut connection = connection::open_for_writing(path).map_err(wrap)?;
         let from = match schema::inspect(&connection).map_err(wrap)? {
-            FileKind::Foreign => return Err(OpenError::Foreign { path: path.into() }),
+            FileKind::Foreign => return Err(OpenError::NotALedger { path: path.into(), found: schema::OTHER_DATABASE }),
             FileKind::Ledger(found) if found > schema::FORMAT => {
                 return Err(OpenError::Newer { path: path.into(), found, known: schema::FORMAT });
             }

@@ -1,6 +1,6 @@
 //! What can go wrong with the ledger.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
@@ -23,11 +23,21 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// A SQLite file of another program.
-    #[error("{path} is an SQLite file, but not a ledger of this program; name another file with DB_PATH")]
-    Foreign {
+    /// Something that no version of this program has written.
+    #[error("{path} is not a ledger: it is {found}; name another file with DB_PATH")]
+    NotALedger {
+        /// What was named.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A ledger that does not hold what was written to it.
+    #[error("the ledger {path} is damaged: {detail}; keep the file, and start on a backup of it (docs/backup.md)")]
+    Damaged {
         /// The file.
         path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
     },
     /// A ledger that a newer version of this program has written.
     #[error(
@@ -53,6 +63,16 @@ pub enum OpenError {
         #[source]
         source: LedgerError,
     },
+}
+
+impl OpenError {
+    /// Of the ledger at `path`.
+    pub(super) fn of(path: &Path, source: LedgerError) -> Self {
+        match source {
+            LedgerError::Damaged(detail) => Self::Damaged { path: path.into(), detail },
+            source => Self::Ledger { path: path.into(), source },
+        }
+    }
 }
 
 /// Why the ledger did not do what it was asked.

@@ -30,6 +30,7 @@ mod gate;
 mod grouper;
 mod head;
 mod housekeeping;
+mod identify;
 mod ids;
 mod lock;
 mod lookups;

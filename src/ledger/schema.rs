@@ -8,10 +8,15 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::open_read_only;
-use super::{LedgerError, OpenError};
+use super::{LedgerError, OpenError, identify};
 
 /// "LFMx" in the file's header.
 const APPLICATION_ID: i64 = 0x4c46_4d78;
+
+/// What a database is whose tables are not ours.
+pub(super) const OTHER_DATABASE: &str = "an SQLite database of another program";
+/// What a database is that has no tables.
+pub(super) const EMPTY_DATABASE: &str = "an empty file, to which no agent has written yet";
 
 /// One script a format: `MIGRATIONS[n]` brings a file from format n to n + 1.
 const MIGRATIONS: [&str; 2] = [include_str!("schema/0001_core.sql"), include_str!("schema/0002_adjustments.sql")];
@@ -39,23 +44,29 @@ pub(super) fn inspect(connection: &Connection) -> Result<FileKind, LedgerError> 
     let application_id: i64 = connection.query_row("PRAGMA application_id", (), |row| row.get(0))?;
     let format: i64 = connection.query_row("PRAGMA user_version", (), |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
-    Ok(match (application_id, tables) {
-        (APPLICATION_ID, _) if format > 0 => FileKind::Ledger(format),
-        (_, 0) => FileKind::Empty,
-        _ => FileKind::Foreign,
-    })
+    let ours: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('id_bucket', 'head')", (), |row| row.get(0))?;
+    match (application_id, tables) {
+        (APPLICATION_ID, _) if format > 0 => Ok(FileKind::Ledger(format)),
+        (_, 0) => Ok(FileKind::Empty),
+        _ if ours == 2 => Err(LedgerError::Damaged("its tables are a ledger's, but its header is of something else".into())),
+        _ => Ok(FileKind::Foreign),
+    }
 }
 
 /// Opens a ledger to read it beside whoever writes it, or alone. One of an older format stays as it is, and reads like a new one.
 pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, i64), OpenError> {
-    let wrap = |source| OpenError::Ledger { path: path.into(), source };
+    let wrap = |source| OpenError::of(path, source);
+    std::fs::metadata(path).map_err(|source| OpenError::File { path: path.into(), source })?;
+    identify::refuse_others(path)?;
     let connection = open_read_only(path).map_err(wrap)?;
     let format = match inspect(&connection).map_err(wrap)? {
         FileKind::Ledger(found) if found > FORMAT => {
             return Err(OpenError::Newer { path: path.into(), found, known: FORMAT });
         }
         FileKind::Ledger(found) => found,
-        FileKind::Empty | FileKind::Foreign => return Err(OpenError::Foreign { path: path.into() }),
+        FileKind::Empty => return Err(OpenError::NotALedger { path: path.into(), found: EMPTY_DATABASE }),
+        FileKind::Foreign => return Err(OpenError::NotALedger { path: path.into(), found: OTHER_DATABASE }),
     };
     if let Some(script) = usize::try_from(format - 1).ok().and_then(|older| AS_NEWEST.get(older)) {
         let bridge = || {

@@ -304,7 +304,7 @@ fn files_of_others_and_of_the_future_are_refused_untouched() {
     foreign.execute_batch("CREATE TABLE costs (id INTEGER)").unwrap();
     drop(foreign);
     let before = std::fs::read(fixture.path()).unwrap();
-    assert!(matches!(Ledger::open(&fixture.path(), &BudgetZone::UTC, now()), Err(OpenError::Foreign { .. })));
+    assert!(matches!(Ledger::open(&fixture.path(), &BudgetZone::UTC, now()), Err(OpenError::NotALedger { .. })));
     assert_eq!(std::fs::read(fixture.path()).unwrap(), before);
 
     let fixture = Fixture::new();
@@ -318,7 +318,7 @@ fn files_of_others_and_of_the_future_are_refused_untouched() {
 
     let fixture = Fixture::new();
     std::fs::write(fixture.path(), "not a database at all, but long enough to look at, as text files are").unwrap();
-    assert!(matches!(Ledger::open(&fixture.path(), &BudgetZone::UTC, now()), Err(OpenError::Ledger { .. })));
+    assert!(matches!(Ledger::open(&fixture.path(), &BudgetZone::UTC, now()), Err(OpenError::NotALedger { .. })));
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub struct VerifyReport {
 /// # Errors
 /// The file cannot be opened or read, or is no ledger of a known format.
 pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
-    let wrap = |source| OpenError::Ledger { path: path.into(), source };
+    let wrap = |source| OpenError::of(path, source);
     let (mut connection, format) = schema::open_for_reading(path)?;
     let transaction = connection.transaction().map_err(|error| wrap(error.into()))?;
     let (report, by_day, standing) = (VerifyReport::default(), BTreeMap::new(), BTreeMap::new());

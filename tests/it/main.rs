@@ -34,6 +34,7 @@ mod ledger_locks;
 mod metrics;
 mod model;
 mod older_ledgers;
+mod not_a_ledger;
 mod otlp;
 mod overload;
 mod overshoot;
