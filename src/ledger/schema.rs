@@ -45,7 +45,8 @@ pub(super) fn inspect(connection: &Connection) -> Result<FileKind, LedgerError> 
     let format: i64 = connection.query_row("PRAGMA user_version", (), |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
     let ours: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('id_bucket', 'head')", (), |row| row.get(0))?;
+        connection
+            .query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('id_bucket', 'head')", (), |row| row.get(0))?;
     match (application_id, tables) {
         (APPLICATION_ID, _) if format > 0 => Ok(FileKind::Ledger(format)),
         (_, 0) => Ok(FileKind::Empty),
