@@ -68,7 +68,7 @@ impl Instruments {
                 .build(),
             blocked: meter
                 .u64_counter("lead_factory_scaling_gate_blocked")
-                .with_description("Checks and reservations refused by this process, by the gate or by a budget.")
+                .with_description("Checks and reservations refused by this process, by the gate or by a budget, by names that have recorded cost, else under other.")
                 .build(),
         }
     }

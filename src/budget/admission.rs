@@ -51,7 +51,7 @@ pub enum Refusal {
 pub struct BudgetLeft {
     /// The budget's name.
     pub name: String,
-    /// Limit − spent − reserved; may be negative.
+    /// Limit − spent − reserved, where a sum below zero counts as 0; may be negative.
     pub remaining: Usd,
     /// When its next period begins.
     pub period_end: Timestamp,
@@ -75,7 +75,7 @@ pub fn admit(
         |budget: &Budget, remaining| BudgetLeft { name: budget.name.clone(), remaining, period_end: period_end(budget) };
     if gate.active {
         let closed_it =
-            |budget: &&Budget| budget.service.is_none() && budget.gate_at.reached(used(budget).spent, budget.limit);
+            |budget: &&Budget| budget.service.is_none() && budget.gate_at.reached(used(budget).counted(), budget.limit);
         let budget = if gate.mode == GateMode::Manual { None } else { policy.budgets.iter().find(closed_it) };
         let budget = budget.map(|budget| left(budget, used(budget).remaining(budget)));
         return Admission::Refused(Refusal::GateActive { reason: gate.reason.clone(), budget });
@@ -91,9 +91,14 @@ pub fn admit(
 }
 
 impl Used {
-    /// What is left of a budget of which so much is used.
+    /// What of the cost counts: credits can bring it below zero, but never make more than the limit available.
+    pub fn counted(self) -> Usd {
+        self.spent.max(Usd::ZERO)
+    }
+
+    /// What is left of a budget of which so much is used: its limit at most.
     pub fn remaining(self, budget: &Budget) -> Usd {
-        budget.limit - self.spent - self.reserved
+        budget.limit - self.counted() - self.reserved
     }
 }
 
@@ -153,7 +158,7 @@ mod tests {
             since: end,
             expires_at: None,
         });
-        let gate = judge(policy, manual.as_ref(), |budget| used(budget).spent);
+        let gate = judge(policy, manual.as_ref(), used);
         let (service, operation) = (Name::new("openai").unwrap(), Name::new("chat").unwrap());
         admit(policy, &gate, Spend { service: &service, operation: &operation, estimate: usd(estimate) }, used, |_| end)
     }
@@ -170,6 +175,24 @@ mod tests {
         };
         assert_eq!((left.name.as_str(), left.remaining), ("daily", usd("0.5")));
         assert!(matches!(ask(&policy(), None, "4", "7", "0"), Admission::Refused(Refusal::BudgetExhausted(_))));
+    }
+
+    #[test]
+    fn credits_leave_no_more_than_the_limit() {
+        assert_eq!(ask(&policy(), None, "-500", "0", "10"), Admission::Fits);
+        let Admission::Refused(Refusal::BudgetExhausted(left)) = ask(&policy(), None, "-500", "3", "7.000000000001") else {
+            panic!("it passes the limit")
+        };
+        assert_eq!((left.name.as_str(), left.remaining), ("daily", usd("7")));
+    }
+
+    #[test]
+    fn a_budget_covers_its_service_in_any_letter_case() {
+        let mut policy = policy();
+        policy.budgets[0].service = Some(Name::new("OpenAI").unwrap());
+        assert!(matches!(ask(&policy, None, "10", "0", "1"), Admission::Refused(Refusal::BudgetExhausted(_))));
+        policy.budgets[0].service = Some(Name::new("OpenAI2").unwrap());
+        assert_eq!(ask(&policy, None, "10", "0", "1"), Admission::Fits);
     }
 
     #[test]

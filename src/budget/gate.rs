@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::{Budget, Policy, Standing};
-use crate::domain::{GateMode, GateOverride, Usd, nearest_f64_percent};
+use super::{Budget, Policy, Standing, Used};
+use crate::domain::{GateMode, GateOverride, nearest_f64_percent};
 
 /// The reason while no budget has reached its threshold.
 pub const REASON_BELOW: &str = "Below threshold";
@@ -39,22 +39,23 @@ pub struct GateStanding {
 }
 
 /// The one rule of the gate: what the operator says while that holds, else active while the utilization of any global budget is at
-/// or above its gate threshold. `spent` says what a budget's current period has cost.
-pub fn judge(policy: &Policy, manual: Option<&GateOverride>, spent: impl Fn(&Budget) -> Usd) -> GateVerdict {
+/// or above its gate threshold. `used` says what counts against a budget in its current period.
+pub fn judge(policy: &Policy, manual: Option<&GateOverride>, used: impl Fn(&Budget) -> Used) -> GateVerdict {
     if !policy.gate_enabled {
         return GateVerdict { active: false, reason: REASON_DISABLED.into(), mode: GateMode::Disabled };
     }
     if let Some(manual) = manual {
         return GateVerdict { active: manual.active, reason: manual.reason.clone().into(), mode: GateMode::Manual };
     }
-    let global = policy.budgets.iter().filter(|budget| budget.service.is_none()).map(|budget| (budget, spent(budget)));
+    let global = policy.budgets.iter().filter(|budget| budget.service.is_none()).map(|budget| (budget, used(budget)));
     let reached: Vec<String> = global
-        .filter(|(budget, spent)| budget.gate_at.reached(*spent, budget.limit))
-        .map(|(budget, spent)| {
+        .filter(|(budget, used)| budget.gate_at.reached(used.counted(), budget.limit))
+        .map(|(budget, used)| {
             format!(
-                "Budget {} is at {}% ({spent} of {} USD), at or above its gate threshold of {}%",
+                "Budget {} is at {}% ({} of {} USD), at or above its gate threshold of {}%",
                 budget.name,
-                nearest_f64_percent(spent, budget.limit),
+                nearest_f64_percent(used.counted(), budget.limit),
+                used.spent,
                 budget.limit,
                 budget.gate_at.percent()
             )

@@ -8,7 +8,7 @@ use crate::domain::{BudgetZone, Name, PeriodKind, Threshold, Usd};
 pub struct Budget {
     /// Unique name, such as `daily`.
     pub name: String,
-    /// The service it covers; `None` covers all cost.
+    /// The service it covers, in any letter case; `None` covers all cost.
     pub service: Option<Name>,
     /// How often it begins anew.
     pub period: PeriodKind,
@@ -41,9 +41,9 @@ impl Policy {
 }
 
 impl Budget {
-    /// Whether cost of this service counts against it.
+    /// Whether cost of this service counts against it. Letter case makes no difference.
     pub fn covers(&self, service: &Name) -> bool {
-        self.service.as_ref().is_none_or(|covered| covered == service)
+        self.service.as_ref().is_none_or(|covered| covered.is_like(service))
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn table(items: Vec<BudgetItem>) -> Table {
             Cell::money(item.reserved_usd),
             Cell::money(item.limit_usd),
             Cell::money(item.remaining_usd),
-            Cell::money(item.forecast_usd),
+            Cell::optional(item.forecast_usd, Cell::money),
             Cell::optional(item.exhausted_at, Cell::time),
             Cell::time(item.period_end),
         ]);

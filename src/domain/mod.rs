@@ -7,8 +7,10 @@ mod attribute;
 mod decimal;
 mod entry;
 mod event;
+mod folded;
 mod gate;
 mod grouping;
+mod mark;
 mod money;
 mod name;
 mod now;
@@ -25,8 +27,10 @@ pub use event::{
     CostEvent, EventKey, Kind, Outcome, REVISION_MAX, UsageCount, differing_attributes, differing_fields,
     fixed_fields_differing,
 };
+pub use folded::Folded;
 pub use gate::{GateChange, GateMode, GateOverride};
 pub use grouping::{ATTRIBUTE_NAME_BYTES_MAX, BY_MAX, CostQuestion, Dimension, Filter, GroupKey, Groups, GroupsByDay};
+pub use mark::{BudgetMark, Reached};
 pub use money::{ParseUsdError, Usd};
 pub use name::{NAME_BYTES_MAX, Name, NameError, OTHER_LABEL, check_text};
 pub use now::{Now, Steady};

@@ -62,6 +62,11 @@ impl Name {
         Self(Arc::from(OTHER_LABEL))
     }
 
+    /// The name's own copy of its text.
+    pub(super) fn shared(&self) -> &Arc<str> {
+        &self.0
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

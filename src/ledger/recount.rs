@@ -16,7 +16,7 @@ use super::segment::{SEGMENT_EVENTS, Segment};
 use super::state::State;
 use super::sums::read_day_pairs;
 use super::{LedgerError, meta};
-use crate::domain::{BudgetZone, Name, Pair, Sums, Usd};
+use crate::domain::{BudgetZone, Folded, Name, Pair, Sums, Usd};
 
 /// What a pair of a day gains (or loses).
 #[derive(Clone, Copy, Default)]
@@ -90,14 +90,17 @@ fn rewrite_day(
 ) -> Result<Option<DayRow>, LedgerError> {
     let rows_before = before.map_or(Ok(Vec::new()), |row| read_day_pairs(connection, day, row))?;
     let mut pairs: BTreeMap<Pair, Sums> = rows_before.into_iter().map(|row| (row.pair, row.sums)).collect();
+    let others = pairs.keys().filter(|pair| pair.operation == Name::other());
+    let other_spellings: BTreeMap<Folded, Pair> = others.map(|pair| (Folded::of(&pair.service), pair.clone())).collect();
     for (pair, shift) in shifts {
-        // On a day with more names than rollups tell apart, a name without a row was counted under `other`.
+        // On a day with more names than rollups tell apart, a name without a row was counted under `other`: its service's, that of a
+        // budget's spelling of the service, or that of everything.
         let is_folded = shift.entries < 0 && !pairs.contains_key(&pair);
         let of_service = Pair { operation: Name::other(), ..pair.clone() };
         let counted_under = match is_folded {
             false => pair,
             true if pairs.contains_key(&of_service) => of_service,
-            true => Pair::other(),
+            true => other_spellings.get(&Folded::of(&pair.service)).cloned().unwrap_or_else(Pair::other),
         };
         let sums = pairs.entry(counted_under).or_default();
         sums.charges += shift.charges;

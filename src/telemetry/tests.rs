@@ -48,7 +48,9 @@ fn budget(name: &str, service: Option<&str>, period: PeriodKind, limit: &str) ->
 }
 
 fn published(events: &[CostEvent], budgets: Vec<Budget>) -> Published {
-    let mut views = Views::new(SeriesLimits::default(), date(2026, 10, 1));
+    let mut limits = SeriesLimits::default();
+    limits.reserve(budgets.iter().filter_map(|budget| budget.service.as_ref()));
+    let mut views = Views::new(limits, date(2026, 10, 1));
     for event in events {
         views.record([(event, &Entry::First, date(2026, 11, 22))], "2026-11-22T11:59:30.25Z".parse().unwrap());
     }

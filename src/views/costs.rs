@@ -14,12 +14,12 @@ pub struct DayCosts {
 
 impl DayCosts {
     /// Adds to a pair; says to which. Where the day has no room for a further name, that is the service's `other` if the service
-    /// occurred before or has a name of its own at any rate, as those have that budgets are for; else it is `other`/`other`.
-    pub fn add(&mut self, service: &Name, operation: &Name, sums: Sums, has_own_name: impl FnOnce() -> bool) -> Pair {
+    /// occurred before, else that of its `own_name`, which those have that budgets are for; without one it is `other`/`other`.
+    pub fn add(&mut self, service: &Name, operation: &Name, sums: Sums, own_name: impl FnOnce() -> Option<Name>) -> Pair {
         let mut pair = Pair { service: service.clone(), operation: operation.clone() };
         if !self.pairs.contains_key(&pair) && self.pairs.len() >= PAIRS_PER_DAY_MAX {
-            let keeps_service = self.services.contains_key(service) || has_own_name();
-            pair = if keeps_service { Pair { operation: Name::other(), ..pair } } else { Pair::other() };
+            let kept = if self.services.contains_key(service) { Some(pair.service) } else { own_name() };
+            pair = kept.map_or_else(Pair::other, |service| Pair { service, operation: Name::other() });
         }
         // One copy of each name: a pair that is known keeps the text it has.
         if let Some((known, _)) = self.services.get_key_value(&pair.service) {

@@ -1,6 +1,7 @@
 //! Open reservations: what they set aside, and when each lapses.
 //!
-//! *Invariants.* What is set aside is the sum over the holds that have not lapsed, in all and by service. A hold lapses by the
+//! *Invariants.* What is set aside is the sum over the holds that have not lapsed, in all and by the service's name
+//! without regard to letter case. A hold lapses by the
 //! steady clock. One that has lapsed stays here until the ledger knows, but counts no more.
 //!
 //! *Limits.* [`HOLDS_MAX`].
@@ -12,7 +13,7 @@ use std::time::Duration;
 use imbl::{OrdMap, OrdSet};
 use jiff::Timestamp;
 
-use crate::domain::{Name, Now, Reservation, ReservationRequest, ReservationState, Steady, Usd};
+use crate::domain::{Folded, Name, Now, Reservation, ReservationRequest, ReservationState, Steady, Usd};
 
 /// Reservations that may be held at once, unless a setting says otherwise. Each takes some 450 bytes of memory.
 pub const HOLDS_MAX: usize = 200_000;
@@ -45,7 +46,7 @@ pub struct Holds {
     /// Those that do not any more.
     lapsed: OrdSet<i64>,
     reserved: Usd,
-    reserved_by_service: OrdMap<Name, Usd>,
+    reserved_by_service: OrdMap<Folded, Usd>,
     /// Reservations that the ledger knows as expired.
     expired: u64,
 }
@@ -87,7 +88,8 @@ impl Holds {
     /// Adds a hold, in place of the one with its `seq` if there is one.
     pub fn put(&mut self, hold: Hold) {
         drop(self.remove(hold.seq));
-        *self.reserved_for(&hold.request.service) += hold.request.estimated_cost;
+        *self.reserved_by_service.entry(Folded::of(&hold.request.service)).or_insert(Usd::ZERO) +=
+            hold.request.estimated_cost;
         self.reserved += hold.request.estimated_cost;
         self.by_deadline.insert((hold.deadline, hold.seq));
         self.by_id.insert((hash(&hold.request.id), hold.seq));
@@ -158,15 +160,15 @@ impl Holds {
         self.by_seq.range(seq.saturating_add(1)..).map(|(_, hold)| hold)
     }
 
-    /// What is set aside at this instant, by everything or by one service.
+    /// What is set aside at this instant, by everything or by the services whose names differ from this one in letter case at most.
     pub fn reserved(&self, service: Option<&Name>, now: Steady) -> Usd {
         let reserved = match service {
             None => self.reserved,
-            Some(name) => self.reserved_by_service.get(name).copied().unwrap_or(Usd::ZERO),
+            Some(name) => self.reserved_by_service.get(&Folded::of(name)).copied().unwrap_or(Usd::ZERO),
         };
         // The writer wakes up for the next deadline, so there is next to never anything to take off.
         let due = self.due(now).map(|hold| &hold.request);
-        let due = due.filter(|request| service.is_none_or(|name| request.service == *name));
+        let due = due.filter(|request| service.is_none_or(|name| request.service.is_like(name)));
         reserved - due.map(|request| request.estimated_cost).sum()
     }
 
@@ -199,15 +201,12 @@ impl Holds {
         let request = &hold.request;
         self.by_deadline.remove(&(hold.deadline, hold.seq));
         self.reserved -= request.estimated_cost;
-        let of_service = self.reserved_for(&request.service);
+        let service = Folded::of(&request.service);
+        let of_service = self.reserved_by_service.entry(service.clone()).or_insert(Usd::ZERO);
         *of_service -= request.estimated_cost;
         if *of_service == Usd::ZERO {
-            self.reserved_by_service.remove(&request.service);
+            self.reserved_by_service.remove(&service);
         }
-    }
-
-    fn reserved_for(&mut self, service: &Name) -> &mut Usd {
-        self.reserved_by_service.entry(service.clone()).or_insert(Usd::ZERO)
     }
 }
 

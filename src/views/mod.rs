@@ -10,8 +10,10 @@
 //! *Deliberately not here.* Groupings by worker, batch, lead and model: they read the ledger.
 
 mod batch;
+mod budgeted;
 mod costs;
 mod holds;
+mod marks;
 mod published;
 mod series;
 mod status;
@@ -23,11 +25,13 @@ use imbl::OrdMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::domain::{CostEvent, Entry, GateChange, GateOverride, Month, Name, Pair, Period, Sums, UsageKey, Usd};
+use crate::domain::{CostEvent, Entry, Folded, GateChange, GateOverride, Month, Name, Pair, Period, Sums, UsageKey};
 
 use batch::Batch;
+use budgeted::Budgeted;
 pub use costs::DayCosts;
 pub use holds::{HOLDS_MAX, Hold, Holds};
+pub use marks::Marks;
 pub use published::{Board, Published};
 pub use series::{Series, SeriesLimits};
 pub use usage::{USAGE_KINDS_MAX, USAGE_PAIRS_MAX, Usage};
@@ -47,6 +51,10 @@ pub struct Views {
     months: OrdMap<Month, MonthCosts>,
     /// The first month of which every event is counted here.
     months_from: Month,
+    /// What counts against the budgets of single services.
+    budgeted: Budgeted,
+    /// When budgets came to their limits.
+    pub marks: Marks,
     /// The metric series since the ledger began.
     pub series: Series,
     /// Quantities since the ledger began.
@@ -93,6 +101,8 @@ impl Views {
             resident_from,
             months: OrdMap::new(),
             months_from: Month::of(resident_from),
+            budgeted: Budgeted::new(&limits.reserved),
+            marks: Marks::default(),
             series: Series::new(limits),
             usage: Usage::default(),
             gate: None,
@@ -120,11 +130,16 @@ impl Views {
         let mut touched = Touched::default();
         for ((day, service, operation), sums) in batch.sums {
             let label = self.series.add(service, operation, sums);
-            let has_own_name = || self.series.reserves(service);
-            let pair = self.days.entry(day).or_default().add(service, operation, sums, has_own_name);
+            let own_name = || match self.series.reserves(service) {
+                true => Some(service.clone()),
+                false => self.budgeted.name_like(service).cloned(),
+            };
+            let pair = self.days.entry(day).or_default().add(service, operation, sums, own_name);
+            self.budgeted.add_to_day(day, service, sums);
             // What is known of an older month is no more than this: no sum is better than a wrong one.
             if Month::of(day) >= self.months_from {
                 self.month_mut(day).add(&label.service, sums);
+                self.budgeted.add_to_month(Month::of(day), service, sums);
             }
             touched.pairs.insert((day, pair));
             touched.labels.insert(label);
@@ -150,6 +165,7 @@ impl Views {
     /// Takes one row of a day's rollup while loading.
     pub fn load_pair(&mut self, day: Date, pair: Pair, sums: Sums) {
         self.load_month(day, &pair.service, sums);
+        self.budgeted.add_to_day(day, &pair.service, sums);
         self.days.entry(day).or_default().load(pair, sums);
     }
 
@@ -157,11 +173,13 @@ impl Views {
     pub fn load_month(&mut self, day: Date, service: &Name, sums: Sums) {
         let label = self.series.service_label(service);
         self.month_mut(day).add(&label, sums);
+        self.budgeted.add_to_month(Month::of(day), service, sums);
     }
 
     /// Takes a whole day that was read back because an event is about to be added to it. Its month is not added to: months
     /// are complete from the start.
     pub fn load_day(&mut self, day: Date, costs: DayCosts) {
+        costs.services().for_each(|(service, sums)| self.budgeted.add_to_day(day, service, *sums));
         self.days.insert(day, costs);
     }
 
@@ -198,6 +216,8 @@ impl Views {
         while let Some(month) = self.months.get_min().map(|(month, _)| *month).filter(|month| *month < self.months_from) {
             self.months.remove(&month);
         }
+        self.budgeted.retire(self.resident_from, self.months_from);
+        self.marks.retire(today);
     }
 
     /// Cost of a resident day; `None` when nothing was recorded in it (or it is not resident).
@@ -210,18 +230,20 @@ impl Views {
         self.months.get(&month)
     }
 
-    /// What was spent in a current period, by everything or by one service.
-    pub fn spent(&self, service: Option<&Name>, period: Period) -> Usd {
+    /// What counts against a budget in a current period: all cost, or that of a service which a budget names and of those whose
+    /// names differ from it in letter case only.
+    pub fn sums(&self, service: Option<&Name>, period: Period) -> Sums {
         match (service, period) {
-            (None, Period::Day(day)) => self.day(day).map(|costs| costs.total().net()),
-            (Some(name), Period::Day(day)) => self.day(day).and_then(|costs| costs.service(name)).map(|sums| sums.net()),
-            (None, Period::Month(month)) => self.month(month).map(|costs| costs.total.net()),
-            // A service that a budget names always has its own label, so its label's sum is its own.
-            (Some(name), Period::Month(month)) => {
-                self.month(month).and_then(|costs| costs.by_label.get(name)).map(|sums| sums.net())
-            }
+            (Some(name), period) => self.budgeted.sums(name, period),
+            (None, Period::Day(day)) => self.day(day).map(DayCosts::total),
+            (None, Period::Month(month)) => self.month(month).map(|costs| costs.total),
         }
-        .unwrap_or(Usd::ZERO)
+        .unwrap_or_default()
+    }
+
+    /// A service's name without regard to letter case, if a budget names it.
+    fn folded_if_budgeted(&self, service: &Name) -> Option<Folded> {
+        self.budgeted.folded(service).cloned()
     }
 
     /// A day's cost by the service's metric label; empty without cost.

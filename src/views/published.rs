@@ -26,12 +26,19 @@ impl Published {
     /// Where every budget stands at this instant, in the policy's order.
     pub fn standings(&self, now: Now) -> Vec<Standing> {
         let budgets = self.policy.budgets.iter();
-        budgets.map(|budget| assess(budget, self.used(budget, now), self.bounds(budget, now), now.time)).collect()
+        budgets.map(|budget| self.standing(budget, now)).collect()
+    }
+
+    fn standing(&self, budget: &Budget, now: Now) -> Standing {
+        let period = self.policy.zone.period_of(budget.period, now.time);
+        let charges = self.views.sums(budget.service.as_ref(), period).charges;
+        let reached = self.views.marks.reached(budget, period, charges);
+        assess(budget, self.used(budget, now), reached, self.policy.zone.bounds(period), now.time)
     }
 
     /// Whether the gate is active at this instant, from the same numbers that `standings` shows.
     pub fn gate(&self, now: Now) -> GateVerdict {
-        judge(&self.policy, self.views.manual(now.time), |budget| self.used(budget, now).spent)
+        judge(&self.policy, self.views.manual(now.time), |budget| self.used(budget, now))
     }
 
     /// Whether something may be spent at this instant.
@@ -43,7 +50,7 @@ impl Published {
     fn used(&self, budget: &Budget, now: Now) -> Used {
         let service = budget.service.as_ref();
         let period = self.policy.zone.period_of(budget.period, now.time);
-        Used { spent: self.views.spent(service, period), reserved: self.views.holds.reserved(service, now.steady) }
+        Used { spent: self.views.sums(service, period).net(), reserved: self.views.holds.reserved(service, now.steady) }
     }
 
     fn bounds(&self, budget: &Budget, now: Now) -> (Timestamp, Timestamp) {

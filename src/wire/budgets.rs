@@ -18,13 +18,13 @@ pub struct BudgetItem {
     pub period: Word<PeriodKind>,
     /// The limit.
     pub limit_usd: Usd,
-    /// Cost of the period so far: charges and credits.
+    /// Cost of the period so far: charges and credits; below zero where credits prevail.
     pub spent_usd: Usd,
     /// Set aside by open reservations.
     pub reserved_usd: Usd,
-    /// Limit − spent − reserved; negative once the limit is passed.
+    /// Limit − spent − reserved, where a sum below zero counts as 0; negative once the limit is passed.
     pub remaining_usd: Usd,
-    /// Spent ÷ limit × 100: the float nearest to the exact share.
+    /// Spent ÷ limit × 100, where a sum below zero counts as 0: the float nearest to the exact share.
     pub utilization_percent: f64,
     /// How serious it is.
     pub state: Word<BudgetState>,
@@ -32,9 +32,10 @@ pub struct BudgetItem {
     pub period_start: Timestamp,
     /// First instant of the next one.
     pub period_end: Timestamp,
-    /// What the period will cost at its pace so far.
-    pub forecast_usd: Usd,
-    /// When the limit is reached at that pace; null when not within the period.
+    /// What the period will cost at its pace so far; null until an hour and a twentieth of it have passed.
+    pub forecast_usd: Option<Usd>,
+    /// Of an exhausted budget the time of the event with which it first was, null if that is not known; else when it will be at the
+    /// pace so far, null if not within the period or without a forecast.
     pub exhausted_at: Option<Timestamp>,
 }
 
@@ -67,7 +68,8 @@ mod tests {
     fn a_budget_is_written_as_it_was_read_to_the_last_digit() {
         let json = r#"{"name":"openai-daily","service":"openai","period":"daily","limit_usd":50,"spent_usd":49.999999999999,"reserved_usd":0.000000000001,"remaining_usd":0,"utilization_percent":99.999999999998,"state":"critical","period_start":"2026-11-22T00:00:00Z","period_end":"2026-11-23T00:00:00Z","forecast_usd":123456789012345678.000000000001,"exhausted_at":null}"#;
         let item: BudgetItem = serde_json::from_str(json).unwrap();
-        assert_eq!(item.forecast_usd, Usd::parse("123456789012345678.000000000001").unwrap());
+        assert_eq!(item.forecast_usd, Some(Usd::parse("123456789012345678.000000000001").unwrap()));
+        assert!(serde_json::from_str::<BudgetItem>(&json.replace("123456789012345678.000000000001", "null")).is_ok());
         assert_eq!(serde_json::to_string(&item).unwrap(), json);
         let newer = json.replace("\"critical\"", "\"frozen\",\"owner\":[1]");
         assert_eq!(serde_json::from_str::<BudgetItem>(&newer).unwrap().state.as_str(), "frozen");

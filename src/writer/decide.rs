@@ -137,7 +137,7 @@ impl NewEvents {
     }
 
     /// Those behind the first so many, each with its place.
-    pub fn behind_first(&self, count: usize) -> impl Iterator<Item = (i64, &KeyedEvent)> {
+    pub fn behind_first(&self, count: usize) -> impl Iterator<Item = (i64, &KeyedEvent)> + Clone {
         (count..).map(|at| self.place(at)).zip(&self.entries[count..])
     }
 

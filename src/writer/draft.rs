@@ -150,7 +150,7 @@ impl<'l> Draft<'l> {
     /// Counts the events that were taken, so that what follows is decided with them.
     pub(super) fn count_events(&mut self) {
         let new = self.events.behind_first(self.counted).map(|(_, keyed)| (&keyed.event, &keyed.entry, keyed.day));
-        self.unsaved.add(self.next.views.record(new, self.now.time));
+        self.unsaved.add(self.next.record(new, self.now.time));
         self.counted = self.events.len();
     }
 

@@ -68,10 +68,13 @@ impl Loop {
     }
 
     pub(super) fn reload_views(&mut self) -> Result<(), LedgerError> {
-        let Published { views, policy } = self.published();
-        let views = load_views(&mut self.ledger, &self.settings, &policy.zone, self.clock.instant(), Some(&views.holds))?;
+        let Published { views: before, policy } = self.published();
+        let now = self.clock.instant();
+        let mut views = load_views(&mut self.ledger, &self.settings, &policy.zone, now, Some(&before.holds))?;
+        // The newest that is known of the limits in force; what the file has besides was not counted one by one.
+        views.marks = before.marks;
         self.unsaved = None;
-        self.board.publish(Published { views, policy });
+        self.board.publish(Published::at_start(views, policy, now.time));
         Ok(())
     }
 

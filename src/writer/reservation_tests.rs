@@ -353,6 +353,8 @@ async fn a_day_full_of_names_still_counts_against_the_budgets_of_services() {
     };
     assert_eq!(spent(&rig), ["110", "0.001"]);
     let rig = rig.restart().await;
+    rig.started.writer.set_policy(Arc::new(policy.clone())).await.unwrap();
+    rig.reserve("after it", "0").await.unwrap();
     assert_eq!(spent(&rig), ["110", "0.001"], "also from what the file says");
 }
 

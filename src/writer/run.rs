@@ -222,8 +222,8 @@ impl Loop {
     /// names in metrics when the views are next built.
     pub(super) fn set_policy(&mut self, policy: Arc<Policy>) {
         self.settings.series.reserve(policy.services());
-        let views = self.board.read().views.clone();
-        self.board.publish(Published { views, policy });
+        let next = self.board.read().under(policy, self.clock.now());
+        self.board.publish(next);
     }
 
     pub(super) fn published(&self) -> Published {

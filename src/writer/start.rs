@@ -66,9 +66,10 @@ pub enum StartError {
 /// # Errors
 /// The ledger is damaged or cannot be read.
 pub fn load(mut ledger: Ledger, policy: Arc<Policy>, settings: Settings, clock: Clock) -> Result<Loaded, StartError> {
-    let views = load_views(&mut ledger, &settings, &policy.zone, clock.instant(), None).map_err(StartError::Ledger)?;
+    let now = clock.instant();
+    let views = load_views(&mut ledger, &settings, &policy.zone, now, None).map_err(StartError::Ledger)?;
     let notices = Notices::new(Arc::clone(&settings.receivers), views.gate.as_ref());
-    let board = Arc::new(Board::new(Published { views, policy }));
+    let board = Arc::new(Board::new(Published::at_start(views, policy, now.time)));
     Ok(Loaded { board, ledger, notices, settings, clock })
 }
 

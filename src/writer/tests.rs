@@ -323,7 +323,7 @@ proptest! {
                     *by_day.entry(zone.day_of(time(*hour))).or_insert(Usd::ZERO) += Usd::from_dollars(*dollars);
                 }
                 for (day, total) in &by_day {
-                    assert_eq!(published.views.spent(None, Period::Day(*day)), *total);
+                    assert_eq!(published.views.sums(None, Period::Day(*day)).net(), *total);
                 }
                 let reader = Reader::new(path.clone(), zone.clone());
                 let Some(first) = by_day.keys().next().copied() else { continue };

@@ -23,8 +23,9 @@ fn overspending_reaches_the_webhook_of_a_real_alertmanager() {
     agent.costs(r#"{"id":"b","service":"openai","amount_usd":2.5}"#).expect(200);
     watch.tells("HighMonthlyBudgetUtilization", "firing");
     watch.tells("ScalingGateActive", "firing");
+    watch.tells("BudgetExhausted", "firing");
     agent.costs(r#"{"id":"c","service":"openai","kind":"credit","amount_usd":-9}"#).expect(200);
-    for name in ["HighDailyBudgetUtilization", "HighMonthlyBudgetUtilization", "ScalingGateActive"] {
+    for name in ["HighDailyBudgetUtilization", "HighMonthlyBudgetUtilization", "ScalingGateActive", "BudgetExhausted"] {
         watch.tells(name, "resolved");
     }
     assert!(!watch.has_told("AgentDown", "firing") && !watch.has_told("LedgerNotWriting", "firing"));
@@ -96,6 +97,11 @@ fn what_only_follows_from_another_alert_is_not_told() {
         (
             "day",
             vec![("HighDailyBudgetUtilization", day), ("BudgetForecastOverLimit", month)],
+            vec![("BudgetForecastOverLimit", day), ("BudgetBurnSlow", day)],
+        ),
+        (
+            "spent",
+            vec![("BudgetExhausted", day), ("BudgetForecastOverLimit", month)],
             vec![("BudgetForecastOverLimit", day), ("BudgetBurnSlow", day)],
         ),
         ("both", vec![("HighDailyBudgetUtilization", day), ("HighMonthlyBudgetUtilization", month)], vec![]),

@@ -79,7 +79,8 @@ fn budgets_say_where_they_stand() {
     for instant in ["period_start", "period_end"] {
         assert!(daily[instant].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{daily}");
     }
-    assert!(daily["forecast_usd"].as_f64().unwrap() >= 20.0, "at this pace it is at least what was spent: {daily}");
+    let forecast = &daily["forecast_usd"];
+    assert!(forecast.is_null() || forecast.as_f64().unwrap() >= 20.0, "at this pace it is at least what was spent: {daily}");
     agent.costs(r#"{"service":"openai","amount_usd":2.5}"#).expect(200);
     assert_eq!(agent.get("/budgets").json()[0]["state"], "critical", "90 % closes the gate");
     agent.costs(r#"{"service":"openai","amount_usd":3}"#).expect(200);

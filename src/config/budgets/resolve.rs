@@ -110,7 +110,11 @@ impl Entries {
 fn yields(entry: &Placed<BudgetDraft>, cap: &Placed<BudgetDraft>) -> bool {
     let higher = matches!((&entry.origin, &cap.origin), (Origin::File { .. }, Origin::Environment(_)));
     let (entry, cap) = (&entry.value.budget, &cap.value.budget);
-    higher && entry.service == cap.service && entry.period == cap.period
+    let is_same_service = match (&entry.service, &cap.service) {
+        (Some(entry), Some(cap)) => entry.is_like(cap),
+        (entry, cap) => entry == cap,
+    };
+    higher && is_same_service && entry.period == cap.period
 }
 
 fn taken(name: &str, by: &Origin) -> String {

@@ -30,19 +30,19 @@ pub(super) const GAUGES: [Definition; 8] = [
         name: "lead_factory_budget_limit_usd",
         unit: USD,
         help: "What may be spent in one period, in USD, by budget.",
-        read: |moment| by_budget(moment, |standing| standing.limit_usd),
+        read: |moment| by_budget(moment, |standing| Some(standing.limit_usd)),
     },
     Definition {
         name: "lead_factory_budget_spent_usd",
         unit: USD,
         help: "Cost of the current period that counts against the budget, in USD.",
-        read: |moment| by_budget(moment, |standing| standing.spent_usd),
+        read: |moment| by_budget(moment, |standing| Some(standing.spent_usd)),
     },
     Definition {
         name: "lead_factory_budget_reserved_usd",
         unit: USD,
         help: "What open reservations set aside of the budget, in USD.",
-        read: |moment| by_budget(moment, |standing| standing.reserved_usd),
+        read: |moment| by_budget(moment, |standing| Some(standing.reserved_usd)),
     },
     Definition {
         name: "lead_factory_reservations_open",
@@ -53,7 +53,7 @@ pub(super) const GAUGES: [Definition; 8] = [
     Definition {
         name: "lead_factory_budget_forecast_usd",
         unit: USD,
-        help: "What the current period will cost at its pace so far, in USD, by budget.",
+        help: "What the current period will cost at its pace so far, in USD, by budget; none until an hour and 5 % of it have passed.",
         read: |moment| by_budget(moment, |standing| standing.forecast_usd),
     },
 ];
@@ -85,13 +85,14 @@ fn service_budget_utilization(moment: &Moment) -> Vec<Reading> {
         .collect()
 }
 
-fn by_budget(moment: &Moment, amount: fn(&Standing) -> Usd) -> Vec<Reading> {
+/// A budget without the amount has no series.
+fn by_budget(moment: &Moment, amount: fn(&Standing) -> Option<Usd>) -> Vec<Reading> {
     moment
         .standings
         .iter()
-        .map(|standing| {
+        .filter_map(|standing| {
             let labels = [("budget", standing.name.as_str()), ("period", standing.period.as_str())];
-            Reading::labelled(amount(standing).to_f64(), labels)
+            Some(Reading::labelled(amount(standing)?.to_f64(), labels))
         })
         .collect()
 }

@@ -227,7 +227,7 @@ pub fn view(published: &Published, now: Now) -> View {
         held: views.holds.held(now.steady),
         expired: views.holds.expired(now.steady),
         today: services.map(|(name, sums)| (word(name.as_str()), sums.net().pico())).collect(),
-        month: views.spent(None, period(PeriodKind::Monthly)).pico(),
+        month: views.sums(None, period(PeriodKind::Monthly)).net().pico(),
         entries: views.entries,
     }
 }

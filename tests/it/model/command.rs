@@ -13,7 +13,7 @@ pub type Who = [Option<Word>; 3];
 
 pub const DOLLAR: Pico = 1_000_000_000_000;
 pub const WHO_FIELDS: [Word; 3] = ["worker", "batch_id", "lead_id"];
-pub const SERVICES: [Word; 6] = ["openai", "sendgrid", "apollo", "billing", "proxy", "other"];
+pub const SERVICES: [Word; 7] = ["openai", "OpenAI", "sendgrid", "apollo", "billing", "proxy", "other"];
 pub const OPERATIONS: [Word; 6] = ["chat", "embeddings", "unknown", "health_check", "admin_reset", "admin"];
 pub const WHO: [[Word; 3]; 3] = [["w1", "w2", "w3"], ["b1", "b2", "b3"], ["l1", "l2", "l3"]];
 pub const MODELS: [Word; 2] = ["large", "small"];
@@ -26,7 +26,7 @@ pub const BUDGETS: [(Word, Option<Word>, bool); 7] = [
     ("daily", None, false),
     ("monthly", None, true),
     ("openai-daily", Some("openai"), false),
-    ("openai-monthly", Some("openai"), true),
+    ("openai-monthly", Some("OPENAI"), true),
     ("team", None, false),
     ("sendgrid-daily", Some("sendgrid"), false),
     ("apollo-monthly", Some("apollo"), true),

@@ -37,7 +37,7 @@ impl Model {
     }
 
     pub(super) fn covering(&self, service: Word) -> impl Iterator<Item = &Budget> {
-        self.policy.budgets.iter().filter(move |budget| budget.service.is_none_or(|covered| covered == service))
+        self.policy.budgets.iter().filter(move |budget| is_covered(budget.service, service))
     }
 
     pub fn spent(&self, budget: &Budget) -> Pico {
@@ -46,17 +46,17 @@ impl Model {
 
     fn cost(&self, days: RangeInclusive<i64>, service: Option<Word>) -> Pico {
         let costs = self.days.range(days).flat_map(|(_, costs)| costs);
-        costs.filter(|(name, _)| service.is_none_or(|service| service == **name)).map(|(_, cost)| cost).sum()
+        costs.filter(|(name, _)| is_covered(service, name)).map(|(_, cost)| cost).sum()
     }
 
     pub fn reserved(&self, budget: &Budget) -> Pico {
         let requests = self.holds.keys().map(|id| &self.reservations[id].request);
-        let covered = requests.filter(|request| budget.service.is_none_or(|service| service == request.service));
+        let covered = requests.filter(|request| is_covered(budget.service, request.service));
         covered.map(|request| request.estimate).sum()
     }
 
     pub(super) fn remaining(&self, budget: &Budget) -> Pico {
-        budget.limit - self.spent(budget) - self.reserved(budget)
+        budget.limit - self.spent(budget).max(0) - self.reserved(budget)
     }
 
     fn left(&self, budget: &Budget) -> Left {
@@ -105,7 +105,7 @@ impl Model {
             limit: budget.limit,
             spent,
             reserved,
-            remaining: budget.limit - spent - reserved,
+            remaining: self.remaining(budget),
             state: state.to_owned(),
             period: self.period(budget.monthly),
         }
@@ -114,6 +114,11 @@ impl Model {
 
 pub fn is_critical(service: Word, operation: Word) -> bool {
     service == "billing" || operation == "health_check" || operation.starts_with("admin_")
+}
+
+/// Whether a budget for this service, or for all, covers another. Histories have no letters beyond ASCII.
+fn is_covered(covered: Option<Word>, service: Word) -> bool {
+    covered.is_none_or(|covered| covered.eq_ignore_ascii_case(service))
 }
 
 /// Whether so many percent of a limit are spent. A limit of 0 is used up from the start.
