@@ -8,7 +8,7 @@ use lead_factory_metrics::ledger::{Reader, verify};
 
 use super::border;
 use super::chance::Chance;
-use super::command::{Answer, Command, OPERATIONS, Pico, SERVICES, Step};
+use super::command::{Answer, Command, Event, OPERATIONS, Pico, SERVICES, Step, Word};
 use super::naive::Model;
 use super::program::{Coming, Program};
 
@@ -157,25 +157,38 @@ impl History {
         let total: Pico = model.events().map(|event| event.amount).sum();
         assert_eq!((report.problems, report.total_usd), (vec![], Usd::from_pico(total)));
         assert_eq!(report.events, model.events().count() as u64);
-        compare_workers(&model, path);
+        compare_groups(&model, path);
     }
 }
 
-/// Compares cost by day and worker: reservations say who their events were for.
-fn compare_workers(model: &Model, path: std::path::PathBuf) {
+/// Compares cost by day and worker, because reservations say who their events were for, and by team, which revisions change.
+fn compare_groups(model: &Model, path: std::path::PathBuf) {
+    let reader = Reader::new(path, border::zone(model.zone));
+    let by_worker = grouped(model, |event| event.who[0]);
+    let by_team = grouped(model, |event| event.team);
+    for (dimension, expected) in [(Dimension::Worker, by_worker), (Dimension::Attribute("team".into()), by_team)] {
+        let Some((&first, &last)) = expected.keys().next().zip(expected.keys().next_back()) else { return };
+        let question = CostQuestion { by: vec![dimension], first, last, filters: vec![], by_day: true };
+        let found = reader.breakdown(&question, &|| false).unwrap();
+        // A team whose only cost has moved to another one is still named.
+        let of_day = |sums: BTreeMap<GroupKey, Usd>| {
+            let sums = sums.into_iter().map(|(key, sum)| (key.values().collect::<String>(), sum.pico()));
+            sums.filter(|(_, sum)| *sum != 0).collect()
+        };
+        assert_eq!(found.into_iter().map(|(day, sums)| (day, of_day(sums))).collect::<BTreeMap<_, _>>(), expected);
+    }
+}
+
+/// What the model's events add up to, by day and text; what adds up to nothing is left out.
+fn grouped(model: &Model, text: impl Fn(&Event) -> Option<Word>) -> BTreeMap<jiff::civil::Date, BTreeMap<String, Pico>> {
     let zone = border::zone(model.zone);
     let mut expected: BTreeMap<_, BTreeMap<String, Pico>> = BTreeMap::new();
     for event in model.events() {
         let day = zone.day_of(border::timestamp(event.time));
-        *expected.entry(day).or_default().entry(event.who[0].unwrap_or("").to_owned()).or_default() += event.amount;
+        *expected.entry(day).or_default().entry(text(event).unwrap_or("").to_owned()).or_default() += event.amount;
     }
-    let Some((&first, &last)) = expected.keys().next().zip(expected.keys().next_back()) else { return };
-    let question = CostQuestion { by: vec![Dimension::Worker], first, last, filters: vec![], by_day: true };
-    let found = Reader::new(path, zone).breakdown(&question, &|| false).unwrap();
-    let of_day = |sums: BTreeMap<GroupKey, Usd>| {
-        sums.into_iter().map(|(worker, sum)| (worker.as_joined().to_owned(), sum.pico())).collect()
-    };
-    assert_eq!(found.into_iter().map(|(day, sums)| (day, of_day(sums))).collect::<BTreeMap<_, _>>(), expected);
+    expected.values_mut().for_each(|sums| sums.retain(|_, sum| *sum != 0));
+    expected
 }
 
 impl Trail<'_> {
