@@ -36,6 +36,7 @@
 //! - [`wire`]: the JSON of every answer and message, for both ends.
 //! - [`formats`]: bytes to raw events, one format a file. Pure.
 //! - [`ledger`]: the durable record.
+//! - [`transfer`]: export and import: the ledger in other formats, and other records of cost.
 //! - [`query`]: questions about cost, answered from memory or from the ledger.
 //! - [`writer`]: decide, commit, publish, answer.
 //! - [`notify`]: webhooks, from the ledger's outbox to their receivers.
@@ -60,6 +61,7 @@ pub mod notify;
 pub mod query;
 pub mod systemd;
 pub mod telemetry;
+pub mod transfer;
 pub mod views;
 pub mod wire;
 pub mod writer;

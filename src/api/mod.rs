@@ -19,6 +19,8 @@ mod costs_read;
 mod costs_spread;
 mod costs_write;
 mod endpoint;
+mod events;
+mod export;
 mod gate;
 mod health;
 mod host;

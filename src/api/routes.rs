@@ -12,7 +12,8 @@ use super::endpoint::Scope::{Admin, Record, Reserve};
 use super::problem::Problem;
 use super::route::{Route, get, post, put};
 use super::{
-    budgets, costs_read, costs_spread, costs_write, gate, health, index, metrics, openapi, reservation_list, reservations,
+    budgets, costs_read, costs_spread, costs_write, events, export, gate, health, index, metrics, openapi, reservation_list,
+    reservations,
 };
 use crate::formats::native;
 
@@ -29,6 +30,13 @@ pub(super) static ROUTES: &[Route] = &[
         .query(&["date", "month", "from", "to", "service", "operation", "worker", "batch", "lead", "model"]),
     get("/costs/batches", &costs_spread::batches).about(Costs, "What a batch costs")
         .query(&["date", "month", "from", "to", "service", "operation", "worker", "batch", "lead", "model"]),
+
+    get("/events", &events::list).about(Costs, "List events").query(&[
+        "from", "to", "service", "operation", "worker", "batch", "lead", "model", "id", "source", "limit", "order", "after",
+    ]),
+    get("/export", &export::export).about(Costs, "Export the ledger").query(&[
+        "format", "from", "to", "service", "operation", "worker", "batch", "lead", "model", "source",
+    ]),
 
     get("/budgets", &budgets::list).about(Budgets, "List budgets"),
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use opentelemetry::metrics::Meter;
+use tokio::sync::Semaphore;
 
 use super::Settings;
 use super::auth::Access;
@@ -16,6 +17,9 @@ use crate::query::Reads;
 use crate::telemetry::Scraper;
 use crate::views::Board;
 use crate::writer::Writer;
+
+/// Exports at once: each reads with a thread of its own.
+const EXPORTS_MAX: usize = 2;
 
 /// The stages that the surface is the edge of.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub struct State {
     pub(super) access: Access,
     pub(super) bodies: BodyReader,
     pub(super) instruments: Instruments,
+    /// Room for exports.
+    pub(super) exports: Arc<Semaphore>,
 }
 
 impl State {
@@ -63,6 +69,7 @@ impl State {
             bodies: BodyReader::new(settings, parts.limits.body_bytes_max),
             limits: Arc::new(parts.limits),
             instruments: Instruments::new(meter),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
         }
     }
 }

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use super::budgets::BudgetsArgs;
 use super::check_config::CheckConfigArgs;
 use super::costs::CostsArgs;
+use super::export::ExportArgs;
 use super::gate::GateArgs;
 use super::healthcheck::HealthcheckArgs;
 use super::record::RecordArgs;
@@ -95,6 +96,14 @@ Exit codes: 0 done or allowed, 1 failed, 3 refused (gate check)")]
 
 Exit codes: 0 done, 1 failed, for example if there is no such reservation")]
     Reservations(ReservationsArgs),
+    /// Write the ledger as JSON lines, CSV or FOCUS
+    #[command(after_help = "Examples:
+  lead-factory-metrics export --output-file ledger.jsonl
+  lead-factory-metrics export --format csv --from 2026-11-01 --to 2026-11-30 --service openai
+  lead-factory-metrics export --format focus --url http://127.0.0.1:8000 --output-file focus.csv
+
+The agent may keep running, and records meanwhile. jsonl is what import reads: everything, corrections included.")]
+    Export(Box<ExportArgs>),
     /// Verify the ledger file against its checksums and totals
     #[command(after_help = "Examples:
   lead-factory-metrics verify

@@ -89,6 +89,18 @@ impl AgentClient {
         self.send(self.http.get(url))
     }
 
+    /// The agent's answer to a GET, to be read as it comes.
+    pub fn download(&self, path: &str, query: &[(&str, String)]) -> Result<Response, ClientError> {
+        let mut url = self.url(path);
+        url.query_pairs_mut().extend_pairs(query);
+        let response = self.http.get(url).send().map_err(|error| self.no_answer(&error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (status, after) = (response.status(), retry_after(&response));
+        Err(refusal(status, after, &self.body(response)?))
+    }
+
     /// The agent's answer to a GET of one item of a list, whatever its id looks like.
     pub fn get_item(&self, path: &str, id: &str) -> Result<String, ClientError> {
         self.send(self.http.get(address::of_item(self.url(path), id)))
@@ -126,11 +138,7 @@ impl AgentClient {
         if status.is_success() {
             return Ok(body);
         }
-        let said = problem::text(status, &body);
-        match status {
-            StatusCode::SERVICE_UNAVAILABLE => Err(ClientError::TryAgain { said, after }),
-            _ => Err(ClientError::Refused(said)),
-        }
+        Err(refusal(status, after, &body))
     }
 
     fn body(&self, response: Response) -> Result<String, ClientError> {
@@ -152,6 +160,14 @@ impl AgentClient {
         } else {
             ClientError::AnswerLost(format!("no answer from {}: {}", self.base, root(error)))
         }
+    }
+}
+
+fn refusal(status: StatusCode, after: Option<Duration>, body: &str) -> ClientError {
+    let said = problem::text(status, body);
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => ClientError::TryAgain { said, after },
+        _ => ClientError::Refused(said),
     }
 }
 

@@ -14,6 +14,7 @@ mod check_config;
 mod client;
 mod costs;
 mod exit;
+mod export;
 mod gate;
 mod guides;
 mod healthcheck;
@@ -66,6 +67,7 @@ where
         Some(CliVerb::Budgets(arguments)) => budgets::run(&arguments, &process, &screen),
         Some(CliVerb::Gate(arguments)) => gate::run(&arguments, &process, &screen),
         Some(CliVerb::Reservations(arguments)) => reservations::run(&arguments, &process, &screen),
+        Some(CliVerb::Export(arguments)) => export::run(&arguments, process),
         Some(CliVerb::Verify(arguments)) => verify::run(&arguments, process, &screen),
         Some(CliVerb::Completions { shell }) => guides::completions(shell, &mut command()),
         Some(CliVerb::Man { folder }) => guides::man(folder.as_deref(), command()),

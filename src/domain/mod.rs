@@ -18,6 +18,7 @@ mod period;
 mod quantity;
 mod ratio;
 mod reservation;
+mod selection;
 mod spread;
 mod sums;
 
@@ -41,5 +42,6 @@ pub use reservation::{
     Attribution, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after,
     differing_request_fields,
 };
+pub use selection::{EventField, EventFilter, EventPlace, EventQuestion, Selection, TimeSpan};
 pub use spread::Spread;
 pub use sums::{PAIRS_PER_DAY_MAX, Pair, Sums, UsageKey};

@@ -242,6 +242,19 @@ fn newest(connection: &Connection, which: &str, wanted: impl Params) -> Result<O
     Ok(read_row(connection, &rest, wanted)?.map(|(stored, _)| stored))
 }
 
+/// Hands over events; `rest` says which, and in which order.
+pub(super) fn each_of(
+    connection: &Connection,
+    rest: &str,
+    wanted: impl Params,
+    mut take: impl FnMut(StoredEvent),
+) -> Result<(), LedgerError> {
+    each_row(connection, rest, wanted, |stored, _| {
+        take(stored);
+        Ok(())
+    })
+}
+
 /// Hands over the events from `first` to `last`, in order, each with its checksum.
 pub(super) fn each_event(
     connection: &Connection,

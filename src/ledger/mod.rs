@@ -16,6 +16,7 @@
 //! *Deliberately not here.* Budgets, views, what a duplicate is: the ledger keeps rows, others know what they mean. All SQL of
 //! the embedded store is here and nowhere else.
 
+mod archive;
 mod breakdown;
 mod cells;
 mod checkpoint;
@@ -32,6 +33,7 @@ mod head;
 mod housekeeping;
 mod identify;
 mod ids;
+mod listing;
 mod lock;
 mod lookups;
 mod meta;
@@ -53,11 +55,13 @@ mod sums;
 mod verify;
 mod wal;
 
+pub use archive::{Archive, Encode, Export, Exported, Lines};
 pub use commit::{Change, Commit, Rollup, Summary};
 pub use contract::Ledger;
 pub use error::{LedgerError, OpenError};
 pub use events::{KeyedEvent, StoredEvent};
 pub use grouper::KEYS_MAX;
+pub use listing::{ListedAdjustment, ListedEvent, Listing};
 pub use outbox::{DELIVERIES_MAX, DeliveryReport, NewMessage, NextAttempt, OpenDelivery, OutboxChanges, StoredMessage};
 pub use reader::Reader;
 pub use reservations::{ReservationChange, StoredReservation};

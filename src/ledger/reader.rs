@@ -5,7 +5,7 @@
 //! *Limits.* [`CONNECTIONS_MAX`] idle connections.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::civil::Date;
@@ -64,6 +64,11 @@ impl Reader {
     /// `Stopped` when told to, else a row is damaged or cannot be read.
     pub fn breakdown(&self, question: &CostQuestion, should_stop: &dyn Fn() -> bool) -> Result<GroupsByDay, LedgerError> {
         self.on_connection(|connection| Scan::begin(connection, &self.zone, question)?.run(should_stop))
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// One look at one committed state.

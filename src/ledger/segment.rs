@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::LedgerError;
-use super::row::{Cell, Cells, Codec, Plain, Shape, Sink, read_rows, row, write_row};
+use super::row::{Cell, Cells, Codec, Plain, Shape, Sink, nanoseconds, read_rows, row, write_row};
+use crate::domain::{BudgetZone, Period, TimeSpan};
 
 /// Events in a segment. Small enough that an open one is read back in milliseconds at start-up and held in memory; large
 /// enough that ten million events make only 610.
@@ -25,12 +26,16 @@ pub(super) struct Segment {
     pub days: BTreeSet<Date>,
     /// The chain over all events up to its last one.
     pub event_chain: i64,
+    /// When the first of its events happened; segments of format 1 do not say.
+    pub oldest_time: Option<Timestamp>,
+    /// When the last of them did.
+    pub newest_time: Option<Timestamp>,
 }
 
 row! {
     "INSERT OR REPLACE" "segment",
     write Segment, read Segment,
-    (Segment { number, newest_recorded_at, days, event_chain }),
+    (Segment { number, newest_recorded_at, days, event_chain, oldest_time, newest_time }),
     key {
         "segment" => number;
     }
@@ -38,6 +43,10 @@ row! {
         "newest_recorded_at_ns" => newest_recorded_at;
         "days" => days;
         "event_chain" => event_chain;
+    }
+    later {
+        "oldest_time_ns" => oldest_time;
+        "newest_time_ns" => newest_time;
     }
 }
 
@@ -57,6 +66,21 @@ impl Segment {
         self.days.range(first..=last).next().is_some()
     }
 
+    /// When its events can have happened: as it says, or as far as its days say.
+    pub fn span(&self, zone: &BudgetZone) -> TimeSpan {
+        if let (Some(oldest), Some(newest)) = (self.oldest_time, self.newest_time) {
+            return TimeSpan { from_ns: nanoseconds(oldest), until_ns: nanoseconds(newest).saturating_add(1) };
+        }
+        let (Some(first), Some(last)) = (self.days.first(), self.days.last()) else { return TimeSpan::default() };
+        TimeSpan { from_ns: nanoseconds(zone.bounds(Period::Day(*first)).0), until_ns: nanoseconds(end_of(*last, zone)) }
+    }
+
+    /// Whether any of its events can have happened in a span.
+    pub fn may_hold(&self, wanted: &TimeSpan, zone: &BudgetZone) -> bool {
+        let own = self.span(zone);
+        own.from_ns < wanted.until_ns && wanted.from_ns < own.until_ns
+    }
+
     /// Every closed segment, in order and without gaps.
     pub fn read_all(connection: &Connection) -> Result<Vec<Self>, LedgerError> {
         let segments: Vec<Self> = read_rows(connection, "ORDER BY segment", ())?;
@@ -72,6 +96,24 @@ impl Segment {
     }
 }
 
+/// The first instant behind all those that lie in this day or an earlier one. Usually midnight; where clocks went back over midnight
+/// the day came again.
+fn end_of(day: Date, zone: &BudgetZone) -> Timestamp {
+    let midnight = zone.bounds(Period::Day(day)).1;
+    // No zone's clock was ever set back by more than a day.
+    let last_look = midnight.saturating_add(SignedDuration::from_hours(25)).unwrap_or(midnight);
+    let (mut end, mut time) = (midnight, midnight);
+    while time < last_look {
+        let stretch = zone.stretch_of(time);
+        let Ok(until) = Timestamp::from_nanosecond(stretch.until_ns) else { break };
+        if stretch.day <= day {
+            end = until;
+        }
+        time = until;
+    }
+    end
+}
+
 /// Days, one after the other with a blank between two.
 impl Codec<BTreeSet<Date>> for Plain {
     const SHAPES: &'static [Shape] = &[Shape::Text];
@@ -83,5 +125,27 @@ impl Codec<BTreeSet<Date>> for Plain {
 
     fn take(cells: &mut Cells<'_>) -> Option<BTreeSet<Date>> {
         cells.text()?.split(' ').map(|day| day.parse().ok()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_day_is_over_when_no_instant_of_it_comes_any_more() {
+        let zone = |name| BudgetZone::named(name).unwrap();
+        assert_eq!(end_of(date(2026, 11, 22), &zone("UTC")).to_string(), "2026-11-23T00:00:00Z");
+        // Clocks went back at 00:01, into the day before.
+        assert_eq!(end_of(date(2010, 11, 6), &zone("America/St_Johns")).to_string(), "2010-11-07T03:30:00Z");
+        for (name, day) in [("America/St_Johns", date(2010, 11, 6)), ("Pacific/Apia", date(2011, 12, 29))] {
+            let zone = zone(name);
+            let end = end_of(day, &zone);
+            let later = |minutes: i64| end.checked_add(SignedDuration::from_mins(minutes)).unwrap();
+            assert!((0..3_000).all(|minutes| zone.day_of(later(minutes)) > day), "{name}");
+            assert_eq!(zone.day_of(end.checked_add(SignedDuration::from_nanos(-1)).unwrap()), day, "{name}");
+        }
     }
 }

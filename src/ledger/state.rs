@@ -85,7 +85,8 @@ impl State {
             end.add(checksum, stored.recorded_at);
             is_sound &= stored.seq == end.events && stored.seq / SEGMENT_EVENTS == closed;
             is_sound &= end.events != rolled_up.events || end.event_chain == rolled_up.event_chain;
-            self.ids.add(self.ids.hash(&stored.event.key), stored.seq, self.zone.day_of(stored.event.time));
+            let (hash, time) = (self.ids.hash(&stored.event.key), stored.event.time);
+            self.ids.add(hash, stored.seq, time, self.zone.day_of(time));
             if stored.seq > rolled_up.events {
                 self.tail.push(stored);
             }

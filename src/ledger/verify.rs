@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::events::{StoredEvent, each_event, event_at};
 use super::head::{End, Head};
 use super::ids::{self, BLOCK_SEGMENTS, IdIndex, place_of, read_entries};
+use super::row::nanoseconds;
 use super::rows::{self, DayRow};
 use super::schema;
 use super::segment::{SEGMENT_EVENTS, Segment};
@@ -158,6 +159,10 @@ impl Check<'_> {
             }
             if segment.is_some_and(|segment| !segment.touches(day, day)) {
                 problems.push(format!("segment {number} does not know of day {day}"));
+            }
+            let time = nanoseconds(stored.event.time);
+            if segment.is_some_and(|segment| !segment.span(&zone).contains(time)) {
+                problems.push(format!("segment {number} does not know when event {seq} happened"));
             }
             problems.extend(adjusted.add(self.transaction, &stored, head.pruned_segments)?);
             problems.truncate(PROBLEMS_MAX);

@@ -6,10 +6,10 @@
 //! | --- | --- | --- | --- |
 //! | head | it was accepted, or the first byte of a further request came | the request's headers are complete | `header_timeout` |
 //! | call | the headers are complete | the answer is made | the body's and the call's own time-outs |
-//! | rest | the answer is made | the first byte of the next request | `idle_timeout` |
+//! | rest | the answer is made, or its client took some of it | the first byte of the next request | `idle_timeout` |
 //!
 //! So a connection on which nothing is ever sent ends after `header_timeout`, and the rest phase also bounds how long a client
-//! may take to read its answer. While every place is taken, a connection at rest makes room after `header_timeout` already.
+//! may read nothing of its answer. While every place is taken, a connection at rest makes room after `header_timeout` already.
 //!
 //! *Why not hyper's own time-out:* its clock for headers starts when the connection falls idle, so one number would have to
 //! serve for both, and it does not cover a client that never reads.
@@ -78,6 +78,15 @@ impl Pace {
         }
     }
 
+    /// The client took something of an answer: as long as it goes on, it may take its time, as with an answer that is made while it is
+    /// read.
+    fn bytes_went(&self) {
+        let mut now_in = self.lock();
+        if now_in.0 == Phase::Rest {
+            now_in.1 = Instant::now();
+        }
+    }
+
     fn deadline(&self) -> Option<Instant> {
         let (phase, since) = *self.lock();
         match phase {
@@ -130,7 +139,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for PacedStream<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for PacedStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            self.pace.bytes_went();
+        }
+        polled
     }
 
     fn poll_write_vectored(
@@ -138,7 +151,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for PacedStream<T> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            self.pace.bytes_went();
+        }
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

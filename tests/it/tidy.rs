@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("notify", &["budget", "domain", "clock", "ledger", "wire"]),
     ("telemetry", &["domain", "clock", "budget", "views"]),
+    ("transfer", &["domain", "ingest", "ledger", "wire"]),
     ("query", &["domain", "views", "ledger"]),
     (
         "api",
@@ -35,11 +36,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "query",
             "writer",
             "telemetry",
+            "transfer",
             "wire",
         ],
     ),
     ("config", &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "telemetry", "views", "writer"]),
-    ("cli", &["budget", "clock", "config", "domain", "ledger", "wire"]),
+    ("cli", &["budget", "clock", "config", "domain", "ledger", "transfer", "wire"]),
     ("app", &["api", "budget", "clock", "config", "ledger", "net", "notify", "systemd", "telemetry", "writer"]),
 ];
 

@@ -15,6 +15,7 @@ mod block;
 mod bucket;
 mod filter;
 mod sorter;
+mod times;
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;
@@ -35,6 +36,7 @@ use crate::domain::EventKey;
 use block::seq_of;
 use bucket::{BLOCK_BUCKETS, Part};
 use filter::Filters;
+use times::Times;
 
 pub(super) use block::{BLOCK_SEGMENTS, place_of};
 pub(super) use bucket::Entry;
@@ -54,6 +56,7 @@ pub(super) struct IdIndex {
 struct OpenSegment {
     places: HashTable<(u64, i64)>,
     days: BTreeSet<Date>,
+    times: Times,
 }
 
 /// Up to 16 closed segments.
@@ -108,8 +111,9 @@ impl IdIndex {
     }
 
     /// Adds an event of the open segment.
-    pub fn add(&mut self, hash: u64, seq: i64, day: Date) {
+    pub fn add(&mut self, hash: u64, seq: i64, time: Timestamp, day: Date) {
         self.open.places.insert_unique(hash, (hash, seq), |(hash, _)| *hash);
+        self.open.times.add(time);
         // Nearly always the day of the event before.
         if self.open.days.last() != Some(&day) {
             self.open.days.insert(day);
@@ -130,18 +134,20 @@ impl IdIndex {
             let (number, count) = (Segment::number_of(end.events), (end.events - before) as usize);
             let (mine, others) = rest.split_at(count.min(rest.len()));
             let block = number / BLOCK_SEGMENTS;
-            let mut days = BTreeSet::new();
+            let (mut days, mut times) = (BTreeSet::new(), Times::default());
             let mut entries: Vec<Entry> = Vec::with_capacity(SEGMENT_EVENTS as usize);
             // What was open before is in the first one.
             if let Some(open) = open.take() {
                 entries.extend(open.places.iter().map(|(hash, seq)| (*hash, place_of(block, *seq))));
                 days.clone_from(&open.days);
+                times = open.times;
             }
             for (keyed, seq) in mine.iter().zip(before + 1..) {
                 entries.push((keyed.key_hash, place_of(block, seq)));
                 days.insert(keyed.day);
+                times.add(keyed.event.time);
             }
-            closed.push(write_segment(connection, end, days, entries)?);
+            closed.push(write_segment(connection, end, days, times, entries)?);
             (rest, before) = (others, end.events);
         }
         Ok(closed)
@@ -157,7 +163,7 @@ impl IdIndex {
             open_since = end;
         }
         for (keyed, seq) in events.iter().zip(before + 1..).skip((open_since - before) as usize) {
-            self.add(keyed.key_hash, seq, keyed.day);
+            self.add(keyed.key_hash, seq, keyed.event.time, keyed.day);
         }
     }
 
@@ -296,12 +302,15 @@ fn write_segment(
     connection: &Connection,
     end: &End,
     days: BTreeSet<Date>,
+    times: Times,
     mut entries: Vec<Entry>,
 ) -> Result<ClosedSegment, LedgerError> {
     let number = Segment::number_of(end.events);
     let (block, segments) = (number / BLOCK_SEGMENTS, number % BLOCK_SEGMENTS + 1);
     let newest_recorded_at = end.last_recorded_at.unwrap_or_default();
-    Segment { number, newest_recorded_at, days, event_chain: end.event_chain }.write(connection)?;
+    let (oldest_time, newest_time) = times.0.unzip();
+    Segment { number, newest_recorded_at, days, event_chain: end.event_chain, oldest_time, newest_time }
+        .write(connection)?;
     let hashes = entries.iter().map(|(hash, _)| *hash).collect();
     entries.sort_unstable();
     Part::Segment(number).write(connection, &entries)?;

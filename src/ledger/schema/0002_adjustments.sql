@@ -12,5 +12,12 @@ ALTER TABLE event ADD COLUMN usage_added TEXT;
 -- When the ledger from which the entry was imported recorded it.
 ALTER TABLE event ADD COLUMN first_recorded_at_ns INTEGER;
 
+-- Nearly all entries adjust nothing, so an index over those that do costs the others nothing.
+CREATE INDEX event_adjustment ON event (adjusts) WHERE adjusts IS NOT NULL;
+
+-- When a segment's events happened: the first and the last instant. Segments that were closed before have NULL.
+ALTER TABLE segment ADD COLUMN oldest_time_ns INTEGER;
+ALTER TABLE segment ADD COLUMN newest_time_ns INTEGER;
+
 -- Credits may come long after the ids of their time are forgotten. There are few, so an index of their own costs nothing elsewhere.
 CREATE INDEX event_credit ON event (id) WHERE kind = 'credit';

@@ -1,0 +1,204 @@
+//! `export`: the ledger in another format, from its file or from an agent.
+//!
+//! *Invariants.* A file under the name asked for is whole: what is being written has another name until then. A download that ends
+//! early is a failure.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, builder::TypedValueParser};
+
+use super::agent_args::AgentArgs;
+use super::client::{ANSWER_TIMEOUT, AgentClient};
+use super::{Exit, Failure};
+use crate::config::{self, Sources};
+use crate::domain::BudgetZone;
+use crate::error_chain::ErrorChain;
+use crate::ledger::Archive;
+use crate::transfer::{ExportFormat, SELECTION_PARAMETERS, read_selection};
+
+/// Threads that read the ledger; a third writes.
+const THREADS: usize = 2;
+/// Bytes of a download that are read at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// Format: jsonl (one line an entry, for import), csv (one line an event) or focus (FOCUS 1.2)
+    #[arg(long, default_value = "jsonl", value_name = "FORMAT", value_parser = format_parser())]
+    pub format: ExportFormat,
+    /// First day or instant, such as 2026-11-01 or 2026-11-01T10:00:00Z [default: the beginning]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Last day (included) or the instant of the end [default: the end]
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// Only this service
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Only this operation
+    #[arg(long)]
+    pub operation: Option<String>,
+    /// Only this worker; empty: only events without one
+    #[arg(long)]
+    pub worker: Option<String>,
+    /// Only this batch; empty: only events without one
+    #[arg(long)]
+    pub batch: Option<String>,
+    /// Only this lead; empty: only events without one
+    #[arg(long)]
+    pub lead: Option<String>,
+    /// Only this model; empty: only events without one
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Only ids of this source; empty: only those without one
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Write to this file [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub output_file: Option<PathBuf>,
+    /// The ledger file [default: from DB_PATH or CONFIG_FILE]
+    #[arg(long, value_name = "FILE", alias = "db", conflicts_with = "url")]
+    pub db_path: Option<PathBuf>,
+    /// Configuration file that names the ledger (CONFIG_FILE)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["db_path", "url"])]
+    pub config: Option<PathBuf>,
+    /// Address of an agent to export from, instead of the ledger's file
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+}
+
+fn format_parser() -> impl TypedValueParser<Value = ExportFormat> {
+    let words = PossibleValuesParser::new(ExportFormat::ALL.map(ExportFormat::word));
+    words.try_map(|word| word.parse::<ExportFormat>().map_err(|_| "not a format"))
+}
+
+impl ExportArgs {
+    fn said(&self, name: &str) -> Option<&str> {
+        match name {
+            "from" => self.from.as_deref(),
+            "to" => self.to.as_deref(),
+            "service" => self.service.as_deref(),
+            "operation" => self.operation.as_deref(),
+            "worker" => self.worker.as_deref(),
+            "batch" => self.batch.as_deref(),
+            "lead" => self.lead.as_deref(),
+            "model" => self.model.as_deref(),
+            "source" => self.source.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Runs the verb.
+pub fn run(arguments: &ExportArgs, process: Sources) -> Result<Exit, Failure> {
+    let mut output = Output::open(arguments.output_file.as_deref())?;
+    match &arguments.url {
+        Some(url) => download(arguments, url, &process, &mut output)?,
+        None => read_file(arguments, process, &mut output)?,
+    }
+    output.finish()?;
+    Ok(Exit::Done)
+}
+
+fn read_file(arguments: &ExportArgs, process: Sources, output: &mut Output) -> Result<(), Failure> {
+    let path = match &arguments.db_path {
+        Some(path) => path.clone(),
+        None => {
+            let config_flag = arguments.config.clone();
+            config::load(&Sources { config_flag, ..process })?.ledger.path
+        }
+    };
+    let failed = |error: &dyn std::error::Error| Failure::Failed(ErrorChain(error).to_string());
+    let archive = Archive::open(&path).map_err(|error| failed(&error))?;
+    let zone: &BudgetZone = archive.zone();
+    let selection = read_selection(|name| arguments.said(name), zone).map_err(Failure::Usage)?;
+    let format = arguments.format;
+    let export = archive.export(selection, format.lines()).map_err(|error| failed(&error))?;
+    if !output.write(&format.heading())? {
+        return Ok(());
+    }
+    let mut written = Ok(true);
+    let ran = export.run(THREADS, &|exported, to| format.write(exported, zone, to), &mut |chunk, _| {
+        written = output.write(&chunk);
+        matches!(written, Ok(true))
+    });
+    written?;
+    ran.map_err(|error| failed(&error))
+}
+
+fn download(arguments: &ExportArgs, url: &str, process: &Sources, output: &mut Output) -> Result<(), Failure> {
+    let client = AgentClient::new(&AgentArgs { url: Some(url.to_owned()) }, process, ANSWER_TIMEOUT)?;
+    let mut query = vec![("format", arguments.format.word().to_owned())];
+    query.extend(SELECTION_PARAMETERS.iter().filter_map(|name| Some((*name, arguments.said(name)?.to_owned()))));
+    let mut answer = client.download("/export", &query)?;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let count = io::Read::read(&mut answer, &mut piece)
+            .map_err(|error| Failure::Failed(format!("the export was cut off: {}", root(&error))))?;
+        if count == 0 || !output.write(&piece[..count])? {
+            return Ok(());
+        }
+    }
+}
+
+fn root(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// Where the lines go.
+enum Output {
+    Standard,
+    File { file: File, written_to: PathBuf, wanted: PathBuf },
+}
+
+impl Output {
+    fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(wanted) = path else { return Ok(Self::Standard) };
+        let mut name = wanted.as_os_str().to_owned();
+        name.push(".partial");
+        let written_to = PathBuf::from(name);
+        let file = File::create(&written_to)
+            .map_err(|error| Failure::Failed(format!("cannot write {}: {error}", written_to.display())))?;
+        Ok(Self::File { file, written_to, wanted: wanted.to_owned() })
+    }
+
+    /// Writes, and says whether somebody still reads.
+    fn write(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
+        let written = match self {
+            Self::Standard => io::stdout().lock().write_all(bytes),
+            Self::File { file, .. } => file.write_all(bytes),
+        };
+        match written {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(self.cannot(&error)),
+        }
+    }
+
+    /// Gives a file the name that was asked for, now that it is whole.
+    fn finish(self) -> Result<(), Failure> {
+        let done = match &self {
+            Self::Standard => match io::stdout().lock().flush() {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                flushed => flushed,
+            },
+            Self::File { file, written_to, wanted } => file.sync_all().and_then(|()| fs::rename(written_to, wanted)),
+        };
+        done.map_err(|error| self.cannot(&error))
+    }
+
+    fn cannot(&self, error: &io::Error) -> Failure {
+        let whereto = match self {
+            Self::Standard => "standard output".into(),
+            Self::File { written_to, .. } => written_to.display().to_string(),
+        };
+        Failure::Failed(format!("cannot write to {whereto}: {error}"))
+    }
+}

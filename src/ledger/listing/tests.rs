@@ -1,0 +1,298 @@
+//! Pages and exports against a naive model: a list of events, and loops over it.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRng, TestRunner};
+
+use super::*;
+use crate::domain::{CostEvent, Entry, EventFilter, EventKey, Name, Selection, revise};
+use crate::ledger::{Archive, Commit, Exported, KeyedEvent, Ledger, Lines, Rollup};
+
+const EVENTS: usize = 2 * SEGMENT_EVENTS as usize + 500;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn zone() -> BudgetZone {
+    BudgetZone::named("Europe/Berlin").unwrap()
+}
+
+/// What the ledger should show.
+struct Naive {
+    by_first: BTreeMap<i64, ListedEvent>,
+    entries: Vec<Exported>,
+}
+
+struct Fixture {
+    folder: tempfile::TempDir,
+    ledger: Ledger,
+    naive: Naive,
+}
+
+/// Events over ten days, not in the order of time, many of them at the same instant; every ninth entry revises an earlier event.
+fn fixture(runner: &mut TestRunner) -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let mut ledger = Ledger::open(&path, &zone(), at("2026-10-30T00:00:00Z")).unwrap();
+    let mut naive = Naive { by_first: BTreeMap::new(), entries: Vec::new() };
+    let mut draw = |below: usize| (0..below).new_tree(runner).unwrap().current();
+    let (mut seq, mut firsts) = (0, Vec::new());
+    for commit in 0..EVENTS / 500 {
+        let recorded_at = at("2026-10-30T00:00:00Z") + SignedDuration::from_secs(commit as i64);
+        let mut events: Vec<KeyedEvent> = Vec::new();
+        while events.len() < 500 {
+            let told = told(seq, draw(900), draw(24));
+            let known = firsts.get(draw(firsts.len().max(1))).copied();
+            let known = if draw(9) == 0 { known } else { None };
+            let made: Vec<(CostEvent, Entry)> = match known {
+                Some(first) => {
+                    let before = naive.by_first[&first].event.clone();
+                    let revision = before.revision + 1 + draw(2) as u32;
+                    revise(before, first, CostEvent { revision, ..told }).collect()
+                }
+                None => vec![(told, Entry::First)],
+            };
+            for (event, entry) in made {
+                seq += 1;
+                if entry == Entry::First {
+                    firsts.push(seq);
+                }
+                let told_at = event.first_recorded_at.unwrap_or(recorded_at);
+                naive.add(seq, &event, &entry, told_at);
+                let mut keyed = ledger.keyed(event);
+                keyed.entry = entry;
+                events.push(keyed);
+            }
+        }
+        ledger.commit(&Commit { events, rollup: Some(Rollup::default()), ..Commit::default() }, recorded_at).unwrap();
+    }
+    Fixture { folder, ledger, naive }
+}
+
+fn told(seq: i64, minutes: usize, kind: usize) -> CostEvent {
+    let text = |prefix: &str, number: usize| (number > 0).then(|| format!("{prefix}{number}").into());
+    CostEvent {
+        key: EventKey { source: if kind == 3 { "s" } else { "" }.into(), id: format!("id-{seq}").into() },
+        service: Name::new(&format!("service-{}", kind % 3)).unwrap(),
+        amount: Usd::from_pico(1 + seq as i128),
+        time: at("2026-10-20T00:00:00Z") + SignedDuration::from_mins(minutes as i64 * 16),
+        worker: text("w", kind % 4),
+        model: text("m", kind % 2),
+        attributes: Some(format!(r#"{{"kind":{kind}}}"#).into()),
+        first_recorded_at: (kind == 5).then(|| at("2026-10-25T00:00:00Z")),
+        ..CostEvent::example()
+    }
+}
+
+impl Naive {
+    fn add(&mut self, seq: i64, event: &CostEvent, entry: &Entry, recorded_at: Timestamp) {
+        if !entry.tells_event() {
+            return;
+        }
+        let difference = event.amount;
+        let standing = entry.stand(event.clone());
+        let time_ns = nanoseconds(event.time);
+        let place = EventPlace { time_ns, seq: entry.first(seq) };
+        let is_adjustment = *entry != Entry::First;
+        self.entries.push(Exported { event: standing.clone(), difference, is_adjustment, recorded_at });
+        let listed = self.by_first.entry(place.seq).or_insert_with(|| ListedEvent {
+            place,
+            event: standing.clone(),
+            recorded_at,
+            adjustments: Vec::new(),
+        });
+        listed.event = standing;
+        if is_adjustment {
+            listed.adjustments.push(ListedAdjustment { revision: event.revision, difference, recorded_at });
+        }
+    }
+
+    fn pages(&self, question: &EventQuestion) -> Vec<ListedEvent> {
+        let is_asked = |listed: &&ListedEvent| {
+            question.key.as_ref().is_none_or(|key| listed.event.key == *key) && question.selection.takes(&listed.event)
+        };
+        let mut found: Vec<ListedEvent> = self.by_first.values().filter(is_asked).cloned().collect();
+        found.sort_by_key(|listed| listed.place);
+        if question.newest_first {
+            found.reverse();
+        }
+        found
+    }
+}
+
+fn any_question() -> impl Strategy<Value = EventQuestion> {
+    let filter = prop_oneof![
+        Just((EventField::Service, "service-1")),
+        Just((EventField::Worker, "")),
+        Just((EventField::Worker, "w3")),
+        Just((EventField::Model, "m1")),
+        Just((EventField::Source, "s")),
+        Just((EventField::Lead, "none")),
+    ];
+    let filters = prop::collection::vec(filter, 0..3);
+    let span = (0..12_i64, 0..12_i64, any::<bool>());
+    (filters, span, any::<bool>(), prop::sample::select(vec![1_usize, 7, 100, 1_000])).prop_map(
+        |(filters, (from, length, is_bounded), newest_first, limit)| {
+            let day = |number: i64| nanoseconds(at("2026-10-19T22:00:00Z") + SignedDuration::from_hours(24 * number));
+            let span = if is_bounded {
+                TimeSpan { from_ns: day(from), until_ns: day(from + length) + 1 }
+            } else {
+                TimeSpan::default()
+            };
+            let filters = filters.into_iter().map(|(field, value)| EventFilter { field, value: value.into() }).collect();
+            let selection = Selection { span, filters };
+            EventQuestion { selection, key: None, newest_first, after: None, limit }
+        },
+    )
+}
+
+fn page(reader: &Reader, question: &EventQuestion) -> (Vec<ListedEvent>, Option<EventPlace>) {
+    let mut listing = reader.begin_listing(question.clone()).unwrap();
+    // One segment at a time, as if each were one too many for a short read.
+    while !reader.continue_listing(&mut listing, 1, &|| false).unwrap() {}
+    reader.listed(&listing).unwrap()
+}
+
+#[test]
+fn pages_and_exports_are_what_loops_over_all_events_find() {
+    let mut runner =
+        TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(Config::default().rng_algorithm));
+    let Fixture { folder, naive, .. } = fixture(&mut runner);
+    let path = folder.path().join("ledger.db");
+    let reader = Reader::new(path.clone(), zone());
+    for _ in 0..40 {
+        let mut question = any_question().new_tree(&mut runner).unwrap().current();
+        let expected = naive.pages(&question);
+        // All pages of everything would take all day.
+        let wanted = expected.len().min(question.limit * 3);
+        let mut found = Vec::new();
+        while found.len() < wanted {
+            let (events, next) = page(&reader, &question);
+            assert!(events.len() <= question.limit);
+            found.extend(events);
+            question.after = next;
+            if next.is_none() {
+                assert_eq!(found.len(), expected.len(), "{question:?}");
+                break;
+            }
+        }
+        assert!(found == expected[..found.len()], "{question:?}");
+    }
+    for (first, listed) in naive.by_first.iter().step_by(4_999) {
+        let mut question = any_question().new_tree(&mut runner).unwrap().current();
+        (question.key, question.selection) = (Some(listed.event.key.clone()), Selection::default());
+        assert_eq!(page(&reader, &question), (vec![listed.clone()], None), "{first}");
+        question.key = Some(EventKey { source: "other".into(), id: listed.event.key.id.clone() });
+        assert_eq!(page(&reader, &question), (vec![], None));
+    }
+    let archive = Archive::open(&path).unwrap();
+    for _ in 0..3 {
+        let EventQuestion { selection, .. } = any_question().new_tree(&mut runner).unwrap().current();
+        let entries: Vec<Exported> = naive.entries.iter().filter(|entry| selection.takes(&entry.event)).cloned().collect();
+        let of_events = naive.by_first.values().filter(|listed| selection.takes(&listed.event));
+        let events: Vec<Exported> = of_events
+            .map(|listed| Exported {
+                event: listed.event.clone(),
+                difference: listed.event.amount,
+                is_adjustment: false,
+                recorded_at: listed.recorded_at,
+            })
+            .collect();
+        for threads in [1, 2] {
+            assert!(exported(&archive, &selection, Lines::Entries, threads) == entries, "{selection:?}");
+            assert!(exported(&archive, &selection, Lines::Events, threads) == events, "{selection:?}");
+        }
+    }
+}
+
+fn exported(archive: &Archive, selection: &Selection, lines: Lines, threads: usize) -> Vec<Exported> {
+    let export = archive.export(selection.clone(), lines).unwrap();
+    let made = std::sync::Mutex::new(BTreeMap::new());
+    // A chunk is told from others by the number that its only line has.
+    let encode = |exported: &Exported, to: &mut Vec<u8>| {
+        let mut made = made.lock().unwrap();
+        let number = made.len() as u64;
+        made.insert(number, exported.clone());
+        to.extend_from_slice(&number.to_le_bytes());
+    };
+    let mut order = Vec::new();
+    export
+        .run(threads, &encode, &mut |chunk, _| {
+            order.extend(chunk.as_chunks::<8>().0.iter().copied().map(u64::from_le_bytes));
+            true
+        })
+        .unwrap();
+    let mut made = made.into_inner().unwrap();
+    order.iter().map(|number| made.remove(number).unwrap()).collect()
+}
+
+#[test]
+fn what_retention_removed_is_gone_and_the_newest_entry_left_stands_for_its_event() {
+    let mut runner =
+        TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(Config::default().rng_algorithm));
+    let Fixture { folder, mut ledger, naive } = fixture(&mut runner);
+    let path = folder.path().join("ledger.db");
+    let export_before = Archive::open(&path).unwrap().export(Selection::default(), Lines::Entries).unwrap();
+    assert!(ledger.prune(SignedDuration::from_secs(1), at("2027-10-30T00:00:00Z")).unwrap());
+    let reader = Reader::new(path.clone(), zone());
+    let is_kept = |listed: &&ListedEvent| listed.place.seq > SEGMENT_EVENTS || !listed.adjustments.is_empty();
+    let mut seen = 0;
+    let mut question =
+        EventQuestion { selection: Selection::default(), key: None, newest_first: false, after: None, limit: 1_000 };
+    loop {
+        let (events, next) = page(&reader, &question);
+        for listed in &events {
+            assert_eq!(listed.event.amount, naive.by_first[&listed.place.seq].event.amount);
+        }
+        seen += events.len();
+        question.after = next;
+        if next.is_none() {
+            break;
+        }
+    }
+    let most = naive.by_first.values().filter(is_kept).count();
+    let least = naive.by_first.values().filter(|listed| listed.place.seq > SEGMENT_EVENTS).count();
+    assert!(least < seen && seen <= most, "{least} {seen} {most}");
+    let archive = Archive::open(&path).unwrap();
+    assert_eq!(exported(&archive, &Selection::default(), Lines::Events, 2).len(), seen);
+    // What began before goes on with what is left.
+    let mut lines = 0;
+    let encode = |_: &Exported, to: &mut Vec<u8>| to.push(0);
+    export_before
+        .run(2, &encode, &mut |chunk, _| {
+            lines += chunk.len();
+            true
+        })
+        .unwrap();
+    assert_eq!(lines, exported(&archive, &Selection::default(), Lines::Entries, 1).len());
+}
+
+#[test]
+fn a_row_that_was_changed_is_not_shown() {
+    let mut runner =
+        TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(Config::default().rng_algorithm));
+    let Fixture { folder, naive, ledger } = fixture(&mut runner);
+    drop(ledger);
+    let path = folder.path().join("ledger.db");
+    let last = *naive.by_first.keys().last().unwrap();
+    Connection::open(&path).unwrap().execute("UPDATE event SET amount_pico = 0 WHERE seq = ?", [last]).unwrap();
+    let archive = Archive::open(&path).unwrap();
+    let export = archive.export(Selection::default(), Lines::Entries).unwrap();
+    let mut before = 0;
+    let ran = export.run(2, &|_, to| to.push(0), &mut |chunk, _| {
+        before += chunk.len();
+        true
+    });
+    assert!(matches!(ran, Err(LedgerError::Damaged(_))), "{ran:?}");
+    assert!(before < naive.entries.len());
+    let reader = Reader::new(path, zone());
+    let question =
+        EventQuestion { selection: Selection::default(), key: None, newest_first: false, after: None, limit: EVENTS };
+    let mut listing = reader.begin_listing(question).unwrap();
+    while !reader.continue_listing(&mut listing, 1, &|| false).unwrap() {}
+    assert!(matches!(reader.listed(&listing), Err(LedgerError::Damaged(_))));
+}

@@ -1,0 +1,191 @@
+//! CSV with a line of headings, by the names of an event's fields. `usage` and `attributes` are JSON objects; a quantity may also have a
+//! column of its own, `usage.<name>`. An empty field is one that was not sent.
+
+use std::collections::BTreeMap;
+use std::io::BufRead;
+
+use csv::{ReaderBuilder, StringRecord};
+use serde_json::value::RawValue;
+
+use super::event_line::{EventLine, number, object};
+use super::row::{BadRow, Mapping, ROW_BYTES_MAX, Row, SourceError, id_of_line};
+use super::sheet::{COLUMNS, as_sent};
+
+/// What stands before the name of a quantity that has a column of its own.
+const USAGE_PREFIX: &str = "usage.";
+
+/// Reads rows of events.
+pub(super) fn read(
+    input: &mut dyn BufRead,
+    mapping: &Mapping,
+    take: &mut dyn FnMut(Result<Row, BadRow>) -> Result<(), SourceError>,
+) -> Result<(), SourceError> {
+    let mut is_checked = false;
+    each_record(input, &mut |headings, record, number, bytes| {
+        if !std::mem::replace(&mut is_checked, true) {
+            check(headings, mapping)?;
+        }
+        let json = record.and_then(|record| event(headings, record, number, mapping));
+        take(json.map(|json| Row { number, bytes, json }).map_err(|reason| BadRow { number, reason }))
+    })
+}
+
+/// Takes a record, or what is wrong with it, under its headings; with its line, and the bytes up to its end.
+pub(super) type TakeRecord<'t> =
+    dyn FnMut(&StringRecord, Result<&StringRecord, String>, u64, u64) -> Result<(), SourceError> + 't;
+
+/// Hands over each record.
+pub(super) fn each_record(input: &mut dyn BufRead, take: &mut TakeRecord<'_>) -> Result<(), SourceError> {
+    let malformed = |error: csv::Error| SourceError::Malformed(error.to_string());
+    let mut reader = ReaderBuilder::new().flexible(true).from_reader(input);
+    let mut headings = reader.headers().map_err(malformed)?.clone();
+    if let Some(first) = headings.get(0).and_then(|first| first.strip_prefix('\u{feff}')) {
+        headings = std::iter::once(first).chain(headings.iter().skip(1)).collect();
+    }
+    let mut record = StringRecord::new();
+    loop {
+        let line = reader.position().line();
+        let read = reader.read_record(&mut record);
+        let bytes = reader.position().byte();
+        match read {
+            Ok(false) => return Ok(()),
+            Ok(true) => take(&headings, Ok(&record), record.position().map_or(line, csv::Position::line), bytes)?,
+            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                take(&headings, Err("is not UTF-8".to_owned()), line, bytes)?;
+            }
+            Err(error) => return Err(malformed(error)),
+        }
+    }
+}
+
+/// Every heading must be known: a misspelled one would lose what stands below it.
+fn check(headings: &StringRecord, mapping: &Mapping) -> Result<(), SourceError> {
+    let malformed = |said: String| Err(SourceError::Malformed(said));
+    for (place, heading) in headings.iter().enumerate() {
+        let is_known = COLUMNS.contains(&heading) || heading.strip_prefix(USAGE_PREFIX).is_some_and(|name| !name.is_empty());
+        if !is_known {
+            let known = COLUMNS.join(", ");
+            return malformed(format!(
+                "the first line has an unknown heading {heading:?}; known are {known} and usage.<name>"
+            ));
+        }
+        if headings.iter().take(place).any(|other| other == heading) {
+            return malformed(format!("the first line has the heading {heading:?} twice"));
+        }
+    }
+    for needed in ["amount_usd", "service"] {
+        if !headings.iter().any(|heading| heading == needed) && (needed != "service" || mapping.service.is_none()) {
+            return malformed(format!("the first line has no heading {needed:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn event(headings: &StringRecord, record: &StringRecord, line: u64, mapping: &Mapping) -> Result<String, String> {
+    if record.len() != headings.len() {
+        return Err(format!("has {} fields under {} headings", record.len(), headings.len()));
+    }
+    if record.as_slice().len() > ROW_BYTES_MAX {
+        return Err(format!("is longer than {ROW_BYTES_MAX} bytes"));
+    }
+    let made_id;
+    let mut event = EventLine::default();
+    let mut usage: BTreeMap<String, Box<RawValue>> = BTreeMap::new();
+    for (heading, field) in headings.iter().zip(record).filter(|(_, field)| !field.is_empty()) {
+        match heading {
+            "id" => event.id = as_sent(field),
+            "source" => event.source = as_sent(field),
+            "service" => event.service = as_sent(field),
+            "operation" => event.operation = as_sent(field),
+            "kind" => event.kind = field,
+            "amount_usd" => event.amount_usd = field,
+            "time" => event.time = field,
+            "worker" => event.worker = as_sent(field),
+            "batch_id" => event.batch_id = as_sent(field),
+            "lead_id" => event.lead_id = as_sent(field),
+            "model" => event.model = as_sent(field),
+            "usage" => {
+                let counts: BTreeMap<String, Box<RawValue>> =
+                    serde_json::from_str(field).map_err(|error| format!("usage is not a JSON object: {error}"))?;
+                usage.extend(counts);
+            }
+            "duration_seconds" => event.duration_seconds = Some(number(heading, field)?),
+            "outcome" => event.outcome = field,
+            "attributes" => event.attributes = Some(object(heading, field)?),
+            "revision" => event.revision = Some(number(heading, field)?),
+            "recorded_at" => event.recorded_at = field,
+            _ => {
+                let name = heading.strip_prefix(USAGE_PREFIX).unwrap_or(heading);
+                if usage.insert(name.to_owned(), number(heading, field)?).is_some() {
+                    return Err(format!("{heading} is said twice"));
+                }
+            }
+        }
+    }
+    event.usage = usage;
+    if event.service.is_empty()
+        && let Some(service) = &mapping.service
+    {
+        event.service = service;
+    }
+    if event.id.is_empty() {
+        made_id = id_of_line(line, &record.iter().collect::<Vec<_>>().join("\0"));
+        event.id = &made_id;
+    }
+    event.json()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Result<Vec<Result<String, String>>, String> {
+        let mut found = Vec::new();
+        let mut input = text.as_bytes();
+        let mut take = |row: Result<Row, BadRow>| {
+            found.push(row.map(|row| row.json).map_err(|bad| format!("{}: {}", bad.number, bad.reason)));
+            Ok(())
+        };
+        read(&mut input, &Mapping::default(), &mut take).map_err(|error| error.to_string())?;
+        Ok(found)
+    }
+
+    #[test]
+    fn columns_in_any_order_become_events() {
+        let text = "\u{feff}amount_usd,service,id,usage.tokens,usage,worker\r\n\
+            0.10,'=openai,1,7,\"{\"\"calls\"\":1.5}\",\r\n1e-3,\"a,b\",2,,,w\r\n";
+        assert_eq!(
+            rows(text).unwrap(),
+            [
+                Ok(r#"{"id":"1","service":"=openai","amount_usd":"0.10","usage":{"calls":1.5,"tokens":7}}"#.to_owned()),
+                Ok(r#"{"id":"2","service":"a,b","amount_usd":"1e-3","worker":"w"}"#.to_owned()),
+            ]
+        );
+        assert_eq!(rows("amount_usd,service\n").unwrap(), []);
+    }
+
+    #[test]
+    fn bad_rows_are_told_by_line_and_hold_up_no_other() {
+        let text = "service,amount_usd,id,usage,duration_seconds\ns,1\ns,1,1,[],\ns,1,2,,soon\ns,1,3,,0.5\n";
+        let rows = rows(text).unwrap();
+        let problems: Vec<_> = rows.iter().filter_map(|row| row.as_ref().err()).collect();
+        assert_eq!(problems[0], "2: has 2 fields under 5 headings");
+        assert!(problems[1].starts_with("3: usage is not a JSON object"), "{problems:?}");
+        assert_eq!(problems[2], "4: duration_seconds is not a number: \"soon\"");
+        assert!(rows[3].is_ok());
+    }
+
+    #[test]
+    fn headings_must_be_known_and_enough() {
+        for (text, part) in [
+            ("service,amount\n1,1\n", "unknown heading \"amount\""),
+            ("service,amount_usd,amount_usd\ns,1,1\n", "twice"),
+            ("service\ns\n", "no heading \"amount_usd\""),
+            ("amount_usd\n1\n", "no heading \"service\""),
+            ("PK\u{3}\u{4}\n1\n", "unknown heading"),
+        ] {
+            let error = rows(text).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}
