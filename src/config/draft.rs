@@ -37,6 +37,8 @@ pub struct Draft {
     /// `None`: as the terminal has it.
     pub(super) log_format: Option<LogFormat>,
     pub(super) environment: String,
+    /// `None`: as the host is called.
+    pub(super) agent_name: Option<String>,
     pub(super) zone: BudgetZone,
     pub(super) daily: BudgetDraft,
     pub(super) monthly: BudgetDraft,
@@ -69,6 +71,7 @@ impl Default for Draft {
             log_level: LevelFilter::INFO,
             log_format: None,
             environment: telemetry::Settings::default().environment,
+            agent_name: None,
             zone: BudgetZone::UTC,
             daily: BudgetDraft::of_all_services(PeriodKind::Daily, DAILY_DOLLARS),
             monthly: BudgetDraft::of_all_services(PeriodKind::Monthly, MONTHLY_DOLLARS),

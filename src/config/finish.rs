@@ -16,8 +16,10 @@ use super::webhooks::resolve::{self as webhooks, Webhooks};
 use super::{otel, page, relations, tokens};
 use crate::api::{self, Token};
 use crate::budget::{CriticalOperations, Policy};
+use crate::telemetry::otlp::host_name;
 use crate::telemetry::{self, LogFormat, LogSettings, OtlpSettings};
 use crate::views::SeriesLimits;
+use crate::wire::Origin;
 use crate::{net, notify, writer};
 
 /// Everything the program was told, when nothing is wrong with it.
@@ -141,6 +143,10 @@ fn config(
             ahead_max: draft.ingest.ahead_max,
             holds_max: draft.holds_max,
             receivers: notify::receivers(&webhooks),
+            origin: Origin {
+                agent: draft.agent_name.or_else(host_name).unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
+                environment: draft.environment.clone(),
+            },
             retention: draft.ledger.retention_days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
         },
         ingest: draft.ingest,

@@ -49,9 +49,18 @@ fn process() -> Vec<Setting> {
             log_format().optional(),
             |to| &mut to.log_format,
         ),
-        Setting::new("environment", "Name of the deployment, shown in lead_factory_build_info", label(), |to| {
-            &mut to.environment
-        }),
+        Setting::new(
+            "environment",
+            "Name of the deployment, shown in lead_factory_build_info and in webhooks",
+            label(),
+            |to| &mut to.environment,
+        ),
+        Setting::new(
+            "agent_name",
+            "Name of this agent, shown in webhooks; default: the host's name",
+            label().optional(),
+            |to| &mut to.agent_name,
+        ),
         Setting::new("db_path", "File of the ledger; its folder is created if missing", path(), |to| &mut to.ledger.path),
     ]
 }

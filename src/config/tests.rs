@@ -48,6 +48,7 @@ fn example(key: &str) -> &'static str {
         "log_level" => "warning",
         "log_format" => "text",
         "environment" => "staging",
+        "agent_name" => "factory-7",
         "db_path" => "/tmp/ledger.db",
         "daily_budget" => "0.1",
         "monthly_budget" => "none",

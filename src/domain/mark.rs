@@ -1,5 +1,6 @@
 //! When a budget's whole limit was used: what is remembered of a budget in a period besides its sum.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -30,4 +31,11 @@ pub struct BudgetMark {
     pub limit: Usd,
     /// When that limit was first used up.
     pub reached: Reached,
+}
+
+impl BudgetMark {
+    /// The order of marks: by budget and period.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        (&self.budget, self.period).cmp(&(&other.budget, other.period))
+    }
 }

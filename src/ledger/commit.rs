@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use super::events::KeyedEvent;
 use super::outbox::OutboxChanges;
 use super::reservations::ReservationChange;
-use crate::domain::{GateChange, GateOverride, Pair, Quantity, Sums, UsageKey};
+use crate::domain::{BudgetMark, GateChange, GateOverride, Pair, Quantity, Sums, UsageKey};
 
 /// A sum that a commit changes, and what it was before.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub struct Rollup {
     pub series: Vec<Change<Pair, Sums>>,
     /// The usage series.
     pub usage: Vec<Change<UsageKey, Quantity>>,
+    /// All that is to be remembered of when budgets came to their limits, ordered.
+    pub marks: Vec<BudgetMark>,
     /// New lines of the gate's history.
     pub gate: Vec<GateChange>,
     /// What an operator says of the gate from now on, if that has changed.
@@ -55,6 +57,8 @@ pub struct Summary {
     pub series: Vec<(Pair, Sums)>,
     /// Usage series since the ledger began.
     pub usage: Vec<(UsageKey, Quantity)>,
+    /// When budgets came to their limits.
+    pub marks: Vec<BudgetMark>,
     /// The newest line of the gate's history.
     pub gate: Option<GateChange>,
     /// What an operator says of the gate.

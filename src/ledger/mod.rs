@@ -36,6 +36,7 @@ mod ids;
 mod listing;
 mod lock;
 mod lookups;
+mod marks;
 mod meta;
 mod outbox;
 mod reader;

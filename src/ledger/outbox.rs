@@ -12,9 +12,11 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use serde::Deserialize;
 
 use super::row::{RowWriter, each_row, nanoseconds, read_row, read_rows, row, write_row};
 use super::{LedgerError, meta};
+use crate::domain::Usd;
 
 /// Deliveries that may be open at once, over all receivers. Beyond it nothing new is told until there is room.
 pub const DELIVERIES_MAX: usize = 4_096;
@@ -103,6 +105,17 @@ struct MessageRow {
     kind: String,
     created_at: Timestamp,
     body: String,
+}
+
+/// What of a message's body is looked at.
+#[derive(Deserialize)]
+struct Told {
+    data: Limited,
+}
+
+#[derive(Deserialize)]
+struct Limited {
+    limit_usd: Usd,
 }
 
 row! {
@@ -230,6 +243,20 @@ pub(super) fn write(connection: &Connection, changes: &OutboxChanges) -> Result<
                 let (receiver, next_attempt_at) = (Arc::clone(receiver), message.created_at);
                 write_row(connection, &DeliveryRow { message: seq, receiver, attempts: 0, next_attempt_at })?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Adds to the topics of budgets the limit that their messages tell of, which older agents left out: without it a state that was
+/// told would be told again by the first commit of this one.
+pub(super) fn add_limits(connection: &Connection) -> Result<(), LedgerError> {
+    let rows: Vec<MessageRow> = read_rows(connection, "WHERE kind LIKE 'budget.%'", ())?;
+    let mut writer = RowWriter::update(connection)?;
+    for row in rows {
+        // A body that cannot be read is told of again, at worst.
+        if let Ok(Told { data: Limited { limit_usd } }) = serde_json::from_str(&row.body) {
+            writer.try_write(&MessageRow { topic: format!("{} {limit_usd}", row.topic), ..row })?;
         }
     }
     Ok(())

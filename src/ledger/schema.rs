@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::open_read_only;
-use super::{LedgerError, OpenError, identify};
+use super::{LedgerError, OpenError, identify, outbox};
 
 /// "LFMx" in the file's header.
 const APPLICATION_ID: i64 = 0x4c46_4d78;
@@ -24,6 +24,9 @@ const MIGRATIONS: [&str; 2] = [include_str!("schema/0001_core.sql"), include_str
 /// One script for each format but the newest: with `AS_NEWEST[n]` a connection that only reads sees a file of format n + 1 as one of
 /// the newest.
 const AS_NEWEST: [&str; MIGRATIONS.len() - 1] = [include_str!("schema/0001_as_0002.sql")];
+
+/// From this one on the topics of messages about budgets name the limit.
+const FORMAT_OF_LIMITS_IN_TOPICS: i64 = 2;
 
 /// The newest format.
 pub(super) const FORMAT: i64 = MIGRATIONS.len() as i64;
@@ -89,6 +92,9 @@ fn migrate_to(connection: &mut Connection, from: i64, to: i64) -> Result<(), Led
     for (format, script) in (1_i64..=to).zip(MIGRATIONS).filter(|(format, _)| *format > from) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(script)?;
+        if format == FORMAT_OF_LIMITS_IN_TOPICS {
+            outbox::add_limits(&transaction)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", format)?;
         transaction.commit()?;

@@ -18,8 +18,8 @@ use super::reservations::{self, UnpaidIds};
 use super::row::read_rows;
 use super::rows::{self, DayRow, SeriesRow, UsageRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
-use super::{LedgerError, gate, meta, outbox, sums};
-use crate::domain::{BudgetZone, EventKey};
+use super::{LedgerError, gate, marks, meta, outbox, sums};
+use crate::domain::{BudgetMark, BudgetZone, EventKey};
 
 /// What is kept in memory of the file.
 pub(super) struct State {
@@ -32,6 +32,8 @@ pub(super) struct State {
     /// Events that the rollups lacked when the file was read.
     pub tail: Vec<StoredEvent>,
     pub days: BTreeMap<Date, DayRow>,
+    /// When budgets came to their limits, as the file has it.
+    pub marks: Vec<BudgetMark>,
     pub ids: IdIndex,
     pub unpaid_ids: UnpaidIds,
     /// How far retention has looked for reservations to forget.
@@ -56,6 +58,7 @@ impl State {
             end: End::default(),
             tail: Vec::new(),
             days: rows::read_days(connection, Date::MIN, Date::MAX)?.into_iter().collect(),
+            marks: marks::read(connection)?,
             ids: IdIndex::new(meta::hash_key(connection)?),
             unpaid_ids: UnpaidIds::default(),
             reservations_looked_at: 0,
@@ -114,6 +117,9 @@ impl State {
         if let Some(rollup) = &commit.rollup {
             days = sums::write(transaction, rollup, &mut head, &self.days)?;
             gate::write(transaction, rollup, &mut head)?;
+            if rollup.marks != self.marks {
+                marks::write(transaction, &rollup.marks)?;
+            }
             head.rollups += 1;
             head.rolled_up = end.clone();
         }
@@ -130,6 +136,9 @@ impl State {
         self.ids.apply(self.end.events, &commit.events, closed);
         self.unpaid_ids.apply(&commit.reservations, |key| self.ids.hash(key));
         self.days.extend(days.into_iter().map(|row| (row.day, row)));
+        if let Some(rollup) = &commit.rollup {
+            self.marks.clone_from(&rollup.marks);
+        }
         (self.head, self.end) = (head, end);
     }
 
@@ -140,6 +149,7 @@ impl State {
         Ok(Summary {
             series: series.into_iter().map(|SeriesRow { label, sums }| (label, sums)).collect(),
             usage: usage.into_iter().map(|UsageRow { key, count }| (key, count)).collect(),
+            marks: self.marks.clone(),
             gate: gate::read_history(connection, 1)?.pop().map(|line| line.change),
             gate_override: gate::read_override(connection, &self.head)?,
             gate_activations: self.head.gate_activations.cast_unsigned(),

@@ -18,7 +18,7 @@ use super::rows::{self, DayRow};
 use super::schema;
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
-use super::{LedgerError, OpenError, gate, meta, outbox, reservations};
+use super::{LedgerError, OpenError, gate, marks, meta, outbox, reservations};
 use crate::domain::{BudgetZone, Entry, OTHER_LABEL, PAIRS_PER_DAY_MAX, Pair, Sums, Usd};
 use crate::error_chain::ErrorChain;
 
@@ -55,8 +55,16 @@ pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
     let (report, by_day, standing) = (VerifyReport::default(), BTreeMap::new(), BTreeMap::new());
     let mut check = Check { transaction: &transaction, format, report, by_day, standing };
     // One part that cannot be read says nothing about the others.
-    for part in [Check::structure, Check::totals, Check::events, Check::ids, Check::gate, Check::reservations, Check::outbox]
-    {
+    for part in [
+        Check::structure,
+        Check::totals,
+        Check::events,
+        Check::ids,
+        Check::gate,
+        Check::reservations,
+        Check::marks,
+        Check::outbox,
+    ] {
         if let Err(error) = part(&mut check) {
             check.problem(ErrorChain(&error).to_string());
         }
@@ -255,6 +263,11 @@ impl Check<'_> {
             .into_iter()
             .for_each(|problem| self.problem(problem));
         Ok(())
+    }
+
+    /// When budgets came to their limits.
+    fn marks(&mut self) -> Result<(), LedgerError> {
+        marks::verify(self.transaction)
     }
 
     /// What the webhooks' receivers are told.

@@ -1,7 +1,7 @@
 //! Messages as Slack's incoming webhooks take them: one line of text.
 
 use crate::budget::BudgetState;
-use crate::wire::{BudgetItem, Message, MessageData};
+use crate::wire::{BudgetItem, Message, MessageData, Origin};
 
 /// The body for Slack, made from a message's type and its own body.
 pub(super) fn body(kind: &str, body: &str) -> String {
@@ -11,13 +11,16 @@ pub(super) fn body(kind: &str, body: &str) -> String {
 }
 
 fn text(message: &Message) -> String {
-    match &message.data {
+    let what = match &message.data {
         MessageData::Budget(item) => budget(item),
         MessageData::Gate(status) => {
             let state = if status.scaling_gate_active { "active" } else { "inactive" };
             format!("Scaling gate is {state}: {}", status.reason)
         }
-    }
+    };
+    let Origin { agent, environment } = &message.origin;
+    // A message of an older agent does not say who tells it.
+    if agent.is_empty() { what } else { format!("{what} (agent {agent}, {environment})") }
 }
 
 fn budget(item: &BudgetItem) -> String {
@@ -80,6 +83,14 @@ mod tests {
             text_of("budget.warning", &item("warning", r#""openai""#))
                 .starts_with("Budget daily for openai is at its alert threshold: ")
         );
+    }
+
+    #[test]
+    fn who_tells_it_comes_last() {
+        let message = r#"{"type":"gate.inactive","timestamp":"2026-11-22T10:00:00Z","agent":"factory-7","environment":"staging",
+            "data":{"scaling_gate_active":false,"reason":"Below threshold","timestamp":"2026-11-22T10:00:00Z","mode":"auto"}}"#;
+        let expected = "Scaling gate is inactive: Below threshold (agent factory-7, staging)";
+        assert_eq!(text_of("gate.inactive", message), expected);
     }
 
     #[test]

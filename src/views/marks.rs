@@ -30,6 +30,13 @@ impl Marks {
         marks.push(mark);
     }
 
+    /// Every mark, ordered.
+    pub fn to_list(&self) -> Vec<BudgetMark> {
+        let mut marks: Vec<_> = self.iter().cloned().collect();
+        marks.sort_by(BudgetMark::compare);
+        marks
+    }
+
     /// Every mark, by the budgets' names.
     pub fn iter(&self) -> impl Iterator<Item = &BudgetMark> {
         self.0.values().flatten()

@@ -1,7 +1,7 @@
 //! Messages to webhooks.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use strum::{EnumString, IntoStaticStr};
 
@@ -16,8 +16,20 @@ pub struct Message {
     pub r#type: MessageType,
     /// When.
     pub timestamp: Timestamp,
+    /// Who says so.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// The state that it led to.
     pub data: MessageData,
+}
+
+/// Which agent tells something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// Its name.
+    pub agent: String,
+    /// The deployment that it is part of.
+    pub environment: String,
 }
 
 /// What receivers are told of.
@@ -50,17 +62,22 @@ pub enum MessageType {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum MessageData {
-    /// An item of `GET /budgets`.
+    /// An item of `GET /budgets`, with the budget's name under `budget` as well, where refusals have it.
+    #[serde(serialize_with = "with_budget")]
     Budget(BudgetItem),
     /// The answer of `GET /scaling-gate/status`.
     Gate(GateStatus),
 }
 
-/// A message whose data is not read yet: what it is depends on the type.
+/// A message whose data is not read yet: what it is depends on the type. Older ones do not say who tells them.
 #[derive(Deserialize)]
 struct Envelope {
     r#type: MessageType,
     timestamp: Timestamp,
+    #[serde(default)]
+    agent: String,
+    #[serde(default)]
+    environment: String,
     data: Box<RawValue>,
 }
 
@@ -89,15 +106,25 @@ impl MessageType {
 impl TryFrom<Envelope> for Message {
     type Error = serde_json::Error;
 
-    fn try_from(Envelope { r#type, timestamp, data }: Envelope) -> Result<Self, serde_json::Error> {
+    fn try_from(Envelope { r#type, timestamp, agent, environment, data }: Envelope) -> Result<Self, serde_json::Error> {
         let data = match r#type {
             MessageType::BudgetWarning | MessageType::BudgetCritical | MessageType::BudgetExhausted => {
                 MessageData::Budget(serde_json::from_str(data.get())?)
             }
             MessageType::GateActive | MessageType::GateInactive => MessageData::Gate(serde_json::from_str(data.get())?),
         };
-        Ok(Self { r#type, timestamp, data })
+        Ok(Self { r#type, timestamp, origin: Origin { agent, environment }, data })
     }
+}
+
+fn with_budget<S: Serializer>(item: &BudgetItem, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Named<'a> {
+        budget: &'a str,
+        #[serde(flatten)]
+        item: &'a BudgetItem,
+    }
+    Named { budget: &item.name, item }.serialize(serializer)
 }
 
 #[cfg(test)]
@@ -107,8 +134,8 @@ mod tests {
     #[test]
     fn a_message_is_written_as_it_was_read() {
         for json in [
-            r#"{"type":"budget.exhausted","timestamp":"2026-11-22T10:00:00Z","data":{"name":"daily","service":null,"period":"daily","limit_usd":50,"spent_usd":50.000000000001,"reserved_usd":0,"remaining_usd":-0.000000000001,"utilization_percent":100.000000000002,"state":"exhausted","period_start":"2026-11-22T00:00:00Z","period_end":"2026-11-23T00:00:00Z","forecast_usd":120,"exhausted_at":"2026-11-22T10:00:00Z"}}"#,
-            r#"{"type":"gate.inactive","timestamp":"2026-11-22T10:00:00Z","data":{"scaling_gate_active":false,"reason":"Below threshold","timestamp":"2026-11-22T10:00:00Z","mode":"auto","since":null,"expires_at":null,"budgets":[]}}"#,
+            r#"{"type":"budget.exhausted","timestamp":"2026-11-22T10:00:00Z","agent":"factory-7","environment":"staging","data":{"budget":"daily","name":"daily","service":null,"period":"daily","limit_usd":50,"spent_usd":50.000000000001,"reserved_usd":0,"remaining_usd":-0.000000000001,"utilization_percent":100.000000000002,"state":"exhausted","period_start":"2026-11-22T00:00:00Z","period_end":"2026-11-23T00:00:00Z","forecast_usd":120,"exhausted_at":"2026-11-22T10:00:00Z"}}"#,
+            r#"{"type":"gate.inactive","timestamp":"2026-11-22T10:00:00Z","agent":"a","environment":"b","data":{"scaling_gate_active":false,"reason":"Below threshold","timestamp":"2026-11-22T10:00:00Z","mode":"auto","since":null,"expires_at":null,"budgets":[]}}"#,
         ] {
             let message: Message = serde_json::from_str(json).unwrap();
             assert!(json.contains(&format!("\"type\":\"{}\"", message.r#type.as_str())));

@@ -28,7 +28,7 @@ pub use events::{BatchAnswer, EventBody};
 pub use gate::{CheckAnswer, GateBudget, GateLine, GateStatus, SetGateBody};
 pub use health::HealthAnswer;
 pub use listing::{AdjustmentItem, EventItem, EventsPage, on_one_line, usage_json};
-pub use message::{Message, MessageData, MessageType};
+pub use message::{Message, MessageData, MessageType, Origin};
 pub use problem::{ProblemDocument, ProblemEntry};
 pub use reservations::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, ReservationItem, SettledAnswer};
 pub use spread::{BatchCost, BatchCosts, LeadCost, LeadCosts};

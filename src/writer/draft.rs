@@ -180,7 +180,8 @@ impl<'l> Draft<'l> {
         let events = self.events.into_entries();
         let gate_changed = !self.gate.is_empty() || self.override_changed;
         let must_roll_up = gate_changed || !self.ledger.may_defer_rollup(events.len());
-        let (rollup, unsaved) = if must_roll_up || (wants_rollup && !self.unsaved.is_empty()) {
+        let marks_changed = || !self.ledger.has_marks(&self.next.views.marks.to_list());
+        let (rollup, unsaved) = if must_roll_up || (wants_rollup && (!self.unsaved.is_empty() || marks_changed())) {
             let gate_override = self.override_changed.then(|| self.next.views.gate_override.clone());
             (Some(self.unsaved.rollup(&self.next.views, self.gate, gate_override)), None)
         } else {

@@ -24,6 +24,7 @@ pub(super) fn load_views(
     let summary = ledger.summary()?;
     summary.series.into_iter().for_each(|(label, sums)| views.series.load(label, sums));
     summary.usage.into_iter().for_each(|(key, count)| views.usage.load(key, count));
+    summary.marks.into_iter().for_each(|mark| views.marks.put(mark));
     views.gate = summary.gate;
     views.gate_override = summary.gate_override;
     views.gate_activations = summary.gate_activations;

@@ -11,6 +11,7 @@ mod command;
 mod decide;
 mod decision;
 mod draft;
+mod exhausted;
 mod gate;
 mod handle;
 mod health;

@@ -1,7 +1,8 @@
 //! What the receivers of webhooks are told: that a budget came to a state, that the gate changed.
 //!
-//! *Invariants.* A message goes into the commit whose state it tells of. One for each budget, state and period: its topic says
-//! these, and the ledger passes over a topic that it knows, also after a restart. A commit that fails has told nothing.
+//! *Invariants.* A message goes into the commit whose state it tells of. One for each budget, state, period and limit: its topic
+//! says these, and the ledger passes over a topic that it knows, also after a restart. So another limit begins anew, and one that was in
+//! force before has been told of. A commit that fails has told nothing.
 //!
 //! *Limits.* [`TOLD_MAX`] topics in memory. While the outbox is full nothing is told; once there is room, what holds then is.
 //!
@@ -14,7 +15,7 @@ use crate::budget::Standing;
 use crate::domain::{GateChange, Now};
 use crate::ledger::{DeliveryReport, LedgerError, NewMessage, OutboxChanges};
 use crate::views::Published;
-use crate::wire::{Message, MessageData, MessageType};
+use crate::wire::{Message, MessageData, MessageType, Origin};
 
 /// Topics that are known without asking the ledger. Far more than budgets have states; beyond it they are forgotten, and the
 /// ledger is asked again.
@@ -24,6 +25,7 @@ const TOLD_MAX: usize = 4_096;
 #[derive(Debug)]
 pub(super) struct Notices {
     receivers: Arc<[Arc<str>]>,
+    origin: Origin,
     told: HashSet<String>,
     /// The state of the gate that was told last, or that it had at the start.
     gate_active: bool,
@@ -34,9 +36,10 @@ pub(super) struct Notices {
 
 impl Notices {
     /// Nothing is ever told without receivers. `gate` is the newest line of the gate's history.
-    pub fn new(receivers: Arc<[Arc<str>]>, gate: Option<&GateChange>) -> Self {
+    pub fn new(receivers: Arc<[Arc<str>]>, origin: Origin, gate: Option<&GateChange>) -> Self {
         Self {
             receivers,
+            origin,
             told: HashSet::new(),
             gate_active: gate.is_some_and(|line| line.active),
             reports: Vec::new(),
@@ -93,12 +96,26 @@ impl Notices {
         }
         let of_budgets = next.standings(now).into_iter().filter_map(|standing| {
             let (kind, topic) = budget_topic(&standing)?;
-            if self.told.contains(&topic) { None } else { message(kind, topic, MessageData::Budget(standing.into()), now) }
+            if self.told.contains(&topic) {
+                return None;
+            }
+            self.message(kind, topic, MessageData::Budget(standing.into()), now)
         });
         let of_gate = self
             .gate_topic(next)
-            .and_then(|(kind, topic)| message(kind, topic, MessageData::Gate(next.gate_standing(now).into()), now));
+            .and_then(|(kind, topic)| self.message(kind, topic, MessageData::Gate(next.gate_standing(now).into()), now));
         of_budgets.chain(of_gate).collect()
+    }
+
+    fn message(&self, r#type: MessageType, topic: String, data: MessageData, now: Now) -> Option<NewMessage> {
+        let kind = r#type.as_str();
+        match serde_json::to_string(&Message { r#type, timestamp: now.time, origin: self.origin.clone(), data }) {
+            Ok(body) => Some(NewMessage { topic, kind, created_at: now.time, body }),
+            Err(error) => {
+                tracing::error!(%error, kind, "cannot write a webhook message");
+                None
+            }
+        }
     }
 
     /// The change of the gate that is not told yet. It is known by how often the gate had become active.
@@ -111,18 +128,7 @@ impl Notices {
 
 fn budget_topic(standing: &Standing) -> Option<(MessageType, String)> {
     let kind = MessageType::of_budget(standing.state)?;
-    Some((kind, format!("{} {} {}", kind.as_str(), standing.name, standing.period_start)))
-}
-
-fn message(r#type: MessageType, topic: String, data: MessageData, now: Now) -> Option<NewMessage> {
-    let kind = r#type.as_str();
-    match serde_json::to_string(&Message { r#type, timestamp: now.time, data }) {
-        Ok(body) => Some(NewMessage { topic, kind, created_at: now.time, body }),
-        Err(error) => {
-            tracing::error!(%error, kind, "cannot write a webhook message");
-            None
-        }
-    }
+    Some((kind, format!("{} {} {} {}", kind.as_str(), standing.name, standing.period_start, standing.limit_usd)))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::domain::{
 };
 use crate::ledger::{Ledger, Reader, verify};
 use crate::views::{Published, SeriesLimits};
+use crate::wire::Origin;
 
 /// A writer on a ledger of its own, with a budget of 10 USD a day.
 struct Rig {
@@ -32,6 +33,7 @@ fn start_on(path: &Path, clock: &Clock) -> Started {
         age_max: SignedDuration::from_hours(35 * 24),
         ahead_max: SignedDuration::from_mins(5),
         holds_max: 100,
+        origin: Origin::default(),
         receivers: Arc::default(),
         retention: None,
     };

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use super::command::{Command, ReservationCommand};
 use super::draft::{Draft, Finished};
+use super::exhausted::Exhausted;
 use super::instruments::Instruments;
 use super::load::resident_floor;
 use super::notices::Notices;
@@ -74,6 +75,7 @@ pub(super) struct Loop {
     pub health: Health,
     pub instruments: Instruments,
     pub notices: Notices,
+    pub exhausted: Exhausted,
     pub shared: Shared,
 }
 
@@ -155,6 +157,7 @@ impl Loop {
         let span = spans::group(commands.len(), events_len);
         let _entered = span.enter();
         let now = self.clock.instant();
+        let before = self.board.read();
         let mut commands = commands.into_iter();
         let mut pending = Vec::with_capacity(commands.len());
         let done = self.prepare(policy, commands.as_slice(), now).and_then(|wants_rollup| {
@@ -172,6 +175,10 @@ impl Loop {
         match done {
             Ok(()) => {
                 pending.into_iter().for_each(Pending::send);
+                let shown = self.board.read();
+                if ticked || shown.views.marks != before.views.marks {
+                    self.exhausted.tell(&shown, now);
+                }
                 self.housekeep(now, ticked)
             }
             Err(error) => {

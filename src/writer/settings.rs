@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::views::SeriesLimits;
+use crate::wire::Origin;
 
 /// How long reservations are listed after they have ended.
 pub(super) const RESERVATIONS_KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
@@ -24,6 +25,8 @@ pub struct Settings {
     pub retention: Option<SignedDuration>,
     /// Who is told of budgets and the gate, by their names in the outbox.
     pub receivers: Arc<[Arc<str>]>,
+    /// Who tells them.
+    pub origin: Origin,
 }
 
 impl Settings {

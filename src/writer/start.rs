@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::bell::Bell;
 use super::command::Command;
+use super::exhausted::Exhausted;
 use super::handle::{QUEUE_MESSAGES_MAX, Writer};
 use super::health::Health;
 use super::instruments::Instruments;
@@ -35,6 +36,7 @@ pub struct Loaded {
     pub board: Arc<Board>,
     ledger: Ledger,
     notices: Notices,
+    exhausted: Exhausted,
     settings: Settings,
     clock: Clock,
 }
@@ -68,9 +70,10 @@ pub enum StartError {
 pub fn load(mut ledger: Ledger, policy: Arc<Policy>, settings: Settings, clock: Clock) -> Result<Loaded, StartError> {
     let now = clock.instant();
     let views = load_views(&mut ledger, &settings, &policy.zone, now, None).map_err(StartError::Ledger)?;
-    let notices = Notices::new(Arc::clone(&settings.receivers), views.gate.as_ref());
+    let notices = Notices::new(Arc::clone(&settings.receivers), settings.origin.clone(), views.gate.as_ref());
+    let exhausted = Exhausted::told_of(&views.marks);
     let board = Arc::new(Board::new(Published::at_start(views, policy, now.time)));
-    Ok(Loaded { board, ledger, notices, settings, clock })
+    Ok(Loaded { board, ledger, notices, exhausted, settings, clock })
 }
 
 // === impl Loaded ===
@@ -81,7 +84,7 @@ impl Loaded {
     /// # Errors
     /// No thread can be had.
     pub fn spawn(self, meter: &Meter) -> Result<Started, StartError> {
-        let Self { board, ledger, notices, settings, clock } = self;
+        let Self { board, ledger, notices, exhausted, settings, clock } = self;
         let (sender, commands) = mpsc::channel(QUEUE_MESSAGES_MAX);
         let (queued_events, health) = (Arc::new(AtomicUsize::new(0)), Health::default());
         let work = Loop {
@@ -95,6 +98,7 @@ impl Loaded {
             health: health.clone(),
             instruments: Instruments::new(meter, Arc::clone(&queued_events), health.clone()),
             notices,
+            exhausted,
             shared: Shared::default(),
         };
         let (tell_ended, ended) = oneshot::channel();

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::domain::{BudgetZone, CostEvent, CostQuestion, Dimension, EventKey, Kind, Period, Usd};
 use crate::ledger::{Ledger, Reader, verify};
 use crate::views::{Board, SeriesLimits};
+use crate::wire::Origin;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -30,6 +31,7 @@ fn start_at(path: &Path, clock: &Clock) -> Started {
         age_max: SignedDuration::from_hours(35 * 24),
         ahead_max: SignedDuration::from_mins(5),
         holds_max: 1_000,
+        origin: Origin::default(),
         retention: None,
         receivers: Arc::default(),
     };

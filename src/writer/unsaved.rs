@@ -43,6 +43,7 @@ impl Unsaved {
             pairs: changes(self.touched.pairs, |(day, pair)| (pair_of(before, *day, pair), pair_of(after, *day, pair))),
             series: changes(self.touched.labels, |label| (before.series.get(label), after.series.get(label))),
             usage: changes(self.touched.usage, |key| (before.usage.get(key), after.usage.get(key))),
+            marks: after.marks.to_list(),
             gate,
             gate_override,
         }

@@ -18,6 +18,7 @@ mod bad_events;
 mod bad_requests;
 mod bitflip;
 mod bounds;
+mod budgets;
 mod circles;
 mod cli;
 mod dashboard;

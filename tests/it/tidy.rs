@@ -40,7 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("config", &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "telemetry", "views", "writer"]),
+    ("config", &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "telemetry", "views", "wire", "writer"]),
     ("cli", &["budget", "clock", "config", "domain", "ledger", "transfer", "wire"]),
     ("app", &["api", "budget", "clock", "config", "ledger", "net", "notify", "systemd", "telemetry", "writer"]),
 ];

@@ -30,6 +30,7 @@ use crate::ledger::{Ledger, Reader};
 use crate::net::{self, Server};
 use crate::telemetry::{self, Telemetry};
 use crate::views::SeriesLimits;
+use crate::wire::Origin;
 use crate::writer::{self, Ended, Started};
 
 const NOON: &str = "2026-11-22T12:00:00Z";
@@ -73,6 +74,7 @@ impl TestAgent {
         let ledger = Ledger::open(&path, &policy.zone, clock.now()).unwrap();
         let writer_settings = writer::Settings {
             holds_max: 1_000,
+            origin: Origin::default(),
             series: SeriesLimits::default(),
             age_max: SignedDuration::from_hours(35 * 24),
             ahead_max: SignedDuration::from_mins(5),

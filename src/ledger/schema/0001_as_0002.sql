@@ -3,3 +3,4 @@ CREATE TEMP VIEW event AS
     SELECT *, NULL AS revision, NULL AS adjusts, NULL AS standing_pico, NULL AS usage_added, NULL AS first_recorded_at_ns
     FROM main.event;
 CREATE TEMP VIEW segment AS SELECT *, NULL AS oldest_time_ns, NULL AS newest_time_ns FROM main.segment;
+CREATE TEMP TABLE budget_mark (budget, period, first_day, service, limit_usd, reached, reached_at_ns, checksum);

@@ -21,3 +21,16 @@ ALTER TABLE segment ADD COLUMN newest_time_ns INTEGER;
 
 -- Credits may come long after the ids of their time are forgotten. There are few, so an index of their own costs nothing elsewhere.
 CREATE INDEX event_credit ON event (id) WHERE kind = 'credit';
+
+-- When budgets came to their limits. A day's or month's row goes when the next one begins, and all go with another time zone.
+CREATE TABLE budget_mark (
+    budget        TEXT NOT NULL,
+    period        TEXT NOT NULL,
+    first_day     TEXT NOT NULL,
+    service       TEXT,
+    limit_usd     TEXT NOT NULL,
+    reached       TEXT NOT NULL,
+    reached_at_ns INTEGER,
+    checksum      INTEGER NOT NULL,
+    PRIMARY KEY (budget, period, first_day)
+) STRICT, WITHOUT ROWID;

@@ -33,6 +33,7 @@ pub use connect::{ConnectError, check_tls};
 pub(super) use push::SharedReader;
 use push::{Push, Pushing};
 use report::{Report, Signal};
+pub use resource::host_name;
 pub use settings::{Batching, Connection, Headers, OtlpSettings, Protocol, Root, Sampler, Temporality, Tls};
 
 use super::moment::Source;

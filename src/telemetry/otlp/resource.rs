@@ -27,10 +27,16 @@ pub(super) fn describe(settings: &OtlpSettings) -> Resource {
 /// Host and port, as Prometheus names what it scrapes: the same after a restart, so series that count on go on. Where one of
 /// them is not known, a random id.
 fn instance(port: u16) -> String {
-    match std::fs::read_to_string(HOST_NAME_FILE) {
-        Ok(host) if port != 0 && !host.trim().is_empty() => format!("{}:{port}", host.trim()),
+    match host_name() {
+        Some(host) if port != 0 => format!("{host}:{port}"),
         _ => uuid::Uuid::now_v7().to_string(),
     }
+}
+
+/// What this host is called, if it is known.
+pub fn host_name() -> Option<String> {
+    let host = std::fs::read_to_string(HOST_NAME_FILE).ok()?;
+    Some(host.trim()).filter(|host| !host.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

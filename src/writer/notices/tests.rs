@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::domain::{BudgetZone, CostEvent, Entry, EventKey, GateMode, Steady, Usd};
 use crate::ledger::{DELIVERIES_MAX, Ledger, NextAttempt, Reader, verify};
 use crate::views::{SeriesLimits, Views};
-use crate::wire::{BudgetItem, GateStatus};
+use crate::wire::{BudgetItem, GateStatus, Origin};
 use crate::writer::Taking;
 use crate::writer::{Ended, Settings, Started, load};
 
@@ -30,8 +30,12 @@ fn spend(published: &mut Published, dollars: i64, now: Now) {
     published.views.record([(&event, &Entry::First, day)], now.time);
 }
 
+fn origin() -> Origin {
+    Origin { agent: "factory-7".into(), environment: "staging".into() }
+}
+
 fn notices() -> Notices {
-    Notices::new([Arc::from("r1"), Arc::from("r2")].into(), None)
+    Notices::new([Arc::from("r1"), Arc::from("r2")].into(), origin(), None)
 }
 
 fn room() -> Result<usize, LedgerError> {
@@ -58,21 +62,42 @@ fn each_state_of_a_budget_is_told_once_in_a_period() {
     let (mut notices, mut published) = (notices(), empty(now));
     assert_eq!(tell(&mut notices, &published, now), Vec::<String>::new());
     spend(&mut published, 40, now);
-    assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z"]);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z 50"]);
     assert_eq!(tell(&mut notices, &published, now), Vec::<String>::new());
     spend(&mut published, 6, now);
-    assert_eq!(tell(&mut notices, &published, now), ["budget.critical daily 2026-11-22T00:00:00Z"]);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.critical daily 2026-11-22T00:00:00Z 50"]);
     spend(&mut published, -20, now);
     assert_eq!(tell(&mut notices, &published, now), Vec::<String>::new());
     spend(&mut published, 20, now);
     assert_eq!(tell(&mut notices, &published, now), Vec::<String>::new(), "it went back and came again");
     spend(&mut published, 4, now);
-    assert_eq!(tell(&mut notices, &published, now), ["budget.exhausted daily 2026-11-22T00:00:00Z"]);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.exhausted daily 2026-11-22T00:00:00Z 50"]);
 
     let tomorrow = at("2026-11-23T00:00:00Z");
     assert_eq!(tell(&mut notices, &published, tomorrow), Vec::<String>::new());
     spend(&mut published, 40, tomorrow);
-    assert_eq!(tell(&mut notices, &published, tomorrow), ["budget.warning daily 2026-11-23T00:00:00Z"]);
+    assert_eq!(tell(&mut notices, &published, tomorrow), ["budget.warning daily 2026-11-23T00:00:00Z 50"]);
+}
+
+/// Guards against: a limit that is raised and reached in silence, and one that is moved to and fro and told of each time.
+#[test]
+fn each_state_is_told_again_under_another_limit_and_not_when_the_first_is_back() {
+    let now = at("2026-11-22T10:00:00Z");
+    let (mut notices, mut published) = (notices(), empty(now));
+    spend(&mut published, 51, now);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.exhausted daily 2026-11-22T00:00:00Z 50"]);
+    let under = |published: &Published, limit| published.under(Arc::new(Policy::example(BudgetZone::UTC, limit)), now.time);
+    let mut raised = under(&published, 500);
+    assert_eq!(tell(&mut notices, &raised, now), Vec::<String>::new());
+    for (dollars, told) in [(360, Some("warning")), (50, Some("critical")), (30, None), (10, Some("exhausted"))] {
+        spend(&mut raised, dollars, now);
+        let told = told.map(|state| format!("budget.{state} daily 2026-11-22T00:00:00Z 500"));
+        assert_eq!(tell(&mut notices, &raised, now), Vec::from_iter(told));
+    }
+    assert_eq!(tell(&mut notices, &under(&raised, 5), now), ["budget.exhausted daily 2026-11-22T00:00:00Z 5"]);
+    for limit in [50, 500, 5] {
+        assert_eq!(tell(&mut notices, &under(&raised, limit), now), Vec::<String>::new(), "told before");
+    }
 }
 
 #[test]
@@ -80,7 +105,7 @@ fn a_budget_that_is_spent_at_once_is_told_of_once() {
     let now = at("2026-11-22T10:00:00Z");
     let (mut notices, mut published) = (notices(), empty(now));
     spend(&mut published, 1_000, now);
-    let topics = ["budget.exhausted daily 2026-11-22T00:00:00Z", "budget.exhausted monthly 2026-11-01T00:00:00Z"];
+    let topics = ["budget.exhausted daily 2026-11-22T00:00:00Z 50", "budget.exhausted monthly 2026-11-01T00:00:00Z 1000"];
     assert_eq!(tell(&mut notices, &published, now), topics);
 }
 
@@ -95,7 +120,10 @@ fn the_body_is_the_item_that_clients_see() {
         messages.iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect();
     assert_eq!(bodies[0]["type"], "budget.critical");
     assert_eq!(bodies[0]["timestamp"], "2026-11-22T10:00:00Z");
-    assert_eq!(bodies[0]["data"], serde_json::to_value(BudgetItem::from(published.standings(now).swap_remove(0))).unwrap());
+    assert_eq!((&bodies[0]["agent"], &bodies[0]["environment"]), (&"factory-7".into(), &"staging".into()));
+    let mut item = serde_json::to_value(BudgetItem::from(published.standings(now).swap_remove(0))).unwrap();
+    item["budget"] = "daily".into();
+    assert_eq!(bodies[0]["data"], item);
     assert_eq!(bodies[1]["type"], "gate.active");
     assert_eq!(bodies[1]["data"], serde_json::to_value(GateStatus::from(published.gate_standing(now))).unwrap());
 }
@@ -121,7 +149,7 @@ fn each_change_of_the_gate_is_told_and_a_change_of_its_mode_is_not() {
         topics.extend(tell(&mut notices, &published, now));
     }
     assert_eq!(topics, ["gate.active 1", "gate.inactive 1", "gate.active 2"]);
-    let mut restarted = Notices::new(Arc::clone(&notices.receivers), published.views.gate.as_ref());
+    let mut restarted = Notices::new(Arc::clone(&notices.receivers), origin(), published.views.gate.as_ref());
     assert_eq!(tell(&mut restarted, &published, now), Vec::<String>::new());
 }
 
@@ -137,13 +165,13 @@ fn while_the_outbox_is_full_nothing_is_told_and_then_what_holds() {
     assert_eq!(changes.messages, []);
     change_gate(&mut published, false, now);
     change_gate(&mut published, true, now);
-    assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z", "gate.active 2"]);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z 50", "gate.active 2"]);
 }
 
 #[test]
 fn without_receivers_nothing_is_ever_told() {
     let now = at("2026-11-22T10:00:00Z");
-    let (mut notices, mut published) = (Notices::new(Arc::default(), None), empty(now));
+    let (mut notices, mut published) = (Notices::new(Arc::default(), origin(), None), empty(now));
     spend(&mut published, 1_000, now);
     change_gate(&mut published, true, now);
     let changes = notices.changes(&published, now, || panic!("the ledger is not asked")).unwrap();
@@ -163,6 +191,7 @@ async fn a_restart_tells_nothing_twice_and_forgets_no_delivery() {
         let ledger = Ledger::open(&path, &BudgetZone::UTC, clock.now()).unwrap();
         let settings = Settings {
             holds_max: 100,
+            origin: Origin::default(),
             series: SeriesLimits::default(),
             age_max: SignedDuration::from_hours(35 * 24),
             ahead_max: SignedDuration::from_mins(5),

@@ -11,6 +11,7 @@ use lead_factory_metrics::clock::Clock;
 use lead_factory_metrics::domain::GateMode;
 use lead_factory_metrics::ledger::{Ledger, OpenError};
 use lead_factory_metrics::views::SeriesLimits;
+use lead_factory_metrics::wire::Origin;
 use lead_factory_metrics::writer::{self, Ended, GateOrder, ReservationCommand, Settings, Started, Taking};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -57,6 +58,7 @@ impl Program {
             age_max: SignedDuration::from_hours(35 * 24),
             ahead_max: SignedDuration::from_mins(5),
             holds_max: 100_000,
+            origin: Origin::default(),
             retention: None,
             receivers: Arc::from([]),
         };
