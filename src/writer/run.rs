@@ -195,6 +195,7 @@ impl Loop {
         let names_services = policy.as_ref().is_some_and(|policy| self.settings.series.lacks(policy.services()));
         let clock_stepped_back = published.policy.zone.day_of(now.time) < published.views.resident_from();
         let is_late = self.old_days(commands)?.iter().any(|day| !published.views.is_resident(*day));
+        let has_new_policy = policy.is_some();
         // Sums may be about to be read back from the file.
         let rolled_up = if clock_stepped_back || is_late || names_services { self.roll_up(now) } else { Ok(()) };
         if let Some(policy) = policy {
@@ -206,7 +207,8 @@ impl Loop {
             // up with others'.
             self.reload_views()?;
         }
-        Ok(is_late)
+        // What is known of a limit that is no longer in force must not be found by the next start.
+        Ok(is_late || has_new_policy)
     }
 
     /// The days before those in memory in which commands may add events. Next to never are there any.

@@ -56,7 +56,10 @@ fn a_cap_covers_its_service_in_any_letter_case() {
 
     let assert_sums = |agent: &TestAgent| {
         let (openai, street) = (budget(agent, "openai-daily"), budget(agent, "street"));
-        assert_eq!((&openai["service"], &openai["spent_usd"], &openai["reserved_usd"]), (&json!("openai"), &json!(0.6), &json!(0.3)));
+        assert_eq!(
+            (&openai["service"], &openai["spent_usd"], &openai["reserved_usd"]),
+            (&json!("openai"), &json!(0.6), &json!(0.3))
+        );
         assert_eq!((&street["service"], &street["spent_usd"]), (&json!("Straße"), &json!(2)));
         let labels = [("budget", "openai-daily"), ("period", "daily"), ("service", "openai")];
         assert_eq!(agent.metrics().get("lead_factory_service_budget_utilization", &labels), Some(60.0));
@@ -135,7 +138,10 @@ fn an_exhausted_budget_says_when_that_happened_and_after_a_kill_that_or_nothing(
     agent.costs(r#"{"service":"s","kind":"credit","amount_usd":-14,"time":"2026-11-20T14:00:00Z"}"#).expect(200);
     let found = budget(&agent, "daily");
     assert_ne!(found["state"], "exhausted");
-    assert!(found["exhausted_at"].is_null() || found["exhausted_at"].as_str() > Some("2026-11-20T19"), "a forecast: {found}");
+    assert!(
+        found["exhausted_at"].is_null() || found["exhausted_at"].as_str() > Some("2026-11-20T19"),
+        "a forecast: {found}"
+    );
     agent.costs(r#"{"service":"s","amount_usd":14,"time":"2026-11-20T15:00:00Z"}"#).expect(200);
     assert_eq!(at(&agent, "daily"), "2026-11-20T12:41:00Z", "the first time is what is asked for");
 
@@ -143,9 +149,26 @@ fn an_exhausted_budget_says_when_that_happened_and_after_a_kill_that_or_nothing(
     assert_eq!((at(&agent, "daily"), at(&agent, "monthly")), (Value::Null, json!("2026-11-20T13:00:00Z")));
     set_limit(&setup, &agent, "daily_budget = \"50\"\nmonthly_budget = \"20\"", "daily", 50.0);
     agent.costs(r#"{"service":"s","amount_usd":40,"time":"2026-11-20T16:00:00Z"}"#).expect(200);
+    assert_eq!(at(&agent, "daily"), "2026-11-20T16:00:00Z");
     agent.kill();
-    let after_kill = at(&setup.start(), "daily");
-    assert!(after_kill.is_null() || after_kill == "2026-11-20T16:00:00Z", "never a guess: {after_kill}");
+    assert_eq!(at(&setup.start(), "daily"), Value::Null, "the limit is 10 again, but it was another one in between");
+    setup.assert_verifies();
+}
+
+#[test]
+fn after_a_kill_at_any_moment_a_budget_says_the_right_time_or_none() {
+    let setup = Setup::new().env("DAILY_BUDGET", "50").with_wall_clock(EVENING);
+    let mut agent = setup.start();
+    agent.costs(r#"{"service":"s","amount_usd":49,"time":"2026-11-20T10:00:00Z"}"#).expect(200);
+    agent.costs(r#"{"service":"s","amount_usd":2,"time":"2026-11-20T09:00:00Z"}"#).expect(200);
+    for _ in 0..3 {
+        agent.kill();
+        agent = setup.start();
+        let found = budget(&agent, "daily");
+        let at = &found["exhausted_at"];
+        assert!(at.is_null() || at == "2026-11-20T09:00:00Z", "never a guess: {found}");
+        agent.costs(r#"{"service":"s","amount_usd":1,"time":"2026-11-20T16:00:00Z"}"#).expect(200);
+    }
     setup.assert_verifies();
 }
 
@@ -192,14 +215,18 @@ fn the_first_moments_of_a_period_forecast_nothing() {
     }
     fs::write(setup.wall_clock(), EVENING).unwrap();
     agent.costs(r#"{"service":"s","kind":"credit","amount_usd":-9}"#).expect(200);
-    assert_eq!((&budget(&agent, "daily")["forecast_usd"], &budget(&agent, "monthly")["forecast_usd"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&budget(&agent, "daily")["forecast_usd"], &budget(&agent, "monthly")["forecast_usd"]),
+        (&json!(0), &json!(0))
+    );
 }
 
 #[test]
 fn each_state_is_told_again_under_another_limit_and_not_under_one_that_comes_back() {
     let receiver = Receiver::that_answers(200);
     let file = |limit: u32| format!("daily_budget = \"none\"\nmonthly_budget = \"{limit}\"");
-    let setup = Setup::new().setting(file(100)).env("WEBHOOK_URL", receiver.url("/hook")).env("SCALING_GATE_ENABLED", "false");
+    let setup =
+        Setup::new().setting(file(100)).env("WEBHOOK_URL", receiver.url("/hook")).env("SCALING_GATE_ENABLED", "false");
     let agent = setup.start();
     let charge = |usd: u32| agent.costs(format!(r#"{{"service":"s","amount_usd":{usd}}}"#)).expect(200);
     charge(101);
