@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::hint::black_box;
 use std::time::Instant;
 
+use lead_factory_metrics::formats::BadEvents;
 use lead_factory_metrics::formats::json::{Reader, Top, Value, Visit};
 use lead_factory_metrics::formats::native::FORMATS;
 use lead_factory_metrics::ingest::{Limits, Validator};
@@ -79,7 +80,7 @@ fn whole(text: &str) -> Outcome<()> {
     let mut new_id = || Box::from("made");
     let validator = Validator::new("2026-11-22T10:00:00Z".parse()?, &limits, &mut new_id);
     let ndjson = FORMATS.iter().find(|format| format.label == "ndjson").ok_or("no NDJSON")?;
-    black_box((ndjson.read)(&http::HeaderMap::new(), text.as_bytes(), validator)?);
+    black_box((ndjson.read)(&http::HeaderMap::new(), text.as_bytes(), validator, BadEvents::RefuseAll)?);
     Ok(())
 }
 

@@ -12,56 +12,81 @@ use super::answer;
 use super::body::HeldBody;
 use super::call::{BodyStream, Call};
 use super::instruments::{EventResult, Instruments};
-use super::problem::Problem;
+use super::problem::{Problem, differences};
 use super::query_string::QueryString;
 use super::request::{INLINE_BYTES_MAX, format_of};
-use crate::formats::{Answer, Batch, Counts, Format};
-use crate::ingest::Validator;
-use crate::writer::{RecordAnswer, RecordError, Taking};
+use crate::formats::{Answer, BadEvents, Batch, Counts, Format, LeftOut, Problems};
+use crate::ingest::{REASONS_MAX, Validator};
+use crate::writer::{Conflict, RecordAnswer, RecordError, Recorded, Taking};
 
 pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
-    QueryString::of(&call)?;
+    let bad = if QueryString::of(&call)?.flag("partial")? { BadEvents::LeaveOut } else { BadEvents::RefuseAll };
     let format = format_of(&call)?;
     let body = state.bodies.read(&call.headers, body).await?;
     let is_large = body.bytes.len() > INLINE_BYTES_MAX;
-    let queue = move || queue(&state, &call, format, body);
+    let queue = move || queue(&state, &call, format, bad, body);
     // From here on a client that hangs up cancels its wait, while its events are still recorded, counted, and accounted for in
     // memory until they are.
-    let (rejected, queued) =
+    let Queued { answer, places, left_out } =
         if is_large { tokio::task::spawn_blocking(queue).await.map_err(|_panicked| Problem::Internal)? } else { queue() }?;
-    let mut counts = Counts { rejected, ..Counts::default() };
-    if let Some(outcome) = queued {
-        let recorded = outcome.await?;
-        (counts.accepted, counts.duplicates) = (recorded.accepted, recorded.duplicates);
-    }
-    let Answer { media_type, body } = (format.answer)(&counts);
+    let recorded = if let Some(answer) = answer { answer.await? } else { Recorded::default() };
+    let Recorded { accepted, duplicates, revised, conflicts } = recorded;
+    let left_out = (bad == BadEvents::LeaveOut).then(|| with_conflicts(left_out, &places, conflicts));
+    let Answer { media_type, body } = (format.answer)(&Counts { accepted, duplicates, revised, left_out });
     Ok(answer::uncached(media_type, body))
 }
 
-/// Reads the events of a body and queues them for the ledger, if there are any; how many are left out.
+/// The good events of a body on their way to the ledger.
+struct Queued<A> {
+    /// What becomes of them, if there are any.
+    answer: Option<A>,
+    places: Vec<usize>,
+    left_out: Problems,
+}
+
+/// Reads the events of a body and queues those to record for the ledger.
 fn queue(
     state: &Arc<State>,
     call: &Call,
     format: &'static Format,
+    bad: BadEvents,
     HeldBody { bytes, share }: HeldBody,
-) -> Result<(usize, Option<impl Future<Output = RecordAnswer> + Send + use<>>), Problem> {
+) -> Result<Queued<impl Future<Output = RecordAnswer> + Send + use<>>, Problem> {
     let received_at = state.clock.now();
     let mut new_id = || new_id(received_at);
     let validator = Validator::new(received_at, &state.limits, &mut new_id);
-    let Batch { events, rejected } = (format.read)(&call.headers, &bytes, validator).inspect_err(|error| {
+    let Batch { events, places, left_out } = (format.read)(&call.headers, &bytes, validator, bad).inspect_err(|error| {
         state.instruments.count_events(format.label, EventResult::Rejected, error.events_seen());
     })?;
-    state.instruments.count_events(format.label, EventResult::Rejected, rejected);
+    state.instruments.count_events(format.label, EventResult::Rejected, left_out.bad_events());
     let count = events.len();
     if count == 0 {
-        return Ok((rejected, None));
+        return Ok(Queued { answer: None, places, left_out });
     }
+    let taking = match bad {
+        BadEvents::RefuseAll => Taking::AllOrNothing,
+        BadEvents::LeaveOut => Taking::GoodOnes,
+    };
     let counting = Arc::clone(state);
     let receipt = Box::new(move |outcome: &RecordAnswer| {
         count_outcome(&counting.instruments, format.label, count, outcome);
         drop(share);
     });
-    Ok((rejected, Some(state.writer.record(events, Taking::AllOrNothing, receipt))))
+    Ok(Queued { answer: Some(state.writer.record(events, taking, receipt)), places, left_out })
+}
+
+/// Everything that was left out: invalid events, and those whose id the ledger knows with other content, which stand at these places of
+/// the body.
+fn with_conflicts(invalid: Problems, places: &[usize], conflicts: Vec<Conflict>) -> LeftOut {
+    let rejected = invalid.bad_events() + conflicts.len();
+    let mut errors = invalid.into_listed();
+    let in_body = |index: usize| places.get(index).copied().unwrap_or(index);
+    for conflict in conflicts.into_iter().take(REASONS_MAX) {
+        errors.extend(differences(&Conflict { index: in_body(conflict.index), ..conflict }));
+    }
+    errors.sort_by_key(|error| error.index);
+    errors.truncate(REASONS_MAX);
+    LeftOut { rejected, errors }
 }
 
 /// An id for an event or a reservation that came without one: a UUIDv7, which sorts by time as the ledger likes it.
@@ -77,6 +102,8 @@ fn count_outcome(instruments: &Instruments, format: &'static str, count: usize, 
         Ok(recorded) => {
             instruments.count_events(format, EventResult::Recorded, recorded.accepted);
             instruments.count_events(format, EventResult::Duplicate, recorded.duplicates);
+            instruments.count_events(format, EventResult::Revised, recorded.revised);
+            instruments.count_events(format, EventResult::Conflict, recorded.conflicts.len());
         }
         Err(RecordError::Conflict(conflicts)) => {
             instruments.count_events(format, EventResult::Conflict, conflicts.len());

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::query_string::QueryString;
 use super::request::read_json;
 use crate::budget::{Admission, Spend};
-use crate::domain::{GateOverride, Name, Usd, after};
+use crate::domain::{GateOverride, Name, Usd, after, check_visible};
 use crate::formats::native::read_gate;
 use crate::ingest::{GateRequest, GateWish, OPERATION_DEFAULT, parse_estimate};
 use crate::wire::{CheckAnswer, GateLine, GateStatus};
@@ -74,5 +74,6 @@ fn shown(state: &State) -> Result<Response, Problem> {
 }
 
 fn name(parameter: &str, text: &str) -> Result<Name, Problem> {
-    Name::new(text).map_err(|error| Problem::malformed(format!("{parameter} {error}")))
+    let name = Name::new(text).and_then(|name| check_visible(text).map(|()| name));
+    name.map_err(|error| Problem::malformed(format!("{parameter} {error}")))
 }

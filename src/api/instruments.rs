@@ -37,7 +37,9 @@ pub(super) enum EventResult {
     Recorded,
     /// Known before with the same content.
     Duplicate,
-    /// Known before with other content; the batch was refused.
+    /// Known before in a lower revision, and replaced.
+    Revised,
+    /// Known before with other content; the event was left out, or its batch refused.
     Conflict,
     /// Not recorded, because of this event or of another one in its batch.
     Rejected,
@@ -118,6 +120,7 @@ impl EventResult {
         match self {
             Self::Recorded => "recorded",
             Self::Duplicate => "duplicate",
+            Self::Revised => "revised",
             Self::Conflict => "conflict",
             Self::Rejected => "rejected",
         }

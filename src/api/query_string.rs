@@ -41,6 +41,18 @@ impl<'c> QueryString<'c> {
         number.map(Some).ok_or_else(|| Problem::malformed(format!("{name} must be a whole number from {min} to {max}")))
     }
 
+    /// Whether a parameter that is `true` or `false` says `true`; `false` where it is not given.
+    ///
+    /// # Errors
+    /// `malformed`: another value.
+    pub fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::malformed(format!("{name} must be true or false"))),
+        }
+    }
+
     /// Reads a query string that may carry these parameters.
     ///
     /// # Errors
@@ -98,6 +110,15 @@ mod tests {
             assert_eq!(number(text), None, "{text}");
         }
         assert_eq!(QueryString::parse("", KNOWN).unwrap().number("by", 1..=400).unwrap(), None);
+    }
+
+    #[test]
+    fn a_flag_is_true_or_false() {
+        let flag = |text: &str| QueryString::parse(text, KNOWN).unwrap().flag("by").ok();
+        assert_eq!((flag("by=true"), flag("by=false"), flag("")), (Some(true), Some(false), Some(false)));
+        for text in ["by", "by=", "by=1", "by=True", "by=yes", "by=true%20"] {
+            assert_eq!(flag(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::query_string::QueryString;
 use super::request::read_json;
 use crate::domain::{Reservation, ReservationStage, ReservationState, Usd};
-use crate::formats::native::{read_extension, read_release, read_reservation, read_settlement};
+use crate::formats::native::{idempotency_key, read_extension, read_release, read_reservation, read_settlement};
 use crate::wire::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, SettledAnswer};
 use crate::writer::{Done, Receipt, RecordError, ReservationAnswer, ReservationCommand, ReservationError};
 
@@ -29,9 +29,11 @@ const FORMAT: &str = "reservation";
 /// Sets money aside.
 pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     QueryString::of(&call)?;
-    let request =
-        read_json(&state, &call, body, |state, bytes| read_reservation(bytes, &state.limits, || new_id(state.clock.now())))
-            .await?;
+    let key = idempotency_key(&call.headers).map_err(Problem::malformed)?;
+    let request = read_json(&state, &call, body, |state, bytes| {
+        read_reservation(bytes, key, &state.limits, || new_id(state.clock.now()))
+    })
+    .await?;
     let counting = Arc::clone(&state);
     let (service, operation) = (request.service.clone(), request.operation.clone());
     let receipt: Receipt<ReservationAnswer> = Box::new(move |outcome| {

@@ -130,7 +130,7 @@ fn with_id(error: ClientError, id: &str) -> Failure {
 }
 
 fn show(arguments: &RecordArgs, id: &str, answer: &str, screen: &Screen) -> Result<bool, Failure> {
-    let counts: BatchAnswer = read(answer)?;
+    let counts: BatchAnswer<'_> = read(answer)?;
     let word = if counts.duplicates > 0 { "duplicate" } else { "accepted" };
     match arguments.output.output {
         OutputFormat::Table if counts.accepted > 0 => print_line(&format!("accepted {}", printable(id))),

@@ -149,7 +149,7 @@ fn config(
             },
             retention: draft.ledger.retention_days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
         },
-        ingest: draft.ingest,
+        ingest: draft.ingest.within_retention(draft.ledger.retention_days),
         ledger: draft.ledger,
         telemetry: telemetry::Settings { environment: draft.environment, series, ..telemetry::Settings::default() },
         otlp,

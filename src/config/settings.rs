@@ -164,9 +164,16 @@ fn bounds() -> Vec<Setting> {
             |to| &mut to.api.body_bytes_in_flight_max,
         )
         .allowing("max_body_bytes to 1073741824"),
-        Setting::new("max_event_age_seconds", "How old an event's time may be", seconds(60, 34_560_000), |to| {
+        Setting::new("max_event_age_seconds", "How old a charge's time may be", seconds(60, 34_560_000), |to| {
             &mut to.ingest.age_max
         })
+        .allowing("60 to 34560000 (400 days)"),
+        Setting::new(
+            "max_credit_age_seconds",
+            "How old a credit's time may be; never older than retention_days keeps events",
+            seconds(60, 34_560_000),
+            |to| &mut to.ingest.credit_age_max,
+        )
         .allowing("60 to 34560000 (400 days)"),
         Setting::new(
             "max_event_ahead_seconds",

@@ -33,7 +33,7 @@ pub use gate::{GateChange, GateMode, GateOverride};
 pub use grouping::{ATTRIBUTE_NAME_BYTES_MAX, BY_MAX, CostQuestion, Dimension, Filter, GroupKey, Groups, GroupsByDay};
 pub use mark::{BudgetMark, Reached};
 pub use money::{ParseUsdError, Usd};
-pub use name::{NAME_BYTES_MAX, Name, NameError, OTHER_LABEL, check_text};
+pub use name::{NAME_BYTES_MAX, Name, NameError, OTHER_LABEL, check_text, check_visible};
 pub use now::{Now, Steady};
 pub use period::{BudgetZone, DayStretch, Month, Period, PeriodKind, PeriodParseError};
 pub use quantity::{ParseQuantityError, Quantity};

@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use icu_properties::CodePointMapData;
+use icu_properties::props::GeneralCategory;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Longest name of a service or operation, in bytes of UTF-8.
@@ -28,6 +30,16 @@ pub enum NameError {
     /// Unicode's control characters (category Cc), newline and tab among them.
     #[error("contains a control character")]
     Control,
+    /// White space at either end, which makes another name that looks the same.
+    #[error("must not begin or end with white space")]
+    SpaceAtEnd,
+    /// White space other than the space, or one of Unicode's format characters (category Cf).
+    #[error("contains an invisible character, {}", code_point(*.0))]
+    Invisible(char),
+}
+
+fn code_point(character: char) -> String {
+    format!("U+{:04X}", u32::from(character))
 }
 
 /// Checks the rule that every text in an event follows: at most `bytes_max` bytes, no control characters.
@@ -42,6 +54,26 @@ pub fn check_text(text: &str, bytes_max: usize) -> Result<(), NameError> {
         return Err(NameError::Control);
     }
     Ok(())
+}
+
+/// Checks that whoever reads a name sees all of it, so that no two look the same: no white space at either end, none but the space, and
+/// no format characters. (An emoji that is joined of several has one.) Names on record are not held to it.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check_visible(text: &str) -> Result<(), NameError> {
+    if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
+        return Err(NameError::SpaceAtEnd);
+    }
+    // All that is invisible in ASCII are control characters.
+    if text.is_ascii() {
+        return Ok(());
+    }
+    let categories = CodePointMapData::<GeneralCategory>::new();
+    let is_invisible = |character: &char| {
+        *character != ' ' && (character.is_whitespace() || categories.get(*character) == GeneralCategory::Format)
+    };
+    text.chars().find(is_invisible).map_or(Ok(()), |found| Err(NameError::Invisible(found)))
 }
 
 impl Name {
@@ -117,5 +149,33 @@ mod tests {
         for text in ["a\nb", "\u{0}", "\u{7f}", "\u{85}"] {
             assert_eq!(Name::new(text), Err(NameError::Control), "{text:?}");
         }
+    }
+
+    #[test]
+    fn names_that_look_like_others_are_not_visible() {
+        for text in ["openai", "open ai", "日本語", "é", "e\u{301}", "🙂", "a\u{3164}b", "-", "مرحبا"] {
+            assert_eq!(check_visible(text), Ok(()), "{text:?}");
+        }
+        for text in ["openai ", " openai", " ", "a\u{a0}", "\u{3000}a", "a\u{2028}"] {
+            assert_eq!(check_visible(text), Err(NameError::SpaceAtEnd), "{text:?}");
+            assert!(Name::new(text).is_ok(), "as it may stand in an older ledger");
+        }
+        for text in [
+            "a\u{200b}",
+            "\u{feff}a",
+            "a\u{a0}b",
+            "a\u{2003}b",
+            "a\u{ad}b",
+            "a\u{202e}b",
+            "👩\u{200d}💻",
+            "a\u{e0041}",
+            "a\u{180e}b",
+        ] {
+            let invisible =
+                text.chars().find(|character| !character.is_ascii_graphic() && !"👩💻".contains(*character)).unwrap();
+            assert_eq!(check_visible(text), Err(NameError::Invisible(invisible)), "{text:?}");
+            assert!(Name::new(text).is_ok(), "as it may stand in an older ledger");
+        }
+        assert_eq!(NameError::Invisible('\u{200b}').to_string(), "contains an invisible character, U+200B");
     }
 }

@@ -3,9 +3,10 @@
 use http::HeaderMap;
 
 use super::media::media_type;
-use super::problem::BodyError;
+use super::problem::{BodyError, Problems};
 use crate::domain::CostEvent;
 use crate::ingest::Validator;
+use crate::wire::ProblemEntry;
 
 /// One way in which the events of a body are written. To add one: a file with a constant of this type, and a route that names it.
 #[derive(Clone, Copy, Debug)]
@@ -14,11 +15,20 @@ pub struct Format {
     pub label: &'static str,
     /// The media types it goes by, in small letters.
     pub media_types: &'static [&'static str],
-    /// Reads a body that was decompressed and is within [`Limits::body_bytes_max`](crate::ingest::Limits::body_bytes_max). Whether one bad
-    /// event refuses the others is its own policy.
-    pub read: fn(&HeaderMap, &[u8], Validator<'_>) -> Result<Batch, BodyError>,
+    /// Reads a body that was decompressed and is within [`Limits::body_bytes_max`](crate::ingest::Limits::body_bytes_max).
+    pub read: fn(&HeaderMap, &[u8], Validator<'_>, BadEvents) -> Result<Batch, BodyError>,
     /// The answer to a body whose events are on record.
     pub answer: fn(&Counts) -> Answer,
+}
+
+/// What one bad event means for the others of its body, as far as its sender may say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BadEvents {
+    /// None is recorded.
+    #[default]
+    RefuseAll,
+    /// They are recorded without it.
+    LeaveOut,
 }
 
 /// What a body holds.
@@ -26,19 +36,32 @@ pub struct Format {
 pub struct Batch {
     /// The events to record; in one transaction, or none of them.
     pub events: Vec<CostEvent>,
-    /// Events that are left out, because they are not valid.
-    pub rejected: usize,
+    /// Where in the body each of them stands; empty where nothing may be left out.
+    pub places: Vec<usize>,
+    /// What is wrong with those that are left out.
+    pub left_out: Problems,
 }
 
 /// What became of a body's events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// New on record.
     pub accepted: usize,
-    /// On record before, with the same content.
+    /// On record before, with the same content, or in a higher revision.
     pub duplicates: usize,
-    /// Not valid.
+    /// Revisions of what was on record.
+    pub revised: usize,
+    /// What was not recorded, where that does not refuse the rest.
+    pub left_out: Option<LeftOut>,
+}
+
+/// Events that were left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
     pub rejected: usize,
+    /// What is wrong with the first of them, in their order.
+    pub errors: Vec<ProblemEntry>,
 }
 
 /// A body in a format's own terms.

@@ -6,6 +6,9 @@ use http::header::CONTENT_TYPE;
 /// JSON, of any content.
 pub const JSON: &str = "application/json";
 
+/// One JSON object a line, by its most common name.
+pub const LINES: &str = "application/x-ndjson";
+
 /// The media type that the one `Content-Type` names, as it was written. `None`: there is not exactly one, or its characters are not those of
 /// UTF-8. Other parameters do not matter.
 pub fn media_type(headers: &HeaderMap) -> Option<&str> {

@@ -15,7 +15,7 @@ mod media;
 pub mod native;
 mod problem;
 
-pub use format::{Answer, Batch, Counts, Format};
+pub use format::{Answer, BadEvents, Batch, Counts, Format, LeftOut};
 pub use inflate::{GZIP_MEMBERS_MAX, InflateError, Inflater};
-pub use media::{JSON, is_json, media_type};
+pub use media::{JSON, LINES, is_json, media_type};
 pub use problem::{BodyError, Problems, RequestError};

@@ -46,7 +46,7 @@ pub enum RequestError {
 }
 
 /// The problems of a body, as they are found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems {
     listed: Vec<ProblemEntry>,
     bad_events: usize,
@@ -55,6 +55,14 @@ pub struct Problems {
 // === impl BodyError ===
 
 impl BodyError {
+    /// One key for several events: it would be the id of each of them.
+    pub fn one_key(events_seen: usize) -> Self {
+        let detail =
+            format!("Idempotency-Key stands for one event, but the request has {events_seen}; give each an id of its own");
+        let entry = ProblemEntry { field: Some("Idempotency-Key".into()), detail, ..ProblemEntry::default() };
+        Self::Invalid { errors: vec![entry], total: events_seen, events_seen }
+    }
+
     /// How many events the request had, as far as it was read. For counting events, not requests.
     pub const fn events_seen(&self) -> usize {
         match self {
@@ -92,6 +100,16 @@ impl Problems {
     /// Whether nothing is wrong so far.
     pub const fn is_empty(&self) -> bool {
         self.bad_events == 0
+    }
+
+    /// How many events are bad.
+    pub const fn bad_events(&self) -> usize {
+        self.bad_events
+    }
+
+    /// The first problems, in the order of the events.
+    pub fn into_listed(self) -> Vec<ProblemEntry> {
+        self.listed
     }
 
     /// The answer for a request with `events_seen` events, none of which is taken.

@@ -14,7 +14,11 @@ pub(super) fn read_amount(digits: &str, kind: Option<Kind>, usd_max: Usd) -> Res
     let amount = parse(digits, usd_max)?;
     match (kind, sign(digits)) {
         (Some(Kind::Charge), Sign::Negative) => {
-            Err("must not be negative; money that comes back is recorded with \"kind\":\"credit\"".to_owned())
+            let positive = shown(digits.trim_start_matches('-'));
+            Err(format!(
+                "must not be negative. Some providers give charges as negative numbers: send {positive}. Only money that really \
+                 comes back is a credit, an event with \"kind\":\"credit\""
+            ))
         }
         (Some(Kind::Credit), Sign::Positive) => Err("must not be positive, because the event is a credit".to_owned()),
         _ if amount.abs() > usd_max => Err(too_large(usd_max)),

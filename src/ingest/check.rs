@@ -14,7 +14,7 @@ use super::names::Names;
 use super::raw::{Field, RawNumber, RawText, RawTime, Shape};
 use super::reason::{Invalid, Reason, near_name, shown};
 use super::time::read_time;
-use crate::domain::{Kind, Name, Outcome, REVISION_MAX, Usd, check_text};
+use crate::domain::{Kind, Name, Outcome, REVISION_MAX, Usd, check_text, check_visible};
 
 /// The broken rules of one record, as they are found.
 #[derive(Debug)]
@@ -108,13 +108,34 @@ impl Check {
         self.bounded_text(field, value).filter(|text| !text.is_empty()).map(Box::from)
     }
 
-    /// An id that the sender made; `None` when there is none.
-    pub(super) fn id<'v>(&mut self, value: &'v RawText<'_>) -> Option<&'v str> {
+    /// As [`Check::optional_text`], for the name of something: all of it can be seen.
+    pub(super) fn optional_name(&mut self, field: &str, value: &RawText<'_>) -> Option<Box<str>> {
+        let text = self.text(field, value).filter(|text| !text.is_empty())?;
+        if let Err(error) = check_text(text, TEXT_BYTES_MAX).and_then(|()| check_visible(text)) {
+            self.refuse(field, || error.to_string());
+        }
+        Some(Box::from(text))
+    }
+
+    /// An id that the sender made, in the body or as the key of the request; `None` when there is none.
+    pub(super) fn id<'v>(&mut self, value: &'v RawText<'_>, key: &'v RawText<'_>) -> Option<&'v str> {
         let id = self.bounded_text("id", value);
         if id == Some("") {
             self.refuse("id", || "must not be empty; leave it out to have one made".to_owned());
         }
-        id
+        if !key.is_present() {
+            return id;
+        }
+        let key = self.bounded_text("Idempotency-Key", key);
+        if key == Some("") {
+            self.refuse("Idempotency-Key", || "must not be empty".to_owned());
+        }
+        if let (Some(id), Some(key)) = (id, key)
+            && id != key
+        {
+            self.refuse("id", || format!("differs from the header Idempotency-Key, {:?}; send one of them", shown(key)));
+        }
+        id.or(key)
     }
 
     /// A sentence that an operator or a worker gives as its reason.
@@ -144,7 +165,8 @@ impl Check {
     }
 
     fn name(&mut self, field: &str, text: &str, names: &mut Names) -> Option<Name> {
-        names.take(text).map_err(|error| self.refuse(field, || error.to_string())).ok()
+        let name = names.take(text).and_then(|name| check_visible(text).map(|()| name));
+        name.map_err(|error| self.refuse(field, || error.to_string())).ok()
     }
 
     pub(super) fn kind(&mut self, value: &RawText<'_>) -> Option<Kind> {
@@ -221,8 +243,14 @@ impl Check {
     }
 
     /// A time within the window; when it was received, if there is none. Outside the window an id might be forgotten before its
-    /// retry comes.
-    pub(super) fn time(&mut self, value: &Field<RawTime<'_>>, received_at: Timestamp, limits: &Limits) -> Option<Timestamp> {
+    /// retry comes. How old it may be depends on its kind.
+    pub(super) fn time(
+        &mut self,
+        value: &Field<RawTime<'_>>,
+        received_at: Timestamp,
+        kind: Option<Kind>,
+        limits: &Limits,
+    ) -> Option<Timestamp> {
         if !value.is_present() {
             return Some(received_at);
         }
@@ -231,7 +259,7 @@ impl Check {
             RawTime::Text(text) => read_time(text).map_err(|error| self.refuse("time", || error.to_string())).ok()?,
         };
         let age = received_at.duration_since(time);
-        let (age_max, ahead_max) = (limits.age_max, limits.ahead_max);
+        let (age_max, ahead_max) = (limits.age_max_of(kind.unwrap_or_default()), limits.ahead_max);
         if age > age_max {
             self.refuse("time", || format!("is more than {} old", in_words(age_max)));
         } else if age < -ahead_max {
@@ -247,7 +275,8 @@ fn in_words(length: SignedDuration) -> String {
     let seconds = length.as_secs();
     for (unit_seconds, unit) in [(86_400, "days"), (3_600, "hours"), (60, "minutes")] {
         if seconds != 0 && seconds % unit_seconds == 0 {
-            return format!("{} {unit}", seconds / unit_seconds);
+            let count = seconds / unit_seconds;
+            return format!("{count} {}", if count == 1 { unit.trim_end_matches('s') } else { unit });
         }
     }
     format!("{seconds} seconds")

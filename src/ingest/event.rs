@@ -50,17 +50,17 @@ impl<'r> Validator<'r> {
 
     /// The event, its id empty when it has none. It counts only when `check` found nothing broken.
     fn make(&mut self, raw: &RawEvent<'_>, check: &mut Check) -> Option<CostEvent> {
-        let id = check.id(&raw.id);
+        let id = check.id(&raw.id, &raw.idempotency_key);
         let service = check.service(&raw.service, &mut self.names);
         let operation = check.operation(&raw.operation, &mut self.names);
         let kind = check.kind(&raw.kind);
         let amount = check.amount(&raw.amount_usd, kind, self.limits.event_usd_max);
-        let time = check.time(&raw.time, self.received_at, self.limits);
+        let time = check.time(&raw.time, self.received_at, kind, self.limits);
         let source = check.bounded_text("source", &raw.source);
-        let worker = check.optional_text("worker", &raw.worker);
-        let batch_id = check.optional_text("batch_id", &raw.batch_id);
-        let lead_id = check.optional_text("lead_id", &raw.lead_id);
-        let model = check.optional_text("model", &raw.model);
+        let worker = check.optional_name("worker", &raw.worker);
+        let batch_id = check.optional_name("batch_id", &raw.batch_id);
+        let lead_id = check.optional_name("lead_id", &raw.lead_id);
+        let model = check.optional_name("model", &raw.model);
         let usage = check.usage(&raw.usage, &mut self.names);
         let duration_seconds = check.duration_seconds(&raw.duration_seconds);
         let outcome = check.outcome(&raw.outcome);

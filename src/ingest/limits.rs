@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use jiff::SignedDuration;
 
-use crate::domain::{Quantity, Usd};
+use crate::domain::{Kind, Quantity, Usd};
 
 /// Longest id, source, worker, batch, lead, model and actor, in bytes.
 pub const TEXT_BYTES_MAX: usize = 200;
@@ -37,10 +37,33 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Size of one event's amount, of either sign (`max_event_usd`); at most 1,000,000 USD.
     pub event_usd_max: Usd,
-    /// How old an event's time may be (`max_event_age_seconds`). Ids are remembered for at least as long.
+    /// How old a charge's time may be (`max_event_age_seconds`). Ids are remembered for at least as long.
     pub age_max: SignedDuration,
+    /// How old a credit's time may be (`max_credit_age_seconds`), so that a correction counts in the day that it corrects. Ids of credits
+    /// are remembered for at least as long.
+    pub credit_age_max: SignedDuration,
     /// How far ahead of the agent's clock an event's time may be (`max_event_ahead_seconds`).
     pub ahead_max: SignedDuration,
+}
+
+impl Limits {
+    /// How old the time of such an event may be.
+    pub const fn age_max_of(&self, kind: Kind) -> SignedDuration {
+        match kind {
+            Kind::Charge => self.age_max,
+            Kind::Credit => self.credit_age_max,
+        }
+    }
+
+    /// With credits no older than raw events are kept, since these hold the ids of credits; charges are bounded by the rule between their
+    /// two settings.
+    #[must_use]
+    pub fn within_retention(self, retention_days: Option<u32>) -> Self {
+        let Some(days) = retention_days else { return self };
+        // A day for clocks that step back.
+        let kept = SignedDuration::from_hours(24 * (i64::from(days) - 1)).max(self.age_max);
+        Self { credit_age_max: self.credit_age_max.min(kept), ..self }
+    }
 }
 
 impl Default for Limits {
@@ -50,6 +73,7 @@ impl Default for Limits {
             body_bytes_max: 4 * 1024 * 1024,
             event_usd_max: Usd::from_dollars(10_000),
             age_max: SignedDuration::from_hours(35 * 24),
+            credit_age_max: SignedDuration::from_hours(400 * 24),
             ahead_max: SignedDuration::from_mins(5),
         }
     }

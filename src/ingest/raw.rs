@@ -75,6 +75,8 @@ pub struct RawEvent<'a> {
     pub operation: RawText<'a>,
     /// Idempotency key within its source.
     pub id: RawText<'a>,
+    /// The key that the request came under: the id of what has none. No field of an event.
+    pub idempotency_key: RawText<'a>,
     /// Who made the id.
     pub source: RawText<'a>,
     /// When it happened.
@@ -116,6 +118,8 @@ pub struct RawReservation<'a> {
     pub ttl_seconds: RawNumber<'a>,
     /// The id that the worker chose.
     pub id: RawText<'a>,
+    /// The key that the request came under: the id where there is none. No field of a reservation.
+    pub idempotency_key: RawText<'a>,
     /// The process that does the work.
     pub worker: RawText<'a>,
     /// The batch of work.

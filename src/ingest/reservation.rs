@@ -36,7 +36,7 @@ pub fn validate_reservation(
 
 fn reservation(raw: &RawReservation<'_>, limits: &Limits, check: &mut Check) -> Option<ReservationRequest> {
     let mut names = Names::default();
-    let id = check.id(&raw.id);
+    let id = check.id(&raw.id, &raw.idempotency_key);
     let service = check.service(&raw.service, &mut names);
     let operation = check.operation(&raw.operation, &mut names);
     let estimate = check.estimate("estimated_cost_usd", &raw.estimated_cost_usd, limits.event_usd_max);
@@ -45,9 +45,9 @@ fn reservation(raw: &RawReservation<'_>, limits: &Limits, check: &mut Check) -> 
         None => Some(TTL_SECONDS_DEFAULT),
     };
     let attribution = Attribution {
-        worker: check.optional_text("worker", &raw.worker),
-        batch_id: check.optional_text("batch_id", &raw.batch_id),
-        lead_id: check.optional_text("lead_id", &raw.lead_id),
+        worker: check.optional_name("worker", &raw.worker),
+        batch_id: check.optional_name("batch_id", &raw.batch_id),
+        lead_id: check.optional_name("lead_id", &raw.lead_id),
     };
     Some(ReservationRequest {
         id_given: id.is_some(),
@@ -75,8 +75,8 @@ pub fn validate_settlement(raw: &RawEvent<'_>, received_at: Timestamp, limits: &
 fn settlement(raw: &RawEvent<'_>, received_at: Timestamp, limits: &Limits, check: &mut Check) -> Option<Settlement> {
     let mut names = Names::default();
     let amount = check.amount(&raw.amount_usd, Some(Kind::Charge), limits.event_usd_max);
-    let time = check.time(&raw.time, received_at, limits);
-    let model = check.optional_text("model", &raw.model);
+    let time = check.time(&raw.time, received_at, Some(Kind::Charge), limits);
+    let model = check.optional_name("model", &raw.model);
     let usage = check.usage(&raw.usage, &mut names);
     let duration_seconds = check.duration_seconds(&raw.duration_seconds);
     let outcome = check.outcome(&raw.outcome);

@@ -1,6 +1,6 @@
 //! RFC 3339 timestamps, by their grammar.
 //!
-//! *What is deliberately not here.* Everything that other readers add: a blank for the `T`, missing seconds, a comma for the
+//! *What is deliberately not here.* Everything else that other readers add: a blank for the `T`, missing seconds, a comma for the
 //! point, zone names in brackets. An offset is always required: a time without one is a guess.
 
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ pub enum TimeError {
     NoSuchTime,
 }
 
-/// Reads `YYYY-MM-DDThh:mm:ss[.digits](Z|±hh:mm)`. `t` and `z` may be small. Digits beyond nanoseconds are dropped. A leap
+/// Reads `YYYY-MM-DDThh:mm:ss[.digits](Z|±hh:mm|±hhmm)`. `t` and `z` may be small. Digits beyond nanoseconds are dropped. A leap
 /// second is read as the second before it, and only where there can be one: at the end of a UTC day.
 ///
 /// # Errors
@@ -70,11 +70,13 @@ fn fraction(bytes: &[u8]) -> Result<(i32, &[u8]), TimeError> {
     Ok((nanosecond, rest))
 }
 
-/// `Z` or `±hh:mm` as seconds east of UTC.
+/// `Z`, `±hh:mm` or `±hhmm`, as `strftime` writes it, as seconds east of UTC.
 fn offset(bytes: &[u8]) -> Result<i32, TimeError> {
     let (sign, hours, minutes) = match bytes {
         b"Z" | b"z" => return Ok(0),
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => (*sign, two(&[*h1, *h2])?, two(&[*m1, *m2])?),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] | [sign @ (b'+' | b'-'), h1, h2, m1, m2] => {
+            (*sign, two(&[*h1, *h2])?, two(&[*m1, *m2])?)
+        }
         _ => return Err(TimeError::Grammar),
     };
     if hours > 23 || minutes > 59 {
@@ -96,6 +98,8 @@ mod tests {
             ("2026-11-22t10:00:00z", "2026-11-22T10:00:00Z"),
             ("2026-11-22T10:00:00+01:00", "2026-11-22T09:00:00Z"),
             ("2026-11-22T10:00:00-00:00", "2026-11-22T10:00:00Z"),
+            ("2026-11-22T10:00:00+0000", "2026-11-22T10:00:00Z"),
+            ("2026-11-22T10:00:00.5-0330", "2026-11-22T13:30:00.5Z"),
             ("2026-11-22T23:59:59-23:59", "2026-11-23T23:58:59Z"),
             ("2026-11-22T10:00:00.5Z", "2026-11-22T10:00:00.5Z"),
             ("2026-11-22T10:00:00.1234567899999Z", "2026-11-22T10:00:00.123456789Z"),
@@ -122,7 +126,11 @@ mod tests {
             "2026-11-22T10:00:00.Z",
             "2026-11-22T10:00:00Z[Europe/Berlin]",
             "2026-11-22T10:00:00+01",
-            "2026-11-22T10:00:00+0100",
+            "2026-11-22T10:00:00+01000",
+            "2026-11-22T10:00:00+010",
+            "2026-11-22T10:00:00+01:0",
+            "2026-11-22T10:00:00+:100",
+            "2026-11-22T10:00:000100",
             "2026-11-22T10:00:00+01:00:00",
             "2026-11-22T10:00:00 Z",
             "2026-11-22T10:00:00\u{2212}01:00",
@@ -153,6 +161,8 @@ mod tests {
             "2026-11-22T10:00:61Z",
             "2026-11-22T10:00:60Z",
             "2026-11-22T10:00:00+24:00",
+            "2026-11-22T10:00:00+2400",
+            "2026-11-22T10:00:00+0160",
             "2026-11-22T10:00:00+01:60",
         ] {
             assert_eq!(read_time(text), Err(TimeError::NoSuchTime), "{text}");

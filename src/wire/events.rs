@@ -1,19 +1,35 @@
 //! `POST /costs`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::ProblemEntry;
 use crate::domain::Quantity;
 
 /// The answer to a recorded batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchAnswer {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchAnswer<'a> {
     /// Events that are new.
     pub accepted: usize,
     /// Events that were known before.
     pub duplicates: usize,
+    /// Events that replace what was known of them; not said where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revised: usize,
+    /// Events that were left out, where the sender wanted the good ones recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<usize>,
+    /// What is wrong with the first of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Cow<'a, [ProblemEntry]>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One event, as a client sends it: only what it knows.

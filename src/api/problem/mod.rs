@@ -11,3 +11,4 @@ mod rendering;
 pub(super) use cause::Problem;
 #[cfg(test)]
 pub(super) use kind::KINDS;
+pub(super) use rendering::differences;

@@ -123,7 +123,7 @@ fn difference(field: &str) -> ProblemEntry {
 }
 
 /// One entry for each field in which an event differs from the recorded one.
-fn differences(conflict: &Conflict) -> impl Iterator<Item = ProblemEntry> + '_ {
+pub(in crate::api) fn differences(conflict: &Conflict) -> impl Iterator<Item = ProblemEntry> + '_ {
     conflict.fields.iter().map(|field| ProblemEntry {
         index: Some(conflict.index),
         id: Some(conflict.id.to_string()),

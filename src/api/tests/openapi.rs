@@ -64,7 +64,9 @@ fn the_document_promises_what_the_table_does() {
         let body = &operation["requestBody"];
         let types: Vec<&str> =
             body["content"].as_object().map(|content| content.keys().map(String::as_str).collect()).unwrap_or_default();
-        assert_eq!(types, endpoint.accepts.media_types(), "{named}");
+        let mut accepted = endpoint.accepts.media_types();
+        accepted.sort_unstable();
+        assert_eq!(types, accepted, "{named}");
         let is_required = !matches!(endpoint.accepts, Accepts::Nothing | Accepts::OptionalJson);
         assert_eq!(body["required"].as_bool().unwrap_or_default(), is_required, "{named}");
     }

@@ -2,9 +2,11 @@
 
 mod events;
 mod fields;
+mod key;
 mod requests;
 #[cfg(test)]
 mod tests;
 
 pub use events::FORMATS;
+pub use key::idempotency_key;
 pub use requests::{read_extension, read_gate, read_release, read_reservation, read_settlement};

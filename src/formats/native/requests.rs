@@ -12,21 +12,25 @@ use crate::domain::{ReservationRequest, Settlement};
 use crate::formats::RequestError;
 use crate::formats::json::{self, Reader, Stop, Top, Value, Visit};
 use crate::ingest::{
-    GateRequest, Limits, Shape, validate_extension, validate_gate_order, validate_release, validate_reservation,
+    GateRequest, Limits, RawText, Shape, validate_extension, validate_gate_order, validate_release, validate_reservation,
     validate_settlement,
 };
 use crate::wire::ProblemEntry;
 
-/// Reads the body of `POST /reservations`. `new_id` is asked for the id of a valid one that has none.
+/// Reads the body of `POST /reservations`, which came under a `key`, if it has one. `new_id` is asked for the id of a valid one that has
+/// neither key nor id.
 ///
 /// # Errors
 /// See [`RequestError`].
 pub fn read_reservation(
     body: &[u8],
+    key: RawText<'static>,
     limits: &Limits,
     new_id: impl FnOnce() -> Box<str>,
 ) -> Result<ReservationRequest, RequestError> {
-    Ok(validate_reservation(&read_object(body, "a reservation", fields::reservation)?, limits, new_id)?)
+    let mut raw = read_object(body, "a reservation", fields::reservation)?;
+    raw.idempotency_key = key;
+    Ok(validate_reservation(&raw, limits, new_id)?)
 }
 
 /// Reads the body that settles a reservation, which came at `received_at`.

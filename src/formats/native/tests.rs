@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::events::{read_json, read_lines};
 use crate::domain::{CostEvent, EventKey, Kind, Name, Outcome, Quantity, REVISION_MAX, UsageCount, Usd};
-use crate::formats::BodyError;
+use crate::formats::{BadEvents, Batch, BodyError};
 use crate::ingest::{Limits, REASONS_MAX, USAGE_COUNT_END, USAGE_NAMES_MAX, Validator};
 use crate::wire::ProblemEntry;
 
@@ -35,8 +35,8 @@ fn read_within(
         Format::Json => read_json,
         Format::NdJson => read_lines,
     };
-    read(&HeaderMap::new(), body, validator).map(|batch| {
-        assert_eq!(batch.rejected, 0, "all or nothing");
+    read(&HeaderMap::new(), body, validator, BadEvents::RefuseAll).map(|batch| {
+        assert_eq!((batch.left_out.bad_events(), batch.places), (0, vec![]), "all or nothing");
         batch.events
     })
 }
@@ -154,6 +154,11 @@ fn one_bad_field_is_named_with_its_reason() {
         (r#""amount_usd":"٣""#.to_owned(), "amount_usd", "not a decimal number"),
         (r#""amount_usd":"$1""#.to_owned(), "amount_usd", "not a decimal number"),
         (r#""amount_usd":-1"#.to_owned(), "amount_usd", "negative"),
+        (
+            r#""amount_usd":-0.00750"#.to_owned(),
+            "amount_usd",
+            "charges as negative numbers: send 0.00750. Only money that really comes back",
+        ),
         (r#""amount_usd":"-1e-13""#.to_owned(), "amount_usd", "negative"),
         (r#""amount_usd":-1e-999999"#.to_owned(), "amount_usd", "negative"),
         (r#""kind":"credit","amount_usd":1e-13"#.to_owned(), "amount_usd", "must not be positive"),
@@ -163,6 +168,11 @@ fn one_bad_field_is_named_with_its_reason() {
         (format!(r#""amount_usd":{}"#, "9".repeat(10_000)), "amount_usd", "out of range"),
         (amount(r#""operation":"""#), "operation", "empty"),
         (amount(r#""operation":null"#), "operation", "must be a string, not null; leave the field out"),
+        (amount(r#""operation":"a ""#), "operation", "must not begin or end with white space"),
+        (amount(r#""worker":"\u00a0""#), "worker", "must not begin or end with white space"),
+        (amount(r#""batch_id":" b""#), "batch_id", "must not begin or end with white space"),
+        (amount(r#""lead_id":"a\u200bb""#), "lead_id", "contains an invisible character, U+200B"),
+        (amount(r#""model":"a\u00a0b""#), "model", "contains an invisible character, U+00A0"),
         (amount(r#""operation":5"#), "operation", "must be a string, not a number"),
         (amount(r#""operation":"a\u0000b""#), "operation", "control character"),
         (amount(&format!(r#""operation":"{}""#, long(129))), "operation", "128 bytes"),
@@ -188,6 +198,7 @@ fn one_bad_field_is_named_with_its_reason() {
         (amount(r#""time":"9999-12-31T23:59:59Z""#), "time", "more than 5 minutes ahead"),
         (amount(r#""time":"2026-10-18T09:59:59.999999999Z""#), "time", "more than 35 days old"),
         (amount(r#""time":"0000-01-01T00:00:00Z""#), "time", "more than 35 days old"),
+        (r#""amount_usd":-1,"kind":"credit","time":"2025-10-18T09:59:59Z""#.to_owned(), "time", "more than 400 days old"),
         (amount(r#""usage":[]"#), "usage", "must be an object, not an array"),
         (amount(r#""usage":{"a":1.0000001}"#), "usage", "usage \"a\" must have at most 6 decimals"),
         (amount(r#""usage":{"a":1e-7}"#), "usage", "\"a\" must have at most 6 decimals"),
@@ -263,6 +274,10 @@ fn values_at_their_bounds_are_taken() {
         format!(r#""amount_usd":0.{}1"#, "0".repeat(10_000)),
         r#""amount_usd":1,"time":"2026-11-22T10:05:00Z""#.to_owned(),
         r#""amount_usd":1,"time":"2026-10-18T10:00:00Z""#.to_owned(),
+        r#""amount_usd":1,"time":"2026-11-22T10:00:00+0000""#.to_owned(),
+        r#""amount_usd":-1,"kind":"credit","time":"2025-10-18T10:00:00Z""#.to_owned(),
+        r#""amount_usd":1,"id":" my id ","source":"\u200b""#.to_owned(),
+        r#""amount_usd":1,"usage":{"a ":1,"a":2}"#.to_owned(),
         format!(r#""amount_usd":1,"id":"{}""#, "x".repeat(200)),
         format!(r#""amount_usd":1,"operation":"{}""#, "x".repeat(128)),
         format!(r#""amount_usd":1,"attributes":{{"a":"{}"}}"#, "x".repeat(4_088)),
@@ -413,6 +428,112 @@ fn lines_are_events() {
 }
 
 #[test]
+fn a_second_document_as_json_is_told_of_the_type_for_lines() {
+    let good = event(r#""amount_usd":1"#);
+    for second in [&good[..], "[]", "\"a\"", "7"] {
+        let detail = malformed(Format::Json, format!("{good}\n{second}\n").as_bytes());
+        assert!(detail.contains("line 2, column 1: trailing characters"), "{detail}");
+        assert!(detail.ends_with("for one event per line, Content-Type is application/x-ndjson"), "{detail}");
+    }
+    for body in [format!("{good},"), format!("{good}]"), format!("[{good},]"), format!("{good}{{")] {
+        let detail = malformed(Format::Json, body.as_bytes());
+        assert_eq!(detail.contains("ndjson"), body.ends_with('{'), "{detail}");
+    }
+    let detail = malformed(Format::NdJson, format!("{good}{good}").as_bytes());
+    assert!(!detail.contains("ndjson"), "{detail}");
+}
+
+fn read_good_ones(format: Format, body: &[u8]) -> Result<Batch, BodyError> {
+    let (limits, mut new_id) = (Limits::default(), || Box::from("made"));
+    let validator = Validator::new(now(), &limits, &mut new_id);
+    match format {
+        Format::Json => read_json(&HeaderMap::new(), body, validator, BadEvents::LeaveOut),
+        Format::NdJson => read_lines(&HeaderMap::new(), body, validator, BadEvents::LeaveOut),
+    }
+}
+
+#[test]
+fn bad_events_are_left_out_where_that_is_asked_for() {
+    let (good, bad) = (event(r#""amount_usd":1"#), event(r#""id":"b""#));
+    let array = format!("[{bad},{good},7,{good},{{}}]");
+    let lines = format!("{bad}\n\n{good}\n7\n{good}\r\n{{}}");
+    for (format, body) in [(Format::Json, array), (Format::NdJson, lines)] {
+        let Batch { events, places, left_out } = read_good_ones(format, body.as_bytes()).unwrap();
+        assert_eq!((events.len(), places, left_out.bad_events()), (2, vec![1, 3], 3));
+        let listed: Vec<_> = left_out.into_listed().into_iter().map(|each| (each.index, each.id, each.field)).collect();
+        let field = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            listed,
+            [
+                (Some(0), Some("b".to_owned()), field("amount_usd")),
+                (Some(2), None, None),
+                (Some(4), None, field("service")),
+                (Some(4), None, field("amount_usd")),
+            ]
+        );
+    }
+    let many = format!("[{good}{}]", format!(",{bad}").repeat(5_000));
+    let Batch { events, left_out, .. } = read_good_ones(Format::Json, many.as_bytes()).unwrap();
+    assert_eq!((events.len(), left_out.bad_events(), left_out.into_listed().len()), (1, 5_000, REASONS_MAX));
+    for body in [&b""[..], b"nope", b"[{},", b"{}{}"] {
+        assert!(matches!(read_good_ones(Format::Json, body), Err(BodyError::Malformed { .. })));
+    }
+}
+
+#[test]
+fn a_line_that_is_no_json_is_a_bad_event_among_others() {
+    let good = event(r#""amount_usd":1"#);
+    let torn = &good[..20];
+    let mut body = format!("{good}{good}\n\n{good}\n{torn}\n\u{feff}{good}\n").into_bytes();
+    body.extend(b"{\"service\":\"\xff\",\"amount_usd\":1}\n{\"id\":\"a\",\"id\":\"a\"}\n");
+    let Batch { events, places, left_out } = read_good_ones(Format::NdJson, &body).unwrap();
+    assert_eq!((events.len(), places, left_out.bad_events()), (1, vec![1], 5));
+    let details: Vec<_> = left_out.into_listed().into_iter().map(|each| (each.index.unwrap(), each.detail)).collect();
+    for ((at, detail), (index, words)) in details.iter().zip([
+        (0, "Invalid JSON at line 1, column 36: trailing characters"),
+        (2, "Invalid JSON at line 4, column 21: unexpected end"),
+        (3, "line 5, column 1: a byte order mark"),
+        (4, "Line 6 is not valid UTF-8"),
+        (5, "duplicate key \"id\""),
+    ]) {
+        assert_eq!(*at, index);
+        assert!(detail.contains(words), "{detail}");
+    }
+    for body in [&b""[..], b"nope", b"{\n\"service\":\"a\"\n}", b"\xff\n\xff"] {
+        assert!(matches!(read_good_ones(Format::NdJson, body), Err(BodyError::Malformed { .. })), "not one line is JSON");
+    }
+    assert_eq!(read_good_ones(Format::NdJson, b"\n \r\n"), Ok(Batch::default()));
+    let error = read_good_ones(Format::NdJson, format!("{good}\n").repeat(10_001).as_bytes()).unwrap_err();
+    assert_eq!(error, BodyError::TooManyEvents { limit: 10_000 });
+}
+
+#[test]
+fn the_key_of_the_request_is_the_id_of_its_one_event() {
+    let read = |body: &str, key: &str| {
+        let (limits, mut new_id) = (Limits::default(), || Box::from("made"));
+        let headers = HeaderMap::from_iter([("idempotency-key".parse().unwrap(), key.parse().unwrap())]);
+        let validator = Validator::new(now(), &limits, &mut new_id);
+        read_json(&headers, body.as_bytes(), validator, BadEvents::RefuseAll)
+    };
+    let (without, with) = (event(r#""amount_usd":1"#), event(r#""amount_usd":1,"id":"k-1""#));
+    for body in [without.clone(), with.clone(), format!("[{without}]")] {
+        let batch = read(&body, "k-1").unwrap();
+        assert_eq!(batch.events.iter().map(|event| &*event.key.id).collect::<Vec<_>>(), ["k-1"], "{body}");
+    }
+    assert_eq!(read("[]", "k-1"), Ok(Batch::default()));
+    for (body, key, field) in [
+        (with, "k-2".to_owned(), "id"),
+        (without.clone(), String::new(), "Idempotency-Key"),
+        (without.clone(), "k".repeat(201), "Idempotency-Key"),
+        (format!("[{without},{without}]"), "k-1".to_owned(), "Idempotency-Key"),
+        (format!("[{without},7]"), "k-1".to_owned(), "Idempotency-Key"),
+    ] {
+        let BodyError::Invalid { errors, .. } = read(&body, &key).unwrap_err() else { panic!("{body}") };
+        assert_eq!(errors[0].field.as_deref(), Some(field), "{body}");
+    }
+}
+
+#[test]
 fn the_same_id_twice_is_not_decided_here() {
     let good = event(r#""amount_usd":1,"id":"a""#);
     assert_eq!(read(&format!("[{good},{good}]")).unwrap().len(), 2);
@@ -439,11 +560,11 @@ fn any_count() -> impl Strategy<Value = u128> {
 prop_compose! {
     /// The JSON of a valid event, and the event.
     fn any_event()(
-        service in "[^\\p{Cc}]{1,32}",
+        service in "[^\\p{C}\\p{Z}]{1,16}( [^\\p{C}\\p{Z}]{1,16})?",
         pico in 0_i64..10_000_000_000_000_000,
         as_text in any::<bool>(),
         id in "[^\\p{Cc}]{1,50}",
-        worker in proptest::option::of("[^\\p{Cc}]{1,50}"),
+        worker in proptest::option::of("[^\\p{C}\\p{Z}]{1,50}"),
         age_nanos in -300_000_000_000_i64..3_024_000_000_000_000,
         usage in proptest::collection::btree_map("[a-z_]{1,20}", any_count(), 0..=USAGE_NAMES_MAX),
         duration_seconds in proptest::option::of(0.0..1e9),

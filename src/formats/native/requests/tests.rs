@@ -1,11 +1,11 @@
 use super::*;
 use crate::domain::{Name, Outcome, Usd};
-use crate::ingest::GateWish;
+use crate::ingest::{Field, GateWish};
 
 const NOW: &str = "2026-11-22T10:00:00Z";
 
 fn reserve(body: &str) -> Result<ReservationRequest, RequestError> {
-    read_reservation(body.as_bytes(), &Limits::default(), || "made".into())
+    read_reservation(body.as_bytes(), Field::Absent, &Limits::default(), || "made".into())
 }
 
 fn settle(body: &str) -> Result<Settlement, RequestError> {
@@ -100,7 +100,10 @@ fn what_cannot_be_read_is_malformed() {
     for body in ["", " ", "{", "{} {}", "[] 1", "3", "null", "\"x\"", "\u{feff}{}", r#"{"id":"a","id":"b"}"#, &deep] {
         assert!(matches!(reserve(body), Err(RequestError::Malformed(_))), "{body}");
     }
-    assert!(matches!(read_reservation(b"\xff", &Limits::default(), || "made".into()), Err(RequestError::Malformed(_))));
+    assert!(matches!(
+        read_reservation(b"\xff", Field::Absent, &Limits::default(), || "made".into()),
+        Err(RequestError::Malformed(_))
+    ));
 }
 
 #[test]
