@@ -236,16 +236,8 @@ fn a_retry_without_time_matches_and_one_with_another_time_conflicts() {
 #[test]
 fn awkward_text_comes_back_as_it_was() {
     let agent = Setup::new().start();
-    for name in [
-        "quote\"s",
-        "back\\slash",
-        "🙂 emoji",
-        "مرحبا بالعالم",
-        "{a=\"b\"}",
-        "</script>",
-        "a,b",
-        "two  blanks",
-    ] {
+    for name in ["quote\"s", "back\\slash", "🙂 emoji", "مرحبا بالعالم", "{a=\"b\"}", "</script>", "a,b", "two  blanks"]
+    {
         let event = json!({"service": name, "operation": name, "amount_usd": 1, "lead_id": name});
         agent.costs(event.to_string()).expect(200);
         assert_eq!(agent.get("/costs/daily").json()[name], 1, "{name}");
