@@ -4,31 +4,16 @@ use jiff::civil::Date;
 
 use super::problem::Problem;
 use super::query_string::QueryString;
-use crate::domain::{BY_MAX, Dimension, Filter, Month, Name, Period, check_text};
+use crate::domain::{Dimension, Filter, Month, Name, Period, check_text, dimensions};
 use crate::ingest::TEXT_BYTES_MAX;
 
-/// Stands before a comma or another one in the name of an attribute.
-const ESCAPE: char = '\\';
-
-/// What to group by, outermost first. One word of old has two dimensions: operations stand below their services.
+/// What to group by, outermost first.
 ///
 /// # Errors
 /// `malformed`: other words, too many, or one of them twice.
 pub(super) fn by(query: &QueryString<'_>) -> Result<Vec<Dimension>, Problem> {
     let Some(text) = query.get("by") else { return Ok(vec![Dimension::Service]) };
-    let words = words(text)?;
-    if words.len() > BY_MAX {
-        return Err(Problem::malformed(format!("by takes at most {BY_MAX} words, with commas between them")));
-    }
-    let mut by: Vec<Dimension> = Vec::with_capacity(words.len());
-    for word in words {
-        let dimension = Dimension::parse(&word).ok_or_else(|| Problem::malformed(unknown(&word)))?;
-        if by.contains(&dimension) {
-            return Err(Problem::malformed(format!("by has {} twice", shown(&word))));
-        }
-        by.push(dimension);
-    }
-    Ok(if by == [Dimension::Operation] { vec![Dimension::Service, Dimension::Operation] } else { by })
+    dimensions(text).map_err(Problem::malformed)
 }
 
 /// What cost must have to be counted. An empty value stands for what has none.
@@ -102,39 +87,6 @@ pub(super) fn at_most_one(query: &QueryString<'_>, names: &[&str]) -> Result<(),
         [one, other, ..] => Err(Problem::malformed(format!("{one} and {other} cannot be given together"))),
         _ => Ok(()),
     }
-}
-
-/// Words between commas. A comma that belongs to a word has a backslash before it, and so has a backslash.
-fn words(text: &str) -> Result<Vec<String>, Problem> {
-    let mut words = vec![String::new()];
-    let mut chars = text.chars();
-    while let Some(char) = chars.next() {
-        let char = match char {
-            ',' => {
-                words.push(String::new());
-                continue;
-            }
-            ESCAPE => match chars.next() {
-                Some(escaped @ (',' | ESCAPE)) => escaped,
-                _ => return Err(Problem::malformed("in by, a backslash stands before a comma or a backslash only")),
-            },
-            other => other,
-        };
-        if let Some(word) = words.last_mut() {
-            word.push(char);
-        }
-    }
-    Ok(words)
-}
-
-fn unknown(word: &str) -> String {
-    let fields = Dimension::FIELDS.map(|dimension| dimension.word()).join(", ");
-    format!("by does not know {}; it takes {fields} and attributes.<name> (a name of at most 200 bytes)", shown(word))
-}
-
-/// The beginning of a text in quotes, with what a terminal should not be sent escaped.
-fn shown(text: &str) -> String {
-    format!("{:?}", text.chars().take(40).collect::<String>())
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub(super) async fn apply(
     for setting in running.waiting_for_a_restart(&next) {
         tracing::warn!(setting, "this change takes effect at the next start");
     }
+    for warning in next.warnings.iter().filter(|warning| !running.warnings.contains(warning)) {
+        tracing::warn!("{warning}");
+    }
     let mut policy = next.policy;
     let zone = &running.policy.zone;
     if policy.zone.name() != zone.name() {

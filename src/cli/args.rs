@@ -49,8 +49,9 @@ pub enum CliVerb {
     #[command(after_help = "Examples:
   lead-factory-metrics check-config
   lead-factory-metrics check-config --config agent.toml --output json
+  lead-factory-metrics check-config --strict
 
-Exit codes: 0 valid, 78 not valid")]
+Exit codes: 0 valid, 78 not valid, or doubtful with --strict")]
     CheckConfig(CheckConfigArgs),
     /// Check that the agent is ready, for container probes
     #[command(after_help = "Examples:
@@ -72,11 +73,14 @@ With --id the command is safe to repeat: the event counts once.")]
     #[command(after_help = "Examples:
   lead-factory-metrics costs daily
   lead-factory-metrics costs monthly --month 2026-11 --by operation
-  lead-factory-metrics costs history --days 7 --output csv")]
-    Costs(CostsArgs),
+  lead-factory-metrics costs history --days 7 --output csv
+  lead-factory-metrics costs range --from 2026-11-01 --to 2026-11-15 --by attributes.team,model
+  lead-factory-metrics costs leads --month 2026-11")]
+    Costs(Box<CostsArgs>),
     /// Show all budgets and how much of each is used
     #[command(after_help = "Examples:
   lead-factory-metrics budgets
+  lead-factory-metrics budgets --watch 10
   lead-factory-metrics budgets --output json")]
     Budgets(BudgetsArgs),
     /// Show, ask or set the scaling gate
@@ -91,6 +95,7 @@ Exit codes: 0 done or allowed, 1 failed, 3 refused (gate check)")]
     /// Show reservations
     #[command(after_help = "Examples:
   lead-factory-metrics reservations
+  lead-factory-metrics reservations --watch
   lead-factory-metrics reservations --state expired --limit 1000 --output csv
   lead-factory-metrics reservations job-7 --output json
 

@@ -7,6 +7,7 @@ use super::answer::read;
 use super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::output::Screen;
 use super::table::{Cell, Table, Tone};
+use super::watch::{self, Answer, WatchArgs};
 use super::{Exit, Failure};
 use crate::budget::BudgetState;
 use crate::config::Sources;
@@ -21,6 +22,8 @@ const DROPPED_FIRST: &[&str] = &["service", "exhausted_at", "forecast_usd", "rem
 #[derive(Args, Debug)]
 pub struct BudgetsArgs {
     #[command(flatten)]
+    pub watch: WatchArgs,
+    #[command(flatten)]
     pub agent: AgentArgs,
     #[command(flatten)]
     pub output: OutputArgs,
@@ -28,10 +31,11 @@ pub struct BudgetsArgs {
 
 /// Runs the verb.
 pub fn run(arguments: &BudgetsArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
-    let answer = AgentClient::new(&arguments.agent, process, ANSWER_TIMEOUT)?.get("/budgets", &[])?;
-    let table = table(read(&answer)?);
-    table.write(arguments.output.output, &answer, screen)?;
-    Ok(Exit::Done)
+    let client = AgentClient::new(&arguments.agent, process, ANSWER_TIMEOUT)?;
+    watch::show(&arguments.watch, arguments.output.output, client, screen, |client| {
+        let json = client.get("/budgets", &[])?;
+        Ok(Answer { table: table(read(&json)?), json })
+    })
 }
 
 pub(super) fn table(items: Vec<BudgetItem>) -> Table {

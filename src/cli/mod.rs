@@ -19,6 +19,7 @@ mod gate;
 mod guides;
 mod healthcheck;
 mod output;
+mod overview;
 mod parse;
 mod problem;
 mod record;
@@ -63,10 +64,10 @@ where
         Some(CliVerb::CheckConfig(arguments)) => check_config::run(&arguments, process, &screen),
         Some(CliVerb::Healthcheck(arguments)) => healthcheck::run(&arguments, &process),
         Some(CliVerb::Record(arguments)) => record::run(&arguments, &process, &screen),
-        Some(CliVerb::Costs(arguments)) => costs::run(&arguments, &process, &screen),
+        Some(CliVerb::Costs(arguments)) => costs::run(*arguments, &process, &screen),
         Some(CliVerb::Budgets(arguments)) => budgets::run(&arguments, &process, &screen),
-        Some(CliVerb::Gate(arguments)) => gate::run(&arguments, &process, &screen),
-        Some(CliVerb::Reservations(arguments)) => reservations::run(&arguments, &process, &screen),
+        Some(CliVerb::Gate(arguments)) => gate::run(arguments, &process, &screen),
+        Some(CliVerb::Reservations(arguments)) => reservations::run(arguments, &process, &screen),
         Some(CliVerb::Export(arguments)) => export::run(&arguments, process),
         Some(CliVerb::Verify(arguments)) => verify::run(&arguments, process, &screen),
         Some(CliVerb::Completions { shell }) => guides::completions(shell, &mut command()),

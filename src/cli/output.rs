@@ -28,6 +28,7 @@ const COLUMNS_DEFAULT: usize = 80;
 pub struct Screen {
     colours: bool,
     terminal: bool,
+    dumb: bool,
     /// What `COLUMNS` says, for programs that read a terminal's answer for it, such as `watch`.
     columns: Option<usize>,
 }
@@ -38,13 +39,17 @@ impl Screen {
         let terminal = io::stdout().is_terminal();
         let dumb = process.variable("TERM") == Some("dumb");
         let columns = process.variable("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
-        Self { terminal, colours: terminal && !dumb && process.variable("NO_COLOR").is_none(), columns }
+        Self { terminal, colours: terminal && !dumb && process.variable("NO_COLOR").is_none(), dumb, columns }
     }
 
-    /// Makes room for an answer that takes the place of the one before; on paper, they follow each other.
-    pub fn clear(&self) -> Result<(), Failure> {
-        // ECMA-48: the cursor to the corner, and everything erased.
-        if self.terminal { print_text("\u{1b}[H\u{1b}[2J").map(drop) } else { Ok(()) }
+    /// Whether what it shows can be drawn over.
+    pub const fn is_live(self) -> bool {
+        self.terminal && !self.dumb
+    }
+
+    /// A line that tells of something wrong.
+    pub fn warning(self, line: &str) -> String {
+        if self.colours { format!("\u{1b}[31m{line}\u{1b}[0m") } else { line.to_owned() }
     }
 
     /// Columns and rows of the window, as they are now.
@@ -67,7 +72,7 @@ impl Screen {
     /// Paper.
     #[cfg(test)]
     pub const fn plain() -> Self {
-        Self { colours: false, terminal: false, columns: None }
+        Self { colours: false, terminal: false, dumb: true, columns: None }
     }
 
     /// Paper that takes colours.
@@ -80,6 +85,40 @@ impl Screen {
     #[cfg(test)]
     pub const fn wide(columns: usize) -> Self {
         Self { columns: Some(columns), ..Self::plain() }
+    }
+}
+
+/// A terminal's other page, on which frames are drawn over each other. The first one comes back when it is dropped.
+pub struct LiveScreen(Screen);
+
+/// Rows of a terminal that does not say how many it has.
+const ROWS_DEFAULT: usize = 24;
+
+impl LiveScreen {
+    /// Turns to the other page and hides the cursor (xterm's control sequences, which every terminal of today has).
+    pub fn enter(screen: Screen) -> Result<Self, Failure> {
+        print_text("\u{1b}[?1049h\u{1b}[?25l")?;
+        Ok(Self(screen))
+    }
+
+    /// Columns and rows, as they are now.
+    pub fn size(&self) -> (usize, usize) {
+        let default = (self.0.width().unwrap_or(COLUMNS_DEFAULT), ROWS_DEFAULT);
+        self.0.window().map_or(default, |(columns, rows)| (columns, if rows > 0 { rows } else { ROWS_DEFAULT }))
+    }
+
+    /// Draws lines over those of before, in one write: nothing flickers. Says whether there is still a terminal.
+    pub fn draw(&self, lines: &[String]) -> Result<bool, Failure> {
+        // The cursor to the corner; the rest of each line and of the page erased. No line feed at the end: it would scroll.
+        let lines: Vec<String> = lines.iter().map(|line| format!("{line}\u{1b}[K")).collect();
+        print_text(&format!("\u{1b}[H{}\u{1b}[J", lines.join("\r\n")))
+    }
+}
+
+impl Drop for LiveScreen {
+    fn drop(&mut self) {
+        // A terminal that is gone needs nothing.
+        let _gone = print_text("\u{1b}[?25h\u{1b}[?1049l");
     }
 }
 

@@ -7,6 +7,7 @@ use super::answer::read;
 use super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::output::Screen;
 use super::table::{Cell, Table, Tone};
+use super::watch::{self, Answer, WatchArgs};
 use super::{Exit, Failure};
 use crate::config::Sources;
 use crate::domain::ReservationStage;
@@ -32,29 +33,33 @@ pub struct ReservationsArgs {
     #[arg(long, value_name = "ID")]
     pub after: Option<String>,
     #[command(flatten)]
+    pub watch: WatchArgs,
+    #[command(flatten)]
     pub agent: AgentArgs,
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
 /// Runs the verb.
-pub fn run(arguments: &ReservationsArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
+pub fn run(arguments: ReservationsArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
     let client = AgentClient::new(&arguments.agent, process, ANSWER_TIMEOUT)?;
-    let (answer, items) = match &arguments.id {
-        Some(id) => {
-            let answer = client.get_item("/reservations", id)?;
-            let items = read(&answer).map(|item| vec![item])?;
-            (answer, items)
-        }
-        None => {
-            let answer = client.get("/reservations", &query(arguments))?;
-            let items = read(&answer)?;
-            (answer, items)
-        }
-    };
-    let table = table(items);
-    table.write(arguments.output.output, &answer, screen)?;
-    Ok(Exit::Done)
+    let query = query(&arguments);
+    let ReservationsArgs { id, watch, output, .. } = arguments;
+    watch::show(&watch, output.output, client, screen, move |client| {
+        let (json, items) = match &id {
+            Some(id) => {
+                let json = client.get_item("/reservations", id)?;
+                let items = read(&json).map(|item| vec![item])?;
+                (json, items)
+            }
+            None => {
+                let json = client.get("/reservations", &query)?;
+                let items = read(&json)?;
+                (json, items)
+            }
+        };
+        Ok(Answer { table: table(items), json })
+    })
 }
 
 fn query(arguments: &ReservationsArgs) -> Vec<(&'static str, String)> {

@@ -1,6 +1,6 @@
 //! The settings as flags, made from the one table.
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::config::{SETTINGS, Setting, Sources};
 
@@ -11,7 +11,7 @@ pub struct SettingsArgs(Sources);
 impl SettingsArgs {
     /// Puts these flags over the environment of the process.
     pub fn over(self, process: Sources) -> Sources {
-        Sources { flags: self.0.flags, config_flag: self.0.config_flag, ..process }
+        Sources { flags: self.0.flags, config_flag: self.0.config_flag, strict: self.0.strict, ..process }
     }
 }
 
@@ -44,7 +44,10 @@ impl clap::Args for SettingsArgs {
             .help("Configuration file, TOML [CONFIG_FILE]")
             .value_parser(clap::value_parser!(std::path::PathBuf))
             .help_heading("Settings (flags override the environment, which overrides the file)");
-        command.arg(config).args(SETTINGS.iter().map(flag_of))
+        let strict = Arg::new("strict").long("strict").action(ArgAction::SetTrue).help(
+            "Refuse variables that look like a setting and are none, and budgets that contradict each other (exit code 78)",
+        );
+        command.arg(config).arg(strict).args(SETTINGS.iter().map(flag_of))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -61,6 +64,7 @@ impl clap::FromArgMatches for SettingsArgs {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         self.0.config_flag = matches.get_one::<std::path::PathBuf>("config").cloned();
+        self.0.strict = matches.get_flag("strict");
         self.0.flags = SETTINGS
             .iter()
             .filter_map(|setting| Some((setting.key.to_owned(), matches.get_one::<String>(setting.key)?.clone())))

@@ -121,8 +121,9 @@ fn gate_history() -> Table {
     gate::status::lines(read(&answer.to_string()).unwrap())
 }
 
-fn nested(answer: &str, names: &[&'static str]) -> Table {
-    costs::tables::period(&read::<CostsByName>(answer).unwrap(), names)
+fn nested(answer: &str, names: &[&str]) -> Table {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    costs::tables::period(&read::<CostsByName>(answer).unwrap(), &names)
 }
 
 fn usual_costs() -> Table {

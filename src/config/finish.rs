@@ -9,11 +9,11 @@ use super::budgets::resolve::{self as budgets, Budgets};
 use super::draft::Setting;
 use super::layers::Layers;
 use super::loaded::Config;
-use super::problem::{Placed, Problems};
+use super::problem::{self, Placed, Problem, Problems};
 use super::shown::{ShownBudget, ShownWebhook};
 use super::sources::Sources;
 use super::webhooks::resolve::{self as webhooks, Webhooks};
-use super::{otel, page, relations, tokens};
+use super::{lookalikes, otel, page, relations, tokens};
 use crate::api::{self, Token};
 use crate::budget::{CriticalOperations, Policy};
 use crate::telemetry::otlp::host_name;
@@ -31,7 +31,20 @@ pub(super) fn finish(mut layers: Layers, sources: &Sources) -> Result<Config, Pr
     let otlp = resolve_otlp(&mut layers, sources);
     let budgets = resolve_budgets(&mut layers);
     let webhooks = resolve_webhooks(&mut layers);
+    judge_doubts(&mut layers, sources);
     Ok(config(layers.sound()?, tokens, otlp, budgets, webhooks, sources.terminal))
+}
+
+/// What is probably not meant is told, or wrong where the operator wants it to be.
+fn judge_doubts(layers: &mut Layers, sources: &Sources) {
+    let mut doubts: Vec<String> = lookalikes::find(sources).iter().map(ToString::to_string).collect();
+    doubts.append(&mut layers.doubts);
+    if sources.strict {
+        let problem = |detail| Problem { setting: None, origin: problem::Origin::Flag("strict".into()), detail };
+        layers.problems.extend(doubts.into_iter().map(problem));
+    } else {
+        layers.warnings.splice(0..0, doubts);
+    }
 }
 
 /// All tokens of both settings; what is wrong with the file of tokens is noted.
@@ -81,7 +94,7 @@ fn resolve_budgets(layers: &mut Layers) -> Budgets {
     ];
     let mut found = budgets::resolve(global, tables, caps);
     layers.problems.append(&mut found.problems);
-    layers.warnings.append(&mut found.warnings);
+    layers.doubts.append(&mut found.doubts);
     found
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Layers {
     winners: BTreeMap<&'static str, (String, Origin)>,
     pub problems: Vec<Problem>,
     pub warnings: Vec<String>,
+    /// What is allowed and probably a mistake: warnings, or problems where the operator wants it so.
+    pub doubts: Vec<String>,
 }
 
 impl Layers {

@@ -19,6 +19,7 @@ mod kind;
 mod kinds;
 mod layers;
 mod loaded;
+mod lookalikes;
 mod near;
 mod otel;
 mod page;

@@ -18,6 +18,8 @@ pub struct Sources {
     pub environment: BTreeMap<String, String>,
     /// Names of environment variables whose value is not UTF-8.
     pub not_utf8: Vec<String>,
+    /// Whether what is doubtful is wrong (`--strict`).
+    pub strict: bool,
     /// Whether the log goes to a terminal: decides the default of `log_format`.
     pub terminal: bool,
 }

@@ -4,6 +4,7 @@
 //! Nothing here asks for the time, reads a file, or knows a format.
 
 mod attribute;
+mod by;
 mod decimal;
 mod entry;
 mod event;
@@ -23,6 +24,7 @@ mod spread;
 mod sums;
 
 pub use attribute::{ATTRIBUTE_VALUE_BYTES_MAX, attribute_text};
+pub use by::dimensions;
 pub use entry::{Adjustment, Entry, revise};
 pub use event::{
     CostEvent, EventKey, Kind, Outcome, REVISION_MAX, UsageCount, differing_attributes, differing_fields,

@@ -120,7 +120,7 @@ fn a_token_is_taken_from_the_environment() {
 #[test]
 fn healthcheck_fails_when_cost_cannot_be_recorded() {
     let setup = Setup::new();
-    let agent = setup.clone().with_injected_faults(&["pwrite64:error=ENOSPC:when=60+"]).start();
+    let agent = setup.clone().with_injected_faults(&["pwrite64:error=ENOSPC:when=150+"]).start();
     let mut client = agent.client();
     crate::support::within(std::time::Duration::from_secs(20), "the disk is full", || {
         (client.costs(r#"{"service":"s","amount_usd":1}"#).status == 503).then_some(())

@@ -86,6 +86,56 @@ fn good_settings_are_said_to_be_good_and_secrets_do_not_print() {
 }
 
 #[test]
+fn what_looks_like_a_setting_and_is_none_is_told_and_refused_where_that_is_wanted() {
+    let wrong = [
+        ("OPENAI_WEEKLY_CAP", "OPENAI_DAILY_CAP"),
+        ("OPENAI_DAILY_CAPS", "OPENAI_DAILY_CAP"),
+        ("DAILY_BUDGTE", "DAILY_BUDGET"),
+        ("DAILY_BUDGET_USD", "DAILY_BUDGET"),
+        ("SCALING_GATE_DAILY_TRESHOLD", "SCALING_GATE_DAILY_THRESHOLD"),
+    ];
+    let setup = wrong.iter().fold(Setup::new(), |setup, (name, _)| setup.env(name, "0.5"));
+    let (code, said) = check(&setup, "");
+    assert_eq!(code, Some(0), "{said}");
+    for (name, near) in wrong {
+        let line = format!("warning: environment {name} is no setting and has no effect; did you mean {near}?");
+        assert!(said.contains(&line), "{line} in {said}");
+    }
+    let output = setup.verb(&["check-config", "--output", "json"]);
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["warnings"].as_array().unwrap().len(), wrong.len(), "{shown}");
+    assert_eq!(shown["valid"], true);
+
+    let agent = setup.start();
+    let log = agent.log();
+    assert!(wrong.iter().all(|(name, _)| log.contains(&format!("environment {name} is no setting"))), "{log}");
+    drop(agent);
+
+    let strict = setup.verb(&["check-config", "--strict", "--output", "json"]);
+    assert_eq!(strict.status.code(), Some(78));
+    let shown: Value = serde_json::from_slice(&strict.stdout).unwrap();
+    assert_eq!((shown["valid"].clone(), shown["problems"].as_array().unwrap().len()), (json!(false), wrong.len()));
+    let refused = setup.verb(&["serve", "--strict"]);
+    assert_eq!(refused.status.code(), Some(78));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("did you mean DAILY_BUDGET?"));
+    let strict = Setup::new().verb(&["check-config", "--strict"]);
+    assert_eq!(strict.status.code(), Some(0), "nothing doubtful: {}", String::from_utf8_lossy(&strict.stderr));
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_told() {
+    let setup = Setup::new().env("DAILY_ALERT_THRESHOLD", "0.95").env("MONTHLY_BUDGET", "40").env("OPENAI_DAILY_CAP", "60");
+    let (code, said) = check(&setup, "");
+    assert_eq!(code, Some(0), "{said}");
+    for part in ["its warning threshold (95 %)", "\"monthly\" (40 USD a month)", "\"openai-daily\" (60 USD)"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let agent = setup.start();
+    assert!(agent.log().contains("one day may use up the month"), "{}", agent.log());
+    assert_eq!(setup.verb(&["check-config", "--strict"]).status.code(), Some(78));
+}
+
+#[test]
 fn a_missing_or_broken_file_is_a_configuration_error() {
     let setup = Setup::new();
     assert_eq!(setup.verb(&["check-config", "--config", "/no/such/file"]).status.code(), Some(78));

@@ -1,32 +1,34 @@
-//! `costs`: what was spent in a day, a month, and each of the last days.
+//! `costs`: what was spent in a day, a month, a range of days, each of the last days, and for leads and batches.
 
+mod question;
+mod spread;
 pub(super) mod tables;
 
-use std::time::Duration;
-
-use clap::{Args, Subcommand, ValueEnum};
-use strum::IntoStaticStr;
+use clap::{Args, Subcommand};
 
 use super::agent_args::{AgentArgs, OutputArgs};
 use super::answer::read;
 use super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::output::{OutputFormat, Screen};
-use super::{Exit, Failure, watch};
+use super::watch::{self, Answer, WatchArgs};
+use super::{Exit, Failure};
 use crate::config::Sources;
+use question::{DaysArgs, FilterArgs, GroupBy, Question, RangeArgs};
 
 #[derive(Args, Debug)]
 pub struct CostsArgs {
     #[command(subcommand)]
-    pub period: CostsPeriod,
+    pub verb: CostsVerb,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum CostsPeriod {
+pub enum CostsVerb {
     /// Costs of one day
     #[command(after_help = "Examples:
   lead-factory-metrics costs daily
   lead-factory-metrics costs daily --watch
-  lead-factory-metrics costs daily --date 2026-11-22 --by operation")]
+  lead-factory-metrics costs daily --date 2026-11-22 --by model,operation
+  lead-factory-metrics costs daily --by attributes.team --service openai")]
     Daily {
         /// The day, YYYY-MM-DD [default: today]
         #[arg(long)]
@@ -37,7 +39,8 @@ pub enum CostsPeriod {
     /// Costs of one month
     #[command(after_help = "Examples:
   lead-factory-metrics costs monthly
-  lead-factory-metrics costs monthly --month 2026-11 --by model")]
+  lead-factory-metrics costs monthly --month 2026-11 --by model
+  lead-factory-metrics costs monthly --by worker --lead ''")]
     Monthly {
         /// The month, YYYY-MM [default: this month]
         #[arg(long)]
@@ -45,92 +48,124 @@ pub enum CostsPeriod {
         #[command(flatten)]
         view: CostsView,
     },
-    /// Costs of each of the last days
+    /// Costs of a range of days together
     #[command(after_help = "Examples:
-  lead-factory-metrics costs history
-  lead-factory-metrics costs history --days 90 --service openai --output csv")]
-    History {
-        /// Number of days, including today [default: 30]
-        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=400))]
-        days: Option<u16>,
+  lead-factory-metrics costs range --from 2026-11-01 --to 2026-11-15
+  lead-factory-metrics costs range --from 2026-01-01 --by service,model --output csv")]
+    Range {
+        #[command(flatten)]
+        range: RangeArgs,
         #[command(flatten)]
         view: CostsView,
     },
+    /// Costs of each of the last days, or of each day of a range
+    #[command(after_help = "Examples:
+  lead-factory-metrics costs history
+  lead-factory-metrics costs history --days 90 --service openai --output csv
+  lead-factory-metrics costs history --from 2026-10-01 --to 2026-10-31")]
+    History {
+        /// Number of days, including today [default: 30]
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=400), conflicts_with_all = ["from", "to"])]
+        days: Option<u16>,
+        /// First day, YYYY-MM-DD
+        #[arg(long, value_name = "DATE")]
+        from: Option<String>,
+        /// Last day, YYYY-MM-DD [default: today]
+        #[arg(long, value_name = "DATE", requires = "from")]
+        to: Option<String>,
+        #[command(flatten)]
+        view: CostsView,
+    },
+    /// What leads cost: mean, median, 95th percentile, and the most expensive ones
+    #[command(after_help = "Examples:
+  lead-factory-metrics costs leads
+  lead-factory-metrics costs leads --month 2026-11 --service openai
+  lead-factory-metrics costs leads --from 2026-11-01 --output json")]
+    Leads(SpreadArgs),
+    /// The same of batches
+    #[command(after_help = "Examples:
+  lead-factory-metrics costs batches
+  lead-factory-metrics costs batches --date 2026-11-22 --output csv")]
+    Batches(SpreadArgs),
 }
 
 #[derive(Args, Debug)]
 pub struct CostsView {
-    /// Group by
-    #[arg(long, value_enum, default_value = "service")]
+    /// Group by up to three of service, operation, worker, batch, lead, model and attributes.NAME, with commas between them
+    #[arg(long, value_name = "WORDS", default_value = "service")]
     pub by: GroupBy,
-    /// Only this service
-    #[arg(long)]
-    pub service: Option<String>,
-    /// Refresh every SECONDS until interrupted [default without a number: 2]
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        num_args = 0..=1,
-        default_missing_value = "2",
-        value_parser = clap::value_parser!(u16).range(1..=3600)
-    )]
-    pub watch: Option<u16>,
+    #[command(flatten)]
+    pub filters: FilterArgs,
+    #[command(flatten)]
+    pub watch: WatchArgs,
     #[command(flatten)]
     pub agent: AgentArgs,
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
-/// What costs are added up by: the word in the query and in headings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-pub enum GroupBy {
-    Service,
-    Operation,
-    Worker,
-    Batch,
-    Lead,
-    Model,
+#[derive(Args, Debug)]
+pub struct SpreadArgs {
+    #[command(flatten)]
+    pub days: DaysArgs,
+    #[command(flatten)]
+    pub filters: FilterArgs,
+    #[command(flatten)]
+    pub watch: WatchArgs,
+    #[command(flatten)]
+    pub agent: AgentArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Runs the verb.
-pub fn run(arguments: &CostsArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
-    let (path, parameter, view) = match &arguments.period {
-        CostsPeriod::Daily { date, view } => ("/costs/daily", ("date", date.clone()), view),
-        CostsPeriod::Monthly { month, view } => ("/costs/monthly", ("month", month.clone()), view),
-        CostsPeriod::History { days, view } => ("/costs/history", ("days", days.map(|days| days.to_string())), view),
-    };
-    let query = query(parameter, view);
+pub fn run(arguments: CostsArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
+    match arguments.verb {
+        CostsVerb::Daily { date, view } => {
+            sums("/costs/daily", Question::default().with("date", date), view, process, screen)
+        }
+        CostsVerb::Monthly { month, view } => {
+            sums("/costs/monthly", Question::default().with("month", month), view, process, screen)
+        }
+        CostsVerb::Range { range: RangeArgs { from, to }, view } => {
+            sums("/costs", Question::default().with("from", Some(from)).with("to", to), view, process, screen)
+        }
+        CostsVerb::History { days, from, to, view } => {
+            let days = days.map(|days| days.to_string());
+            history(Question::default().with("days", days).with("from", from).with("to", to), view, process, screen)
+        }
+        CostsVerb::Leads(arguments) => spread::run("/costs/leads", arguments, spread::leads, process, screen),
+        CostsVerb::Batches(arguments) => spread::run("/costs/batches", arguments, spread::batches, process, screen),
+    }
+}
+
+fn sums(
+    path: &'static str,
+    question: Question,
+    view: CostsView,
+    process: &Sources,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
     let client = AgentClient::new(&view.agent, process, ANSWER_TIMEOUT)?;
-    let format = view.output.output;
-    let names = names(view.by);
-    let pause = view.watch.map(|seconds| Duration::from_secs(seconds.into()));
-    watch::repeat(pause, screen, || {
-        let answer = client.get(path, &query)?;
-        let table = match (&arguments.period, format) {
-            (CostsPeriod::History { .. }, OutputFormat::Csv) => tables::history_lines(&read::<Vec<_>>(&answer)?, names),
-            (CostsPeriod::History { .. }, _) => tables::history(&read::<Vec<_>>(&answer)?),
-            _ => tables::period(&read(&answer)?, names),
-        };
-        table.write(format, &answer, screen)
+    let query = question.by(&view.by).filtered(view.filters).0;
+    watch::show(&view.watch, view.output.output, client, screen, move |client| {
+        let json = client.get(path, &query)?;
+        let table = tables::period(&read(&json)?, &view.by.headings);
+        Ok(Answer { table, json })
     })
 }
 
-fn query((name, value): (&'static str, Option<String>), view: &CostsView) -> Vec<(&'static str, String)> {
-    let mut query = vec![("by", <&str>::from(view.by).to_owned())];
-    query.extend(value.map(|value| (name, value)));
-    query.extend(view.service.clone().map(|service| ("service", service)));
-    query
-}
-
-/// The headings of the columns that hold the names.
-const fn names(by: GroupBy) -> &'static [&'static str] {
-    match by {
-        GroupBy::Service => &["service"],
-        GroupBy::Operation => &["service", "operation"],
-        GroupBy::Worker => &["worker"],
-        GroupBy::Batch => &["batch"],
-        GroupBy::Lead => &["lead"],
-        GroupBy::Model => &["model"],
-    }
+fn history(question: Question, view: CostsView, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
+    let client = AgentClient::new(&view.agent, process, ANSWER_TIMEOUT)?;
+    let query = question.by(&view.by).filtered(view.filters).0;
+    let format = view.output.output;
+    watch::show(&view.watch, format, client, screen, move |client| {
+        let json = client.get("/costs/history", &query)?;
+        let days: Vec<_> = read(&json)?;
+        let table = match format {
+            OutputFormat::Csv => tables::history_lines(&days, &view.by.headings),
+            _ => tables::history(&days),
+        };
+        Ok(Answer { table, json })
+    })
 }

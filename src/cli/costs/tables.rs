@@ -18,8 +18,8 @@ const NAME_IN_A_DAY_COLUMNS: usize = 24;
 type Sum<'a> = (Vec<Cow<'a, str>>, Usd);
 
 /// Sums of one period, the largest first, and their exact sum. `names` are the headings of what they are grouped by.
-pub fn period(costs: &CostsByName, names: &[&'static str]) -> Table {
-    let mut table = Table::new(&[names, &["cost_usd"]].concat());
+pub fn period(costs: &CostsByName, names: &[String]) -> Table {
+    let mut table = Table::new(&[names, &["cost_usd".to_owned()]].concat());
     for (path, amount) in by_size(costs) {
         table.push(row(&path, names.len(), amount));
     }
@@ -48,8 +48,8 @@ pub fn history(days: &[CostsOfDay]) -> Table {
 }
 
 /// For spreadsheets: a line for each day and name. A day without cost has one line without a name, so that no day is missing.
-pub fn history_lines(days: &[CostsOfDay], names: &[&'static str]) -> Table {
-    let mut table = Table::new(&[&["date"], names, &["cost_usd"]].concat());
+pub fn history_lines(days: &[CostsOfDay], names: &[String]) -> Table {
+    let mut table = Table::new(&[&["date".to_owned()], names, &["cost_usd".to_owned()]].concat());
     let columns = 1 + names.len();
     for day in days {
         let date = day.date.to_string();
@@ -84,11 +84,15 @@ mod tests {
     use super::super::super::output::Screen;
     use super::*;
 
+    fn words<const COUNT: usize>(words: [&str; COUNT]) -> [String; COUNT] {
+        words.map(str::to_owned)
+    }
+
     #[test]
     fn a_day_is_listed_by_size_and_summed_exactly() {
         let answer = r#"{"aws":0.1,"openai":10.500000000001,"sendgrid":-0.2,"":0}"#;
         assert_eq!(
-            period(&read(answer).unwrap(), &["service"]).paint(Screen::plain()),
+            period(&read(answer).unwrap(), &words(["service"])).paint(Screen::plain()),
             "\
 ┌──────────┬──────────┐
 │ SERVICE  ┆ COST USD │
@@ -107,14 +111,14 @@ mod tests {
     fn operations_nest_below_their_service() {
         let answer = r#"{"openai":{"embeddings":2,"chat":6.5},"other":{"other":1}}"#;
         assert_eq!(
-            period(&read(answer).unwrap(), &["service", "operation"]).csv().unwrap(),
+            period(&read(answer).unwrap(), &words(["service", "operation"])).csv().unwrap(),
             "service,operation,cost_usd\r\nopenai,chat,6.5\r\nopenai,embeddings,2\r\nother,other,1\r\n"
         );
     }
 
     #[test]
     fn an_empty_day_is_a_total_of_nought() {
-        let painted = period(&read("{}").unwrap(), &["model"]).paint(Screen::plain());
+        let painted = period(&read("{}").unwrap(), &words(["model"])).paint(Screen::plain());
         assert!(painted.contains("│ total ┆     0.00 │"), "{painted}");
     }
 
@@ -132,7 +136,7 @@ mod tests {
     #[test]
     fn a_history_in_csv_has_every_name_and_every_day() {
         assert_eq!(
-            history_lines(&read::<Vec<_>>(HISTORY).unwrap(), &["service"]).csv().unwrap(),
+            history_lines(&read::<Vec<_>>(HISTORY).unwrap(), &words(["service"])).csv().unwrap(),
             "date,service,cost_usd\r\n2026-11-21,,0\r\n2026-11-22,e,5\r\n2026-11-22,d,4\r\n2026-11-22,c,3\r\n2026-11-22,b,2\r\n2026-11-22,a,1\r\n"
         );
     }

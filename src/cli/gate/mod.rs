@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::agent_args::{AgentArgs, OutputArgs};
 use super::output::Screen;
+use super::watch::WatchArgs;
 use super::{Exit, Failure};
 use crate::config::Sources;
 
@@ -23,8 +24,11 @@ pub enum GateVerb {
     /// Show whether the gate is active, and why
     #[command(after_help = "Examples:
   lead-factory-metrics gate status
+  lead-factory-metrics gate status --watch
   lead-factory-metrics gate status --output json")]
     Status {
+        #[command(flatten)]
+        watch: WatchArgs,
         #[command(flatten)]
         agent: AgentArgs,
         #[command(flatten)]
@@ -72,14 +76,14 @@ Exit codes: 0 done, 1 failed")]
 }
 
 /// Runs the verb.
-pub fn run(arguments: &GateArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
-    match &arguments.verb {
-        GateVerb::Status { agent, output } => status::run(agent, output, process, screen)?,
-        GateVerb::History { limit, agent, output } => status::history(*limit, agent, output, process, screen)?,
-        GateVerb::Check(arguments) => return check::run(arguments, process, screen),
+pub fn run(arguments: GateArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
+    match arguments.verb {
+        GateVerb::Status { watch, agent, output } => return status::run(&watch, &agent, &output, process, screen),
+        GateVerb::History { limit, agent, output } => status::history(limit, &agent, &output, process, screen)?,
+        GateVerb::Check(arguments) => return check::run(&arguments, process, screen),
         GateVerb::Activate(word) => order::give("active", word.expires_in, &word.order, process, screen)?,
         GateVerb::Deactivate(word) => order::give("inactive", word.expires_in, &word.order, process, screen)?,
-        GateVerb::Auto(order) => order::give("auto", None, order, process, screen)?,
+        GateVerb::Auto(order) => order::give("auto", None, &order, process, screen)?,
     }
     Ok(Exit::Done)
 }

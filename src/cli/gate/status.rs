@@ -1,18 +1,28 @@
 //! `gate status` and `gate history`.
 
-use super::super::Failure;
 use super::super::agent_args::{AgentArgs, OutputArgs};
 use super::super::answer::read;
 use super::super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::super::output::Screen;
 use super::super::table::people::percent;
 use super::super::table::{Cell, Table, Tone};
+use super::super::watch::{self, Answer, WatchArgs};
+use super::super::{Exit, Failure};
 use crate::config::Sources;
 use crate::wire::{GateLine, GateStatus};
 
-pub fn run(agent: &AgentArgs, output: &OutputArgs, process: &Sources, screen: &Screen) -> Result<(), Failure> {
-    let answer = AgentClient::new(agent, process, ANSWER_TIMEOUT)?.get("/scaling-gate/status", &[])?;
-    show(&answer, output, screen)
+pub fn run(
+    watch: &WatchArgs,
+    agent: &AgentArgs,
+    output: &OutputArgs,
+    process: &Sources,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let client = AgentClient::new(agent, process, ANSWER_TIMEOUT)?;
+    watch::show(watch, output.output, client, screen, |client| {
+        let json = client.get("/scaling-gate/status", &[])?;
+        Ok(Answer { table: table(read(&json)?), json })
+    })
 }
 
 pub fn history(

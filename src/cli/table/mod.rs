@@ -69,11 +69,11 @@ pub struct Cell {
 /// Rows under headings, with a line of sums if there is one.
 #[derive(Clone, Debug)]
 pub struct Table {
-    headings: Vec<&'static str>,
+    headings: Vec<String>,
     rows: Vec<Vec<Cell>>,
     total: Option<Vec<Cell>>,
     /// The columns that people see.
-    for_people: Vec<&'static str>,
+    for_people: Vec<String>,
     /// Those of them that a narrow screen goes without, the first one first.
     dropped_first: &'static [&'static str],
 }
@@ -154,15 +154,15 @@ impl Cell {
 
 impl Table {
     /// A table without rows. Headings are in lower case, as CSV has them.
-    pub fn new(headings: &[&'static str]) -> Self {
-        let headings = headings.to_vec();
+    pub fn new<Heading: AsRef<str>>(headings: &[Heading]) -> Self {
+        let headings: Vec<String> = headings.iter().map(|heading| heading.as_ref().to_owned()).collect();
         Self { for_people: headings.clone(), headings, rows: Vec::new(), total: None, dropped_first: &[] }
     }
 
     /// The same, of which people see only these columns, in this order. A narrow screen goes without those of `dropped_first`, as
     /// many of them as it must, the first one first.
     pub fn for_people(self, columns: &[&'static str], dropped_first: &'static [&'static str]) -> Self {
-        Self { for_people: columns.to_vec(), dropped_first, ..self }
+        Self { for_people: columns.iter().map(|column| (*column).to_owned()).collect(), dropped_first, ..self }
     }
 
     /// Adds a row.
@@ -172,7 +172,7 @@ impl Table {
 
     /// The headings that people see in a window that is wide enough.
     #[cfg(test)]
-    pub fn headings_for_people(&self) -> &[&'static str] {
+    pub fn headings_for_people(&self) -> &[String] {
         &self.for_people
     }
 
@@ -203,7 +203,7 @@ impl Table {
 
     /// For people.
     pub fn paint(&self, screen: Screen) -> String {
-        let place = |wanted: &&str| self.headings.iter().position(|heading| heading == wanted);
+        let place = |wanted: &String| self.headings.iter().position(|heading| heading == wanted);
         let places: Vec<usize> = self.for_people.iter().filter_map(place).collect();
         let headings: Vec<Drawn> = places
             .iter()
@@ -217,7 +217,7 @@ impl Table {
             .map(|row| places.iter().filter_map(|place| row.get(*place)).map(|cell| cell.drawn(screen)).collect())
             .collect();
         align(&mut rows);
-        let place = |wanted: &&str| self.for_people.iter().position(|heading| heading == wanted);
+        let place = |wanted: &&str| self.for_people.iter().position(|heading| heading == *wanted);
         let droppable: Vec<usize> = self.dropped_first.iter().filter_map(place).collect();
         let layout = layout(&needs(&headings, &rows), &droppable, screen.width());
         draw(&layout, &headings, &rows) + &left_out(&layout, &headings, screen)
@@ -237,7 +237,12 @@ impl Table {
 
 fn drawn_heading(heading: &str, screen: Screen) -> Drawn {
     let bold = screen.has_colours().then_some("1");
-    Drawn { text: heading.to_uppercase().replace('_', " "), right: false, narrowest: 0, lines_max: usize::MAX, colour: bold }
+    // Of an attribute the name, as somebody chose it.
+    let text = match heading.strip_prefix("attributes.") {
+        Some(name) => printable(name),
+        None => heading.to_uppercase().replace('_', " "),
+    };
+    Drawn { text, right: false, narrowest: 0, lines_max: usize::MAX, colour: bold }
 }
 
 /// Numbers stand to the right, but not among texts.

@@ -5,6 +5,7 @@
 //! *Limits.* [`BUDGETS_MAX`].
 
 pub(super) mod caps;
+pub(super) mod doubts;
 pub(super) mod draft;
 pub(super) mod fields;
 pub(super) mod resolve;

@@ -18,7 +18,8 @@ pub const BUDGETS_MAX: usize = 1_000;
 pub(in crate::config) struct Budgets {
     pub list: Vec<(Budget, Origin)>,
     pub problems: Vec<Problem>,
-    pub warnings: Vec<String>,
+    /// What is allowed and contradicts itself.
+    pub doubts: Vec<String>,
 }
 
 /// The list while it grows.
@@ -48,7 +49,7 @@ pub(in crate::config) fn resolve(
     for table in tables.into_iter().filter(|table| !table.value.budget.name.is_empty()) {
         entries.add(table);
     }
-    let warnings = entries.list.iter().filter_map(|entry| late_warning(&entry.value.budget)).collect();
+    let mut doubts: Vec<String> = entries.list.iter().filter_map(|entry| late_warning(&entry.value.budget)).collect();
     let tables_end = entries.list.len();
     for mut cap in caps {
         if let Some((warn_at, gate_at)) = thresholds.get(&cap.value.budget.period) {
@@ -64,7 +65,8 @@ pub(in crate::config) fn resolve(
         let detail = format!("is one budget too many: there are {}; the maximum is {BUDGETS_MAX}", list.len());
         problems.push(Problem { setting: None, origin: origin.clone(), detail });
     }
-    Budgets { list, problems, warnings }
+    doubts.extend(super::doubts::about(&list));
+    Budgets { list, problems, doubts }
 }
 
 fn late_warning(budget: &Budget) -> Option<String> {

@@ -42,7 +42,8 @@ fn a_table_makes_a_budget() {
     assert_eq!(seo.service.as_ref().map(Name::as_str), Some("DataForSEO v3"));
     assert_eq!((seo.period, seo.limit.to_string()), (PeriodKind::Daily, "0.00001".into()));
     assert_eq!((seo.warn_at.percent(), seo.gate_at.percent()), (50.0, 75.0));
-    assert!(config.warnings.is_empty());
+    let doubt = "budget \"Team A\" (0.1 USD a month) is below budget \"daily\" (50 USD a day): one day may use up the month";
+    assert_eq!(config.warnings, [doubt]);
 }
 
 #[test]
@@ -222,6 +223,43 @@ fn a_warning_above_the_gate_is_told_and_let_be() {
             "budget \"openai-daily\": its warning threshold (50 %) is above its gate threshold (40 %), so its state is never warning",
         ]
     );
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_told_and_let_be() {
+    let warnings = |pairs: &[(&str, &str)]| load(&environment(pairs)).unwrap().warnings;
+    for (pairs, said) in [
+        (&[("MONTHLY_BUDGET", "40")][..], "budget \"monthly\" (40 USD a month) is below budget \"daily\" (50 USD a day)"),
+        (&[("OPENAI_DAILY_CAP", "60")], "budget \"openai-daily\" (60 USD) is above budget \"daily\" (50 USD)"),
+        (
+            &[("OPENAI_MONTHLY_CAP", "1000.5")],
+            "budget \"openai-monthly\" (1000.5 USD) is above budget \"monthly\" (1000 USD)",
+        ),
+        (
+            &[("OPENAI_DAILY_CAP", "9"), ("OPENAI_MONTHLY_CAP", "8")],
+            "budget \"openai-monthly\" (8 USD a month) is below budget \"openai-daily\" (9 USD a day)",
+        ),
+        (
+            &[("DAILY_BUDGET", "none"), ("OPENAI_DAILY_CAP", "2000")],
+            "budget \"openai-daily\" (2000 USD) is above budget \"monthly\" (1000 USD)",
+        ),
+        (&[("DAILY_ALERT_THRESHOLD", "0.95")], "budget \"daily\": its warning threshold (95 %) is above its gate threshold"),
+    ] {
+        let found = warnings(pairs);
+        assert!(found.len() == 1 && found[0].starts_with(said), "{pairs:?}: {found:?}");
+        let strict = Sources { strict: true, ..environment(pairs) };
+        let problems = load(&strict).unwrap_err();
+        assert_eq!(problems.0[0].to_string(), format!("flag --strict: {}", found[0]));
+    }
+    for pairs in [
+        &[("MONTHLY_BUDGET", "50")][..],
+        &[("MONTHLY_BUDGET", "0")],
+        &[("MONTHLY_BUDGET", "none"), ("DAILY_BUDGET", "none"), ("OPENAI_DAILY_CAP", "5000")],
+        &[("OPENAI_DAILY_CAP", "50"), ("SENDGRID_MONTHLY_CAP", "40")],
+    ] {
+        assert_eq!(warnings(pairs), Vec::<String>::new(), "{pairs:?}");
+        assert!(load(&Sources { strict: true, ..environment(pairs) }).is_ok(), "{pairs:?}");
+    }
 }
 
 #[test]
