@@ -21,6 +21,7 @@ mod bounds;
 mod budgets;
 mod circles;
 mod cli;
+mod corrections_guide;
 mod dashboard;
 mod deploy_prometheus;
 mod disk;
