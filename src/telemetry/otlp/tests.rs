@@ -18,10 +18,12 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use proptest::prelude::*;
 use prost::Message;
 
-use super::Temporality;
 use super::answer::{Fate, Outcome};
+use super::connect;
 use super::deliver::{Collected, Courier, Delivery};
 use super::increments::{Exact, Series};
+use super::report::Signal;
+use super::settings::{Connection, Headers, Protocol, Temporality, Tls};
 use crate::domain::Usd;
 
 const COST: &str = "lead_factory_cost_usd";
@@ -389,4 +391,27 @@ fn a_request_that_nobody_settles_is_given_up_and_its_increments_go_on() {
     let collector = Collector::default();
     deliver(&mut delivery, &mut totals, &collector).unwrap();
     assert_eq!(collector.sum(COST), Usd::from_pico(7));
+}
+
+/// Guards against: increments that are held back as in doubt, or told twice, because the collector was away.
+#[test]
+fn a_collector_that_is_not_there_was_sent_nothing() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
+        let connection = Connection {
+            // Nobody listens on a port of the system by chance.
+            endpoint: "http://127.0.0.1:1".into(),
+            protocol,
+            headers: Headers::default(),
+            gzip: false,
+            timeout: Duration::from_secs(60),
+            tls: Tls::default(),
+        };
+        let outcome = runtime.block_on(async {
+            let line = connect::line(&connection, Signal::Metrics).unwrap();
+            line.send(&ExportMetricsServiceRequest::default(), Instant::now() + connection.timeout).await
+        });
+        assert_eq!(outcome.fate, Fate::Unreached, "{protocol:?}: {outcome:?}");
+    }
 }
