@@ -46,4 +46,4 @@ pub use reservation::{
 };
 pub use selection::{EventField, EventFilter, EventPlace, EventQuestion, Selection, TimeSpan};
 pub use spread::Spread;
-pub use sums::{PAIRS_PER_DAY_MAX, Pair, Sums, UsageKey};
+pub use sums::{MODEL_PAIRS_MAX, ModelKey, PAIRS_PER_DAY_MAX, Pair, Sums, UsageKey};

@@ -2,11 +2,15 @@
 
 use std::ops::AddAssign;
 
-use super::{CostEvent, Entry, Kind, Name, Usd};
+use super::{CostEvent, Entry, Kind, Name, OTHER_LABEL, Usd};
 
 /// Service and operation names that one day's rollup tells apart, beyond an `other` for each service. A day with so many names is a
 /// fault in a worker (an id used as a name), and memory must not follow it; the events themselves keep their names.
 pub const PAIRS_PER_DAY_MAX: usize = 100_000;
+
+/// Service and model pairs whose charges have a metric series of their own; those of further ones are added up under
+/// `other`/`other`.
+pub const MODEL_PAIRS_MAX: usize = 200;
 
 /// A service and one of its operations.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +43,22 @@ pub struct UsageKey {
     pub kind: Name,
 }
 
+/// Charges that one metric series adds up. The model is empty when the event named none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModelKey {
+    /// The service's metric label.
+    pub service: Name,
+    /// The model's metric label.
+    pub model: Box<str>,
+}
+
+impl ModelKey {
+    /// Where everything beyond a bound is added up.
+    pub fn other() -> Self {
+        Self { service: Name::other(), model: OTHER_LABEL.into() }
+    }
+}
+
 impl Pair {
     /// Where everything beyond a bound is added up.
     pub fn other() -> Self {
@@ -57,6 +77,13 @@ impl Sums {
         };
         let (charges, credits) = if is_charge { (event.amount, Usd::ZERO) } else { (Usd::ZERO, event.amount) };
         Self { charges, credits, entries: 1 }
+    }
+
+    /// What an entry adds to the charges of its model; `None` of one that is no charge at all.
+    pub fn charge_of(event: &CostEvent, entry: &Entry) -> Option<Usd> {
+        let charges = Self::of(event, entry).charges;
+        let is_charge = charges > Usd::ZERO || (*entry == Entry::First && event.kind == Kind::Charge);
+        is_charge.then_some(charges)
     }
 
     /// The cost: charges less credits.

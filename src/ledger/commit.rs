@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use super::events::KeyedEvent;
 use super::outbox::OutboxChanges;
 use super::reservations::ReservationChange;
-use crate::domain::{BudgetMark, GateChange, GateOverride, Pair, Quantity, Sums, UsageKey};
+use crate::domain::{BudgetMark, GateChange, GateOverride, ModelKey, Pair, Quantity, Sums, UsageKey, Usd};
 
 /// A sum that a commit changes, and what it was before.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct Rollup {
     pub usage: Vec<Change<UsageKey, Quantity>>,
     /// All that is to be remembered of when budgets came to their limits, ordered.
     pub marks: Vec<BudgetMark>,
+    /// The charges by model.
+    pub models: Vec<Change<ModelKey, Usd>>,
     /// New lines of the gate's history.
     pub gate: Vec<GateChange>,
     /// What an operator says of the gate from now on, if that has changed.
@@ -59,6 +61,8 @@ pub struct Summary {
     pub usage: Vec<(UsageKey, Quantity)>,
     /// When budgets came to their limits.
     pub marks: Vec<BudgetMark>,
+    /// Charges by model since the ledger began.
+    pub models: Vec<(ModelKey, Usd)>,
     /// The newest line of the gate's history.
     pub gate: Option<GateChange>,
     /// What an operator says of the gate.

@@ -58,7 +58,8 @@ pub struct Ledger {
 /// Opening, and what a start needs.
 impl Ledger {
     /// Opens the ledger, making it where there is none, and checks what it says about itself. Reads no closed events, unless `zone`
-    /// is another one than before: then every event's day is counted anew.
+    /// is another one than before: then every event's day is counted anew; or unless an earlier build wrote it: then charges are
+    /// added up by model, once.
     ///
     /// # Errors
     /// See [`OpenError`]. A file that is foreign, newer, in use or damaged is left untouched.
@@ -80,6 +81,7 @@ impl Ledger {
         };
         prepare(&mut connection, from, zone, now).map_err(wrap)?;
         let mut state = State::read(&connection).map_err(wrap)?;
+        state.fill_models(&mut connection).map_err(wrap)?;
         Log::make_room(&mut connection);
         if state.zone.name() != zone.name() {
             let from = state.zone.name();

@@ -43,6 +43,8 @@ pub(super) struct Head {
     pub held_digest: i64,
     /// Those that expired and were neither settled nor released.
     pub expired: i64,
+    /// Over the charges by model; `None` until they are added up for the first time.
+    pub models_digest: Option<i64>,
 }
 
 impl End {
@@ -73,6 +75,7 @@ row! {
         held,
         held_digest,
         expired,
+        models_digest,
     }),
     key {}
     columns {
@@ -93,6 +96,9 @@ row! {
         "held" => held;
         "held_digest" => held_digest;
         "expired" => expired;
+    }
+    later {
+        "models_digest" => models_digest;
     }
 }
 

@@ -38,6 +38,7 @@ mod lock;
 mod lookups;
 mod marks;
 mod meta;
+mod models;
 mod outbox;
 mod reader;
 mod reading;

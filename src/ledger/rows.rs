@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::LedgerError;
 use super::row::{read_rows, row};
-use crate::domain::{Pair, Quantity, Sums, UsageKey};
+use crate::domain::{ModelKey, Pair, Quantity, Sums, UsageKey, Usd};
 
 /// A row of `rollup_pair`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,5 +105,25 @@ row! {
     }
     columns {
         "count" => count;
+    }
+}
+
+/// A row of `model_series`: what was charged since the ledger began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ModelRow {
+    pub key: ModelKey,
+    pub charges: Usd,
+}
+
+row! {
+    "INSERT OR REPLACE" "model_series",
+    write ModelRow, read ModelRow,
+    (ModelRow { key: ModelKey { service, model }, charges }),
+    key {
+        "service" => service;
+        "model" => model;
+    }
+    columns {
+        "charges_usd" => charges;
     }
 }

@@ -98,7 +98,7 @@ struct Places {
 struct TakeEvent(Arc<Mutex<Work>>);
 
 /// The place of a column among the event's.
-fn place_of(column: &str) -> usize {
+pub(super) fn place_of(column: &str) -> usize {
     Event::NAMES.iter().position(|name| *name == column).unwrap_or(usize::MAX)
 }
 

@@ -16,7 +16,7 @@ use super::head::{End, Head};
 use super::ids::{ClosedSegment, IdIndex, first_that_tells};
 use super::reservations::{self, UnpaidIds};
 use super::row::read_rows;
-use super::rows::{self, DayRow, SeriesRow, UsageRow};
+use super::rows::{self, DayRow, ModelRow, SeriesRow, UsageRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::{LedgerError, gate, marks, meta, outbox, sums};
 use crate::domain::{BudgetMark, BudgetZone, EventKey};
@@ -146,10 +146,12 @@ impl State {
     pub fn summary(&self, connection: &Connection) -> Result<Summary, LedgerError> {
         let series: Vec<SeriesRow> = read_rows(connection, "", ())?;
         let usage: Vec<UsageRow> = read_rows(connection, "", ())?;
+        let models: Vec<ModelRow> = read_rows(connection, "", ())?;
         Ok(Summary {
             series: series.into_iter().map(|SeriesRow { label, sums }| (label, sums)).collect(),
             usage: usage.into_iter().map(|UsageRow { key, count }| (key, count)).collect(),
             marks: self.marks.clone(),
+            models: models.into_iter().map(|ModelRow { key, charges }| (key, charges)).collect(),
             gate: gate::read_history(connection, 1)?.pop().map(|line| line.change),
             gate_override: gate::read_override(connection, &self.head)?,
             gate_activations: self.head.gate_activations.cast_unsigned(),

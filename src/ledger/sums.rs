@@ -9,9 +9,9 @@ use super::checksum::digest_replace;
 use super::commit::{Change, Rollup};
 use super::head::Head;
 use super::row::{Row, RowWriter, Stored, checksum_of, each_row};
-use super::rows::{DayRow, PairRow, SeriesRow, UsageRow};
+use super::rows::{DayRow, ModelRow, PairRow, SeriesRow, UsageRow};
 use super::{LedgerError, gate};
-use crate::domain::{Pair, Quantity, Sums, UsageKey};
+use crate::domain::{ModelKey, Pair, Quantity, Sums, UsageKey, Usd};
 
 /// Writes a commit's sums, and keeps the digests over them. Returns the days that changed.
 pub(super) fn write(
@@ -24,6 +24,8 @@ pub(super) fn write(
     head.series_digest = replace_rows(connection, &rollup.series, series, head.series_digest)?;
     let usage = |key: &UsageKey, count: &Quantity| UsageRow { key: key.clone(), count: *count };
     head.usage_digest = replace_rows(connection, &rollup.usage, usage, head.usage_digest)?;
+    let model = |key: &ModelKey, charges: &Usd| ModelRow { key: key.clone(), charges: *charges };
+    head.models_digest = Some(replace_rows(connection, &rollup.models, model, head.models_digest.unwrap_or(0))?);
 
     let changed = write_pairs(connection, rollup, days)?;
     let mut writer = RowWriter::insert(connection)?;
@@ -93,11 +95,13 @@ pub(super) fn check_digests(connection: &Connection, head: &Head, days: &BTreeMa
     }
     let (series, series_digest) = with_digest::<SeriesRow>(connection, "", ())?;
     let (_, usage_digest) = with_digest::<UsageRow>(connection, "", ())?;
+    let (models, models_digest) = with_digest::<ModelRow>(connection, "", ())?;
     let newest_gate_change = gate::read_history(connection, 1)?.pop().map_or(0, |line| line.seq);
     for (table, found, expected) in [
         ("rollup_day", days_digest, head.days_digest),
         ("series", series_digest, head.series_digest),
         ("usage_series", usage_digest, head.usage_digest),
+        ("model_series", models_digest, head.models_digest.unwrap_or(0)),
         ("gate_change", newest_gate_change, head.gate_changes),
     ] {
         if found != expected {
@@ -110,6 +114,10 @@ pub(super) fn check_digests(connection: &Connection, head: &Head, days: &BTreeMa
     series.iter().for_each(|row| by_series += row.sums);
     if by_day != by_series || by_day.entries.cast_signed() != head.rolled_up.events {
         return Err(LedgerError::Damaged("the days and the series do not add up to the same total".into()));
+    }
+    let by_model: Usd = models.iter().map(|row| row.charges).sum();
+    if head.models_digest.is_some() && by_model != by_series.charges {
+        return Err(LedgerError::Damaged("the charges by model do not add up to those of the series".into()));
     }
     Ok(())
 }

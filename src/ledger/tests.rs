@@ -1,5 +1,6 @@
 mod adjustments;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::civil::{Date, date};
@@ -8,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::segment::SEGMENT_EVENTS;
 use super::*;
 use crate::domain::{
-    BudgetZone, CostEvent, CostQuestion, Dimension, Entry, EventKey, Filter, GateChange, GateMode, GroupKey, Name, Outcome,
-    Pair, Quantity, Sums, UsageCount, Usd,
+    BudgetZone, CostEvent, CostQuestion, Dimension, Entry, EventKey, Filter, GateChange, GateMode, GroupKey, Kind, ModelKey,
+    Name, Outcome, Pair, Quantity, Sums, UsageCount, Usd,
 };
 
 const DAY: Date = date(2026, 11, 22);
@@ -17,13 +18,15 @@ const DAY: Date = date(2026, 11, 22);
 /// A ledger in a folder of its own, fed the way the writer feeds it.
 struct Fixture {
     folder: tempfile::TempDir,
-    pairs: std::collections::BTreeMap<(Date, Pair), Sums>,
-    series: std::collections::BTreeMap<Pair, Sums>,
+    pairs: BTreeMap<(Date, Pair), Sums>,
+    series: BTreeMap<Pair, Sums>,
+    models: BTreeMap<ModelKey, Usd>,
 }
 
 impl Fixture {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), pairs: Default::default(), series: Default::default() }
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, pairs: Default::default(), series: Default::default(), models: Default::default() }
     }
 
     fn path(&self) -> PathBuf {
@@ -47,18 +50,25 @@ impl Fixture {
     fn commit_of_entries(&mut self, ledger: &Ledger, entries: impl Iterator<Item = (CostEvent, Entry)>) -> Commit {
         let entries: Vec<(CostEvent, Entry)> = entries.collect();
         let mut rollup = Rollup::default();
-        let (pairs_before, series_before) = (self.pairs.clone(), self.series.clone());
+        let (pairs_before, series_before, models_before) = (self.pairs.clone(), self.series.clone(), self.models.clone());
         for (event, entry) in &entries {
             let pair = Pair { service: event.service.clone(), operation: event.operation.clone() };
             let day = BudgetZone::UTC.day_of(event.time);
             *self.pairs.entry((day, pair.clone())).or_default() += Sums::of(event, entry);
             *self.series.entry(pair).or_default() += Sums::of(event, entry);
+            if let Some(charge) = Sums::charge_of(event, entry) {
+                let model = event.model.clone().unwrap_or_default();
+                *self.models.entry(ModelKey { service: event.service.clone(), model }).or_default() += charge;
+            }
         }
         for (key, after) in &self.pairs {
             rollup.pairs.push(Change { key: key.clone(), before: pairs_before.get(key).copied(), after: *after });
         }
         for (key, after) in &self.series {
             rollup.series.push(Change { key: key.clone(), before: series_before.get(key).copied(), after: *after });
+        }
+        for (key, after) in &self.models {
+            rollup.models.push(Change { key: key.clone(), before: models_before.get(key).copied(), after: *after });
         }
         let keyed = |(event, entry)| KeyedEvent { entry, ..ledger.keyed(event) };
         let events = entries.into_iter().map(keyed).collect();
@@ -441,4 +451,52 @@ fn open_reservations_are_found_by_their_index() {
         let plan: String = ledger.connection.query_row(&sql, (), |row| row.get(3)).unwrap();
         assert!(plan.contains("reservation_open"), "{plan}");
     }
+}
+
+/// Guards against: charges of a ledger of an earlier build that are in no model's series, or in two.
+#[test]
+fn charges_are_added_up_by_model_once_also_what_retention_removed() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let of = |number: i64, model: Option<&str>, amount: i64| CostEvent {
+        model: model.map(Into::into),
+        amount: Usd::from_dollars(amount),
+        kind: if amount < 0 { Kind::Credit } else { Kind::Charge },
+        service: Name::new(&format!("s{}", number % 2)).unwrap(),
+        ..event(number)
+    };
+    let old = (0..SEGMENT_EVENTS).map(|number| of(number, Some("old"), 1)).collect();
+    fixture.commit(&mut ledger, old, now());
+    let many = (0..300).map(|number| of(number * 2 + 2 * SEGMENT_EVENTS, Some(&format!("m{number}")), 1));
+    let others = [of(1, None, 5), of(3, Some("new"), 7), of(5, Some("new"), -2)];
+    let later = now() + SignedDuration::from_hours(48);
+    fixture.commit(&mut ledger, others.into_iter().chain(many).collect(), later);
+    let expected: BTreeMap<ModelKey, Usd> = ledger.summary().unwrap().models.into_iter().collect();
+    assert_eq!(expected.values().copied().sum::<Usd>(), Usd::from_dollars(SEGMENT_EVENTS + 312));
+    assert!(ledger.prune(SignedDuration::from_hours(24), later).unwrap());
+    drop(ledger);
+
+    let forget = "BEGIN; DELETE FROM model_series; UPDATE head SET models_digest = NULL; COMMIT";
+    let connection = rusqlite::Connection::open(fixture.path()).unwrap();
+    let mut head = super::head::Head::read(&connection).unwrap();
+    connection.execute_batch(forget).unwrap();
+    head.models_digest = None;
+    head.write(&connection).unwrap();
+    drop(connection);
+
+    let models = |ledger: &Ledger| -> BTreeMap<String, Usd> {
+        let rows = ledger.summary().unwrap().models.into_iter();
+        rows.map(|(key, charges)| (format!("{}/{}", key.service, key.model), charges)).collect()
+    };
+    let found = models(&fixture.open());
+    let usd = |name: &str| found.get(name).copied().unwrap_or_default();
+    assert_eq!(usd("s1/new"), Usd::from_dollars(7));
+    assert_eq!(usd("s1/"), Usd::from_dollars(5 + SEGMENT_EVENTS / 2), "its own, and what is gone");
+    assert_eq!(usd("s0/m0"), Usd::from_dollars(1));
+    // 200 pairs were taken before the one without a model.
+    assert_eq!(usd("other/other"), Usd::from_dollars(102 + SEGMENT_EVENTS / 2));
+    assert_eq!(found.len(), crate::domain::MODEL_PAIRS_MAX + 1);
+    assert_eq!(found.values().copied().sum::<Usd>(), Usd::from_dollars(SEGMENT_EVENTS + 312));
+    assert_eq!(models(&fixture.open()), found, "once");
+    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
 }

@@ -6,7 +6,7 @@
 use hashbrown::HashMap;
 use jiff::civil::Date;
 
-use crate::domain::{CostEvent, Entry, Name, Quantity, Sums};
+use crate::domain::{CostEvent, Entry, Name, Quantity, Sums, Usd};
 
 /// What the entries add up to.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(super) struct Batch<'e> {
     pub sums: Totals<(Date, &'e Name, &'e Name), Sums>,
     /// By service, model and kind; no model is the empty one.
     pub usage: Totals<(&'e Name, &'e str, &'e Name), Quantity>,
+    /// What was charged, by service and model.
+    pub models: Totals<(&'e Name, &'e str), Usd>,
     /// How many they are.
     pub entries: u64,
 }
@@ -31,8 +33,11 @@ impl<'e> Batch<'e> {
         let mut batch = Self::default();
         for (event, entry, day) in entries {
             *batch.sums.total((day, &event.service, &event.operation)) += Sums::of(event, entry);
+            let model = event.model.as_deref().unwrap_or_default();
+            if let Some(charge) = Sums::charge_of(event, entry) {
+                *batch.models.total((&event.service, model)) += charge;
+            }
             for usage in entry.usage_added(event) {
-                let model = event.model.as_deref().unwrap_or_default();
                 *batch.usage.total((&event.service, model, &usage.kind)) += usage.count;
             }
             batch.entries += 1;

@@ -14,6 +14,7 @@ mod budgeted;
 mod costs;
 mod holds;
 mod marks;
+mod models;
 mod published;
 mod series;
 mod status;
@@ -25,13 +26,16 @@ use imbl::OrdMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::domain::{CostEvent, Entry, Folded, GateChange, GateOverride, Month, Name, Pair, Period, Sums, UsageKey};
+use crate::domain::{
+    CostEvent, Entry, Folded, GateChange, GateOverride, ModelKey, Month, Name, Pair, Period, Sums, UsageKey,
+};
 
 use batch::Batch;
 use budgeted::Budgeted;
 pub use costs::DayCosts;
 pub use holds::{HOLDS_MAX, Hold, Holds};
 pub use marks::Marks;
+pub use models::Models;
 pub use published::{Board, Published};
 pub use series::{Series, SeriesLimits};
 pub use usage::{USAGE_KINDS_MAX, USAGE_PAIRS_MAX, Usage};
@@ -59,6 +63,8 @@ pub struct Views {
     pub series: Series,
     /// Quantities since the ledger began.
     pub usage: Usage,
+    /// Charges by model since the ledger began.
+    pub models: Models,
     /// The newest line of the gate's history.
     pub gate: Option<GateChange>,
     /// What an operator says the gate is to be, until it is taken back or its lapse is written down.
@@ -91,6 +97,8 @@ pub struct Touched {
     pub labels: BTreeSet<Pair>,
     /// The usage series.
     pub usage: BTreeSet<UsageKey>,
+    /// The charges by model.
+    pub models: BTreeSet<ModelKey>,
 }
 
 impl Views {
@@ -105,6 +113,7 @@ impl Views {
             marks: Marks::default(),
             series: Series::new(limits),
             usage: Usage::default(),
+            models: Models::default(),
             gate: None,
             gate_override: None,
             holds: Holds::default(),
@@ -143,6 +152,9 @@ impl Views {
             }
             touched.pairs.insert((day, pair));
             touched.labels.insert(label);
+        }
+        for ((service, model), charge) in batch.models {
+            touched.models.insert(self.models.add(&self.series.service_label(service), model, charge));
         }
         for ((service, model, kind), count) in batch.usage {
             touched.usage.insert(self.usage.add(&self.series.service_label(service), model, kind, count));
@@ -272,6 +284,7 @@ impl Touched {
         self.pairs.extend(other.pairs);
         self.labels.extend(other.labels);
         self.usage.extend(other.usage);
+        self.models.extend(other.models);
     }
 }
 

@@ -56,6 +56,41 @@ fn the_seventeenth_kind_of_usage_is_other() {
 }
 
 #[test]
+fn charges_by_model_are_bounded_and_have_no_credits() {
+    let mut views = small();
+    let of =
+        |service: &str, model: Option<&str>, pico| CostEvent { model: model.map(Into::into), ..event(service, "1", pico) };
+    let mut record = |event: CostEvent, entry: &Entry| {
+        views.record([(&event, entry, DAY)], Timestamp::UNIX_EPOCH);
+        let charges = views.models.iter().map(|(key, usd)| (format!("{}/{}", key.service, key.model), usd.pico()));
+        charges.collect::<BTreeMap<_, _>>()
+    };
+    record(of("a", Some("m"), 5), &Entry::First);
+    record(of("a", Some("m"), -3), &Entry::First);
+    record(of("a", Some("free"), 0), &Entry::First);
+    record(of("b", Some("credited"), -1), &Entry::First);
+    let adjustment = |standing| {
+        Entry::Adjustment(Box::new(crate::domain::Adjustment {
+            first: 1,
+            standing: Usd::from_pico(standing),
+            usage_added: vec![],
+        }))
+    };
+    record(of("a", Some("m"), 2), &adjustment(7));
+    record(CostEvent { kind: Kind::Charge, ..of("a", Some("m"), -4) }, &adjustment(3));
+    record(of("a", Some("moved"), 3), &Entry::Move { first: 1 });
+    let shown = record(of("a", None, 1), &Entry::First);
+    assert_eq!(shown.into_iter().collect::<Vec<_>>(), [("a/".into(), 1), ("a/free".into(), 0), ("a/m".into(), 7)]);
+    for number in 0..crate::domain::MODEL_PAIRS_MAX {
+        record(of("a", Some(&format!("m{number}")), 1), &Entry::First);
+    }
+    let shown = record(of("a", Some("m"), 1), &Entry::First);
+    assert_eq!((shown.len(), shown["other/other"], shown["a/m"]), (crate::domain::MODEL_PAIRS_MAX + 1, 3, 8));
+    let charges: i128 = views.series.iter().map(|(_, sums)| sums.charges.pico()).sum();
+    assert_eq!(shown.values().sum::<i128>(), charges);
+}
+
+#[test]
 fn old_days_are_let_go_and_today_stays() {
     let mut views = small();
     for day in [date(2026, 10, 2), date(2026, 11, 1), DAY] {

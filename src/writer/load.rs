@@ -25,6 +25,7 @@ pub(super) fn load_views(
     summary.series.into_iter().for_each(|(label, sums)| views.series.load(label, sums));
     summary.usage.into_iter().for_each(|(key, count)| views.usage.load(key, count));
     summary.marks.into_iter().for_each(|mark| views.marks.put(mark));
+    summary.models.into_iter().for_each(|(key, charges)| views.models.load(key, charges));
     views.gate = summary.gate;
     views.gate_override = summary.gate_override;
     views.gate_activations = summary.gate_activations;

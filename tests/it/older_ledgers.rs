@@ -68,6 +68,21 @@ fn assert_answers(agent: &TestAgent, expected: &BTreeMap<String, String>) {
     }
 }
 
+/// Charges by model, which earlier builds did not add up, are as much as those by operation; few events name none.
+#[track_caller]
+fn assert_charges_by_model(agent: &TestAgent) {
+    let metrics = agent.metrics();
+    let sum = |name: &str, service: &str| -> f64 {
+        metrics.series(name).filter(|(labels, _)| labels["service"] == service).map(|(_, value)| value).sum()
+    };
+    for service in metrics.by_label("lead_factory_credit_usd_total", "service").keys() {
+        let (by_model, expected) =
+            (sum("lead_factory_model_cost_usd_total", service), sum("lead_factory_cost_usd_total", service));
+        assert!((by_model - expected).abs() < 1e-6, "{service}: {by_model} by model, {expected} by operation");
+    }
+    assert!(metrics.get("lead_factory_model_cost_usd_total", &[("service", "anthropic"), ("model", "claude")]) > Some(0.0));
+}
+
 /// New events, an id that the old build recorded, and a reservation that it granted.
 #[track_caller]
 fn assert_recording_goes_on(agent: &TestAgent) {
@@ -104,6 +119,7 @@ fn the_ledger_of_an_earlier_build_has_every_total_and_is_recorded_into() {
         let metrics = agent.get("/metrics").text();
         let pending: Vec<&str> = metrics.lines().filter(|line| line.starts_with("lead_factory_webhook_pending")).collect();
         assert_eq!(pending, answers.pending, "messages wait for their receivers");
+        assert_charges_by_model(&agent);
         assert_recording_goes_on(&agent);
         assert_stops_sound(agent, &setup);
     }
@@ -118,6 +134,7 @@ fn what_an_earlier_build_recorded_before_it_was_killed_is_added_up() {
         setup.assert_verifies();
         let agent = setup.start();
         assert_answers(&agent, &answers.killed);
+        assert_charges_by_model(&agent);
         assert_recording_goes_on(&agent);
         assert_stops_sound(agent, &setup);
     }

@@ -19,6 +19,18 @@ CREATE INDEX event_adjustment ON event (adjusts) WHERE adjusts IS NOT NULL;
 ALTER TABLE segment ADD COLUMN oldest_time_ns INTEGER;
 ALTER TABLE segment ADD COLUMN newest_time_ns INTEGER;
 
+-- What was charged since the ledger began by service and model, up to the entry that the head row names.
+CREATE TABLE model_series (
+    service     TEXT NOT NULL,
+    model       TEXT NOT NULL,
+    charges_usd TEXT NOT NULL,
+    checksum    INTEGER NOT NULL,
+    PRIMARY KEY (service, model)
+) STRICT, WITHOUT ROWID;
+
+-- A digest over it; NULL until it is filled.
+ALTER TABLE head ADD COLUMN models_digest INTEGER;
+
 -- Credits may come long after the ids of their time are forgotten. There are few, so an index of their own costs nothing elsewhere.
 CREATE INDEX event_credit ON event (id) WHERE kind = 'credit';
 

@@ -29,7 +29,7 @@ pub(super) const GAUGES: [Definition; 3] = [
     },
 ];
 
-pub(super) const COUNTERS: [Counter; 3] = [
+pub(super) const COUNTERS: [Counter; 4] = [
     Counter {
         name: "lead_factory_cost_usd",
         unit: USD,
@@ -47,6 +47,12 @@ pub(super) const COUNTERS: [Counter; 3] = [
         unit: NONE,
         help: "Quantities that events reported in usage since the ledger began, such as tokens.",
         read: usage,
+    },
+    Counter {
+        name: "lead_factory_model_cost_usd",
+        unit: USD,
+        help: "Charges in USD since the ledger began, by service and model.",
+        read: model_charges,
     },
 ];
 
@@ -87,6 +93,11 @@ fn credits(moment: &Moment) -> Vec<Total> {
         *by_service.entry(&label.service).or_default() += -sums.credits;
     }
     by_service.into_iter().map(|(name, usd)| Total::usd(usd, [("service", name.as_str())])).collect()
+}
+
+fn model_charges(moment: &Moment) -> Vec<Total> {
+    let charges = moment.published.views.models.iter();
+    charges.map(|(key, usd)| Total::usd(*usd, [("model", &*key.model), ("service", key.service.as_str())])).collect()
 }
 
 fn usage(moment: &Moment) -> Vec<Total> {
