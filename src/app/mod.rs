@@ -18,6 +18,7 @@ use crate::config::{Config, Problems};
 use crate::ledger::{Ledger, Reader};
 use crate::net::Server;
 use crate::notify::{self, Deliveries};
+use crate::query::LeadWatch;
 use crate::systemd;
 use crate::telemetry::{Otlp, ReloadStatus, Telemetry};
 use crate::writer::{self, Ended, Started, Writer};
@@ -65,6 +66,7 @@ struct Agent {
     telemetry: Telemetry,
     reloads: ReloadStatus,
     deliveries: Deliveries,
+    lead_watch: LeadWatch,
     signals: Signals,
     config: Config,
 }
@@ -84,6 +86,10 @@ impl Agent {
         let reader = || Reader::new(config.ledger.path.clone(), zone.clone());
         let parts = parts_of_notify(reader(), &started.writer, &clock);
         let deliveries = notify::start(&config.webhooks, &parts, &meter).map_err(AppError::System)?;
+        let lead_watch = {
+            let clock = clock.clone();
+            LeadWatch::start(reader(), Arc::clone(&started.board), move || clock.instant()).map_err(AppError::System)?
+        };
         let parts = api::Parts {
             board: Arc::clone(&started.board),
             writer: started.writer.clone(),
@@ -102,11 +108,11 @@ impl Agent {
             events = started.board.read().views.entries,
             "listening"
         );
-        Ok(Self { server, surface, started, telemetry, reloads, deliveries, signals, config })
+        Ok(Self { server, surface, started, telemetry, reloads, deliveries, lead_watch, signals, config })
     }
 
     async fn run(self, read: impl Fn() -> Result<Config, Problems>) -> Result<(), AppError> {
-        let Self { server, surface, started, telemetry, reloads, deliveries, mut signals, config } = self;
+        let Self { server, surface, started, telemetry, reloads, deliveries, lead_watch, mut signals, config } = self;
         let Started { writer, mut ended, .. } = started;
         let (stop, stopped) = tokio::sync::oneshot::channel::<Instant>();
         let deadline = async { stopped.await.unwrap_or_else(|_| Instant::now()) };
@@ -139,6 +145,8 @@ impl Agent {
         drop(surface);
         // Before the writer, so that it still notes what became of the last ones.
         drop(deliveries);
+        // Likewise, so that nobody reads the log that the writer is about to empty.
+        drop(lead_watch);
         let end = match early_end {
             Some(end) => end,
             None => {

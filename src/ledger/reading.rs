@@ -115,7 +115,7 @@ impl Reading {
                 if should_stop() {
                     return Err(LedgerError::Stopped);
                 }
-                let was_pruned = read(connection, &scanner, range, |events| lock(progress).add(range, events))?;
+                let was_pruned = read_range(connection, &scanner, range, |events| lock(progress).add(range, events))?;
                 lock(progress).is_pruned |= was_pruned;
             }
             Ok(())
@@ -134,7 +134,7 @@ impl Reading {
 }
 
 /// Reads a range in a look of its own. Says whether retention has removed it.
-fn read(
+pub(super) fn read_range(
     connection: &Connection,
     scanner: &Scanner<'_>,
     EventRange { first, last, .. }: EventRange,

@@ -16,7 +16,7 @@ use crate::domain::{
 const DAY: Date = date(2026, 11, 22);
 
 /// A ledger in a folder of its own, fed the way the writer feeds it.
-struct Fixture {
+pub(super) struct Fixture {
     folder: tempfile::TempDir,
     pairs: BTreeMap<(Date, Pair), Sums>,
     series: BTreeMap<Pair, Sums>,
@@ -24,21 +24,21 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { folder, pairs: Default::default(), series: Default::default(), models: Default::default() }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("ledger.db")
     }
 
     #[track_caller]
-    fn open(&self) -> Ledger {
+    pub(super) fn open(&self) -> Ledger {
         Ledger::open(&self.path(), &BudgetZone::UTC, now()).unwrap()
     }
 
-    fn commit(&mut self, ledger: &mut Ledger, events: Vec<CostEvent>, at: Timestamp) {
+    pub(super) fn commit(&mut self, ledger: &mut Ledger, events: Vec<CostEvent>, at: Timestamp) {
         let commit = self.commit_of(ledger, events);
         ledger.commit(&commit, at).unwrap();
     }
@@ -80,7 +80,7 @@ fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
-fn event(number: i64) -> CostEvent {
+pub(super) fn event(number: i64) -> CostEvent {
     CostEvent {
         key: EventKey { source: "test".into(), id: format!("id-{number}").into() },
         service: Name::new(&format!("service-{}", number % 3)).unwrap(),
@@ -359,7 +359,7 @@ fn a_commit_that_fails_has_changed_nothing_and_the_next_one_follows_without_a_lo
             "CREATE TEMP TRIGGER refuse BEFORE INSERT ON main.{table} WHEN {condition} BEGIN SELECT RAISE(ABORT, 'no'); END"
         );
         ledger.connection.execute_batch(&trigger).unwrap();
-        let sums = (fixture.pairs.clone(), fixture.series.clone());
+        let sums = (fixture.pairs.clone(), fixture.series.clone(), fixture.models.clone());
         let numbers = before..SEGMENT_EVENTS + 100;
         let commit = fixture.commit_of(&ledger, events(numbers.clone()));
         ledger.commit(&commit, now()).unwrap_err();
@@ -368,7 +368,7 @@ fn a_commit_that_fails_has_changed_nothing_and_the_next_one_follows_without_a_lo
         assert_eq!(ledger.summary().unwrap().entries, before as u64);
 
         ledger.connection.execute_batch("DROP TRIGGER refuse").unwrap();
-        (fixture.pairs, fixture.series) = sums;
+        (fixture.pairs, fixture.series, fixture.models) = sums;
         fixture.commit(&mut ledger, events(numbers), now());
         for number in [0, before, SEGMENT_EVENTS - 1, SEGMENT_EVENTS, SEGMENT_EVENTS + 99] {
             assert_eq!(find(&ledger, number).map(|found| found.seq), Some(number + 1), "{table}");
@@ -388,11 +388,11 @@ fn a_full_disk_refuses_a_commit_and_nothing_else() {
     fixture.commit(&mut ledger, events(0..10), now());
     let pages: i64 = ledger.connection.query_row("PRAGMA page_count", (), |row| row.get(0)).unwrap();
     ledger.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(())).unwrap();
-    let sums = (fixture.pairs.clone(), fixture.series.clone());
+    let sums = (fixture.pairs.clone(), fixture.series.clone(), fixture.models.clone());
     let commit = fixture.commit_of(&ledger, events(10..2_000));
     assert!(matches!(ledger.commit(&commit, now()), Err(LedgerError::Full(_))));
     ledger.connection.query_row("PRAGMA max_page_count = 1000000", (), |_| Ok(())).unwrap();
-    (fixture.pairs, fixture.series) = sums;
+    (fixture.pairs, fixture.series, fixture.models) = sums;
     fixture.commit(&mut ledger, events(10..2_000), now());
     assert_eq!(find(&ledger, 1_999).map(|found| found.seq), Some(2_000));
     assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());

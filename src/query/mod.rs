@@ -9,10 +9,12 @@
 //! *Deliberately not here.* What a client may ask for, and how the answer is written down: `api` and `wire`.
 
 mod costs;
+mod per_lead;
 mod plan;
 mod reads;
 mod rollups;
 
 pub use costs::{ask, spread};
+pub use per_lead::LeadWatch;
 pub use plan::{Plan, Source};
 pub use reads::{ReadError, Reads};

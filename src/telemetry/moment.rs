@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::budget::{GateVerdict, Standing};
 use crate::clock::Clock;
 use crate::domain::Now;
-use crate::views::{Board, Published, SeriesLimits, USAGE_KINDS_MAX, USAGE_PAIRS_MAX};
+use crate::views::{Board, CostPerLead, Published, SeriesLimits, USAGE_KINDS_MAX, USAGE_PAIRS_MAX};
 
 thread_local! {
     static HELD: RefCell<Option<Arc<Moment>>> = const { RefCell::new(None) };
@@ -23,6 +23,7 @@ pub(super) struct Moment {
     pub published: Arc<Published>,
     pub standings: Vec<Standing>,
     pub gate: GateVerdict,
+    pub per_lead: Option<CostPerLead>,
 }
 
 /// Where moments come from.
@@ -75,6 +76,7 @@ impl Source {
         let published = self.board.read();
         let standings = published.standings(now);
         let gate = published.gate(now);
-        Arc::new(Moment { now, published, standings, gate })
+        let per_lead = self.board.per_lead();
+        Arc::new(Moment { now, published, standings, gate, per_lead })
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 
-use super::Views;
+use super::{CostPerLead, Views};
 use crate::budget::{Admission, Budget, GateVerdict, Policy, Spend, Standing, Used, admit, assess, judge};
 use crate::domain::Now;
 
@@ -20,7 +20,10 @@ pub struct Published {
 
 /// Where the writer puts each new state, and readers pick up the newest: neither waits for the other.
 #[derive(Debug)]
-pub struct Board(ArcSwap<Published>);
+pub struct Board {
+    published: ArcSwap<Published>,
+    per_lead: ArcSwapOption<CostPerLead>,
+}
 
 impl Published {
     /// Where every budget stands at this instant, in the policy's order.
@@ -62,16 +65,26 @@ impl Published {
 impl Board {
     /// A board that shows `first`.
     pub fn new(first: Published) -> Self {
-        Self(ArcSwap::from_pointee(first))
+        Self { published: ArcSwap::from_pointee(first), per_lead: ArcSwapOption::empty() }
     }
 
     /// Shows a new state to every read that starts from now on.
     pub fn publish(&self, next: Published) {
-        self.0.store(Arc::new(next));
+        self.published.store(Arc::new(next));
     }
 
     /// The newest state.
     pub fn read(&self) -> Arc<Published> {
-        self.0.load_full()
+        self.published.load_full()
+    }
+
+    /// Shows what a lead costs on average, or that it is not known.
+    pub fn show_per_lead(&self, newest: Option<CostPerLead>) {
+        self.per_lead.store(newest.map(Arc::new));
+    }
+
+    /// What a lead costs on average, where it is known.
+    pub fn per_lead(&self) -> Option<CostPerLead> {
+        self.per_lead.load().as_deref().copied()
     }
 }

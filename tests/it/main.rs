@@ -43,6 +43,7 @@ mod overshoot;
 mod power_cut;
 mod prometheus;
 mod quick_start;
+mod reading;
 mod readme;
 mod reservation_kill;
 mod reservations_surface;

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::support::{Exposition, Setup, TestAgent};
 
@@ -14,10 +15,18 @@ const GOLDEN: &str = include_str!("golden/metrics.txt");
 fn busy_agent() -> TestAgent {
     let agent = Setup::new().env("OPENAI_DAILY_CAP", "20").start();
     agent
-        .costs(r#"{"service":"openai","amount_usd":0.1,"model":"m","usage":{"tokens":7},"duration_seconds":0.5}"#)
+        .costs(
+            r#"{"service":"openai","amount_usd":0.1,"model":"m","lead_id":"l","usage":{"tokens":7},"duration_seconds":0.5}"#,
+        )
         .expect(200);
     agent.costs(r#"{"service":"openai","amount_usd":-0.1,"kind":"credit"}"#).expect(200);
     agent.get("/scaling-gate/check?service=openai&estimated_cost_usd=1e6").expect(200);
+    let daily = |agent: &TestAgent| agent.metrics().get("lead_factory_cost_per_lead", &[("period", "daily")]);
+    let patience = Instant::now() + Duration::from_secs(30);
+    while daily(&agent).is_none() {
+        assert!(Instant::now() < patience, "no cost per lead");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     agent
 }
 

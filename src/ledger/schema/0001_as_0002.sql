@@ -4,3 +4,5 @@ CREATE TEMP VIEW event AS
     FROM main.event;
 CREATE TEMP VIEW segment AS SELECT *, NULL AS oldest_time_ns, NULL AS newest_time_ns FROM main.segment;
 CREATE TEMP TABLE budget_mark (budget, period, first_day, service, limit_usd, reached, reached_at_ns, checksum);
+CREATE TEMP VIEW head AS SELECT *, NULL AS models_digest FROM main.head;
+CREATE TEMP TABLE model_series (service, model, charges_usd, checksum);

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::definition::{Counter, Definition, NONE, Reading, Total, USD};
-use crate::domain::{Month, Name, Sums, Usd};
+use crate::domain::{Month, Name, PeriodKind, Sums, Usd};
 use crate::telemetry::moment::Moment;
 
-pub(super) const GAUGES: [Definition; 3] = [
+pub(super) const GAUGES: [Definition; 4] = [
     Definition {
         name: "lead_factory_daily_cost",
         unit: USD,
@@ -26,6 +26,12 @@ pub(super) const GAUGES: [Definition; 3] = [
         unit: "s",
         help: "When the last event was recorded, in seconds since the Unix epoch.",
         read: last_event,
+    },
+    Definition {
+        name: "lead_factory_cost_per_lead",
+        unit: USD,
+        help: "Cost attributed to leads in USD divided by their number, in the current day and month; at most a minute old.",
+        read: per_lead,
     },
 ];
 
@@ -74,6 +80,13 @@ fn last_event(moment: &Moment) -> Vec<Reading> {
     // Whole microseconds fit a float's 53 bits until the year 2255, so the one rounding is the division's.
     let seconds = |at: Timestamp| at.as_microsecond() as f64 / 1e6;
     moment.published.views.last_recorded_at.map(|at| Reading::plain(seconds(at))).into_iter().collect()
+}
+
+fn per_lead(moment: &Moment) -> Vec<Reading> {
+    let today = moment.published.policy.zone.day_of(moment.now.time);
+    let (daily, monthly) = moment.per_lead.map(|costs| costs.at(moment.now, today)).unwrap_or_default();
+    let periods = [(PeriodKind::Daily, daily), (PeriodKind::Monthly, monthly)].into_iter();
+    periods.filter_map(|(period, usd)| Some(Reading::labelled(usd?.to_f64(), [("period", period.as_str())]))).collect()
 }
 
 fn charges(moment: &Moment) -> Vec<Total> {
