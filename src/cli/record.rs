@@ -21,7 +21,7 @@ use super::token::TokenArgs;
 use super::{Exit, Failure, parse};
 use crate::clock::Clock;
 use crate::config::Sources;
-use crate::domain::Quantity;
+use crate::domain::{Quantity, REVISION_MAX};
 use crate::wire::{BatchAnswer, EventBody};
 
 /// How often an event is sent.
@@ -80,6 +80,9 @@ pub struct RecordArgs {
     /// Any other data, as a JSON object
     #[arg(long, value_name = "JSON", value_parser = parse::attributes)]
     pub attributes: Option<Box<RawValue>>,
+    /// Revision; a higher one replaces what the id was recorded with [default: 0]
+    #[arg(long, value_name = "NUMBER", requires = "id", value_parser = clap::value_parser!(u32).range(..=i64::from(REVISION_MAX)))]
+    pub revision: Option<u32>,
     #[command(flatten)]
     pub token: TokenArgs,
     #[command(flatten)]
@@ -131,9 +134,13 @@ fn with_id(error: ClientError, id: &str) -> Failure {
 
 fn show(arguments: &RecordArgs, id: &str, answer: &str, screen: &Screen) -> Result<bool, Failure> {
     let counts: BatchAnswer<'_> = read(answer)?;
-    let word = if counts.duplicates > 0 { "duplicate" } else { "accepted" };
+    let word = match counts {
+        BatchAnswer { accepted: 1.., .. } => "accepted",
+        BatchAnswer { revised: 1.., .. } => "revised",
+        _ => "duplicate",
+    };
     match arguments.output.output {
-        OutputFormat::Table if counts.accepted > 0 => print_line(&format!("accepted {}", printable(id))),
+        OutputFormat::Table if word != "duplicate" => print_line(&format!("{word} {}", printable(id))),
         OutputFormat::Table => print_line(&format!("duplicate {}: already counted", printable(id))),
         format => {
             if arguments.id.is_none() {
@@ -169,6 +176,7 @@ fn body(arguments: &RecordArgs, id: &str) -> Result<String, Failure> {
         duration_seconds: arguments.duration_seconds,
         outcome: arguments.outcome.as_deref(),
         attributes: arguments.attributes.as_deref(),
+        revision: arguments.revision,
     };
     serde_json::to_string(&event).map_err(|error| Failure::Failed(error.to_string()))
 }

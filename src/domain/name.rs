@@ -151,6 +151,23 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// By the categories of another library's tables.
+        #[test]
+        fn every_character_of_these_categories_is_refused(
+            format in "[a-z]\\p{Cf}[a-z]",
+            space in "[a-z]\\p{Zs}[a-z]",
+            either_end in "(\\p{Z}[a-z]{1,3})|([a-z]{1,3}\\p{Z})",
+            visible in "[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}]( ?[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}]){0,8}",
+        ) {
+            let is_invisible = |text: &str| matches!(check_visible(text), Err(NameError::Invisible(_)));
+            proptest::prop_assert!(is_invisible(&format), "{format:?}");
+            proptest::prop_assert_eq!(is_invisible(&space), !space.contains(' '), "{:?}", space);
+            proptest::prop_assert_eq!(check_visible(&either_end), Err(NameError::SpaceAtEnd), "{:?}", either_end);
+            proptest::prop_assert_eq!(check_visible(&visible), Ok(()), "{:?}", visible);
+        }
+    }
+
     #[test]
     fn names_that_look_like_others_are_not_visible() {
         for text in ["openai", "open ai", "日本語", "é", "e\u{301}", "🙂", "a\u{3164}b", "-", "مرحبا"] {

@@ -77,4 +77,7 @@ pub struct EventBody<'a> {
     /// A JSON object, kept to the letter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attributes: Option<&'a RawValue>,
+    /// Which telling of the event this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
 }

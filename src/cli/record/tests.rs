@@ -38,10 +38,14 @@ fn only_what_was_given_is_sent() {
         "error",
         "--attributes",
         "{\"a\": 1.10}",
+        "--id",
+        "i",
+        "--revision",
+        "2147483647",
     ]);
     assert_eq!(
         body(&all, "i").unwrap(),
-        r#"{"service":"openai","amount_usd":"1.50","id":"i","operation":"chat","source":"s","time":"2026-11-22T10:00:00Z","kind":"charge","worker":"w","batch_id":"b","lead_id":"l","model":"m","usage":{"a=b":2.5,"in":1},"duration_seconds":0.25,"outcome":"error","attributes":{"a": 1.10}}"#
+        r#"{"service":"openai","amount_usd":"1.50","id":"i","operation":"chat","source":"s","time":"2026-11-22T10:00:00Z","kind":"charge","worker":"w","batch_id":"b","lead_id":"l","model":"m","usage":{"a=b":2.5,"in":1},"duration_seconds":0.25,"outcome":"error","attributes":{"a": 1.10},"revision":2147483647}"#
     );
     assert!(body(&arguments(&["--usage", "a=1", "--usage", "a=2"]), "i").is_err());
 }

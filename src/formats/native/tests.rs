@@ -619,6 +619,22 @@ prop_compose! {
     }
 }
 
+/// A line that is not blank: a good event, one that breaks a rule, something else, or rubbish.
+fn any_line() -> impl Strategy<Value = Vec<u8>> {
+    let good = event(r#""amount_usd":1"#);
+    prop_oneof![
+        Just(good.clone().into_bytes()),
+        Just(event(r#""amount_usd":-1"#).into_bytes()),
+        Just(b"[{}]".to_vec()),
+        Just(format!("{good}{good}").into_bytes()),
+        (1..good.len()).prop_map(move |end| good.as_bytes()[..end].to_vec()),
+        proptest::collection::vec(any::<u8>().prop_filter("one line", |byte| *byte != b'\n'), 1..20).prop_map(|mut line| {
+            line.insert(0, b'x');
+            line
+        }),
+    ]
+}
+
 proptest! {
     #[test]
     fn a_valid_event_is_read_as_it_was_meant(events in proptest::collection::vec(any_event(), 1..4)) {
@@ -649,11 +665,31 @@ proptest! {
         prop_assert!(is_malformed);
     }
 
+    /// What is read of each line by itself is what is left of many when the bad ones are left out.
+    #[test]
+    fn each_line_stands_for_itself(lines in proptest::collection::vec(any_line(), 0..20)) {
+        let alone: Vec<_> = lines.iter().map(|line| read_as(Format::NdJson, line)).collect();
+        let good: Vec<_> = alone.iter().enumerate().filter(|(_, read)| read.is_ok()).map(|(at, _)| at).collect();
+        let is_nothing_json = alone.iter().all(|read| matches!(read, Err(BodyError::Malformed { .. })));
+        match read_good_ones(Format::NdJson, &lines.join(&b"\n"[..])) {
+            Ok(Batch { events, places, left_out }) => {
+                prop_assert_eq!(&places, &good);
+                prop_assert_eq!((events.len(), left_out.bad_events()), (good.len(), lines.len() - good.len()));
+                let told: std::collections::BTreeSet<_> =
+                    left_out.into_listed().into_iter().map(|each| each.index.unwrap()).collect();
+                prop_assert!(told.into_iter().eq((0..lines.len()).filter(|at| alone[*at].is_err())));
+            }
+            Err(error) => prop_assert!(matches!(error, BodyError::Malformed { .. }) && is_nothing_json, "{}", error),
+        }
+    }
+
     #[test]
     fn no_bytes_panic(body in proptest::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}:,\"a-z0-9\n ]{0,60}") {
         for format in [Format::Json, Format::NdJson] {
             let _ = read_as(format, &body);
             let _ = read_as(format, text.as_bytes());
+            let _ = read_good_ones(format, &body);
+            let _ = read_good_ones(format, text.as_bytes());
         }
     }
 }
