@@ -239,14 +239,15 @@ holding back cost: see the runbook AgentDown.""",
 MONEY_COLUMNS = "by (instance, budget, period)"
 BUDGETS = [
     table("Budgets, USD", """Each budget of each agent in its current period: limit, spent, reserved, left, percent used, and the
-forecast at the pace so far (unreliable in the first hour of a period). Nothing left, or a forecast over the limit: raise the
+forecast at the pace so far (none in the first hour and 5 % of a period). Nothing left, or a forecast over the limit: raise the
 limit or spend less before the gate stops work.""",
           [("limit", f"max {MONEY_COLUMNS} (lead_factory_budget_limit_usd<F>)"),
            ("spent", f"max {MONEY_COLUMNS} (lead_factory_budget_spent_usd<F>)"),
            ("reserved", f"max {MONEY_COLUMNS} (lead_factory_budget_reserved_usd<F>)"),
-           ("left", f"""max {MONEY_COLUMNS} (lead_factory_budget_limit_usd<F> - lead_factory_budget_spent_usd<F>
-              - lead_factory_budget_reserved_usd<F>)"""),
-           ("used", f"max {MONEY_COLUMNS} (100 * lead_factory_budget_spent_usd<F> / (lead_factory_budget_limit_usd<F> > 0))"),
+           ("left", f"""max {MONEY_COLUMNS} (lead_factory_budget_limit_usd<F>
+              - clamp_min(lead_factory_budget_spent_usd<F>, 0) - lead_factory_budget_reserved_usd<F>)"""),
+           ("used", f"""max {MONEY_COLUMNS} (100 * clamp_min(lead_factory_budget_spent_usd<F>, 0)
+              / (lead_factory_budget_limit_usd<F> > 0))"""),
            ("forecast", f"max {MONEY_COLUMNS} (lead_factory_budget_forecast_usd<F>)")],
           {"budget": "budget", "period": "period", "instance": "agent"}, USD, sort="used", overrides=[
               override("byName", "used", {

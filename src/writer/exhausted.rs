@@ -3,7 +3,7 @@
 //! *Invariants.* One line for each budget, period and limit, also over clean restarts: what the file says of budgets that came to their
 //! limits was told by the process that wrote it. A budget of 0, which is meant to block, is no news.
 //!
-//! *Limits.* What is told is remembered until its period is over.
+//! *Limits.* What is told is remembered until its period is over, [`TOLD_MAX`] at most.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,6 +11,9 @@ use std::sync::Arc;
 use crate::budget::BudgetState;
 use crate::domain::{Now, Period, Reached, Usd};
 use crate::views::{Marks, Published};
+
+/// Far more than there are budgets and changes of limits in a period. Beyond it what is told is forgotten, and told again.
+const TOLD_MAX: usize = 4_096;
 
 /// What the log says already.
 #[derive(Debug, Default)]
@@ -33,6 +36,9 @@ impl Exhausted {
         for standing in published.standings(now) {
             if standing.state != BudgetState::Exhausted || standing.limit_usd <= Usd::ZERO {
                 continue;
+            }
+            if self.told.len() >= TOLD_MAX {
+                self.told.clear();
             }
             let period = zone.period_of(standing.period, now.time);
             if self.told.insert((standing.name.as_str().into(), period, standing.limit_usd)) {

@@ -88,6 +88,38 @@ fn a_message_waits_for_each_receiver_over_a_restart_and_is_told_once() {
     assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
 }
 
+/// Guards against: states that are told again by the first commit of a newer agent, because it names their limits.
+#[test]
+fn topics_of_older_agents_get_the_limit_that_their_messages_tell_of() {
+    let fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let told =
+        |topic: &str, kind, body: &str| NewMessage { topic: topic.into(), kind, created_at: now(), body: body.into() };
+    let messages = vec![
+        told(
+            "budget.warning daily 2026-11-22T00:00:00Z",
+            "budget.warning",
+            r#"{"data":{"name":"daily","limit_usd":50.10}}"#,
+        ),
+        told("budget.exhausted odd", "budget.exhausted", "not what it was"),
+        told("gate.active 1", "gate.active", r#"{"data":{"limit_usd":50}}"#),
+    ];
+    let outbox = OutboxChanges { messages, receivers: receivers(), reports: Vec::new() };
+    ledger.commit(&Commit { outbox, ..Commit::default() }, now()).unwrap();
+    drop(ledger);
+    add_limits(&Connection::open(fixture.path()).unwrap()).unwrap();
+    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+    let mut ledger = fixture.open();
+    tell(
+        &mut ledger,
+        &["budget.warning daily 2026-11-22T00:00:00Z 50.1", "budget.exhausted odd", "gate.active 1"],
+        later(1),
+    );
+    assert_eq!(fixture.open_for("r1"), [(1, 0), (2, 0), (3, 0)], "none is told again");
+    tell(&mut ledger, &["budget.warning daily 2026-11-22T00:00:00Z 60"], later(1));
+    assert_eq!(fixture.open_for("r1").len(), 4);
+}
+
 #[test]
 fn a_late_report_does_not_open_what_is_over() {
     let fixture = Fixture::new();
