@@ -55,5 +55,6 @@ mod slow;
 mod sync_failure;
 mod tidy;
 mod time;
+mod watch;
 mod webhooks;
 mod writes_auth;

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Setup, free_addr, replaced, tool, within};
+use crate::support::{Setup, TestAgent, free_addr, program, replaced, tool, within};
 
 /// The code blocks of the README: the language after the fence, and the text.
 fn blocks() -> Vec<(String, String)> {
@@ -54,15 +54,14 @@ fn elsewhere(text: &str, changes: &[(&str, &str)]) -> String {
 
 #[test]
 fn five_minutes_lead_to_cost_that_moves() {
-    let (agent, prometheus, folder) = (Setup::new().start(), free_addr().to_string(), tempfile::tempdir().unwrap());
+    let (agent, prometheus, folder) = (free_addr(), free_addr().to_string(), tempfile::tempdir().unwrap());
     let blocks = blocks();
     let block = |begin: &str| &blocks.iter().find(|(_, text)| text.starts_with(begin)).expect(begin).1;
     // The shipped configuration at a quicker pace, beside the shipped rules.
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/");
-    let config = fs::read_to_string(format!("{shipped}prometheus.yaml")).unwrap();
-    let agent_addr = agent.addr().to_string();
-    let config = elsewhere(&config, &[("_interval: 15s", "_interval: 1s"), ("localhost:8000", &agent_addr)]);
-    fs::write(folder.path().join("prometheus.yaml"), config).unwrap();
+    let config = fs::read_to_string(format!("{shipped}demo.yaml")).unwrap();
+    let config = elsewhere(&config, &[("_interval: 15s", "_interval: 1s"), ("localhost:8001", &agent.to_string())]);
+    fs::write(folder.path().join("demo.yaml"), config).unwrap();
     for rules in ["alerts.yaml", "recording.yaml"] {
         fs::copy(format!("{shipped}{rules}"), folder.path().join(rules)).unwrap();
     }
@@ -70,15 +69,18 @@ fn five_minutes_lead_to_cost_that_moves() {
     tool("prometheus");
     let here = folder.path().display().to_string();
     let commands = elsewhere(
-        block("scripts/demo-worker"),
+        block("scripts/demo"),
         &[
-            ("http://localhost:8000", &format!("http://{agent_addr}")),
+            ("scripts/demo ", &format!("scripts/demo --port {} ", agent.port())),
             ("deploy/prometheus/", &format!("{here}/")),
-            ("data/prometheus", &format!("{here}/data --web.listen-address={prometheus}")),
+            ("data/demo-prometheus", &format!("{here}/data --web.listen-address={prometheus}")),
         ],
     );
     let mut shell = Command::new("sh");
     shell.args(["-ec", &commands]).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    // A ledger of the one who tries it: the demo must not touch it.
+    let own = folder.path().join("own.db");
+    shell.env("LEAD_FACTORY_METRICS", program()).env("DB_PATH", &own).env("TMPDIR", folder.path());
     let log = fs::File::create(folder.path().join("log")).unwrap();
     let _running = Running(shell.stdout(log.try_clone().unwrap()).stderr(log).process_group(0).spawn().unwrap());
 
@@ -98,6 +100,58 @@ fn five_minutes_lead_to_cost_that_moves() {
         }
         (now > first).then_some(())
     });
+    assert!(!own.exists(), "the demo has a ledger of its own");
+}
+
+#[test]
+fn the_demos_scrape_configuration_differs_from_the_other_in_its_port() {
+    let shipped = |name| fs::read_to_string(format!("{}/deploy/prometheus/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let without_comments =
+        |text: String| text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n");
+    assert_eq!(
+        without_comments(shipped("demo.yaml")),
+        elsewhere(&without_comments(shipped("prometheus.yaml")), &[("localhost:8000", "localhost:8001")])
+    );
+}
+
+#[test]
+fn made_up_costs_do_not_get_into_a_real_ledger() {
+    let demo_worker = |agent: &TestAgent| {
+        let worker = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/demo-worker");
+        let line = [worker, "--seconds", "2", "--url", &agent.url()];
+        Command::new(tool("python3")).args(line).stdin(Stdio::null()).output().unwrap()
+    };
+    let agent = Setup::new().start();
+    agent.costs(r#"{"service":"openai","amount_usd":1.5}"#).expect(200);
+    let refused = demo_worker(&agent);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("nothing was recorded") && said.contains("scripts/demo"), "{said}");
+    assert_eq!(agent.get("/costs/daily").text(), r#"{"openai":1.5}"#);
+    assert_eq!(agent.get("/reservations").text(), "[]");
+    let demo = Setup::new().env("ENVIRONMENT", "demo").start();
+    assert_eq!(demo_worker(&demo).status.code(), Some(0));
+    assert_ne!(demo.get("/costs/daily").text(), "{}");
+}
+
+#[test]
+fn the_demo_leaves_nothing_and_tells_why_it_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = |port: u16| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/demo");
+        let mut command = Command::new(script);
+        command.args(["--port", &port.to_string(), "--seconds", "2"]).env("TMPDIR", folder.path()).stdin(Stdio::null());
+        command.env("LEAD_FACTORY_METRICS", program()).output().unwrap()
+    };
+    let ended = demo(free_addr().port());
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(String::from_utf8_lossy(&ended.stdout).contains("recorded "), "{ended:?}");
+    let agent = Setup::new().start();
+    let refused = demo(agent.addr().port());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("cannot listen"), "{refused:?}");
+    assert_eq!(agent.get("/costs/daily").text(), "{}", "and nothing was spent at whoever listens there");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no ledger is left");
 }
 
 #[test]
