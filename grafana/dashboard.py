@@ -196,6 +196,7 @@ LEDGER = states_of(("DOWN", RED), ("recording", GREEN))
 
 COST = durable("lead_factory_cost_usd_total", "<S>")
 CREDIT = durable("lead_factory_credit_usd_total", "<S>")
+MODELS = durable("lead_factory_model_cost_usd_total", "<S>")
 
 OVERVIEW = [
     stat("Cost today, USD", """Cost of the chosen services today, charges less credits, in the agents' budget time zone. Higher than
@@ -290,12 +291,24 @@ save, or what is running away.""",
 at the top right, without credits. Start here to reduce the bill; GET /costs/daily?by=model and by=worker show more.""",
           [("charged", f"topk(20, sum by (service, operation) ({COST}))")], {"service": "service", "operation": "operation"}, USD,
           size=(12, 8), sort="charged"),
+    graph("Spending by model, USD per hour", """Charges by model as they arrive, extrapolated to an hour: the ten that cost most. A
+model that nobody chose, or calls without a name of one, stand out here.""",
+          [("{{service}} {{model}}", f"topk(10, 3600 * sum by (service, model) ({per_second('lead_factory_model_cost_usd_total', '<S>')}))")],
+          {**USD, "noValue": "no charges"}, stacked=True),
+    table("Most expensive models in the chosen range, USD", """The twenty models with the highest charges in the time range at the top
+right, without credits. An empty name: calls that were recorded without a model. GET /costs?by=model,operation shows more.""",
+          [("charged", f"topk(20, sum by (service, model) ({MODELS}))")], {"service": "service", "model": "model"}, USD,
+          size=(12, 8), sort="charged"),
+    graph("Cost per lead, USD", """Cost attributed to leads divided by their number, in the current day and month, for each
+agent. It rises when leads need more calls or dearer ones; GET /costs/leads has median, p95 and the dearest leads.""",
+          [("{{period}} {{instance}}", "max by (period, instance) (lead_factory_cost_per_lead<F>)")],
+          {**USD, "noValue": "no leads"}, size=(8, 8)),
     bars("Credits in the chosen range, USD", """Credits recorded in the time range at the top right. Compare with the providers'
 credit notes.""", [("{{service}}", f"sum by (service) ({CREDIT}) or on () vector(0)")], USD, size=(8, 8)),
     graph("Usage", """Tokens, pages, seconds and whatever else workers report, per second: the ten largest. If cost grows and
 usage does not, calls became more expensive.""",
           [("{{service}} {{model}} {{kind}}", f"topk(10, sum by (service, model, kind) ({per_second('lead_factory_usage_total', '<S>')}))")],
-          {"unit": "short", "noValue": "no usage reported"}, size=(16, 8)),
+          {"unit": "short", "noValue": "no usage reported"}, size=(8, 8)),
     graph("Paid calls: duration", """95th percentile of the durations workers report. A service that slows down often fails
 next.""",
           [("{{service}}", p(0.95, "le, service", "lead_factory_api_call_duration_seconds", "<S>"))], {"unit": "s", "noValue": "no durations reported"}),
