@@ -50,7 +50,10 @@ pub fn check_text(text: &str, bytes_max: usize) -> Result<(), NameError> {
     if text.len() > bytes_max {
         return Err(NameError::TooLong(bytes_max));
     }
-    if text.chars().any(char::is_control) {
+    // Nearly every text is ASCII, whose bytes need no decoding.
+    let has_control =
+        if text.is_ascii() { text.bytes().any(|byte| byte.is_ascii_control()) } else { text.chars().any(char::is_control) };
+    if has_control {
         return Err(NameError::Control);
     }
     Ok(())
@@ -62,12 +65,13 @@ pub fn check_text(text: &str, bytes_max: usize) -> Result<(), NameError> {
 /// # Errors
 /// The first rule that is broken.
 pub fn check_visible(text: &str) -> Result<(), NameError> {
+    // In ASCII only the space and control characters cannot be seen. Nearly every name ends here.
+    let is_seen = |byte: Option<&u8>| byte.is_some_and(|byte| *byte > b' ');
+    if is_seen(text.as_bytes().first()) && is_seen(text.as_bytes().last()) && text.is_ascii() {
+        return Ok(());
+    }
     if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
         return Err(NameError::SpaceAtEnd);
-    }
-    // All that is invisible in ASCII are control characters.
-    if text.is_ascii() {
-        return Ok(());
     }
     let categories = CodePointMapData::<GeneralCategory>::new();
     let is_invisible = |character: &char| {
