@@ -60,6 +60,7 @@ fn assert_bounded(agent: &TestAgent, total: &Amount) {
         ("lead_factory_monthly_cost", 202),
         ("lead_factory_cost_usd_total", 2_202),
         ("lead_factory_usage_total", 201 * 17),
+        ("lead_factory_model_cost_usd_total", 201),
     ] {
         let count = metrics.series(metric).count();
         assert!((1..=series_max).contains(&count), "{metric} has {count} series");
@@ -77,7 +78,12 @@ fn assert_bounded(agent: &TestAgent, total: &Amount) {
     let single = amounts_in(&agent.get("/costs/daily?service=service-49999"));
     assert_eq!(single["service-49999"], exact("0.000000050000"), "REST keeps the real names");
 
-    for metric in ["lead_factory_daily_cost", "lead_factory_monthly_cost", "lead_factory_cost_usd_total"] {
+    for metric in [
+        "lead_factory_daily_cost",
+        "lead_factory_monthly_cost",
+        "lead_factory_cost_usd_total",
+        "lead_factory_model_cost_usd_total",
+    ] {
         let sum: f64 = metrics.series(metric).map(|(_, value)| value).sum();
         // Adding floats here rounds: far less than the smallest amount of this test.
         assert!((sum - nearest_float(total)).abs() < 5e-13, "{metric} adds up to {sum}, the ledger to {total}");
@@ -98,6 +104,9 @@ fn more_keys_than_an_answer_may_have_are_added_up_under_other() {
             .collect();
         client.post("/costs", "application/x-ndjson", lines.join("\n")).expect(200);
     }
+    let spread = agent.get("/costs/leads").expect(200).text();
+    let figures = r#"{"leads":15000,"attributed_usd":112.5075,"unattributed_usd":0,"total_usd":112.5075,"mean_usd":0.0075005,"median_usd":0.0075005,"p95_usd":0.01425,"top":[{"lead":"lead-14999","cost_usd":0.015},"#;
+    assert!(spread.starts_with(figures), "all of them count, not only the largest: {spread}");
     let by_lead = amounts_in(&agent.get("/costs/daily?by=lead"));
     assert!(by_lead.len() <= 10_001, "{} keys", by_lead.len());
     assert_eq!(by_lead["lead-14999"], exact("0.015"), "the largest are named");
