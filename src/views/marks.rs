@@ -51,6 +51,11 @@ impl Marks {
         }
     }
 
+    /// Takes back what is only true if nothing was recorded since: entries were added up without being looked at one by one.
+    pub fn doubt(&mut self) {
+        self.retain(|mark| mark.reached != Reached::Never);
+    }
+
     /// Lets go of the periods that are over before `today`.
     pub fn retire(&mut self, today: Date) {
         self.retain(|mark| mark.period.days().1 >= today);

@@ -75,6 +75,7 @@ fn roll_up_tail(ledger: &mut Ledger, views: &mut Views, zone: &BudgetZone, now: 
     let mut unsaved = Unsaved::since(views.clone());
     let entries = tail.iter().map(|stored| (&stored.event, &stored.entry, zone.day_of(stored.event.time)));
     unsaved.add(views.record(entries, newest.recorded_at));
+    views.marks.doubt();
     let rollup = Some(unsaved.rollup(views, Vec::new(), None));
     ledger.commit(&Commit { rollup, ..Commit::default() }, now)
 }

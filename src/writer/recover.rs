@@ -72,7 +72,11 @@ impl Loop {
         let now = self.clock.instant();
         let mut views = load_views(&mut self.ledger, &self.settings, &policy.zone, now, Some(&before.holds))?;
         // The newest that is known of the limits in force; what the file has besides was not counted one by one.
+        let is_all_counted = views.entries == before.entries;
         views.marks = before.marks;
+        if !is_all_counted {
+            views.marks.doubt();
+        }
         self.unsaved = None;
         self.board.publish(Published::at_start(views, policy, now.time));
         Ok(())

@@ -135,7 +135,9 @@ enum Step {
     SetLimit(usize, i64),
     /// With its marks.
     Restart,
-    /// Without: the file's sums are all that is left.
+    /// The file gets the marks.
+    Save,
+    /// With the marks that the file has, and the sums of all events.
     Kill,
 }
 
@@ -145,7 +147,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => prop::collection::vec(event, 0..6).prop_map(Step::Record),
         2 => (0..3_usize, 0..25_i64).prop_map(|(budget, limit)| Step::SetLimit(budget, limit)),
         1 => Just(Step::Restart),
-        1 => Just(Step::Kill),
+        2 => Just(Step::Save),
+        2 => Just(Step::Kill),
     ];
     prop::collection::vec(step, 0..20)
 }
@@ -204,6 +207,8 @@ proptest! {
             Naive { limit, sum: 0, first: None, was_reached: limit == 0, was_killed: false }
         });
         let mut count = 0;
+        // What the file has, and whether more was recorded since.
+        let (mut saved, mut is_behind) = (Marks::default(), false);
         for step in steps {
             match step {
                 Step::Record(events) => {
@@ -226,17 +231,26 @@ proptest! {
                         })
                         .collect();
                     record(&mut published, &events);
+                    is_behind |= !events.is_empty();
                 }
                 Step::SetLimit(budget, limit) => {
                     limits[budget] = limit;
                     published = published.under(policy(limits), noon());
                     naive[budget].set_limit(limit);
+                    (saved, is_behind) = (published.views.marks.clone(), false);
                 }
                 Step::Restart => {
                     published = Published::at_start(published.views, policy(limits), noon());
+                    (saved, is_behind) = (published.views.marks.clone(), false);
                 }
+                Step::Save => (saved, is_behind) = (published.views.marks.clone(), false),
                 Step::Kill => {
-                    let views = Views { marks: Marks::default(), ..published.views };
+                    let mut marks = saved.clone();
+                    if is_behind {
+                        marks.doubt();
+                    }
+                    (saved, is_behind) = (marks.clone(), false);
+                    let views = Views { marks, ..published.views };
                     published = Published::at_start(views, policy(limits), noon());
                     naive.iter_mut().for_each(|naive| naive.was_killed = true);
                 }
