@@ -42,6 +42,8 @@ pub(super) struct Collected {
 #[derive(Debug)]
 pub(super) struct Delivery {
     temporality: Temporality,
+    /// Whether it is known what is history.
+    begun: bool,
     taken: Taken,
     /// Oldest first; no two of them with a series in common.
     doubts: VecDeque<Parcel>,
@@ -80,18 +82,19 @@ impl Courier for Carrier {
 
 impl Delivery {
     pub fn new(temporality: Temporality) -> Self {
-        Self { temporality, taken: Taken::default(), doubts: VecDeque::new(), by_metric: false, by_point: BTreeSet::new() }
+        let (taken, doubts) = (Taken::default(), VecDeque::new());
+        Self { temporality, begun: false, taken, doubts, by_metric: false, by_point: BTreeSet::new() }
     }
 
     /// Takes what is there at the start for history. Without this the first push would be everything since the ledger began, once
     /// more after each start (`findings/otlp-first-increment-is-all-history.sh`).
-    pub fn begin(&mut self, collected: Collected) {
-        let Collected { request, exact } = collected;
-        let metrics = request.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
-        for metric in metrics.flat_map(|scope| scope.metrics) {
+    pub fn begin(&mut self, Collected { request, exact }: &Collected) {
+        self.begun = true;
+        let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
+        for metric in scopes.flat_map(|scope| &scope.metrics) {
             // What the process counts by itself begins at nothing.
-            if is_exact(&metric, &exact) {
-                self.taken.begin(metric, &exact);
+            if is_exact(metric, exact) {
+                self.taken.begin(metric.clone(), exact);
             }
         }
     }
@@ -101,6 +104,10 @@ impl Delivery {
     /// # Errors
     /// Why something of it did not arrive, in a sentence for the log.
     pub async fn deliver(&mut self, collected: &Collected, deadline: Instant, courier: &impl Courier) -> Result<(), String> {
+        if !self.begun {
+            // There was no collection at the start.
+            self.begin(collected);
+        }
         let mut first_failure = Ok(());
         for parcel in std::mem::take(&mut self.doubts) {
             first_failure = first_failure.and(self.try_parcel(parcel, deadline, courier).await);

@@ -53,7 +53,7 @@ impl Push {
         let (done, stopped) = sync_channel(1);
         let mut metrics = ResourceMetrics::default();
         if let Ok(history) = self.collect(&source, &mut metrics) {
-            self.delivery.begin(history);
+            self.delivery.begin(&history);
         }
         std::thread::Builder::new().name("otlp-metrics".into()).spawn(move || {
             self.run(&source, &asked, &mut metrics);

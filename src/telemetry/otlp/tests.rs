@@ -217,7 +217,7 @@ fn deliver(delivery: &mut Delivery, totals: &mut Totals, collector: &Collector) 
 
 fn begun(totals: &Totals) -> Delivery {
     let mut delivery = Delivery::new(Temporality::Delta);
-    delivery.begin(totals.collected());
+    delivery.begin(&totals.collected());
     delivery
 }
 
@@ -335,7 +335,7 @@ fn totals_are_sent_as_they_are_and_nothing_of_them_is_kept() {
         let mut totals = Totals { time: 1, ..Totals::default() };
         totals.spend("a", 5);
         let mut delivery = Delivery::new(temporality);
-        delivery.begin(totals.collected());
+        delivery.begin(&totals.collected());
         let collector = Silent::default();
         for _ in 0..3 {
             totals.time += 1;
@@ -363,6 +363,19 @@ impl Courier for Silent {
         self.0.borrow_mut().push(request.clone());
         Outcome::unknown("silence")
     }
+}
+
+/// Guards against: the whole ledger as one increment, where the collection at the start failed.
+#[test]
+fn where_there_was_no_beginning_the_first_push_is_it() {
+    let mut totals = Totals::default();
+    totals.spend("a", 1_000);
+    let (mut delivery, collector) = (Delivery::new(Temporality::Delta), Collector::default());
+    deliver(&mut delivery, &mut totals, &collector).unwrap();
+    assert_eq!((collector.sum(COST), collector.requests.borrow().len()), (Usd::ZERO, 1));
+    totals.spend("a", 7);
+    deliver(&mut delivery, &mut totals, &collector).unwrap();
+    assert_eq!(collector.sum(COST), Usd::from_pico(7));
 }
 
 #[test]
