@@ -105,3 +105,63 @@ impl<N: Fn() -> Now> Watch<N> {
         Ok(CostPerLead { day, as_of: now.steady, daily: per_lead.daily(), monthly: per_lead.monthly() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::budget::Policy;
+    use crate::domain::{BudgetZone, CostEvent, Steady, Usd};
+    use crate::ledger::{Commit, Ledger};
+    use crate::views::{Published, SeriesLimits, Views};
+
+    #[test]
+    fn a_look_follows_what_is_recorded_and_which_day_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let zone = BudgetZone::UTC;
+        let now = Cell::new(Now { time: CostEvent::example().time, steady: Steady::default() });
+        let mut ledger = Ledger::open(&path, &zone, now.get().time).unwrap();
+        let policy = Arc::new(Policy::example(zone.clone(), 50));
+        let mut views = Views::new(SeriesLimits::default(), date(2026, 11, 1));
+        let board = Arc::new(Board::new(Published { views: views.clone(), policy: Arc::clone(&policy) }));
+        let mut record = |lead: &str, dollars| {
+            let (lead_id, amount) = (Some(lead.into()), Usd::from_dollars(dollars));
+            let events = vec![ledger.keyed(CostEvent { lead_id, amount, ..CostEvent::example() })];
+            ledger.commit(&Commit { events, ..Commit::default() }, now.get().time).unwrap();
+            views.entries += 1;
+            board.publish(Published { views: views.clone(), policy: Arc::clone(&policy) });
+        };
+        let (stop, reader) = (Arc::default(), Reader::new(path.clone(), zone));
+        let mut watch = Watch {
+            reader,
+            board: Arc::clone(&board),
+            now: || now.get(),
+            stop,
+            entries: None,
+            per_lead: None,
+            is_failing: false,
+        };
+        let mut look = || watch.look().map(|found| (found.day.day(), found.daily, found.monthly));
+        let usd = |dollars| Some(Usd::from_dollars(dollars));
+        assert_eq!(look().unwrap(), (22, None, None));
+        record("a", 1);
+        record("b", 3);
+        assert_eq!(look().unwrap(), (22, usd(2), usd(2)));
+        record("a", 4);
+        assert_eq!(look().unwrap(), (22, usd(4), usd(4)));
+        now.set(Now { time: "2026-11-23T00:00:00Z".parse().unwrap(), ..now.get() });
+        assert_eq!(look().unwrap(), (23, None, usd(4)));
+        now.set(Now { time: "2026-12-01T00:00:00Z".parse().unwrap(), ..now.get() });
+        assert_eq!(look().unwrap(), (1, None, None));
+        now.set(Now { time: "2026-11-22T23:59:59Z".parse().unwrap(), ..now.get() });
+        assert_eq!(look().unwrap(), (22, usd(4), usd(4)), "a clock that was ahead");
+        record("c", 1);
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.execute("UPDATE event SET amount_pico = 0 WHERE lead_id = 'c'", ()).unwrap();
+        assert!(matches!(look(), Err(LedgerError::Damaged(_))));
+    }
+}

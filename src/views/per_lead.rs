@@ -31,3 +31,23 @@ impl CostPerLead {
         (of_day, of_month)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn it_is_shown_in_its_own_day_and_month_while_it_is_fresh() {
+        let start = Now { time: jiff::Timestamp::UNIX_EPOCH, steady: Steady::default() };
+        let day = date(2026, 11, 30);
+        let [one, two] = [1, 2].map(|dollars| Some(Usd::from_dollars(dollars)));
+        let costs = CostPerLead { day, as_of: start.steady, daily: one, monthly: two };
+        let after = |length| Now { steady: start.steady + length, ..start };
+        assert_eq!(costs.at(after(AGE_MAX), day), (one, two));
+        assert_eq!(costs.at(after(AGE_MAX + Duration::from_nanos(1)), day), (None, None));
+        assert_eq!(costs.at(start, date(2026, 11, 29)), (None, two));
+        assert_eq!(costs.at(start, date(2026, 12, 1)), (None, None));
+    }
+}
