@@ -108,6 +108,11 @@ fn ledger_in(folder: &Path) -> PathBuf {
 // === impl WorkingCopy ===
 
 impl WorkingCopy {
+    /// Its file.
+    pub fn ledger(&self) -> PathBuf {
+        ledger_in(self.folder.path())
+    }
+
     /// Starts the agent on it.
     pub fn start(&self) -> Outcome<Agent> {
         Agent::start_on(&self.program, &ledger_in(self.folder.path()))

@@ -35,6 +35,7 @@ mod resp;
 mod scrape;
 mod site;
 mod template;
+mod transfer;
 mod trial;
 
 use std::error::Error;
@@ -102,6 +103,7 @@ fn trials(bench: &Bench) -> Vec<Trial> {
     trials.extend(reads::trials(bench));
     trials.extend(reading::trials());
     trials.extend(groupings::trials(bench));
+    trials.extend(transfer::trials(bench));
     trials.extend(gate::trials(bench));
     trials.extend(footprint::trials(bench));
     trials

@@ -16,7 +16,7 @@ use super::problem::{Problem, differences};
 use super::query_string::QueryString;
 use super::request::{INLINE_BYTES_MAX, format_of};
 use crate::formats::{Answer, BadEvents, Batch, Counts, Format, LeftOut, Problems};
-use crate::ingest::{REASONS_MAX, Validator};
+use crate::ingest::{Limits, REASONS_MAX, Validator};
 use crate::writer::{Conflict, RecordAnswer, RecordError, Recorded, Taking};
 
 pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
@@ -24,7 +24,10 @@ pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream)
     let format = format_of(&call)?;
     let body = state.bodies.read(&call.headers, body).await?;
     let is_large = body.bytes.len() > INLINE_BYTES_MAX;
-    let queue = move || queue(&state, &call, format, bad, body);
+    let queue = move || {
+        let HeldBody { bytes, share } = body;
+        queue(&state, &call, format, bad, &state.limits, &bytes, share)
+    };
     // From here on a client that hangs up cancels its wait, while its events are still recorded, counted, and accounted for in
     // memory until they are.
     let Queued { answer, places, left_out } =
@@ -37,25 +40,29 @@ pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream)
 }
 
 /// The good events of a body on their way to the ledger.
-struct Queued<A> {
+pub(super) struct Queued<A> {
     /// What becomes of them, if there are any.
-    answer: Option<A>,
-    places: Vec<usize>,
-    left_out: Problems,
+    pub answer: Option<A>,
+    /// Where in the body each of them stands, if bad ones are left out.
+    pub places: Vec<usize>,
+    /// What is wrong with the others.
+    pub left_out: Problems,
 }
 
-/// Reads the events of a body and queues those to record for the ledger.
-fn queue(
+/// Reads the events of a body, or of a part of one, and queues those to record for the ledger; `held` is dropped when they are recorded.
+pub(super) fn queue<H: Send + 'static>(
     state: &Arc<State>,
     call: &Call,
     format: &'static Format,
     bad: BadEvents,
-    HeldBody { bytes, share }: HeldBody,
-) -> Result<Queued<impl Future<Output = RecordAnswer> + Send + use<>>, Problem> {
+    limits: &Limits,
+    bytes: &[u8],
+    held: H,
+) -> Result<Queued<impl Future<Output = RecordAnswer> + Send + use<H>>, Problem> {
     let received_at = state.clock.now();
     let mut new_id = || new_id(received_at);
-    let validator = Validator::new(received_at, &state.limits, &mut new_id);
-    let Batch { events, places, left_out } = (format.read)(&call.headers, &bytes, validator, bad).inspect_err(|error| {
+    let validator = Validator::new(received_at, limits, &mut new_id);
+    let Batch { events, places, left_out } = (format.read)(&call.headers, bytes, validator, bad).inspect_err(|error| {
         state.instruments.count_events(format.label, EventResult::Rejected, error.events_seen());
     })?;
     state.instruments.count_events(format.label, EventResult::Rejected, left_out.bad_events());
@@ -70,14 +77,14 @@ fn queue(
     let counting = Arc::clone(state);
     let receipt = Box::new(move |outcome: &RecordAnswer| {
         count_outcome(&counting.instruments, format.label, count, outcome);
-        drop(share);
+        drop(held);
     });
     Ok(Queued { answer: Some(state.writer.record(events, taking, receipt)), places, left_out })
 }
 
 /// Everything that was left out: invalid events, and those whose id the ledger knows with other content, which stand at these places of
 /// the body.
-fn with_conflicts(invalid: Problems, places: &[usize], conflicts: Vec<Conflict>) -> LeftOut {
+pub(super) fn with_conflicts(invalid: Problems, places: &[usize], conflicts: Vec<Conflict>) -> LeftOut {
     let rejected = invalid.bad_events() + conflicts.len();
     let mut errors = invalid.into_listed();
     let in_body = |index: usize| places.get(index).copied().unwrap_or(index);

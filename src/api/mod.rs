@@ -24,6 +24,7 @@ mod export;
 mod gate;
 mod health;
 mod host;
+mod import;
 mod index;
 mod instruments;
 mod memo;

@@ -12,8 +12,8 @@ use super::endpoint::Scope::{Admin, Record, Reserve};
 use super::problem::Problem;
 use super::route::{Route, get, post, put};
 use super::{
-    budgets, costs_read, costs_spread, costs_write, events, export, gate, health, index, metrics, openapi, reservation_list,
-    reservations,
+    budgets, costs_read, costs_spread, costs_write, events, export, gate, health, import, index, metrics, openapi,
+    reservation_list, reservations,
 };
 use crate::formats::native;
 
@@ -35,6 +35,8 @@ pub(super) static ROUTES: &[Route] = &[
     get("/events", &events::list).about(Costs, "List events").query(&[
         "from", "to", "service", "operation", "worker", "batch", "lead", "model", "id", "source", "limit", "order", "after",
     ]),
+    post("/import", &import::import).about(Costs, "Import events").needs(Record).query(&["any_age"])
+        .accepts(Events(native::IMPORTS)),
     get("/export", &export::export).about(Costs, "Export the ledger").query(&[
         "format", "from", "to", "service", "operation", "worker", "batch", "lead", "model", "source",
     ]),

@@ -10,6 +10,7 @@ use super::costs::CostsArgs;
 use super::export::ExportArgs;
 use super::gate::GateArgs;
 use super::healthcheck::HealthcheckArgs;
+use super::import::ImportArgs;
 use super::record::RecordArgs;
 use super::reservations::ReservationsArgs;
 use super::settings_args::SettingsArgs;
@@ -109,6 +110,15 @@ Exit codes: 0 done, 1 failed, for example if there is no such reservation")]
 
 The agent may keep running, and records meanwhile. jsonl is what import reads: everything, corrections included.")]
     Export(Box<ExportArgs>),
+    /// Record the events of an export or of another record of cost
+    #[command(after_help = "Examples:
+  lead-factory-metrics import --any-age ledger.jsonl
+  lead-factory-metrics export --url http://old:8000 | lead-factory-metrics import --any-age --url http://new:8000
+  curl -s 'http://litellm:4000/spend/logs?summarize=false' | lead-factory-metrics import --format litellm-spend-logs
+  lead-factory-metrics import --format sqlite-original --any-age --dry-run db/lead_factory.db
+
+Safe to repeat: each row has an id of its own. Exit codes: 0 all recorded, 1 rows were rejected or it failed")]
+    Import(Box<ImportArgs>),
     /// Verify the ledger file against its checksums and totals
     #[command(after_help = "Examples:
   lead-factory-metrics verify

@@ -111,6 +111,18 @@ impl AgentClient {
         self.write(self.http.post(self.url(path)), token, body)
     }
 
+    /// The agent's answer to a POST of JSON lines; `path` may have a query.
+    pub fn post_lines(&self, path: &str, token: Option<&str>, body: String) -> Result<String, ClientError> {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let mut url = self.url(path);
+        url.set_query(query);
+        let request = self.http.post(url).header("content-type", "application/x-ndjson").body(body);
+        self.send(match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+    }
+
     /// The agent's answer to a PUT of JSON.
     pub fn put(&self, path: &str, token: Option<&str>, body: String) -> Result<String, ClientError> {
         self.write(self.http.put(self.url(path)), token, body)

@@ -18,6 +18,7 @@ mod export;
 mod gate;
 mod guides;
 mod healthcheck;
+mod import;
 mod output;
 mod overview;
 mod parse;
@@ -69,6 +70,7 @@ where
         Some(CliVerb::Gate(arguments)) => gate::run(arguments, &process, &screen),
         Some(CliVerb::Reservations(arguments)) => reservations::run(arguments, &process, &screen),
         Some(CliVerb::Export(arguments)) => export::run(&arguments, process),
+        Some(CliVerb::Import(arguments)) => import::run(&arguments, &process),
         Some(CliVerb::Verify(arguments)) => verify::run(&arguments, process, &screen),
         Some(CliVerb::Completions { shell }) => guides::completions(shell, &mut command()),
         Some(CliVerb::Man { folder }) => guides::man(folder.as_deref(), command()),

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::amount::{Sign, read_amount, read_estimate, sign};
-use super::limits::{Limits, OPERATION_DEFAULT, REASON_BYTES_MAX, TEXT_BYTES_MAX};
+use super::limits::{AGE_MAX, Limits, OPERATION_DEFAULT, REASON_BYTES_MAX, TEXT_BYTES_MAX};
 use super::names::Names;
 use super::raw::{Field, RawNumber, RawText, RawTime, Shape};
 use super::reason::{Invalid, Reason, near_name, shown};
@@ -265,6 +265,24 @@ impl Check {
         } else if age < -ahead_max {
             let ahead_max = in_words(ahead_max);
             self.refuse("time", || format!("is more than {ahead_max} ahead of the agent's clock ({received_at})"));
+        }
+        Some(time)
+    }
+
+    /// When another ledger recorded an event: at any time but the future.
+    pub(super) fn recorded_at(
+        &mut self,
+        value: &Field<RawTime<'_>>,
+        received_at: Timestamp,
+        limits: &Limits,
+    ) -> Option<Timestamp> {
+        let time = match self.optional("recorded_at", value, "a string")? {
+            RawTime::At(time) => *time,
+            RawTime::Text(text) => read_time(text).map_err(|error| self.refuse("recorded_at", || error.to_string())).ok()?,
+        };
+        let age = received_at.duration_since(time);
+        if age < -limits.ahead_max || age > AGE_MAX {
+            self.refuse("recorded_at", || "is in the future, or more than 100 years ago".to_owned());
         }
         Some(time)
     }

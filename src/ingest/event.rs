@@ -16,6 +16,7 @@ pub struct Validator<'r> {
     new_id: &'r mut dyn FnMut() -> Box<str>,
     names: Names,
     reasons_left: usize,
+    is_import: bool,
 }
 
 // === impl Validator ===
@@ -23,7 +24,13 @@ pub struct Validator<'r> {
 impl<'r> Validator<'r> {
     /// For a request that came at `received_at`. `new_id` is asked for the id of a valid event that has none.
     pub fn new(received_at: Timestamp, limits: &'r Limits, new_id: &'r mut dyn FnMut() -> Box<str>) -> Self {
-        Self { received_at, limits, new_id, names: Names::default(), reasons_left: REASONS_MAX }
+        Self { received_at, limits, new_id, names: Names::default(), reasons_left: REASONS_MAX, is_import: false }
+    }
+
+    /// For events that say when another ledger recorded them.
+    #[must_use]
+    pub fn importing(self) -> Self {
+        Self { is_import: true, ..self }
     }
 
     /// The bounds that the events are held to.
@@ -38,6 +45,9 @@ impl<'r> Validator<'r> {
     pub fn validate(&mut self, raw: &RawEvent<'_>) -> Result<CostEvent, Invalid> {
         let mut check = Check::new(self.reasons_left);
         check.unknown(&raw.unknown, "an event", &RawEvent::FIELDS);
+        if raw.recorded_at.is_present() && !self.is_import {
+            check.unknown(&["recorded_at".into()], "an event", &RawEvent::FIELDS);
+        }
         let made = self.make(raw, &mut check);
         let mut event = check.finish(made, &raw.id).inspect_err(|invalid| {
             self.reasons_left = self.reasons_left.saturating_sub(invalid.reasons.len());
@@ -66,6 +76,7 @@ impl<'r> Validator<'r> {
         let outcome = check.outcome(&raw.outcome);
         let attributes = check.attributes(&raw.attributes);
         let revision = check.revision(&raw.revision);
+        let first_recorded_at = check.recorded_at(&raw.recorded_at, self.received_at, self.limits);
         Some(CostEvent {
             key: EventKey { source: source.unwrap_or_default().into(), id: id.unwrap_or_default().into() },
             service: service?,
@@ -83,7 +94,7 @@ impl<'r> Validator<'r> {
             outcome: outcome?,
             attributes,
             revision: revision?,
-            first_recorded_at: None,
+            first_recorded_at,
         })
     }
 }

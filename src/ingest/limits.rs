@@ -46,7 +46,16 @@ pub struct Limits {
     pub ahead_max: SignedDuration,
 }
 
+/// The oldest that anything may be.
+pub const AGE_MAX: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
+
 impl Limits {
+    /// The same for events of any age, as an import may have them.
+    #[must_use]
+    pub fn of_any_age(&self) -> Self {
+        Self { age_max: AGE_MAX, credit_age_max: AGE_MAX, ..self.clone() }
+    }
+
     /// How old the time of such an event may be.
     pub const fn age_max_of(&self, kind: Kind) -> SignedDuration {
         match kind {

@@ -27,8 +27,8 @@ pub use amount::parse_estimate;
 pub use event::Validator;
 pub use gate::{GateRequest, GateWish, validate_gate_order};
 pub use limits::{
-    ATTRIBUTES_BYTES_MAX, EXPIRES_IN_SECONDS, Limits, OPERATION_DEFAULT, REASON_BYTES_MAX, TEXT_BYTES_MAX, TTL_SECONDS,
-    TTL_SECONDS_DEFAULT, USAGE_COUNT_END, USAGE_NAMES_MAX,
+    AGE_MAX, ATTRIBUTES_BYTES_MAX, EXPIRES_IN_SECONDS, Limits, OPERATION_DEFAULT, REASON_BYTES_MAX, TEXT_BYTES_MAX,
+    TTL_SECONDS, TTL_SECONDS_DEFAULT, USAGE_COUNT_END, USAGE_NAMES_MAX,
 };
 pub use raw::{
     Field, RawEvent, RawGateOrder, RawJson, RawNumber, RawReservation, RawSingle, RawText, RawTime, RawUsage, Shape,

@@ -79,6 +79,8 @@ pub struct RawEvent<'a> {
     pub idempotency_key: RawText<'a>,
     /// Who made the id.
     pub source: RawText<'a>,
+    /// When another ledger recorded it. No field of an event but in an import.
+    pub recorded_at: Field<RawTime<'a>>,
     /// When it happened.
     pub time: Field<RawTime<'a>>,
     /// `charge` or `credit`.

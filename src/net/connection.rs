@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
 use super::pace::{Pace, PacedStream};
+use super::paced_body::PacedBody;
 
 /// Request line and headers together. Browsers and proxies stay below 8 KiB; hyper answers 431 beyond the bound.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
@@ -36,7 +37,7 @@ pub(super) async fn drive<T, S, B>(stream: T, service: S, pace: Arc<Pace>, mut d
 where
     T: AsyncRead + AsyncWrite + Unpin,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Unpin,
-    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
 {
     let refused_midway = Arc::new(AtomicBool::new(false));
     let service = {
@@ -53,7 +54,7 @@ where
                     |answer: &Response<B>| answer.status().is_client_error() || answer.status().is_server_error();
                 refused_midway.store(has_body && answer.as_ref().is_ok_and(is_refused), Ordering::Relaxed);
                 pace.call_ends();
-                answer
+                answer.map(|answer| answer.map(|body| PacedBody::new(body, pace)))
             })
         })
     };

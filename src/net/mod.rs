@@ -14,6 +14,7 @@
 mod connection;
 mod listener;
 mod pace;
+mod paced_body;
 mod peer;
 mod server;
 mod settings;

@@ -61,7 +61,7 @@ impl Pace {
         Self { bounds, now_in: Mutex::new((Phase::Head, Instant::now())) }
     }
 
-    /// A request's headers are complete.
+    /// A request's headers are complete, or more of its answer is being made.
     pub fn call_begins(&self) {
         *self.lock() = (Phase::Call, Instant::now());
     }

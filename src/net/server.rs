@@ -72,7 +72,7 @@ impl Server {
     where
         M: Fn(Peer) -> S,
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Unpin + Send + 'static,
-        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
     {
         let (drain, draining) = watch::channel(false);
         let mut connections = JoinSet::new();

@@ -19,7 +19,7 @@ const BILLING_ACCOUNT: &str = "lead-factory-metrics";
 /// What a call is counted in.
 const PRICING_UNIT: &str = "Requests";
 
-const COLUMNS: [&str; 41] = [
+const COLUMNS: [&str; 42] = [
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
@@ -46,6 +46,7 @@ const COLUMNS: [&str; 41] = [
     "PublisherName",
     "ServiceCategory",
     "ServiceName",
+    "ServiceSubcategory",
     "x_Id",
     "x_Source",
     "x_Service",
@@ -109,6 +110,7 @@ pub(super) fn write(exported: &Exported, zone: &BudgetZone, to: &mut Vec<u8>) {
     line.text(&service);
     line.text(if event.model.is_some() { "AI and Machine Learning" } else { "Other" });
     line.text(&service);
+    line.text(if event.model.is_some() { "Generative AI" } else { "Other (Other)" });
     line.text(&event.key.id);
     line.text(&event.key.source);
     line.text(event.service.as_str());

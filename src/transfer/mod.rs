@@ -8,6 +8,7 @@
 //!
 //! *Deliberately not here.* Which rows a ledger has (`ledger`), and how lines travel (`api`, `cli`).
 
+mod check;
 mod event_line;
 mod focus;
 mod format;
@@ -21,6 +22,7 @@ mod sheet;
 mod sheet_rows;
 mod source;
 
+pub use check::check_rows;
 pub use format::ExportFormat;
 pub use row::{BadRow, Mapping, ROW_BYTES_MAX, Row, SourceError};
 pub use selection::{SELECTION_PARAMETERS, read_selection};

@@ -27,6 +27,15 @@ pub struct BatchAnswer<'a> {
     pub errors: Option<Cow<'a, [ProblemEntry]>>,
 }
 
+impl BatchAnswer<'_> {
+    /// The same, on its own.
+    pub fn into_owned(self) -> BatchAnswer<'static> {
+        let Self { accepted, duplicates, revised, rejected, errors } = self;
+        let errors = errors.map(|errors| Cow::Owned(errors.into_owned()));
+        BatchAnswer { accepted, duplicates, revised, rejected, errors }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
 const fn is_zero(count: &usize) -> bool {
     *count == 0

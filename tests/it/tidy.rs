@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("notify", &["budget", "domain", "clock", "ledger", "wire"]),
     ("telemetry", &["domain", "clock", "budget", "views"]),
-    ("transfer", &["domain", "ingest", "ledger", "wire"]),
+    ("transfer", &["domain", "formats", "ingest", "ledger", "wire"]),
     ("query", &["domain", "views", "ledger"]),
     (
         "api",

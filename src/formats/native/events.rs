@@ -26,6 +26,18 @@ pub const FORMATS: &[Format] = &[
     Format { label: "ndjson", media_types: LINES, read: read_lines, answer },
 ];
 
+/// What `POST /import` takes: lines, which may say when another ledger recorded them.
+pub const IMPORTS: &[Format] = &[Format { label: "import", media_types: LINES, read: read_imported_lines, answer }];
+
+fn read_imported_lines(
+    headers: &HeaderMap,
+    body: &[u8],
+    validator: Validator<'_>,
+    bad: BadEvents,
+) -> Result<Batch, BodyError> {
+    read_lines(headers, body, validator.importing(), bad)
+}
+
 /// Reads one object, or an array of objects. An array without elements is no events.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ pub(super) fn event<'a>(raw: &mut RawEvent<'a>, key: &Cow<'a, str>, value: Value
         "id" => raw.id = value.text(),
         "source" => raw.source = value.text(),
         "time" => raw.time = time(value),
+        "recorded_at" => raw.recorded_at = time(value),
         "kind" => raw.kind = value.text(),
         "worker" => raw.worker = value.text(),
         "batch_id" => raw.batch_id = value.text(),

@@ -7,6 +7,6 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
-pub use events::FORMATS;
+pub use events::{FORMATS, IMPORTS};
 pub use key::idempotency_key;
 pub use requests::{read_extension, read_gate, read_release, read_reservation, read_settlement};
