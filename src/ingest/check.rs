@@ -14,7 +14,7 @@ use super::names::Names;
 use super::raw::{Field, RawNumber, RawText, RawTime, Shape};
 use super::reason::{Invalid, Reason, near_name, shown};
 use super::time::read_time;
-use crate::domain::{Kind, Name, Outcome, REVISION_MAX, Usd, check_text, check_visible};
+use crate::domain::{Kind, Name, NameError, Outcome, REVISION_MAX, Usd, check_text, check_visible};
 
 /// The broken rules of one record, as they are found.
 #[derive(Debug)]
@@ -22,12 +22,19 @@ pub(super) struct Check {
     reasons: Vec<Reason>,
     reasons_max: usize,
     is_broken: bool,
+    /// Names stand on record elsewhere, perhaps since before they had to be visible.
+    names_are_recorded: bool,
 }
 
 impl Check {
     /// Nothing is broken so far; `reasons_max` broken rules are put in words.
     pub(super) const fn new(reasons_max: usize) -> Self {
-        Self { reasons: Vec::new(), reasons_max, is_broken: false }
+        Self { reasons: Vec::new(), reasons_max, is_broken: false, names_are_recorded: false }
+    }
+
+    /// For what another ledger recorded: its names are as they are.
+    pub(super) fn of_recorded(self) -> Self {
+        Self { names_are_recorded: true, ..self }
     }
 
     /// What was made, if no rule was broken. Without one, everything could be made.
@@ -111,7 +118,7 @@ impl Check {
     /// As [`Check::optional_text`], for the name of something: all of it can be seen.
     pub(super) fn optional_name(&mut self, field: &str, value: &RawText<'_>) -> Option<Box<str>> {
         let text = self.text(field, value).filter(|text| !text.is_empty())?;
-        if let Err(error) = check_text(text, TEXT_BYTES_MAX).and_then(|()| check_visible(text)) {
+        if let Err(error) = check_text(text, TEXT_BYTES_MAX).and_then(|()| self.check_visible(text)) {
             self.refuse(field, || error.to_string());
         }
         Some(Box::from(text))
@@ -164,8 +171,12 @@ impl Check {
         }
     }
 
+    fn check_visible(&self, name: &str) -> Result<(), NameError> {
+        if self.names_are_recorded { Ok(()) } else { check_visible(name) }
+    }
+
     fn name(&mut self, field: &str, text: &str, names: &mut Names) -> Option<Name> {
-        let name = names.take(text).and_then(|name| check_visible(text).map(|()| name));
+        let name = names.take(text).and_then(|name| self.check_visible(text).map(|()| name));
         name.map_err(|error| self.refuse(field, || error.to_string())).ok()
     }
 

@@ -43,7 +43,9 @@ impl<'r> Validator<'r> {
     /// # Errors
     /// The reasons; none any more once the request has given [`REASONS_MAX`].
     pub fn validate(&mut self, raw: &RawEvent<'_>) -> Result<CostEvent, Invalid> {
-        let mut check = Check::new(self.reasons_left);
+        let check = Check::new(self.reasons_left);
+        let is_recorded = self.is_import && raw.recorded_at.is_present();
+        let mut check = if is_recorded { check.of_recorded() } else { check };
         check.unknown(&raw.unknown, "an event", &RawEvent::FIELDS);
         if raw.recorded_at.is_present() && !self.is_import {
             check.unknown(&["recorded_at".into()], "an event", &RawEvent::FIELDS);

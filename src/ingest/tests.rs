@@ -60,3 +60,18 @@ fn a_request_has_only_so_many_reasons_but_every_bad_event_is_refused() {
     let told: Vec<_> = (0..80).map(|_| validator.validate(&RawEvent::default()).unwrap_err().reasons.len()).collect();
     assert_eq!((told[0], told[79], told.iter().sum::<usize>()), (2, 0, REASONS_MAX));
 }
+
+#[test]
+fn names_that_another_ledger_recorded_need_not_be_visible() {
+    let (limits, mut new_id) = (Limits::default(), || Box::from("made"));
+    let odd = |recorded_at: &'static str| RawEvent {
+        worker: "w ".into(),
+        recorded_at: if recorded_at.is_empty() { Field::Absent } else { Field::Given(RawTime::Text(recorded_at.into())) },
+        ..raw("open\u{200b}ai ", "1")
+    };
+    let mut validator = Validator::new(now(), &limits, &mut new_id).importing();
+    let event = validator.validate(&odd("2026-11-22T09:00:00Z")).unwrap();
+    assert_eq!((event.service.as_str(), event.worker.as_deref()), ("open\u{200b}ai ", Some("w ")));
+    let invalid = validator.validate(&odd("")).unwrap_err();
+    assert_eq!(invalid.reasons.len(), 2, "a list from elsewhere is held to the rule: {invalid:?}");
+}
