@@ -107,9 +107,8 @@ pub(super) fn new_id(now: Timestamp) -> Box<str> {
 fn count_outcome(instruments: &Instruments, format: &'static str, count: usize, outcome: &RecordAnswer) {
     match outcome {
         Ok(recorded) => {
-            instruments.count_events(format, EventResult::Recorded, recorded.accepted);
+            instruments.count_events(format, EventResult::Recorded, recorded.accepted + recorded.revised);
             instruments.count_events(format, EventResult::Duplicate, recorded.duplicates);
-            instruments.count_events(format, EventResult::Revised, recorded.revised);
             instruments.count_events(format, EventResult::Conflict, recorded.conflicts.len());
         }
         Err(RecordError::Conflict(conflicts)) => {

@@ -33,12 +33,10 @@ pub(super) struct Instruments {
 /// What became of events that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EventResult {
-    /// New in the ledger.
+    /// New in the ledger, or a new revision of what it had.
     Recorded,
     /// Known before with the same content.
     Duplicate,
-    /// Known before in a lower revision, and replaced.
-    Revised,
     /// Known before with other content; the event was left out, or its batch refused.
     Conflict,
     /// Not recorded, because of this event or of another one in its batch.
@@ -120,7 +118,6 @@ impl EventResult {
         match self {
             Self::Recorded => "recorded",
             Self::Duplicate => "duplicate",
-            Self::Revised => "revised",
             Self::Conflict => "conflict",
             Self::Rejected => "rejected",
         }
