@@ -125,7 +125,7 @@ impl GroupKey {
     const NUL: char = '\u{1}';
     const ESCAPED: char = '\u{2}';
 
-    /// The key whose values, as [`GroupKey::push`] writes them with the separator between, are this text.
+    /// The key whose values, as [`GroupKey::join`] writes them, are this text.
     pub fn from_joined(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }

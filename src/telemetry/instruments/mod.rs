@@ -1,4 +1,4 @@
-//! The instruments over the views: each a function of one [`Moment`](super::moment::Moment), without side effects.
+//! The instruments over the views: each a function of one [`Moment`], without side effects.
 //!
 //! *Invariants.* Names, labels and meanings are promised in `docs/reference.md`. Amounts become floats here, each the nearest to
 //! the exact one. A series that is not observed in a collection is gone from it, so a service without cost today vanishes by
