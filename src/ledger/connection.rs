@@ -12,8 +12,8 @@ use super::LedgerError;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 /// Memory for the page cache of the connection that writes, in KiB.
 pub(super) const CACHE_KIB: i64 = 4_096;
-/// The same of one that reads.
-const READER_CACHE_KIB: i64 = 1_024;
+/// The same of one that reads: mostly from one end to the other, where no page is wanted twice.
+const READER_CACHE_KIB: i64 = 256;
 /// Prepared statements that are kept: more than there are.
 const STATEMENTS_MAX: usize = 64;
 

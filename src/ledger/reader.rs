@@ -71,6 +71,11 @@ impl Reader {
         &self.path
     }
 
+    /// Closes connections that are kept for the next read. For those who read seldom.
+    pub fn let_go(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// One look at one committed state.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         self.on_connection(|connection| {

@@ -99,7 +99,9 @@ impl<N: Fn() -> Now> Watch<N> {
         let per_lead = self.per_lead.get_or_insert_with(|| PerLead::new(day));
         if self.entries != Some(entries) || !per_lead.is_of(day) {
             let stop = Arc::clone(&self.stop);
-            self.reader.catch_up(per_lead, day, &|| stop.load(Ordering::Relaxed))?;
+            let read = self.reader.catch_up(per_lead, day, &|| stop.load(Ordering::Relaxed));
+            self.reader.let_go();
+            read?;
             self.entries = Some(entries);
         }
         Ok(CostPerLead { day, as_of: now.steady, daily: per_lead.daily(), monthly: per_lead.monthly() })

@@ -122,7 +122,7 @@ fn failing_writes_are_refused_and_recording_goes_on_when_they_work_again() {
     for error in ["ENOSPC", "EDQUOT", "EROFS", "EIO"] {
         let setup = Setup::new();
         // The opening takes fewer calls; then a stretch of failures, then all is well.
-        let fault = format!("pwrite64:error={error}:when=60..75");
+        let fault = format!("pwrite64:error={error}:when=160..175");
         let mut agent = setup.clone().with_injected_faults(&[&fault]).start();
         let mut client = agent.client();
         let mut answered = Amount::default();
