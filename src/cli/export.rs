@@ -12,6 +12,7 @@ use clap::{Args, builder::TypedValueParser};
 
 use super::agent_args::AgentArgs;
 use super::client::{ANSWER_TIMEOUT, AgentClient};
+use super::filter_args::FilterArgs;
 use super::{Exit, Failure};
 use crate::config::{self, Sources};
 use crate::domain::BudgetZone;
@@ -35,24 +36,8 @@ pub struct ExportArgs {
     /// Last day (included) or the instant of the end [default: the end]
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
-    /// Only this service
-    #[arg(long)]
-    pub service: Option<String>,
-    /// Only this operation
-    #[arg(long)]
-    pub operation: Option<String>,
-    /// Only this worker; empty: only events without one
-    #[arg(long)]
-    pub worker: Option<String>,
-    /// Only this batch; empty: only events without one
-    #[arg(long)]
-    pub batch: Option<String>,
-    /// Only this lead; empty: only events without one
-    #[arg(long)]
-    pub lead: Option<String>,
-    /// Only this model; empty: only events without one
-    #[arg(long)]
-    pub model: Option<String>,
+    #[command(flatten)]
+    pub filters: FilterArgs,
     /// Only ids of this source; empty: only those without one
     #[arg(long)]
     pub source: Option<String>,
@@ -80,14 +65,8 @@ impl ExportArgs {
         match name {
             "from" => self.from.as_deref(),
             "to" => self.to.as_deref(),
-            "service" => self.service.as_deref(),
-            "operation" => self.operation.as_deref(),
-            "worker" => self.worker.as_deref(),
-            "batch" => self.batch.as_deref(),
-            "lead" => self.lead.as_deref(),
-            "model" => self.model.as_deref(),
             "source" => self.source.as_deref(),
-            _ => None,
+            _ => self.filters.given().find(|(filter, _)| *filter == name).map(|(_, value)| value),
         }
     }
 }

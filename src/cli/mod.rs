@@ -15,6 +15,7 @@ mod client;
 mod costs;
 mod exit;
 mod export;
+mod filter_args;
 mod gate;
 mod guides;
 mod healthcheck;

@@ -9,11 +9,12 @@ use clap::{Args, Subcommand};
 use super::agent_args::{AgentArgs, OutputArgs};
 use super::answer::read;
 use super::client::{ANSWER_TIMEOUT, AgentClient};
+use super::filter_args::FilterArgs;
 use super::output::{OutputFormat, Screen};
 use super::watch::{self, Answer, WatchArgs};
 use super::{Exit, Failure};
 use crate::config::Sources;
-use question::{DaysArgs, FilterArgs, GroupBy, Question, RangeArgs};
+use question::{DaysArgs, GroupBy, Question, RangeArgs};
 
 #[derive(Args, Debug)]
 pub struct CostsArgs {
@@ -147,7 +148,7 @@ fn sums(
     screen: &Screen,
 ) -> Result<Exit, Failure> {
     let client = AgentClient::new(&view.agent, process, ANSWER_TIMEOUT)?;
-    let query = question.by(&view.by).filtered(view.filters).0;
+    let query = question.by(&view.by).filtered(&view.filters).0;
     watch::show(&view.watch, view.output.output, client, screen, move |client| {
         let json = client.get(path, &query)?;
         let table = tables::period(&read(&json)?, &view.by.headings);
@@ -157,7 +158,7 @@ fn sums(
 
 fn history(question: Question, view: CostsView, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
     let client = AgentClient::new(&view.agent, process, ANSWER_TIMEOUT)?;
-    let query = question.by(&view.by).filtered(view.filters).0;
+    let query = question.by(&view.by).filtered(&view.filters).0;
     let format = view.output.output;
     watch::show(&view.watch, format, client, screen, move |client| {
         let json = client.get("/costs/history", &query)?;

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::super::filter_args::FilterArgs;
 use crate::domain::{Dimension, dimensions};
 
 /// What costs are added up by: the text in the query, and the headings of the columns that hold the names.
@@ -11,29 +12,6 @@ use crate::domain::{Dimension, dimensions};
 pub struct GroupBy {
     text: String,
     pub headings: Vec<String>,
-}
-
-/// Only these costs.
-#[derive(Args, Clone, Debug, Default)]
-pub struct FilterArgs {
-    /// Only this service
-    #[arg(long)]
-    pub service: Option<String>,
-    /// Only this operation
-    #[arg(long)]
-    pub operation: Option<String>,
-    /// Only this worker; '' for costs without one
-    #[arg(long)]
-    pub worker: Option<String>,
-    /// Only this batch; '' for costs without one
-    #[arg(long)]
-    pub batch: Option<String>,
-    /// Only this lead; '' for costs without one
-    #[arg(long)]
-    pub lead: Option<String>,
-    /// Only this model; '' for costs without one
-    #[arg(long)]
-    pub model: Option<String>,
 }
 
 /// From one day to another, both included.
@@ -81,17 +59,8 @@ impl Question {
     }
 
     /// The same, of some costs only.
-    pub fn filtered(self, filters: FilterArgs) -> Self {
-        let FilterArgs { service, operation, worker, batch, lead, model } = filters;
-        let given = [
-            ("service", service),
-            ("operation", operation),
-            ("worker", worker),
-            ("batch", batch),
-            ("lead", lead),
-            ("model", model),
-        ];
-        given.into_iter().fold(self, |question, (name, value)| question.with(name, value))
+    pub fn filtered(self, filters: &FilterArgs) -> Self {
+        filters.given().fold(self, |question, (name, value)| question.with(name, Some(value.to_owned())))
     }
 
     /// The same, of some days.
@@ -138,7 +107,7 @@ mod tests {
     fn what_is_given_is_asked_for_and_an_empty_filter_is_given() {
         let filters: FilterArgs = parsed(&["--service", "a b", "--lead="]);
         let by = GroupBy::from_str("model,lead").unwrap();
-        let question = Question::default().with("date", None).by(&by).filtered(filters);
+        let question = Question::default().with("date", None).by(&by).filtered(&filters);
         let expected =
             [("by", "model,lead"), ("service", "a b"), ("lead", "")].map(|(name, value)| (name, value.to_owned()));
         assert_eq!(question.0, expected);

@@ -34,7 +34,7 @@ pub fn run(
     screen: &Screen,
 ) -> Result<Exit, Failure> {
     let client = AgentClient::new(&arguments.agent, process, ANSWER_TIMEOUT)?;
-    let query = Question::default().of_days(arguments.days).filtered(arguments.filters).0;
+    let query = Question::default().of_days(arguments.days).filtered(&arguments.filters).0;
     watch::show(&arguments.watch, arguments.output.output, client, screen, move |client| {
         let json = client.get(path, &query)?;
         Ok(Answer { table: table(&json)?, json })
