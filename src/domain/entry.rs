@@ -12,8 +12,8 @@ pub enum Entry {
     /// The event as it was first told.
     #[default]
     First,
-    /// What the event cost so far, taken from its attributes before a revision or put under those since: they come in pairs, before
-    /// the adjustment that they belong to, and cancel out.
+    /// What the event cost so far, taken from the names and attributes that it had or put under those since: they come in pairs,
+    /// before the adjustment that they belong to, and cancel out.
     Move {
         /// The `seq` of the event's first entry.
         first: i64,
@@ -66,27 +66,60 @@ impl Entry {
     }
 }
 
-/// The entries that make of a known event, whose first entry stands at `first`, what a higher revision tells: of its amount, usage,
-/// duration, outcome and attributes. Everything else stays as it is known.
+/// The entries that make of a known event, whose first entry stands at `first`, what is told since: of its amount, usage, duration,
+/// outcome, attributes and origin, and whom it is for where that was not known. Everything else stays as it is known.
 pub fn revise(known: CostEvent, first: i64, told: CostEvent) -> impl Iterator<Item = (CostEvent, Entry)> {
-    let CostEvent { revision, amount, usage, duration_seconds, outcome, attributes, first_recorded_at, .. } = told;
-    let is_moved = known.amount != Usd::ZERO && differing_attributes(known.attributes.as_deref(), attributes.as_deref());
-    let difference = amount - known.amount;
-    let usage_added = rises(&known.usage, &usage);
-    let attributes_before = known.attributes.clone();
-    let so_far = known.amount;
-    let adjusted =
-        CostEvent { revision, amount: difference, usage, duration_seconds, outcome, attributes, first_recorded_at, ..known };
-    let moves = is_moved.then(|| {
-        let moved = |amount, attributes: &Option<Box<str>>| {
-            let attributes = attributes.clone();
-            let event = CostEvent { amount, attributes, usage: Vec::new(), duration_seconds: None, ..adjusted.clone() };
+    let difference = told.amount - known.amount;
+    let usage_added = rises(&known.usage, &told.usage);
+    let adjusted = CostEvent {
+        key: known.key.clone(),
+        service: known.service.clone(),
+        operation: known.operation.clone(),
+        kind: known.kind,
+        time: known.time,
+        time_given: known.time_given,
+        amount: difference,
+        worker: known.worker.clone().or(told.worker),
+        batch_id: known.batch_id.clone().or(told.batch_id),
+        lead_id: known.lead_id.clone().or(told.lead_id),
+        model: known.model.clone().or(told.model),
+        revision: told.revision,
+        usage: told.usage,
+        duration_seconds: told.duration_seconds,
+        outcome: told.outcome,
+        attributes: told.attributes,
+        first_recorded_at: told.first_recorded_at,
+        origin: told.origin,
+    };
+    let moves = (known.amount != Usd::ZERO && is_grouped_otherwise(&known, &adjusted)).then(|| {
+        let moved = |amount, of: &CostEvent| {
+            let event = CostEvent {
+                amount,
+                worker: of.worker.clone(),
+                batch_id: of.batch_id.clone(),
+                lead_id: of.lead_id.clone(),
+                model: of.model.clone(),
+                attributes: of.attributes.clone(),
+                usage: Vec::new(),
+                duration_seconds: None,
+                origin: None,
+                ..adjusted.clone()
+            };
             (event, Entry::Move { first })
         };
-        [moved(-so_far, &attributes_before), moved(so_far, &adjusted.attributes)]
+        [moved(-known.amount, &known), moved(known.amount, &adjusted)]
     });
-    let adjustment = Entry::Adjustment(Box::new(Adjustment { first, standing: amount, usage_added }));
+    let adjustment = Entry::Adjustment(Box::new(Adjustment { first, standing: told.amount, usage_added }));
     moves.into_iter().flatten().chain([(adjusted, adjustment)])
+}
+
+/// Whether some grouping tells two tellings of an event apart.
+fn is_grouped_otherwise(known: &CostEvent, adjusted: &CostEvent) -> bool {
+    known.worker != adjusted.worker
+        || known.batch_id != adjusted.batch_id
+        || known.lead_id != adjusted.lead_id
+        || known.model != adjusted.model
+        || differing_attributes(known.attributes.as_deref(), adjusted.attributes.as_deref())
 }
 
 /// By how much counts are higher. What a count has fallen by cannot be taken back from a counter.

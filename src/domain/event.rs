@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use strum::{EnumString, IntoStaticStr};
 
-use super::{Name, Quantity, Usd};
+use super::{CostSource, Name, Origin, Quantity, Usd};
 
 /// A charge adds cost, a credit takes some back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr)]
@@ -89,6 +89,25 @@ pub struct CostEvent {
     pub revision: u32,
     /// When another ledger recorded it first; only an import says so.
     pub first_recorded_at: Option<Timestamp>,
+    /// How it came to be, where a worker did not tell it with its amount.
+    pub origin: Option<Box<Origin>>,
+}
+
+impl CostEvent {
+    /// Whether the sender said what it cost.
+    pub fn has_told_amount(&self) -> bool {
+        self.origin.as_ref().is_none_or(|origin| origin.cost == CostSource::Told)
+    }
+
+    /// Whether its amount waits for a price.
+    pub fn is_unpriced(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.is_unpriced())
+    }
+
+    /// How often the agent has changed it since its revision was told.
+    pub fn amendment(&self) -> u32 {
+        self.origin.as_ref().map_or(0, |origin| origin.amendment)
+    }
 }
 
 impl Kind {
@@ -108,8 +127,10 @@ impl Outcome {
 /// The fields in which a second event under a known key differs from the recorded one, by meaning: `1.5` is `"1.50"`, the
 /// order of keys does not matter, and a retry that names no time matches any. Empty: it is a duplicate.
 pub fn differing_fields(recorded: &CostEvent, retry: &CostEvent) -> Vec<&'static str> {
+    let has_told = retry.has_told_amount();
     let revisable = [
-        ("amount_usd", recorded.amount == retry.amount),
+        // What the agent works out follows from the usage, and may be another amount by the prices of today.
+        ("amount_usd", !has_told && recorded.has_told_amount() == has_told || recorded.amount == retry.amount),
         ("usage", recorded.usage == retry.usage),
         ("duration_seconds", recorded.duration_seconds == retry.duration_seconds),
         ("outcome", recorded.outcome == retry.outcome),
@@ -189,6 +210,7 @@ impl CostEvent {
             attributes: None,
             revision: 0,
             first_recorded_at: None,
+            origin: None,
         }
     }
 }

@@ -180,6 +180,7 @@ impl ReservationRequest {
             attributes: settlement.attributes,
             revision: 0,
             first_recorded_at: None,
+            origin: None,
         };
         self.complete(&mut event);
         event

@@ -97,6 +97,7 @@ impl<'r> Validator<'r> {
             attributes,
             revision: revision?,
             first_recorded_at,
+            origin: None,
         })
     }
 }

@@ -230,9 +230,9 @@ impl Export {
                 return Err(LedgerError::Damaged(format!("event {next} is missing")));
             }
             next += 1;
-            if self.selection.takes(&stored.event)
-                && let Some(exported) = self.exported(&transaction, stored, &newest_by_first)?
-            {
+            // Of an event the newest telling decides: what the first left out may be filled later.
+            let found = self.exported(&transaction, stored, &newest_by_first)?;
+            if let Some(exported) = found.filter(|exported| self.selection.takes(&exported.event)) {
                 encode(&exported, &mut lines);
             }
             Ok(())

@@ -38,8 +38,8 @@ use super::segment::SEGMENT_EVENTS;
 use super::state::State;
 use super::sums::read_day_pairs;
 use super::wal::{self, Log};
-use super::{LedgerError, OpenError, connection, identify, meta};
-use crate::domain::{BudgetMark, BudgetZone, CostEvent, Entry, EventKey, Kind, ReservationState};
+use super::{CallSpan, LedgerError, OpenError, Unpriced, calls, connection, events, identify, meta};
+use crate::domain::{BudgetMark, BudgetZone, CostEvent, Entry, EventKey, Kind, ReservationState, TraceId};
 
 /// First SQLite version without the WAL-reset bug.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -185,6 +185,33 @@ impl Ledger {
     /// The `seq` of the newest entry.
     pub fn events(&self) -> i64 {
         self.state.end.events
+    }
+
+    /// The charged calls of a trace, in the order in which they were recorded, as long as their ids are remembered.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn calls_of(&self, trace: TraceId) -> Result<Vec<CallSpan>, LedgerError> {
+        calls::of_trace(&self.connection, trace)
+    }
+
+    /// The newest entry that tells the event whose first entry has this `seq`, if it is kept.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn newest_telling(&self, first: i64) -> Result<Option<StoredEvent>, LedgerError> {
+        events::newest_telling(&self.connection, first)
+    }
+
+    /// Hands over every event that waits for a price.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn each_unpriced(&self, mut take: impl FnMut(Unpriced)) -> Result<(), LedgerError> {
+        calls::each_unpriced(&self.connection, |unpriced| {
+            take(unpriced);
+            Ok(())
+        })
     }
 
     /// The hash under which this ledger looks for an id.

@@ -14,7 +14,7 @@ use super::row::{
     Cell, Cells, Codec, LaterCodec, Pico, Plain, RowWriter, Shape, Sink, each_row, put_later, read_row, row, take_later,
 };
 use super::segment::SEGMENT_EVENTS;
-use crate::domain::{Adjustment, CostEvent, Entry, EventKey, Kind, Name, Outcome, Quantity, UsageCount, Usd};
+use crate::domain::{Adjustment, CostEvent, Entry, EventKey, Kind, Name, Origin, Outcome, Quantity, UsageCount, Usd};
 
 /// An entry as it stands in the ledger; with `&CostEvent`, one on its way there.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +70,7 @@ row! {
             attributes,
             revision,
             first_recorded_at,
+            origin,
         },
         reservation,
         entry,
@@ -101,6 +102,7 @@ row! {
         "revision" => revision: ZeroIsNull;
         "adjusts", "standing_pico", "usage_added" => entry: Entry;
         "first_recorded_at_ns" => first_recorded_at;
+        "origin" => origin;
     }
 }
 
@@ -152,6 +154,20 @@ impl LaterCodec<Entry> for Entry {
             }
             _ => None,
         }
+    }
+}
+
+/// As JSON: few rows have one, and what it says is not asked for one by one.
+impl Codec<Box<Origin>> for Plain {
+    const SHAPES: &'static [Shape] = &[Shape::Text];
+
+    fn put(value: &Box<Origin>, sink: &mut impl Sink) -> Result<(), LedgerError> {
+        let json = serde_json::to_string(value).map_err(|error| LedgerError::Damaged(error.to_string()))?;
+        sink.add(Cell::Text(&json))
+    }
+
+    fn take(cells: &mut Cells<'_>) -> Option<Box<Origin>> {
+        serde_json::from_str(cells.text()?).ok()
     }
 }
 
@@ -224,6 +240,16 @@ pub(super) fn write(
 /// The event at a place, if retention has not removed it.
 pub(super) fn event_at(connection: &Connection, seq: i64) -> Result<Option<StoredEvent>, LedgerError> {
     Ok(read_row(connection, "WHERE seq = ?", [seq])?.map(|(stored, _)| stored))
+}
+
+/// The newest entry that tells the event whose first entry stands here, if retention has not removed it.
+pub(super) fn newest_telling(connection: &Connection, first: i64) -> Result<Option<StoredEvent>, LedgerError> {
+    // The partial index serves only who repeats its condition.
+    let rest = "WHERE adjusts IS NOT NULL AND adjusts = ? AND standing_pico IS NOT NULL ORDER BY seq DESC LIMIT 1";
+    match read_row(connection, rest, [first])? {
+        Some((stored, _)) => Ok(Some(stored)),
+        None => event_at(connection, first),
+    }
 }
 
 /// The newest entry that tells the event under a key, among those behind a place, found by looking at each.

@@ -213,7 +213,8 @@ impl Listing {
             wanted.extend([key.id.to_string().into(), key.source.to_string().into()]);
         }
         for filter in &self.question.selection.filters {
-            sql += &format!(" AND coalesce({}, '') = ?", column_of(filter.field));
+            sql += &format!(" AND coalesce({}, '') = ?", standing_value(filter.field));
+            wanted.extend(is_fillable(filter.field).then(|| self.newest.into()));
             wanted.push(filter.value.to_string().into());
         }
         let mut statement = connection.prepare_cached(&sql)?;
@@ -283,6 +284,24 @@ impl Listing {
 /// When an entry was recorded, if need be by the ledger that it was imported from.
 pub(super) fn told_at(stored: &StoredEvent) -> Timestamp {
     stored.event.first_recorded_at.unwrap_or(stored.recorded_at)
+}
+
+/// The value of a field by the newest telling of an entry's event: what the first left out may be filled later.
+fn standing_value(field: EventField) -> String {
+    let column = column_of(field);
+    if !is_fillable(field) {
+        return column.to_owned();
+    }
+    // The partial index serves only who repeats its condition.
+    let filled = format!(
+        "SELECT later.{column} FROM event AS later WHERE later.adjusts IS NOT NULL AND later.adjusts = \
+         coalesce(event.adjusts, event.seq) AND later.{column} IS NOT NULL AND later.seq <= ? LIMIT 1"
+    );
+    format!("{column}, ({filled})")
+}
+
+const fn is_fillable(field: EventField) -> bool {
+    matches!(field, EventField::Worker | EventField::Batch | EventField::Lead | EventField::Model)
 }
 
 const fn column_of(field: EventField) -> &'static str {

@@ -2,7 +2,7 @@
 
 use super::outbox::{OpenDelivery, StoredMessage};
 use super::reservations::{self, StoredReservation, key_of};
-use super::{LedgerError, Reader, ids, outbox};
+use super::{LedgerError, Reader, StoredEvent, Unpriced, calls, events, ids, outbox};
 
 impl Reader {
     /// The reservation under an id, if it is remembered and known to the ledger as held, expired or ended.
@@ -27,6 +27,22 @@ impl Reader {
     /// A row is damaged or cannot be read.
     pub fn expired_reservations(&self, after: i64, limit: u32) -> Result<Vec<StoredReservation>, LedgerError> {
         self.read(|transaction| reservations::read_expired(transaction, after, limit))
+    }
+
+    /// Events that wait for a price, oldest entry first, with a `seq` greater than `after`; at most `limit`.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn unpriced_behind(&self, after: i64, limit: u32) -> Result<Vec<Unpriced>, LedgerError> {
+        self.read(|transaction| calls::unpriced_behind(transaction, after, limit))
+    }
+
+    /// The newest entry that tells the event whose first entry has this `seq`, if it is kept.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn newest_telling(&self, first: i64) -> Result<Option<StoredEvent>, LedgerError> {
+        self.read(|transaction| events::newest_telling(transaction, first))
     }
 
     /// What is still to be delivered to a receiver, oldest message first.

@@ -18,6 +18,7 @@
 
 mod archive;
 mod breakdown;
+mod calls;
 mod cells;
 mod checkpoint;
 mod checksum;
@@ -59,6 +60,7 @@ mod verify;
 mod wal;
 
 pub use archive::{Archive, Encode, Export, Exported, Lines};
+pub use calls::{CallSpan, Unpriced};
 pub use commit::{Change, Commit, Rollup, Summary};
 pub use contract::Ledger;
 pub use error::{LedgerError, OpenError};

@@ -7,12 +7,12 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::LedgerError;
+use super::{LedgerError, calls};
 use super::head::Head;
-use super::ids::IdIndex;
+use super::ids::{BLOCK_SEGMENTS, IdIndex};
 use super::reservations::key_of;
 use super::row::nanoseconds;
-use super::segment::Segment;
+use super::segment::{SEGMENT_EVENTS, Segment};
 use super::state::State;
 
 /// Reservations looked at in one step.
@@ -36,6 +36,7 @@ impl State {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         head.write(&transaction)?;
         IdIndex::delete_block(&transaction, block)?;
+        calls::forget_spans(&transaction, (block + 1) * BLOCK_SEGMENTS * SEGMENT_EVENTS)?;
         transaction.commit()?;
         self.head = head;
         self.ids.forget(block);
@@ -55,6 +56,7 @@ impl State {
         let head = Head { pruned_segments: number + 1, ..self.head.clone() };
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("DELETE FROM event WHERE seq BETWEEN ? AND ?", [first, last])?;
+        calls::prune_unpriced(&transaction, last)?;
         head.write(&transaction)?;
         transaction.commit()?;
         self.head = head;

@@ -18,7 +18,7 @@ use super::reservations::{self, UnpaidIds};
 use super::row::read_rows;
 use super::rows::{self, DayRow, ModelRow, SeriesRow, UsageRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
-use super::{LedgerError, gate, marks, meta, outbox, sums};
+use super::{LedgerError, calls, gate, marks, meta, outbox, sums};
 use crate::domain::{BudgetMark, BudgetZone, EventKey};
 
 /// What is kept in memory of the file.
@@ -111,6 +111,7 @@ impl State {
     ) -> Result<Staged, LedgerError> {
         let mut head = self.head.clone();
         let (end, segment_ends) = events::write(transaction, &commit.events, recorded_at, self.end.clone())?;
+        calls::write(transaction, self.end.events + 1, &commit.events)?;
         let closed = self.ids.write_closed(transaction, self.end.events, &commit.events, &segment_ends)?;
         reservations::write(transaction, &commit.reservations, &mut head)?;
         let mut days = Vec::new();

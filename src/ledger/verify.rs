@@ -18,7 +18,7 @@ use super::rows::{self, DayRow};
 use super::schema;
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
-use super::{LedgerError, OpenError, gate, marks, meta, outbox, reservations};
+use super::{LedgerError, OpenError, calls, gate, marks, meta, outbox, reservations};
 use crate::domain::{BudgetZone, Entry, OTHER_LABEL, PAIRS_PER_DAY_MAX, Pair, Sums, Usd};
 use crate::error_chain::ErrorChain;
 
@@ -151,6 +151,7 @@ impl Check<'_> {
         let mut counted: BTreeMap<Date, HashMap<Pair, Sums>> = BTreeMap::new();
         let mut problems = Vec::new();
         let mut adjusted = Adjusted::default();
+        let mut expected = calls::Expected::default();
         let by_day = &self.by_day;
         each_event(self.transaction, i64::MIN, i64::MAX, |stored, checksum| {
             let seq = end.events + 1;
@@ -172,6 +173,7 @@ impl Check<'_> {
             if segment.is_some_and(|segment| !segment.span(&zone).contains(time)) {
                 problems.push(format!("segment {number} does not know when event {seq} happened"));
             }
+            expected.add(&stored);
             problems.extend(adjusted.add(self.transaction, &stored, head.pruned_segments)?);
             problems.truncate(PROBLEMS_MAX);
             if end.events > head.rolled_up.events {
@@ -189,6 +191,10 @@ impl Check<'_> {
             Ok(())
         })?;
         problems.into_iter().for_each(|problem| self.problem(problem));
+        let (forgotten, pruned) = (head.forgotten_blocks * BLOCK_SEGMENTS, head.pruned_segments);
+        for problem in expected.problems(self.transaction, forgotten * SEGMENT_EVENTS, pruned * SEGMENT_EVENTS)? {
+            self.problem(problem);
+        }
         (self.report.adjustments, self.standing) = (adjusted.adjustments, adjusted.standing);
         self.report.events += not_rolled_up.entries;
         self.report.events -= adjusted.adjustments + adjusted.moves;

@@ -174,7 +174,7 @@ impl Known {
 
     /// What it means that this is told under its key.
     pub fn retold(&self, told: &CostEvent) -> Retold {
-        let mut fields = match told.revision.cmp(&self.event.revision) {
+        let mut fields = match self.compare(told) {
             Ordering::Less => return Retold::Again,
             Ordering::Equal => differing_fields(&self.event, told),
             Ordering::Greater => fixed_fields_differing(&self.event, told),
@@ -189,10 +189,34 @@ impl Known {
         if self.reservation.is_some() {
             fields.retain(|field| !is_left_out(field));
         }
+        // Another ledger has put together what several roads told of a call.
+        if told.first_recorded_at.is_some() {
+            fields.retain(|field| !self.is_filled(field));
+        }
         match fields.is_empty() {
             false => Retold::Contradicted(fields),
-            true if told.revision > self.event.revision => Retold::Revised,
+            true if self.compare(told) == Ordering::Greater => Retold::Revised,
             true => Retold::Again,
+        }
+    }
+
+    /// Which telling is the newer one. Only another ledger says how often it has changed an event by itself.
+    fn compare(&self, told: &CostEvent) -> Ordering {
+        let by_revision = told.revision.cmp(&self.event.revision);
+        match told.first_recorded_at {
+            Some(_) => by_revision.then(told.amendment().cmp(&self.event.amendment())),
+            None => by_revision,
+        }
+    }
+
+    /// Whether the event leaves open what this field says.
+    fn is_filled(&self, field: &str) -> bool {
+        match field {
+            "worker" => self.event.worker.is_none(),
+            "batch_id" => self.event.batch_id.is_none(),
+            "lead_id" => self.event.lead_id.is_none(),
+            "model" => self.event.model.is_none(),
+            _ => false,
         }
     }
 }

@@ -613,6 +613,7 @@ prop_compose! {
             attributes: attributes.map(|attributes| attributes.to_string().into()),
             revision,
             first_recorded_at: None,
+            origin: None,
         };
         // With all their digits, for which a `Value` has no place.
         (json.to_string().replace(r#""usage":{}"#, &format!(r#""usage":{}"#, serde_json::to_string(&usage).unwrap())), event)

@@ -60,6 +60,7 @@ pub fn event(event: &command::Event) -> CostEvent {
         attributes: event.team.map(|team| format!(r#"{{"team":"{team}"}}"#).into()),
         revision: event.revision,
         first_recorded_at: None,
+        origin: None,
     }
 }
 
