@@ -42,8 +42,8 @@ pub fn merge(known: &CostEvent, told: CostEvent) -> Merged {
     let knows_more = told_origin.rank == known_origin.rank && has_more(&known.usage, &told.usage);
     let is_costed = !told_origin.is_unpriced();
     // What the sender was told by its provider stays, also where the counts of another road make more of it.
-    let takes_cost = is_costed
-        && (is_better || known_origin.is_unpriced() || knows_more && known_origin.cost != CostSource::Told);
+    let takes_cost =
+        is_costed && (is_better || known_origin.is_unpriced() || knows_more && known_origin.cost != CostSource::Told);
     let takes_usage = !told.usage.is_empty() && (is_better || knows_more || known.usage.is_empty());
     let disagreeing = match (known_origin.is_unpriced(), is_costed && told.amount != known.amount) {
         (false, true) => Some(if takes_cost { known.amount } else { told.amount }),

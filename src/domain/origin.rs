@@ -266,7 +266,9 @@ mod tests {
 
     #[test]
     fn zeros_and_other_texts_are_no_ids() {
-        for text in ["", "00", "0000000000000000", "00f067aa0ba902bg", "00f067aa0ba902b7a", "+0f067aa0ba902b7", "é0f067aa0ba902"] {
+        for text in
+            ["", "00", "0000000000000000", "00f067aa0ba902bg", "00f067aa0ba902b7a", "+0f067aa0ba902b7", "é0f067aa0ba902"]
+        {
             assert_eq!(SpanId::from_hex(text), None, "{text}");
         }
         assert_eq!(TraceId::from_bytes(&[0; 16]), None);

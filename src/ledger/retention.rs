@@ -7,13 +7,13 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::{LedgerError, calls};
 use super::head::Head;
 use super::ids::{BLOCK_SEGMENTS, IdIndex};
 use super::reservations::key_of;
 use super::row::nanoseconds;
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::state::State;
+use super::{LedgerError, calls};
 
 /// Reservations looked at in one step.
 const RESERVATIONS_PER_STEP: i64 = 1_000;
