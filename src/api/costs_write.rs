@@ -33,7 +33,7 @@ pub(super) async fn record(state: Arc<State>, call: Arc<Call>, body: BodyStream)
     let Queued { answer, places, left_out } =
         if is_large { tokio::task::spawn_blocking(queue).await.map_err(|_panicked| Problem::Internal)? } else { queue() }?;
     let recorded = if let Some(answer) = answer { answer.await? } else { Recorded::default() };
-    let Recorded { accepted, duplicates, revised, conflicts } = recorded;
+    let Recorded { accepted, duplicates, revised, conflicts, .. } = recorded;
     let left_out = (bad == BadEvents::LeaveOut).then(|| with_conflicts(left_out, &places, conflicts));
     let Answer { media_type, body } = (format.answer)(&Counts { accepted, duplicates, revised, left_out });
     Ok(answer::uncached(media_type, body))

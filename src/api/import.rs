@@ -47,7 +47,7 @@ pub(super) async fn import(state: Arc<State>, call: Arc<Call>, body: BodyStream)
             None => Ok(Recorded::default()),
         };
         match recorded {
-            Ok(Recorded { accepted, duplicates, revised, conflicts }) => {
+            Ok(Recorded { accepted, duplicates, revised, conflicts, .. }) => {
                 counts.accepted += accepted;
                 counts.duplicates += duplicates;
                 counts.revised += revised;

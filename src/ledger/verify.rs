@@ -52,13 +52,15 @@ pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
     let wrap = |source| OpenError::of(path, source);
     let (mut connection, format) = schema::open_for_reading(path)?;
     let transaction = connection.transaction().map_err(|error| wrap(error.into()))?;
-    let (report, by_day, standing) = (VerifyReport::default(), BTreeMap::new(), BTreeMap::new());
-    let mut check = Check { transaction: &transaction, format, report, by_day, standing };
+    let (report, calls) = (VerifyReport::default(), calls::Expected::default());
+    let (by_day, standing) = (BTreeMap::new(), BTreeMap::new());
+    let mut check = Check { transaction: &transaction, format, report, by_day, standing, calls };
     // One part that cannot be read says nothing about the others.
     for part in [
         Check::structure,
         Check::totals,
         Check::events,
+        Check::calls,
         Check::ids,
         Check::gate,
         Check::reservations,
@@ -81,6 +83,8 @@ struct Check<'a> {
     by_day: BTreeMap<Date, (DayRow, HashMap<Pair, Sums>)>,
     /// What adjusted events cost, by the `seq` of their first entry.
     standing: BTreeMap<i64, Usd>,
+    /// What the tables of calls must hold.
+    calls: calls::Expected,
 }
 
 impl Check<'_> {
@@ -151,8 +155,7 @@ impl Check<'_> {
         let mut counted: BTreeMap<Date, HashMap<Pair, Sums>> = BTreeMap::new();
         let mut problems = Vec::new();
         let mut adjusted = Adjusted::default();
-        let mut expected = calls::Expected::default();
-        let by_day = &self.by_day;
+        let (by_day, calls) = (&self.by_day, &mut self.calls);
         each_event(self.transaction, i64::MIN, i64::MAX, |stored, checksum| {
             let seq = end.events + 1;
             end.add(checksum, stored.recorded_at);
@@ -173,7 +176,7 @@ impl Check<'_> {
             if segment.is_some_and(|segment| !segment.span(&zone).contains(time)) {
                 problems.push(format!("segment {number} does not know when event {seq} happened"));
             }
-            expected.add(&stored);
+            calls.add(&stored);
             problems.extend(adjusted.add(self.transaction, &stored, head.pruned_segments)?);
             problems.truncate(PROBLEMS_MAX);
             if end.events > head.rolled_up.events {
@@ -191,10 +194,6 @@ impl Check<'_> {
             Ok(())
         })?;
         problems.into_iter().for_each(|problem| self.problem(problem));
-        let (forgotten, pruned) = (head.forgotten_blocks * BLOCK_SEGMENTS, head.pruned_segments);
-        for problem in expected.problems(self.transaction, forgotten * SEGMENT_EVENTS, pruned * SEGMENT_EVENTS)? {
-            self.problem(problem);
-        }
         (self.report.adjustments, self.standing) = (adjusted.adjustments, adjusted.standing);
         self.report.events += not_rolled_up.entries;
         self.report.events -= adjusted.adjustments + adjusted.moves;
@@ -222,6 +221,16 @@ impl Check<'_> {
                 self.problem(format!("the rollups of {day} are not what its events add up to"));
             }
         }
+    }
+
+    /// Where charged calls stand, and which wait for a price.
+    fn calls(&mut self) -> Result<(), LedgerError> {
+        let head = Head::read(self.transaction)?;
+        let [forgotten, pruned] = [head.forgotten_blocks * BLOCK_SEGMENTS, head.pruned_segments];
+        let expected = std::mem::take(&mut self.calls);
+        let problems = expected.problems(self.transaction, forgotten * SEGMENT_EVENTS, pruned * SEGMENT_EVENTS)?;
+        problems.into_iter().for_each(|problem| self.problem(problem));
+        Ok(())
     }
 
     /// Every remembered id is found where its event stands.

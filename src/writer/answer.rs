@@ -1,7 +1,7 @@
 //! What those who ask the writer hear back.
 
 use crate::budget::Refusal;
-use crate::domain::{Reservation, ReservationStage};
+use crate::domain::{EventKey, Reservation, ReservationStage, Usd};
 
 /// What of a batch is to be taken when some of its events contradict what is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub enum Taking {
     AllOrNothing,
     /// The others.
     GoodOnes,
+    /// All: they are calls that may come over several roads, and what these tell is put together.
+    Calls,
 }
 
 /// What became of a batch that was recorded.
@@ -23,6 +25,26 @@ pub struct Recorded {
     pub revised: usize,
     /// Events that were left out; none where a batch is all or nothing.
     pub conflicts: Vec<Conflict>,
+    /// Calls that cost nothing, and were left out for that.
+    pub ignored: usize,
+    /// Calls whose roads say different amounts: the first [`DISAGREEMENTS_MAX`], and how many in all.
+    pub disagreements: (Vec<Disagreement>, usize),
+    /// Calls that look like one that came over another road.
+    pub suspected: usize,
+}
+
+/// Disagreements that are told in full.
+pub const DISAGREEMENTS_MAX: usize = 20;
+
+/// A call of which two roads say different amounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The call.
+    pub key: EventKey,
+    /// What it costs.
+    pub standing: Usd,
+    /// What it costs by the road that is not believed.
+    pub other: Usd,
 }
 
 /// An event whose id is known with other content.
@@ -87,6 +109,17 @@ pub enum ReservationError {
 
 /// What became of a question about a reservation.
 pub type ReservationAnswer = Result<Done, ReservationError>;
+
+impl Recorded {
+    /// Notes a disagreement.
+    pub(super) fn disagree(&mut self, disagreement: impl FnOnce() -> Disagreement) {
+        let (told, count) = &mut self.disagreements;
+        *count += 1;
+        if told.len() < DISAGREEMENTS_MAX {
+            told.push(disagreement());
+        }
+    }
+}
 
 impl From<Vec<Conflict>> for RecordError {
     fn from(conflicts: Vec<Conflict>) -> Self {

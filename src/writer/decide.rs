@@ -10,8 +10,8 @@ use hashbrown::HashTable;
 use jiff::civil::Date;
 
 use super::decision::Decision::{self, Refused, Taken};
-use super::{Conflict, Recorded, Taking};
-use crate::domain::{CostEvent, EventKey, differing_fields, fixed_fields_differing, revise};
+use super::{Conflict, Disagreement, Recorded, Taking};
+use crate::domain::{CostEvent, EventKey, Merge, Merged, differing_fields, fixed_fields_differing, merge, revise};
 use crate::ledger::{KeyedEvent, StoredEvent};
 
 /// The new entries of the commit that is being put together.
@@ -73,6 +73,10 @@ impl NewEvents {
                 answer.accepted += 1;
                 continue;
             };
+            if taking == Taking::Calls {
+                self.retell_call(known, keyed, &mut answer);
+                continue;
+            }
             match known.retold(&keyed.event) {
                 Retold::Again => answer.duplicates += 1,
                 Retold::Revised => {
@@ -84,11 +88,29 @@ impl NewEvents {
                 }
             }
         }
-        if answer.conflicts.is_empty() || taking == Taking::GoodOnes {
+        if answer.conflicts.is_empty() || taking != Taking::AllOrNothing {
             return Ok(Taken(answer));
         }
         self.drop_behind(before);
         Ok(Refused(answer.conflicts))
+    }
+
+    /// Puts what is told of a call to what is known of it.
+    fn retell_call(&mut self, known: Known, mut told: KeyedEvent, answer: &mut Recorded) {
+        let Merged { merge, disagreeing } = merge(&known.event, told.event.clone());
+        if let Some(other) = disagreeing {
+            let standing = if let Merge::Revised(event) = &merge { event.amount } else { known.event.amount };
+            answer.disagree(|| Disagreement { key: told.event.key.clone(), standing, other });
+        }
+        match merge {
+            Merge::Again => answer.duplicates += 1,
+            Merge::CacheHit => answer.ignored += 1,
+            Merge::Revised(event) => {
+                told.event = *event;
+                self.revise(known, told);
+                answer.revised += 1;
+            }
+        }
     }
 
     /// The event under the same key, new or recorded.

@@ -29,7 +29,9 @@ mod start;
 mod tally;
 mod unsaved;
 
-pub use answer::{Conflict, Done, RecordAnswer, RecordError, Recorded, ReservationAnswer, ReservationError, Taking};
+pub use answer::{
+    Conflict, Disagreement, Done, RecordAnswer, RecordError, Recorded, ReservationAnswer, ReservationError, Taking,
+};
 pub use command::{GateOrder, Receipt, ReservationCommand};
 pub use handle::{QUEUE_MESSAGES_MAX, Writer};
 pub use health::Health;
