@@ -130,7 +130,7 @@ fn who(attribution: &Attribution) -> Who {
 
 pub fn recorded(outcome: writer::RecordAnswer) -> Answer {
     match outcome {
-        Ok(writer::Recorded { accepted, duplicates, revised, conflicts }) if conflicts.is_empty() => {
+        Ok(writer::Recorded { accepted, duplicates, revised, conflicts, .. }) if conflicts.is_empty() => {
             Answer::Recorded { accepted, duplicates, revised }
         }
         Ok(partly) => Answer::Failed(format!("{partly:?}")),
