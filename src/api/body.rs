@@ -132,13 +132,13 @@ impl BodyReader {
 }
 
 /// The length that the headers announce; 0 when they do not, as with chunked bodies. Hyper has checked its form.
-fn announced_bytes(headers: &HeaderMap) -> usize {
+pub(super) fn announced_bytes(headers: &HeaderMap) -> usize {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     length.map_or(0, |length| length.parse().unwrap_or(usize::MAX))
 }
 
 /// Whether the body is compressed; one coding at most.
-fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
+pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     let coding = match (codings.next(), codings.next()) {
         (None, _) => "identity",

@@ -5,7 +5,7 @@
 
 use warp::http::Method;
 
-use crate::formats::{self, Format};
+use crate::formats::{self, CallFormat, Format};
 
 /// One method on one path.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +76,8 @@ pub(super) enum Accepts {
     OptionalJson,
     /// Events, in one of these formats.
     Events(&'static [Format]),
+    /// Calls, in one of these formats.
+    Calls(&'static [CallFormat]),
 }
 
 // === impl Endpoint ===
@@ -152,7 +154,7 @@ impl Accepts {
     /// The formats of events among which the `Content-Type` chooses.
     pub const fn formats(self) -> &'static [Format] {
         match self {
-            Self::Nothing | Self::Json | Self::OptionalJson => &[],
+            Self::Nothing | Self::Json | Self::OptionalJson | Self::Calls(_) => &[],
             Self::Events(formats) => formats,
         }
     }
@@ -163,6 +165,7 @@ impl Accepts {
             Self::Nothing => Vec::new(),
             Self::Json | Self::OptionalJson => vec![formats::JSON],
             Self::Events(formats) => formats.iter().flat_map(|format| format.media_types).copied().collect(),
+            Self::Calls(formats) => formats.iter().flat_map(|format| format.media_types).copied().collect(),
         }
     }
 }

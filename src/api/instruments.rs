@@ -3,6 +3,7 @@
 //! *Limits.* Labels are bounded: methods are folded, endpoints are templates, statuses come from our own code, names are those of
 //! the cost series.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -10,6 +11,8 @@ use opentelemetry::metrics::{Counter, Histogram, Meter};
 use warp::http::Method;
 
 use crate::domain::{Name, Pair};
+use crate::ingest::Ignored;
+use crate::writer::{Disagreement, RecordAnswer};
 
 /// 100 µs to 10 s: a read from memory takes some 100 µs, a write waits for the disk (1 to 50 ms), a sum over raw events takes
 /// seconds.
@@ -28,6 +31,9 @@ pub(super) struct Instruments {
     durations: Histogram<f64>,
     events: Counter<u64>,
     blocked: Counter<u64>,
+    ignored: Counter<u64>,
+    disagreements: Counter<u64>,
+    suspected: Counter<u64>,
 }
 
 /// What became of events that came in.
@@ -70,6 +76,18 @@ impl Instruments {
                 .u64_counter("lead_factory_scaling_gate_blocked")
                 .with_description("Checks and reservations refused by this process, by the gate or by a budget, by names that have recorded cost, else under other.")
                 .build(),
+            ignored: meter
+                .u64_counter("lead_factory_ingest_ignored")
+                .with_description("What senders of calls told that is no paid call, by why.")
+                .build(),
+            disagreements: meter
+                .u64_counter("lead_factory_ingest_disagreements")
+                .with_description("Calls of which two roads said different amounts; the log has both.")
+                .build(),
+            suspected: meter
+                .u64_counter("lead_factory_ingest_suspected_duplicates")
+                .with_description("Calls that look like one that came over another road; GET /events?suspected=true lists them.")
+                .build(),
         }
     }
 
@@ -93,6 +111,33 @@ impl Instruments {
         if count > 0 {
             let labels = [KeyValue::new("format", format), KeyValue::new("result", result.as_str())];
             self.events.add(count as u64, &labels);
+        }
+    }
+
+    /// Counts what was no paid call.
+    pub(super) fn count_ignored(&self, format: &'static str, ignored: &BTreeMap<Ignored, usize>) {
+        for (why, count) in ignored {
+            let labels = [KeyValue::new("format", format), KeyValue::new("reason", why.as_str())];
+            self.ignored.add(*count as u64, &labels);
+        }
+    }
+
+    /// Counts what became of calls, and logs where their roads disagree.
+    pub(super) fn count_calls(&self, format: &'static str, count: usize, outcome: &RecordAnswer) {
+        let Ok(recorded) = outcome else {
+            return self.count_events(format, EventResult::Rejected, count);
+        };
+        self.count_events(format, EventResult::Recorded, recorded.accepted + recorded.revised);
+        self.count_events(format, EventResult::Duplicate, recorded.duplicates);
+        let ignored = [(Ignored::CacheHit, recorded.cache_hits), (Ignored::Aggregate, recorded.aggregates)];
+        self.count_ignored(format, &ignored.into_iter().filter(|(_, count)| *count > 0).collect());
+        let labels = [KeyValue::new("format", format)];
+        self.suspected.add(recorded.suspected as u64, &labels);
+        let (told, disagreements) = &recorded.disagreements;
+        self.disagreements.add(*disagreements as u64, &labels);
+        for Disagreement { key, standing, other } in told {
+            let (id, source) = (&*key.id, &*key.source);
+            tracing::warn!(format, id, source, %standing, %other, "two roads say different amounts of one call");
         }
     }
 

@@ -41,6 +41,7 @@ mod router;
 mod routes;
 mod settings;
 mod state;
+mod streamed_body;
 mod surface;
 mod template;
 

@@ -25,7 +25,8 @@ fn check_json(call: &Call) -> Result<(), Problem> {
     if is_json(&call.headers) { Ok(()) } else { Err(unsupported(call)) }
 }
 
-fn unsupported(call: &Call) -> Problem {
+/// Says what the `Content-Type` should have been.
+pub(super) fn unsupported(call: &Call) -> Problem {
     let types = call.endpoint.accepts.media_types().join(" or ");
     Problem::UnsupportedMediaType(format!("Content-Type must be {types}, in UTF-8.").into())
 }

@@ -30,6 +30,8 @@ impl fmt::Debug for Token {
 pub struct Settings {
     /// How long a request's body may take (`body_timeout_seconds`).
     pub body_timeout: Duration,
+    /// Bytes of one body of calls, before and after inflating (`max_ingest_body_bytes`).
+    pub ingest_body_bytes_max: usize,
     /// Bytes of bodies held at once over all requests (`max_body_bytes_in_flight`); beyond it a write is told `overloaded`.
     pub body_bytes_in_flight_max: usize,
     /// Tokens that allow writing (`API_TOKEN`, `API_TOKEN_FILE`); none: only loopback may write.
@@ -44,6 +46,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             body_timeout: Duration::from_secs(10),
+            ingest_body_bytes_max: 64 * 1024 * 1024,
             body_bytes_in_flight_max: 16 * 1024 * 1024,
             tokens: Vec::new(),
             loopback_needs_token: true,

@@ -162,6 +162,7 @@ fn config(
             },
             retention: draft.ledger.retention_days.map(|days| SignedDuration::from_hours(24 * i64::from(days))),
         },
+        calls: draft.calls,
         ingest: draft.ingest.within_retention(draft.ledger.retention_days),
         ledger: draft.ledger,
         telemetry: telemetry::Settings { environment: draft.environment, series, ..telemetry::Settings::default() },

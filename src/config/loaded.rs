@@ -22,6 +22,8 @@ pub struct Config {
     pub api: api::Settings,
     /// Events and requests.
     pub ingest: ingest::Limits,
+    /// Calls that come over other roads than workers.
+    pub calls: ingest::CallSettings,
     /// The ledger.
     pub ledger: ledger::Settings,
     /// The one owner of the ledger.

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use super::budgets::{self, BUDGETS_MAX};
 use super::draft::{Draft, Setting};
 use super::kinds::{
-    boolean, count, days_or_none, event_usd, host, hosts, label, level, limit, log_format, operations, path, port, seconds,
-    share, timeout, token, webhook_format, webhook_url, zone,
+    boolean, call_key, cost_from, count, days_or_none, event_usd, host, hosts, label, level, limit, log_format, operations,
+    path, port, roads, seconds, share, timeout, token, webhook_format, webhook_url, zone,
 };
 use super::table::tables;
 use super::{otel, webhooks};
@@ -16,7 +16,7 @@ use crate::notify::WEBHOOKS_MAX;
 
 /// Every setting that all layers may have, in the order in which they are shown.
 pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
-    let own = [process(), budget(), access(), bounds(), kept(), webhook()];
+    let own = [process(), budget(), access(), bounds(), calls(), kept(), webhook()];
     own.into_iter().flatten().chain(otel::settings::all()).collect()
 });
 
@@ -191,6 +191,32 @@ fn bounds() -> Vec<Setting> {
         Setting::new("idle_timeout_seconds", "How long a connection may stay idle between requests", timeout(), |to| {
             &mut to.net.idle_timeout
         }),
+    ]
+}
+
+fn calls() -> Vec<Setting> {
+    vec![
+        Setting::new("cost_from", "Which cost of a call is recorded, where both are known", cost_from(), |to| {
+            &mut to.calls.cost_from
+        }),
+        Setting::new(
+            "charge_from",
+            "Which road charges a provider's calls, where several tell them under different ids",
+            roads(),
+            |to| &mut to.calls.charge_from,
+        ),
+        Setting::new("ingest_batch_key", "Attribute or metadata that names a call's batch", call_key(), |to| {
+            &mut to.calls.keys.batch
+        }),
+        Setting::new("ingest_lead_key", "Attribute or metadata that names a call's lead", call_key(), |to| {
+            &mut to.calls.keys.lead
+        }),
+        Setting::new(
+            "max_ingest_body_bytes",
+            "Bytes of one body of calls, after decompression",
+            count("BYTES", 1_024, 1 << 30),
+            |to| &mut to.api.ingest_body_bytes_max,
+        ),
     ]
 }
 

@@ -43,6 +43,7 @@ pub struct Inflater {
 #[derive(Debug, Default)]
 struct Bounded {
     bytes: Vec<u8>,
+    /// Bytes that may still come out, those in `bytes` included.
     bytes_max: usize,
     overflowed: bool,
 }
@@ -78,7 +79,14 @@ impl Inflater {
         self.decoder.get_ref().bytes.len()
     }
 
-    /// Everything that came out.
+    /// Takes out what came out so far, to make room for the rest. The bound stays one on everything.
+    pub fn drain(&mut self) -> Vec<u8> {
+        let output = self.decoder.get_mut();
+        output.bytes_max -= output.bytes.len();
+        mem::take(&mut output.bytes)
+    }
+
+    /// Everything that came out, or what of it was not drained.
     ///
     /// # Errors
     /// [`InflateError::Malformed`] when the last member is not complete, and what an earlier `push` returned.
@@ -168,6 +176,23 @@ mod tests {
         let compressed = gzip(&text);
         for chunk_bytes in [1, 7, 1_000, compressed.len()] {
             assert_eq!(inflate(&compressed, chunk_bytes, text.len()).as_ref(), Ok(&text), "{chunk_bytes}");
+        }
+    }
+
+    #[test]
+    fn what_is_drained_counts_towards_the_bound() {
+        let compressed = [gzip(&[7; 60]), gzip(&[8; 40])].concat();
+        for (bytes_max, expected) in [(100, Ok(100)), (99, Err(InflateError::TooLarge))] {
+            let mut inflater = Inflater::new(bytes_max);
+            let mut drained = 0;
+            let mut push = |chunk: &[u8]| {
+                inflater.push(chunk)?;
+                drained += inflater.drain().len();
+                Ok(())
+            };
+            let pushed = compressed.chunks(3).try_for_each(&mut push);
+            let whole = pushed.and_then(|()| inflater.finish()).map(|rest| drained + rest.len());
+            assert_eq!(whole, expected, "{bytes_max}");
         }
     }
 

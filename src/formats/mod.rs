@@ -8,6 +8,7 @@
 //! *Limits.* Those of `ingest`. Time is linear in the body.
 //! *What is deliberately not here.* Reading bodies from the network, and status codes.
 
+mod calls;
 mod format;
 mod inflate;
 pub mod json;
@@ -15,6 +16,7 @@ mod media;
 pub mod native;
 mod problem;
 
+pub use calls::{CallAnswer, CallCounts, CallError, CallFormat, CallSink, ITEM_BYTES_MAX};
 pub use format::{Answer, BadEvents, Batch, Counts, Format, LeftOut};
 pub use inflate::{GZIP_MEMBERS_MAX, InflateError, Inflater};
 pub use media::{JSON, LINES, is_json, media_type};

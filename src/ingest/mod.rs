@@ -10,6 +10,8 @@
 //! question.
 
 mod amount;
+mod call;
+mod call_settings;
 mod check;
 mod event;
 mod extras;
@@ -24,6 +26,8 @@ mod tests;
 mod time;
 
 pub use amount::parse_estimate;
+pub use call::{Call, CallUsage, Ignored};
+pub use call_settings::{CallKeys, CallSettings, ChargeFrom, CostFrom};
 pub use event::Validator;
 pub use gate::{GateRequest, GateWish, validate_gate_order};
 pub use limits::{

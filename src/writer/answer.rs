@@ -25,8 +25,10 @@ pub struct Recorded {
     pub revised: usize,
     /// Events that were left out; none where a batch is all or nothing.
     pub conflicts: Vec<Conflict>,
-    /// Calls that cost nothing, and were left out for that.
-    pub ignored: usize,
+    /// Calls that are known and were answered from a cache this time.
+    pub cache_hits: usize,
+    /// Calls that only repeat what the calls below them used.
+    pub aggregates: usize,
     /// Calls whose roads say different amounts: the first [`DISAGREEMENTS_MAX`], and how many in all.
     pub disagreements: (Vec<Disagreement>, usize),
     /// Calls that look like one that came over another road.

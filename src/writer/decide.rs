@@ -104,7 +104,7 @@ impl NewEvents {
         }
         match merge {
             Merge::Again => answer.duplicates += 1,
-            Merge::CacheHit => answer.ignored += 1,
+            Merge::CacheHit => answer.cache_hits += 1,
             Merge::Revised(event) => {
                 told.event = *event;
                 self.revise(known, told);

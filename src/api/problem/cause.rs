@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use warp::http::StatusCode;
+
 use crate::budget::Refusal;
 use crate::domain::ReservationStage;
-use crate::formats::{BodyError, RequestError};
+use crate::formats::{Answer, BodyError, RequestError};
 use crate::query::ReadError;
 use crate::wire::ProblemEntry;
 use crate::writer::{Conflict, RecordError, ReservationError};
@@ -31,6 +33,10 @@ pub(in super::super) enum Problem {
     },
     /// The body came too slowly.
     Timeout,
+    /// The body of calls came too slowly. Their senders give up on 408, so they are told to send it again.
+    TooSlow,
+    /// Another problem, told as a protocol has it.
+    InOtherTerms(Box<Problem>, fn(StatusCode, &str) -> Answer),
     /// Ids are known with other content.
     IdConflict(Vec<Conflict>),
     /// A reservation's id is known with other content; the fields that differ.

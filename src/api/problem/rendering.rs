@@ -9,6 +9,7 @@ use super::cause::Problem;
 use super::kind::{self, Kind};
 use crate::api::answer;
 use crate::budget::Refusal;
+use crate::formats::Answer;
 use crate::ingest::REASONS_MAX;
 use crate::wire::{ProblemDocument, ProblemEntry};
 use crate::writer::Conflict;
@@ -16,6 +17,16 @@ use crate::writer::Conflict;
 impl Problem {
     /// The answer.
     pub fn into_response(self) -> Response {
+        if let Self::InOtherTerms(problem, tell) = self {
+            let Answer { media_type, body } = tell(problem.kind().status, &problem.detail());
+            let (parts, _) = problem.into_response().into_parts();
+            let mut response = answer::uncached(media_type, body);
+            *response.status_mut() = parts.status;
+            let kept = [RETRY_AFTER, ALLOW, WWW_AUTHENTICATE];
+            let kept = kept.into_iter().filter_map(|name| parts.headers.get(&name).map(|value| (name, value.clone())));
+            response.headers_mut().extend(kept);
+            return response;
+        }
         let Kind { status, slug, title, retry_after } = self.kind();
         let document = ProblemDocument {
             r#type: format!("/problems/{slug}").into(),
@@ -49,6 +60,7 @@ impl Problem {
             Self::NotFound | Self::UnknownReservation => kind::NOT_FOUND,
             Self::MethodNotAllowed { .. } => kind::METHOD_NOT_ALLOWED,
             Self::Timeout => kind::TIMEOUT,
+            Self::InOtherTerms(problem, _) => problem.kind(),
             Self::IdConflict(_) | Self::ReservationConflict(_) => kind::ID_CONFLICT,
             Self::Refused(Refusal::BudgetExhausted(_)) => kind::BUDGET_EXHAUSTED,
             Self::Refused(Refusal::GateActive { .. }) => kind::GATE_ACTIVE,
@@ -57,7 +69,7 @@ impl Problem {
             Self::UnsupportedMediaType(_) => kind::UNSUPPORTED_MEDIA_TYPE,
             Self::InvalidEvent { .. } => kind::INVALID_EVENT,
             Self::InvalidRequest(_) => kind::INVALID_REQUEST,
-            Self::Overloaded => kind::OVERLOADED,
+            Self::Overloaded | Self::TooSlow => kind::OVERLOADED,
             Self::LedgerUnavailable => kind::LEDGER_UNAVAILABLE,
             Self::ShuttingDown => kind::SHUTTING_DOWN,
             Self::Internal => kind::INTERNAL,
@@ -75,6 +87,8 @@ impl Problem {
             Self::UnknownReservation => "There is no reservation with this ID, or it ended too long ago.".into(),
             Self::MethodNotAllowed { allow } => format!("This path supports {allow}.").into(),
             Self::Timeout => "The request body took too long to arrive. Nothing was recorded.".into(),
+            Self::TooSlow => "The request body took too long to arrive. Nothing was recorded; send it again.".into(),
+            Self::InOtherTerms(problem, _) => problem.detail(),
             Self::IdConflict(conflicts) => match conflicts.len() {
                 1 => "1 event uses an ID that was already used with different content. Nothing was recorded.".into(),
                 count => {

@@ -1,11 +1,13 @@
 //! Every kind of value that a setting may have. An error completes a sentence that begins with the value.
 
+mod calls;
 mod money;
 mod names;
 mod numbers;
 mod places;
 mod words;
 
+pub(super) use calls::{call_key, cost_from, roads};
 pub(super) use money::{event_usd, limit, parse_limit, share};
 pub(super) use names::{label, operations, parse_label, parse_token, service, token};
 pub(super) use numbers::{count, days_or_none, milliseconds, port, seconds, timeout};
