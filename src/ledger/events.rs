@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::LedgerError;
 use super::head::End;
 use super::row::{
-    Cell, Cells, Codec, LaterCodec, Pico, Plain, RowWriter, Shape, Sink, each_row, put_later, read_row, row, take_later,
+    Cell, Cells, Codec, LaterCodec, Pico, Plain, RowAdder, Shape, Sink, each_row, put_later, read_row, row, take_later,
 };
 use super::segment::SEGMENT_EVENTS;
 use crate::domain::{Adjustment, CostEvent, Entry, EventKey, Kind, Name, Origin, Outcome, Quantity, UsageCount, Usd};
@@ -119,6 +119,10 @@ impl LaterCodec<u32> for ZeroIsNull {
     fn take(names: &[&str], cells: &mut Cells<'_>) -> Option<u32> {
         <Plain as LaterCodec<Option<u32>>>::take(names, cells).map(Option::unwrap_or_default)
     }
+
+    fn is_absent(value: &u32) -> bool {
+        *value == 0
+    }
 }
 
 const ADJUSTED: &str = "adjusts";
@@ -155,6 +159,10 @@ impl LaterCodec<Entry> for Entry {
             _ => None,
         }
     }
+
+    fn is_absent(entry: &Entry) -> bool {
+        matches!(entry, Self::First)
+    }
 }
 
 /// As JSON: few rows have one, and what it says is not asked for one by one.
@@ -175,7 +183,7 @@ impl Codec<Kind> for Plain {
     const SHAPES: &'static [Shape] = &[Shape::Text];
 
     fn put(value: &Kind, sink: &mut impl Sink) -> Result<(), LedgerError> {
-        sink.add(Cell::Text(value.as_str()))
+        sink.add(Cell::Word(value.as_str()))
     }
 
     fn take(cells: &mut Cells<'_>) -> Option<Kind> {
@@ -187,7 +195,7 @@ impl Codec<Outcome> for Plain {
     const SHAPES: &'static [Shape] = &[Shape::Text];
 
     fn put(value: &Outcome, sink: &mut impl Sink) -> Result<(), LedgerError> {
-        sink.add(Cell::Text(value.as_str()))
+        sink.add(Cell::Word(value.as_str()))
     }
 
     fn take(cells: &mut Cells<'_>) -> Option<Outcome> {
@@ -226,13 +234,18 @@ pub(super) fn write(
     mut end: End,
 ) -> Result<(End, Vec<End>), LedgerError> {
     let mut segment_ends = Vec::new();
-    let mut writer = RowWriter::insert(connection)?;
-    for KeyedEvent { event, reservation, entry, .. } in events {
-        let row = StoredEvent { seq: end.events + 1, recorded_at, event, reservation: *reservation, entry: entry.clone() };
-        end.add(writer.write(&row)?, recorded_at);
-        if end.events % SEGMENT_EVENTS == 0 {
-            segment_ends.push(end.clone());
+    let mut adder = RowAdder::new(connection);
+    for group in events.chunks(RowAdder::<StoredEvent<&CostEvent>>::ROWS_MAX) {
+        let mut rows = Vec::with_capacity(group.len());
+        for (KeyedEvent { event, reservation, entry, .. }, seq) in group.iter().zip(end.events + 1..) {
+            rows.push(StoredEvent { seq, recorded_at, event, reservation: *reservation, entry: entry.clone() });
         }
+        adder.add(&rows, |checksum| {
+            end.add(checksum, recorded_at);
+            if end.events % SEGMENT_EVENTS == 0 {
+                segment_ends.push(end.clone());
+            }
+        })?;
     }
     Ok((end, segment_ends))
 }

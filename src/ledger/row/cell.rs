@@ -23,6 +23,8 @@ pub(in crate::ledger) enum Cell<'a> {
     OptionalInteger(Option<i64>),
     OptionalReal(Option<f64>),
     Text(&'a str),
+    /// A text of a few that the program knows.
+    Word(&'static str),
     OptionalText(Option<&'a str>),
     Bytes(&'a [u8]),
     /// NULL in a column that older rows lack.
@@ -38,7 +40,7 @@ impl Cell<'_> {
             // No column has this integer.
             Self::OptionalInteger(value) => checksum.integer(value.unwrap_or(i64::MIN)),
             Self::OptionalReal(value) => checksum.integer(value.map_or(i64::MIN, |value| value.to_bits().cast_signed())),
-            Self::Text(value) => checksum.text(value),
+            Self::Text(value) | Self::Word(value) => checksum.text(value),
             Self::OptionalText(None) => checksum.integer(0),
             Self::OptionalText(Some(value)) => {
                 checksum.integer(1);
@@ -56,7 +58,7 @@ impl ToSql for Cell<'_> {
         Ok(ToSqlOutput::Borrowed(match *self {
             Self::Integer(value) | Self::OptionalInteger(Some(value)) => ValueRef::Integer(value),
             Self::OptionalReal(Some(value)) => ValueRef::Real(value),
-            Self::Text(value) | Self::OptionalText(Some(value)) => ValueRef::Text(value.as_bytes()),
+            Self::Text(value) | Self::Word(value) | Self::OptionalText(Some(value)) => ValueRef::Text(value.as_bytes()),
             Self::Bytes(value) => ValueRef::Blob(value),
             Self::OptionalInteger(None) | Self::OptionalReal(None) | Self::OptionalText(None) | Self::Nothing => {
                 ValueRef::Null

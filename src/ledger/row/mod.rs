@@ -7,7 +7,8 @@
 //!
 //! **One column more.** Name the field in the row's shape and add a line to its `later` columns, for an `Option` or what has a
 //! `LaterCodec`. Rows of older formats have NULL there, since `ALTER TABLE … ADD COLUMN` gives them that, and a NULL adds nothing to the checksum: they keep the
-//! one that they were written with. A value adds the column's name and itself.
+//! one that they were written with. A value adds the column's name and itself. [`RowAdder`] adds rows without any as if there were
+//! no such columns, so that they cost only the rows that have them.
 //!
 //! *Deliberately not here.* The text of the tables, which is a migration's; which rows are looked for, and why.
 
@@ -23,7 +24,7 @@ pub(super) use read::{check, damaged, each_row, read_row, read_rows};
 pub(super) use spelling::{
     Codec, LaterCodec, Plain, Row, Sink, Stored, later_shapes_of, put_later, row, shapes_of, take_later,
 };
-pub(super) use write::{RowWriter, checksum_of, write_row};
+pub(super) use write::{RowAdder, RowWriter, checksum_of, write_row};
 
 #[cfg(test)]
 mod tests;

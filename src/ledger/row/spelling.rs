@@ -37,6 +37,9 @@ pub(in crate::ledger) trait LaterCodec<T> {
 
     /// `None` when what stands there is impossible.
     fn take(names: &[&str], cells: &mut Cells<'_>) -> Option<T>;
+
+    /// Whether the value says nothing: all its columns are NULL.
+    fn is_absent(value: &T) -> bool;
 }
 
 /// The codec of a type that is always written in the same way.
@@ -53,6 +56,11 @@ impl<T, C: Codec<T>> LaterCodec<Option<T>> for C {
 
     fn take(names: &[&str], cells: &mut Cells<'_>) -> Option<Option<T>> {
         take_later::<T, C>(names.first().copied().unwrap_or_default(), cells)
+    }
+
+    #[inline]
+    fn is_absent(value: &Option<T>) -> bool {
+        value.is_none()
     }
 }
 
@@ -84,10 +92,22 @@ pub(in crate::ledger) trait Row {
     const KEYS: usize;
     /// All columns but the checksum.
     const COLUMNS: usize;
+    /// Those of them that older rows lack, which come last.
+    const LATER_COLUMNS: usize;
     const INSERT: &'static str;
+    /// Adds rows without later columns; behind it come [`Row::PLAIN_VALUES`] for each.
+    const INSERT_PLAIN: &'static str;
+    const PLAIN_VALUES: &'static str;
     const UPDATE: &'static str;
 
-    fn put(&self, sink: &mut impl Sink) -> Result<(), LedgerError>;
+    /// Whether a later column has a value.
+    fn has_later(&self) -> bool;
+
+    /// All columns but the later ones.
+    fn put_plain(&self, sink: &mut impl Sink) -> Result<(), LedgerError>;
+
+    /// The later columns.
+    fn put_later(&self, sink: &mut impl Sink) -> Result<(), LedgerError>;
 }
 
 /// What a row can be read as.
@@ -141,23 +161,48 @@ macro_rules! row {
                 let names: &[&str] = &[$($($key,)+)* $($($name,)+)* $($($($later,)+)*)?];
                 names.len()
             };
+            const LATER_COLUMNS: usize = {
+                let names: &[&str] = &[$($($($later,)+)*)?];
+                names.len()
+            };
             const INSERT: &'static str = concat!(
                 $verb, " INTO ", $table, " (", $($fixed, ", ",)?
                 $($($key, ", ",)+)* $($($name, ", ",)+)* $($($($later, ", ",)+)*)? "checksum) VALUES (",
                 $($fixed_value, ", ",)?
                 $($(row!(@mark $key),)+)* $($(row!(@mark $name),)+)* $($($(row!(@mark $later),)+)*)? "?)"
             );
+            const INSERT_PLAIN: &'static str = concat!(
+                $verb, " INTO ", $table, " (", $($fixed, ", ",)?
+                $($($key, ", ",)+)* $($($name, ", ",)+)* "checksum) VALUES "
+            );
+            const PLAIN_VALUES: &'static str = concat!(
+                "(", $($fixed_value, ", ",)? $($(row!(@mark $key),)+)* $($(row!(@mark $name),)+)* "?)"
+            );
             const UPDATE: &'static str = concat!(
                 "UPDATE ", $table, " SET ", $($($name, " = ?, ",)+)* $($($($later, " = ?, ",)+)*)? "checksum = ? WHERE TRUE",
                 $($(" AND ", $key, " = ?",)+)*
             );
 
-            fn put(&self, sink: &mut impl $crate::ledger::row::Sink) -> Result<(), $crate::ledger::LedgerError> {
-                #[allow(unused_imports, reason = "few kinds of row have later columns")]
-                use $crate::ledger::row::{Codec, LaterCodec};
+            #[allow(unused_imports, unused_variables, reason = "few kinds of row have later columns")]
+            fn has_later(&self) -> bool {
+                use $crate::ledger::row::LaterCodec;
+                let $shape = self;
+                false $($(|| !<row!(@codec $($later_codec)?) as LaterCodec<_>>::is_absent($later_field))*)?
+            }
+
+            #[allow(unused_variables, reason = "without later columns all of the shape is used")]
+            fn put_plain(&self, sink: &mut impl $crate::ledger::row::Sink) -> Result<(), $crate::ledger::LedgerError> {
+                use $crate::ledger::row::Codec;
                 let $shape = self;
                 $(<row!(@codec $($key_codec)?) as Codec<_>>::put($key_field, sink)?;)*
                 $(<row!(@codec $($codec)?) as Codec<_>>::put($field, sink)?;)*
+                Ok(())
+            }
+
+            #[allow(unused_imports, unused_variables, reason = "few kinds of row have later columns")]
+            fn put_later(&self, sink: &mut impl $crate::ledger::row::Sink) -> Result<(), $crate::ledger::LedgerError> {
+                use $crate::ledger::row::LaterCodec;
+                let $shape = self;
                 $($(<row!(@codec $($later_codec)?) as LaterCodec<_>>::put($later_field, &[$($later),+], sink)?;)*)?
                 Ok(())
             }

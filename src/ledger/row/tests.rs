@@ -116,3 +116,30 @@ fn rows_of_an_older_format_are_sound_without_the_later_columns() {
         assert!(read_rows::<PricedPlate>(&transaction, "", ()).is_err(), "{edit}");
     }
 }
+
+/// Guards against: a column that keeps what the row before had there, a row at a wrong place, and later columns that get lost.
+#[test]
+fn rows_that_are_added_together_are_as_if_each_were_written_alone() {
+    let priced = |place: i64| PricedPlate {
+        plate: ("top".into(), place, place % 3 == 0, (place % 5 != 0).then(|| format!("blue {place}").into())),
+        price: (place % 19 == 0).then_some(place),
+        sold: (place == 38).then_some(7),
+    };
+    for count in [0, 1, 3, 4, 16, 17, 100] {
+        let rows: Vec<PricedPlate> = (1..=count).map(priced).collect();
+        let (alone, together) = (table(), table());
+        for connection in [&alone, &together] {
+            let later = "ALTER TABLE plate ADD COLUMN price INTEGER; ALTER TABLE plate ADD COLUMN sold INTEGER";
+            connection.execute_batch(later).unwrap();
+        }
+        rows.iter().for_each(|row| write_row(&alone, row).unwrap());
+        let (mut adder, mut checksums) = (RowAdder::new(&together), Vec::new());
+        for group in rows.chunks(RowAdder::<PricedPlate>::ROWS_MAX) {
+            adder.add(group, |checksum| checksums.push(checksum)).unwrap();
+        }
+        assert_eq!(checksums, rows.iter().map(|row| checksum_of(row).unwrap()).collect::<Vec<_>>());
+        for connection in [&alone, &together] {
+            assert_eq!(read_rows::<PricedPlate>(connection, "ORDER BY rowid", ()).unwrap(), rows, "{count}");
+        }
+    }
+}
