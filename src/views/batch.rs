@@ -28,17 +28,32 @@ pub(super) struct Totals<K, V> {
     totals: Vec<(K, V)>,
 }
 
+/// Where entries are added up that have day, service, operation and model in common.
+struct Places {
+    sums: usize,
+    /// `None` before their first charge.
+    model: Option<usize>,
+}
+
 impl<'e> Batch<'e> {
     pub fn of(entries: impl IntoIterator<Item = (&'e CostEvent, &'e Entry, Date)>) -> Self {
         let mut batch = Self::default();
+        // One look for each entry: looking is what adding up costs.
+        let mut alike: HashMap<(Date, &Name, &Name, &str), Places> = HashMap::new();
         for (event, entry, day) in entries {
-            *batch.sums.total((day, &event.service, &event.operation)) += Sums::of(event, entry);
+            let (service, operation) = (&event.service, &event.operation);
             let model = event.model.as_deref().unwrap_or_default();
+            let places = alike
+                .entry((day, service, operation, model))
+                .or_insert_with(|| Places { sums: batch.sums.place((day, service, operation)), model: None });
+            *batch.sums.at(places.sums) += Sums::of(event, entry);
             if let Some(charge) = Sums::charge_of(event, entry) {
-                *batch.models.total((&event.service, model)) += charge;
+                let place = *places.model.get_or_insert_with(|| batch.models.place((service, model)));
+                *batch.models.at(place) += charge;
             }
             for usage in entry.usage_added(event) {
-                *batch.usage.total((&event.service, model, &usage.kind)) += usage.count;
+                let place = batch.usage.place((service, model, &usage.kind));
+                *batch.usage.at(place) += usage.count;
             }
             batch.entries += 1;
         }
@@ -47,11 +62,15 @@ impl<'e> Batch<'e> {
 }
 
 impl<K: Copy + Eq + std::hash::Hash, V: Default> Totals<K, V> {
-    fn total(&mut self, key: K) -> &mut V {
-        let place = *self.places.entry(key).or_insert_with(|| {
+    /// Where a key's total stands from now on.
+    fn place(&mut self, key: K) -> usize {
+        *self.places.entry(key).or_insert_with(|| {
             self.totals.push((key, V::default()));
             self.totals.len() - 1
-        });
+        })
+    }
+
+    fn at(&mut self, place: usize) -> &mut V {
         &mut self.totals[place].1
     }
 }

@@ -80,7 +80,7 @@ impl<'l> Draft<'l> {
     /// Decides a batch of events. One under the id of an open reservation ends it; a revision of one that did corrects it.
     pub fn record(
         &mut self,
-        batch: Vec<KeyedEvent>,
+        batch: impl IntoIterator<Item = KeyedEvent>,
         taking: Taking,
     ) -> Result<Decision<Recorded, Vec<Conflict>>, LedgerError> {
         let (ledger, holds, changes) = (self.ledger, &self.next.views.holds, &self.changes);
@@ -194,11 +194,10 @@ impl<'l> Draft<'l> {
 
 /// The event on record under the same key.
 fn recorded(ledger: &Ledger, wanted: &KeyedEvent) -> Result<Option<Known>, LedgerError> {
-    let found = ledger.find(wanted)?;
-    Ok(found.map(|stored| {
-        let day = ledger.day_of(stored.event.time);
-        Known::recorded(stored, day)
-    }))
+    // Nearly always there is none, which moves no event about.
+    let Some(stored) = ledger.find(wanted)? else { return Ok(None) };
+    let day = ledger.day_of(stored.event.time);
+    Ok(Some(Known::recorded(stored, day)))
 }
 
 /// The reservation that an event would end: held, or expired.

@@ -20,7 +20,7 @@ impl Draft<'_> {
         match command {
             Command::Record { events, taking, reply } => {
                 let ledger = self.ledger;
-                match self.record(events.into_iter().map(|event| ledger.keyed(event)).collect(), taking) {
+                match self.record(events.into_iter().map(|event| ledger.keyed(event)), taking) {
                     // A refusal waits as well: it may rest on a batch of this group, which is not on the disk yet.
                     Ok(decision) => pending.push(Pending::Batch(reply, decision.into_answer())),
                     Err(error) => {
