@@ -21,6 +21,9 @@ pub(super) enum Rest {
     AboveHalf,
 }
 
+/// Digits that 64 bits are sure to hold.
+const QUICK_DIGITS: i64 = 19;
+
 impl<'a> Decimal<'a> {
     /// `None` for anything that is not a JSON number: also a leading `+`, blanks, other digits than ASCII ones.
     pub fn split(text: &'a str) -> Option<Self> {
@@ -58,7 +61,7 @@ impl<'a> Decimal<'a> {
 
     /// The magnitude in units of 10^-`scale`, and what is left; `None` with more than `digits_max` digits of units, of which 38 fit.
     pub fn units(&self, scale: i64, digits_max: i64) -> Option<(u128, Rest)> {
-        let mut digits = self.integer.iter().chain(self.fraction).map(|byte| u128::from(byte - b'0')).peekable();
+        let mut digits = self.integer.iter().chain(self.fraction).map(|byte| u64::from(byte - b'0')).peekable();
         let mut leading_zeros = 0_i64;
         while digits.next_if_eq(&0).is_some() {
             leading_zeros += 1;
@@ -71,10 +74,10 @@ impl<'a> Decimal<'a> {
         if whole > digits_max {
             return None;
         }
-        let mut units = 0;
-        for _ in 0..whole.max(0) {
-            units = units * 10 + digits.next().unwrap_or(0);
-        }
+        let mut next = || digits.next().unwrap_or(0);
+        // Nearly every number ends within 64 bits, in which a digit takes a third of the time.
+        let quick = (0..whole.min(QUICK_DIGITS)).fold(0, |units, _| units * 10 + next());
+        let units = (QUICK_DIGITS..whole).fold(u128::from(quick), |units, _| units * 10 + u128::from(next()));
         if whole < 0 {
             // The first non-zero digit lies behind the first decimal of a unit.
             return Some((units, Rest::BelowHalf));
