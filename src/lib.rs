@@ -35,6 +35,7 @@
 //! - [`ingest`]: raw events to valid ones. Pure.
 //! - [`wire`]: the JSON of every answer and message, for both ends.
 //! - [`formats`]: bytes to raw events, one format a file. Pure.
+//! - [`pricing`]: the book of prices: what a call costs by its usage. Pure.
 //! - [`ledger`]: the durable record.
 //! - [`transfer`]: export and import: the ledger in other formats, and other records of cost.
 //! - [`query`]: questions about cost, answered from memory or from the ledger.
@@ -58,6 +59,7 @@ pub mod ingest;
 pub mod ledger;
 pub mod net;
 pub mod notify;
+pub mod pricing;
 pub mod query;
 pub mod systemd;
 pub mod telemetry;

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("views", &["domain", "budget"]),
     ("writer", &["domain", "clock", "budget", "views", "ledger", "wire"]),
     ("ingest", &["domain"]),
+    ("pricing", &["domain"]),
     ("formats", &["domain", "ingest", "wire"]),
     ("net", &[]),
     ("notify", &["budget", "domain", "clock", "ledger", "wire"]),
@@ -46,7 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that only compute.
-const PURE: &[&str] = &["domain", "budget", "views", "wire", "ingest", "formats", "writer/decide"];
+const PURE: &[&str] = &["domain", "budget", "views", "wire", "ingest", "formats", "pricing", "writer/decide"];
 /// What would make them do more than that.
 const NOT_PURE: &[&str] = &[
     "tokio",
