@@ -57,7 +57,8 @@ fn the_tests_that_they_name_are_there() {
                 None => continue,
             };
             let text = fs::read_to_string(root().join(file)).unwrap_or_default();
-            assert!(text.contains(&format!("fn {name}(")), "{}: no test {file}::{name}", script.display());
+            let is_there = ["fn", "def"].iter().any(|word| text.contains(&format!("{word} {name}(")));
+            assert!(is_there, "{}: no test {file}::{name}", script.display());
         }
     }
 }
