@@ -26,6 +26,7 @@ mod health;
 mod host;
 mod import;
 mod index;
+mod ingest;
 mod instruments;
 mod memo;
 mod metrics;

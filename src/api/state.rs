@@ -1,18 +1,22 @@
 //! What handlers need: the other stages, and the surface's own rules.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use opentelemetry::metrics::Meter;
 use tokio::sync::Semaphore;
 
 use super::Settings;
 use super::auth::Access;
 use super::body::BodyReader;
+use super::ingest::Room;
 use super::instruments::Instruments;
 use super::memo::Memo;
 use crate::clock::Clock;
-use crate::ingest::Limits;
+use crate::ingest::{CallSettings, Limits};
 use crate::ledger::Reader;
+use crate::pricing::Book;
 use crate::query::Reads;
 use crate::telemetry::Scraper;
 use crate::views::Board;
@@ -36,6 +40,10 @@ pub struct Parts {
     pub clock: Clock,
     /// What an event may be.
     pub limits: Limits,
+    /// What operators decide about calls.
+    pub calls: CallSettings,
+    /// All prices.
+    pub book: Arc<ArcSwap<Book>>,
 }
 
 /// Shared by all handlers.
@@ -50,6 +58,16 @@ pub struct State {
     pub(super) limits: Arc<Limits>,
     pub(super) access: Access,
     pub(super) bodies: BodyReader,
+    /// How long a body may take.
+    pub(super) body_timeout: Duration,
+    /// Bytes of a body of calls.
+    pub(super) ingest_body_bytes_max: usize,
+    /// The room for calls.
+    pub(super) room: Room,
+    /// What operators decide about calls.
+    pub(super) calls: CallSettings,
+    /// All prices.
+    pub(super) book: Arc<ArcSwap<Book>>,
     pub(super) instruments: Instruments,
     /// Room for exports.
     pub(super) exports: Arc<Semaphore>,
@@ -66,6 +84,11 @@ impl State {
             scraper: parts.scraper,
             clock: parts.clock,
             access: Access::new(settings),
+            body_timeout: settings.body_timeout,
+            ingest_body_bytes_max: settings.ingest_body_bytes_max,
+            room: Room::default(),
+            calls: parts.calls,
+            book: parts.book,
             bodies: BodyReader::new(settings, parts.limits.body_bytes_max),
             limits: Arc::new(parts.limits),
             instruments: Instruments::new(meter),

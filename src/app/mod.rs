@@ -10,6 +10,7 @@ mod signals;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::{self, Surface};
@@ -18,6 +19,7 @@ use crate::config::{Config, Problems};
 use crate::ledger::{Ledger, Reader};
 use crate::net::Server;
 use crate::notify::{self, Deliveries};
+use crate::pricing::Book;
 use crate::query::LeadWatch;
 use crate::systemd;
 use crate::telemetry::{Otlp, ReloadStatus, Telemetry};
@@ -90,12 +92,15 @@ impl Agent {
             let clock = clock.clone();
             LeadWatch::start(reader(), Arc::clone(&started.board), move || clock.instant()).map_err(AppError::System)?
         };
+        let book = Book::embedded()?;
         let parts = api::Parts {
             board: Arc::clone(&started.board),
             writer: started.writer.clone(),
             reader: reader(),
             clock,
             limits: config.ingest.clone(),
+            calls: config.calls.clone(),
+            book: Arc::new(ArcSwap::from_pointee(book)),
             scraper: telemetry.scraper(),
         };
         let surface = Surface::new(api::State::new(parts, &config.api, &meter));

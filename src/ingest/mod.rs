@@ -12,6 +12,7 @@
 mod amount;
 mod call;
 mod call_settings;
+mod calls;
 mod check;
 mod event;
 mod extras;
@@ -28,6 +29,7 @@ mod time;
 pub use amount::parse_estimate;
 pub use call::{Call, CallUsage, Ignored};
 pub use call_settings::{CallKeys, CallSettings, ChargeFrom, CostFrom};
+pub use calls::{CallRules, TakenCall};
 pub use event::Validator;
 pub use gate::{GateRequest, GateWish, validate_gate_order};
 pub use limits::{

@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ledger", &["domain"]),
     ("views", &["domain", "budget"]),
     ("writer", &["domain", "clock", "budget", "views", "ledger", "wire"]),
-    ("ingest", &["domain"]),
+    ("ingest", &["domain", "pricing"]),
     ("pricing", &["domain"]),
     ("formats", &["domain", "ingest", "wire"]),
     ("net", &[]),
@@ -39,11 +39,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
             "transfer",
             "wire",
+            "pricing",
         ],
     ),
     ("config", &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "telemetry", "views", "wire", "writer"]),
     ("cli", &["budget", "clock", "config", "domain", "ledger", "transfer", "wire"]),
-    ("app", &["api", "budget", "clock", "config", "ledger", "net", "notify", "query", "systemd", "telemetry", "writer"]),
+    ("app", &["api", "budget", "clock", "config", "ledger", "net", "notify", "pricing", "query", "systemd", "telemetry", "writer"]),
 ];
 
 /// Modules that only compute.

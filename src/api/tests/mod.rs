@@ -25,7 +25,7 @@ use super::*;
 use crate::budget::Policy;
 use crate::clock::Clock;
 use crate::domain::BudgetZone;
-use crate::ingest::Limits;
+use crate::ingest::{CallSettings, Limits};
 use crate::ledger::{Ledger, Reader};
 use crate::net::{self, Server};
 use crate::telemetry::{self, Telemetry};
@@ -93,6 +93,8 @@ impl TestAgent {
             scraper: telemetry.scraper(),
             clock: clock.clone(),
             limits,
+            calls: CallSettings::default(),
+            book: Arc::default(),
         };
         let state = Arc::new(State::new(parts, &settings, &telemetry.meter()));
         let server =
