@@ -44,7 +44,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("config", &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "telemetry", "views", "wire", "writer"]),
     ("cli", &["budget", "clock", "config", "domain", "ledger", "transfer", "wire"]),
-    ("app", &["api", "budget", "clock", "config", "ledger", "net", "notify", "pricing", "query", "systemd", "telemetry", "writer"]),
+    (
+        "app",
+        &[
+            "api",
+            "budget",
+            "clock",
+            "config",
+            "ledger",
+            "net",
+            "notify",
+            "pricing",
+            "query",
+            "systemd",
+            "telemetry",
+            "writer",
+        ],
+    ),
 ];
 
 /// Modules that only compute.
