@@ -41,7 +41,7 @@ pub(super) async fn import(state: Arc<State>, call: Arc<Call>, body: BodyStream)
     let mut counts = Counts::default();
     let mut left_out = LeftOut::default();
     let mut problem = failure;
-    for Part { queued: Queued { answer, places, left_out: invalid }, begin } in parts {
+    for Part { queued: Queued { answer, places, left_out: invalid, elsewhere, .. }, begin } in parts {
         let recorded = match answer {
             Some(answer) => answer.await,
             None => Ok(Recorded::default()),
@@ -49,7 +49,7 @@ pub(super) async fn import(state: Arc<State>, call: Arc<Call>, body: BodyStream)
         match recorded {
             Ok(Recorded { accepted, duplicates, revised, conflicts, .. }) => {
                 counts.accepted += accepted;
-                counts.duplicates += duplicates;
+                counts.duplicates += duplicates + elsewhere;
                 counts.revised += revised;
                 add(&mut left_out, with_conflicts(invalid, &places, conflicts), begin);
             }
@@ -78,7 +78,7 @@ fn read_parts(
     for part in parts_of(&bytes) {
         match queue(state, call, format, BadEvents::LeaveOut, limits, part, Arc::clone(&share)) {
             Ok(queued) => {
-                let events = queued.places.len() + queued.left_out.bad_events();
+                let events = queued.places.len() + queued.elsewhere + queued.left_out.bad_events();
                 parts.push(Part { queued, begin });
                 begin += events;
             }

@@ -18,8 +18,9 @@ use super::percent;
 use super::problem::Problem;
 use super::query_string::QueryString;
 use super::request::read_json;
-use crate::domain::{Reservation, ReservationStage, ReservationState, Usd};
+use crate::domain::{CostSource, Reservation, ReservationStage, ReservationState, Settlement, Usd};
 use crate::formats::native::{idempotency_key, read_extension, read_release, read_reservation, read_settlement};
+use crate::ingest::{rate, within};
 use crate::wire::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, SettledAnswer};
 use crate::writer::{Done, Receipt, RecordError, ReservationAnswer, ReservationCommand, ReservationError};
 
@@ -54,10 +55,30 @@ pub(super) async fn settle(state: Arc<State>, call: Arc<Call>, body: BodyStream)
         read.inspect_err(|_| state.instruments.count_events(FORMAT, EventResult::Rejected, 1))
     })
     .await?;
+    let settlement = rated(&state, &id, settlement).await?;
     let counting = Arc::clone(&state);
     let receipt = Box::new(move |outcome: &_| count_settlement(&counting.instruments, outcome));
     let done = state.writer.reservation(ReservationCommand::Settle { id, settlement }, receipt).await?;
     settled(&done.reservation)
+}
+
+/// A settlement without an amount costs what the book says, for the service of its reservation, which never changes.
+async fn rated(state: &State, id: &Arc<str>, settlement: Settlement) -> Result<Settlement, Problem> {
+    if settlement.cost == CostSource::Told {
+        return Ok(settlement);
+    }
+    let held = state.board.read().views.holds.find(id).map(|hold| hold.reservation().request);
+    let request = match held {
+        Some(request) => request,
+        None => {
+            let id = Arc::clone(id);
+            let stored = state.reads.look_up(move |reader, _| reader.reservation(&id)).await?;
+            stored.ok_or(Problem::UnknownReservation)?.reservation.request
+        }
+    };
+    let (amount, cost) = rate(&request.event(settlement.clone()), &state.book.load());
+    within(amount, &state.limits).map_err(|message| Problem::field("usage", &message))?;
+    Ok(Settlement { amount, cost, ..settlement })
 }
 
 /// Ends the hold without cost.

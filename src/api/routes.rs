@@ -20,7 +20,7 @@ use crate::formats::native;
 /// Everything there is.
 #[rustfmt::skip] // One row, one line.
 pub(super) static ROUTES: &[Route] = &[
-    post("/costs", &costs_write::record).about(Costs, "Record events").needs(Record).query(&["partial"])
+    post("/costs", &costs_write::record).about(Costs, "Record events").needs(Record).query(&["partial", "verbose"])
         .accepts(Events(native::FORMATS)),
     get("/costs", &costs_read::of_range).about(Costs, "Cost of a range of days")
         .query(&["from", "to", "by", "service", "operation", "worker", "batch", "lead", "model"]).linked_as("?from=2026-01-01"),

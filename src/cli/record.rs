@@ -22,7 +22,7 @@ use super::{Exit, Failure, parse};
 use crate::clock::Clock;
 use crate::config::Sources;
 use crate::domain::{Quantity, REVISION_MAX};
-use crate::wire::{BatchAnswer, EventBody};
+use crate::wire::{BatchAnswer, EventBody, PricedItem};
 
 /// How often an event is sent.
 pub const TRIES_MAX: u32 = 5;
@@ -38,9 +38,9 @@ pub struct RecordArgs {
     /// The paid service
     #[arg(long)]
     pub service: String,
-    /// Cost; zero or less for a credit
-    #[arg(long, value_name = "USD", allow_hyphen_values = true, value_parser = parse::amount)]
-    pub amount_usd: String,
+    /// Cost; zero or less for a credit [default: by the agent's prices for --model and --usage]
+    #[arg(long, value_name = "USD", allow_hyphen_values = true, value_parser = parse::amount, required_unless_present_all = ["model", "usage"])]
+    pub amount_usd: Option<String>,
     /// The operation that was run [default: unknown]
     #[arg(long)]
     pub operation: Option<String>,
@@ -97,7 +97,8 @@ pub fn run(arguments: &RecordArgs, process: &Sources, screen: &Screen) -> Result
     let body = body(arguments, &id)?;
     let token = arguments.token.load(process)?;
     let client = AgentClient::new(&arguments.agent, process, TRY_TIMEOUT)?;
-    let answer = send(|| client.post("/costs", token.as_deref(), body.clone()), thread::sleep)
+    let path = if arguments.amount_usd.is_some() { "/costs" } else { "/costs?verbose=true" };
+    let answer = send(|| client.post(path, token.as_deref(), body.clone()), thread::sleep)
         .map_err(|error| with_id(error, &id))?;
     show(arguments, &id, &answer, screen)?;
     Ok(Exit::Done)
@@ -140,7 +141,7 @@ fn show(arguments: &RecordArgs, id: &str, answer: &str, screen: &Screen) -> Resu
         _ => "duplicate",
     };
     match arguments.output.output {
-        OutputFormat::Table if word != "duplicate" => print_line(&format!("{word} {}", printable(id))),
+        OutputFormat::Table if word != "duplicate" => print_line(&format!("{word} {}{}", printable(id), cost(&counts))),
         OutputFormat::Table => print_line(&format!("duplicate {}: already counted", printable(id))),
         format => {
             if arguments.id.is_none() {
@@ -153,6 +154,16 @@ fn show(arguments: &RecordArgs, id: &str, answer: &str, screen: &Screen) -> Resu
     }
 }
 
+/// What the agent made of an event without an amount.
+fn cost(answer: &BatchAnswer<'_>) -> String {
+    let priced = answer.priced.as_deref().and_then(<[_]>::first);
+    if let Some(PricedItem { amount_usd, price, .. }) = priced {
+        return format!(": {amount_usd} USD by {}", printable(&price.name));
+    }
+    let is_unpriced = answer.unpriced.as_ref().is_some_and(|unpriced| !unpriced.is_empty());
+    if is_unpriced { ": no price yet, so it counts 0 USD until there is one".to_owned() } else { String::new() }
+}
+
 fn body(arguments: &RecordArgs, id: &str) -> Result<String, Failure> {
     let mut usage = BTreeMap::new();
     for (name, count) in &arguments.usage {
@@ -162,7 +173,7 @@ fn body(arguments: &RecordArgs, id: &str) -> Result<String, Failure> {
     }
     let event = EventBody {
         service: &arguments.service,
-        amount_usd: &arguments.amount_usd,
+        amount_usd: arguments.amount_usd.as_deref(),
         id,
         operation: arguments.operation.as_deref(),
         source: arguments.source.as_deref(),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
-use super::{CostEvent, EventKey, Kind, Name, Outcome, UsageCount, Usd};
+use super::{CostEvent, CostSource, EventKey, Kind, NATIVE_ROAD, Name, Origin, Outcome, UsageCount, Usd};
 
 /// Who a reservation was made for; passed on to the event that settles it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -46,6 +46,8 @@ pub struct ReservationRequest {
 pub struct Settlement {
     /// The cost; zero or more, also above the estimate.
     pub amount: Usd,
+    /// How that is known.
+    pub cost: CostSource,
     /// When it happened.
     pub time: Timestamp,
     /// Whether the worker said when. If not, `time` is when the settlement was received.
@@ -180,7 +182,10 @@ impl ReservationRequest {
             attributes: settlement.attributes,
             revision: 0,
             first_recorded_at: None,
-            origin: None,
+            origin: match settlement.cost {
+                CostSource::Told => None,
+                cost => Some(Box::new(Origin { cost, ..Origin::of(NATIVE_ROAD) })),
+            },
         };
         self.complete(&mut event);
         event

@@ -6,7 +6,7 @@ use super::media::media_type;
 use super::problem::{BodyError, Problems};
 use crate::domain::CostEvent;
 use crate::ingest::Validator;
-use crate::wire::ProblemEntry;
+use crate::wire::{PricedItem, ProblemEntry};
 
 /// One way in which the events of a body are written. To add one: a file with a constant of this type, and a route that names it.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,17 @@ pub struct Counts {
     pub revised: usize,
     /// What was not recorded, where that does not refuse the rest.
     pub left_out: Option<LeftOut>,
+    /// What the events without an amount cost, if the sender wants to know.
+    pub priced: Option<Priced>,
+}
+
+/// What the events without an amount cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Priced {
+    /// Those with a price.
+    pub items: Vec<PricedItem>,
+    /// The ids of those that wait for one.
+    pub unpriced: Vec<Box<str>>,
 }
 
 /// Events that were left out.

@@ -17,7 +17,7 @@ pub mod native;
 mod problem;
 
 pub use calls::{CallAnswer, CallCounts, CallError, CallFormat, CallSink, ITEM_BYTES_MAX};
-pub use format::{Answer, BadEvents, Batch, Counts, Format, LeftOut};
+pub use format::{Answer, BadEvents, Batch, Counts, Format, LeftOut, Priced};
 pub use inflate::{GZIP_MEMBERS_MAX, InflateError, Inflater};
 pub use media::{JSON, LINES, is_json, media_type};
 pub use problem::{BodyError, Problems, RequestError};

@@ -18,7 +18,7 @@ use crate::domain::{
 use crate::pricing::{Book, Query, Rated};
 
 /// The source of ids that providers gave their responses: this, and the provider.
-const CALL_SOURCE: &str = "call:";
+pub const CALL_SOURCE: &str = "call:";
 /// The source of ids that are made of a trace's and a span's.
 const SPAN_SOURCE: &str = "span";
 /// The service of a call of which nobody knows the provider.

@@ -3,16 +3,19 @@
 use jiff::Timestamp;
 
 use super::check::Check;
+use super::cost::complete;
 use super::limits::Limits;
 use super::names::Names;
-use super::raw::RawEvent;
+use super::raw::{Field, RawEvent};
 use super::reason::{Invalid, REASONS_MAX};
-use crate::domain::{CostEvent, EventKey};
+use crate::domain::{CostEvent, EventKey, Usd};
+use crate::pricing::Book;
 
 /// Validates the events of one request.
 pub struct Validator<'r> {
     received_at: Timestamp,
     limits: &'r Limits,
+    book: Option<&'r Book>,
     new_id: &'r mut dyn FnMut() -> Box<str>,
     names: Names,
     reasons_left: usize,
@@ -24,7 +27,13 @@ pub struct Validator<'r> {
 impl<'r> Validator<'r> {
     /// For a request that came at `received_at`. `new_id` is asked for the id of a valid event that has none.
     pub fn new(received_at: Timestamp, limits: &'r Limits, new_id: &'r mut dyn FnMut() -> Box<str>) -> Self {
-        Self { received_at, limits, new_id, names: Names::default(), reasons_left: REASONS_MAX, is_import: false }
+        Self { received_at, limits, book: None, new_id, names: Names::default(), reasons_left: REASONS_MAX, is_import: false }
+    }
+
+    /// Events without an amount cost what this book says. Without one they are unpriced.
+    #[must_use]
+    pub fn priced_by(self, book: &'r Book) -> Self {
+        Self { book: Some(book), ..self }
     }
 
     /// For events that say when another ledger recorded them.
@@ -47,8 +56,10 @@ impl<'r> Validator<'r> {
         let is_recorded = self.is_import && raw.recorded_at.is_present();
         let mut check = if is_recorded { check.of_recorded() } else { check };
         check.unknown(&raw.unknown, "an event", &RawEvent::FIELDS);
-        if raw.recorded_at.is_present() && !self.is_import {
-            check.unknown(&["recorded_at".into()], "an event", &RawEvent::FIELDS);
+        for (field, is_present) in [("recorded_at", raw.recorded_at.is_present()), ("origin", raw.origin.is_present())] {
+            if is_present && !self.is_import {
+                check.unknown(&[field.into()], "an event", &RawEvent::FIELDS);
+            }
         }
         let made = self.make(raw, &mut check);
         let mut event = check.finish(made, &raw.id).inspect_err(|invalid| {
@@ -66,7 +77,11 @@ impl<'r> Validator<'r> {
         let service = check.service(&raw.service, &mut self.names);
         let operation = check.operation(&raw.operation, &mut self.names);
         let kind = check.kind(&raw.kind);
-        let amount = check.amount(&raw.amount_usd, kind, self.limits.event_usd_max);
+        let is_told = raw.amount_usd.is_present() || !check.can_be_priced(raw, kind);
+        let amount = match &raw.amount_usd {
+            Field::Absent => Some(Usd::ZERO),
+            told => check.amount(told, kind, self.limits.event_usd_max),
+        };
         let time = check.time(&raw.time, self.received_at, kind, self.limits);
         let source = check.bounded_text("source", &raw.source);
         let worker = check.optional_name("worker", &raw.worker);
@@ -79,7 +94,8 @@ impl<'r> Validator<'r> {
         let attributes = check.attributes(&raw.attributes);
         let revision = check.revision(&raw.revision);
         let first_recorded_at = check.recorded_at(&raw.recorded_at, self.received_at, self.limits);
-        Some(CostEvent {
+        let origin = check.origin(&raw.origin);
+        let mut event = CostEvent {
             key: EventKey { source: source.unwrap_or_default().into(), id: id.unwrap_or_default().into() },
             service: service?,
             operation: operation?,
@@ -97,7 +113,11 @@ impl<'r> Validator<'r> {
             attributes,
             revision: revision?,
             first_recorded_at,
-            origin: None,
-        })
+            origin,
+        };
+        if !is_told {
+            complete(&mut event, self.book, self.limits, check);
+        }
+        Some(event)
     }
 }

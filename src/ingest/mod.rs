@@ -14,6 +14,7 @@ mod call;
 mod call_settings;
 mod calls;
 mod check;
+mod cost;
 mod event;
 mod extras;
 mod gate;
@@ -29,7 +30,8 @@ mod time;
 pub use amount::parse_estimate;
 pub use call::{Call, CallUsage, Ignored};
 pub use call_settings::{CallKeys, CallSettings, ChargeFrom, CostFrom};
-pub use calls::{CallRules, TakenCall};
+pub use calls::{CALL_SOURCE, CallRules, TakenCall};
+pub use cost::{rate, within};
 pub use event::Validator;
 pub use gate::{GateRequest, GateWish, validate_gate_order};
 pub use limits::{

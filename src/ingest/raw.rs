@@ -103,6 +103,8 @@ pub struct RawEvent<'a> {
     pub attributes: Field<RawJson<'a>>,
     /// Which telling of the event this is.
     pub revision: RawNumber<'a>,
+    /// How it came to be, as another ledger says. No field of an event but in an import.
+    pub origin: Field<RawJson<'a>>,
     /// Names that are no field of an event. A format that does not mind them leaves this empty.
     pub unknown: Vec<Cow<'a, str>>,
 }

@@ -11,7 +11,7 @@ use super::limits::{Limits, TTL_SECONDS, TTL_SECONDS_DEFAULT};
 use super::names::Names;
 use super::raw::{Field, RawEvent, RawReservation, RawSingle};
 use super::reason::{Invalid, REASONS_MAX};
-use crate::domain::{Attribution, Kind, ReservationRequest, Settlement};
+use crate::domain::{Attribution, CostSource, Kind, ReservationRequest, Settlement, Usd};
 
 /// Validates a reservation. `new_id` is asked for the id of a valid one that has none.
 ///
@@ -61,7 +61,8 @@ fn reservation(raw: &RawReservation<'_>, limits: &Limits, check: &mut Check) -> 
 }
 
 /// Validates what settles a reservation, that came at `received_at`. Only the fields of
-/// [`RawEvent::SETTLEMENT_FIELDS`] are looked at; others belong in `unknown`.
+/// [`RawEvent::SETTLEMENT_FIELDS`] are looked at; others belong in `unknown`. One without an amount is unpriced: only whoever knows the
+/// reservation can rate it.
 ///
 /// # Errors
 /// The broken rules.
@@ -74,7 +75,10 @@ pub fn validate_settlement(raw: &RawEvent<'_>, received_at: Timestamp, limits: &
 
 fn settlement(raw: &RawEvent<'_>, received_at: Timestamp, limits: &Limits, check: &mut Check) -> Option<Settlement> {
     let mut names = Names::default();
-    let amount = check.amount(&raw.amount_usd, Some(Kind::Charge), limits.event_usd_max);
+    let kind = Some(Kind::Charge);
+    let is_told = raw.amount_usd.is_present() || !check.can_be_priced(raw, kind);
+    let amount =
+        if raw.amount_usd.is_present() { check.amount(&raw.amount_usd, kind, limits.event_usd_max) } else { Some(Usd::ZERO) };
     let time = check.time(&raw.time, received_at, Some(Kind::Charge), limits);
     let model = check.optional_name("model", &raw.model);
     let usage = check.usage(&raw.usage, &mut names);
@@ -83,6 +87,7 @@ fn settlement(raw: &RawEvent<'_>, received_at: Timestamp, limits: &Limits, check
     let attributes = check.attributes(&raw.attributes);
     Some(Settlement {
         amount: amount?,
+        cost: if is_told { CostSource::Told } else { CostSource::Unpriced },
         time: time?,
         time_given: raw.time.is_present(),
         model,

@@ -42,6 +42,8 @@ pub(super) struct EventLine<'a> {
     pub revision: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub recorded_at: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Box<RawValue>>,
 }
 
 impl EventLine<'_> {

@@ -12,7 +12,7 @@ use crate::wire::EventItem;
 /// Writes the line of an entry.
 pub(super) fn write(exported: &Exported, to: &mut Vec<u8>) {
     let begin = to.len();
-    let item = EventItem::new(&exported.event, exported.recorded_at, &[]);
+    let item = EventItem::exported(&exported.event, exported.recorded_at);
     // Our own types always serialize; attributes were checked when they came.
     if serde_json::to_writer(&mut *to, &item).is_err() {
         to.truncate(begin);

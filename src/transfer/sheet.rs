@@ -10,7 +10,7 @@ use crate::ledger::Exported;
 use crate::wire::{on_one_line, usage_json};
 
 /// The columns, by the names of an event's fields.
-pub(super) const COLUMNS: [&str; 17] = [
+pub(super) const COLUMNS: [&str; 18] = [
     "id",
     "source",
     "service",
@@ -28,6 +28,7 @@ pub(super) const COLUMNS: [&str; 17] = [
     "attributes",
     "revision",
     "recorded_at",
+    "origin",
 ];
 
 /// The line of headings.
@@ -57,6 +58,9 @@ pub(super) fn write(exported: &Exported, to: &mut Vec<u8>) {
     line.text(&on_one_line(event.attributes.as_deref().unwrap_or_default()));
     line.number(event.revision);
     line.number(exported.recorded_at);
+    // Our own types always serialize.
+    let origin = event.origin.as_ref().and_then(|origin| serde_json::to_string(origin).ok());
+    line.text(&origin.unwrap_or_default());
     *to = line.end();
 }
 

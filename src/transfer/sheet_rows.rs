@@ -73,10 +73,13 @@ fn check(headings: &StringRecord, mapping: &Mapping) -> Result<(), SourceError> 
             return malformed(format!("the first line has the heading {heading:?} twice"));
         }
     }
-    for needed in ["amount_usd", "service"] {
-        if !headings.iter().any(|heading| heading == needed) && (needed != "service" || mapping.service.is_none()) {
-            return malformed(format!("the first line has no heading {needed:?}"));
-        }
+    let has = |needed: &str| headings.iter().any(|heading| heading == needed);
+    // What has a model may be priced by its usage.
+    if !has("amount_usd") && !has("model") {
+        return malformed("the first line has no heading \"amount_usd\"".to_owned());
+    }
+    if !has("service") && mapping.service.is_none() {
+        return malformed("the first line has no heading \"service\"".to_owned());
     }
     Ok(())
 }
@@ -114,6 +117,7 @@ fn event(headings: &StringRecord, record: &StringRecord, line: u64, mapping: &Ma
             "attributes" => event.attributes = Some(object(heading, field)?),
             "revision" => event.revision = Some(number(heading, field)?),
             "recorded_at" => event.recorded_at = field,
+            "origin" => event.origin = Some(object(heading, field)?),
             _ => {
                 let name = heading.strip_prefix(USAGE_PREFIX).unwrap_or(heading);
                 if usage.insert(name.to_owned(), number(heading, field)?).is_some() {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::ProblemEntry;
-use crate::domain::Quantity;
+use crate::domain::{PriceTag, Quantity, Usd};
 
 /// The answer to a recorded batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,14 +25,33 @@ pub struct BatchAnswer<'a> {
     /// What is wrong with the first of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errors: Option<Cow<'a, [ProblemEntry]>>,
+    /// What events without an amount cost, where the sender wanted to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priced: Option<Cow<'a, [PricedItem]>>,
+    /// The ids of those that wait for a price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpriced: Option<Cow<'a, [Box<str>]>>,
+}
+
+/// What an event without an amount costs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PricedItem {
+    /// The event.
+    pub id: Box<str>,
+    /// What it costs.
+    pub amount_usd: Usd,
+    /// Which price made that.
+    pub price: PriceTag,
 }
 
 impl BatchAnswer<'_> {
     /// The same, on its own.
     pub fn into_owned(self) -> BatchAnswer<'static> {
-        let Self { accepted, duplicates, revised, rejected, errors } = self;
+        let Self { accepted, duplicates, revised, rejected, errors, priced, unpriced } = self;
         let errors = errors.map(|errors| Cow::Owned(errors.into_owned()));
-        BatchAnswer { accepted, duplicates, revised, rejected, errors }
+        let priced = priced.map(|priced| Cow::Owned(priced.into_owned()));
+        let unpriced = unpriced.map(|unpriced| Cow::Owned(unpriced.into_owned()));
+        BatchAnswer { accepted, duplicates, revised, rejected, errors, priced, unpriced }
     }
 }
 
@@ -46,8 +65,9 @@ const fn is_zero(count: &usize) -> bool {
 pub struct EventBody<'a> {
     /// The paid service.
     pub service: &'a str,
-    /// What it cost. A text, so that its digits stay as they were given.
-    pub amount_usd: &'a str,
+    /// What it cost. A text, so that its digits stay as they were given. Without it the agent works it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount_usd: Option<&'a str>,
     /// Under which it counts once.
     pub id: &'a str,
     /// What the service was asked to do.

@@ -7,7 +7,7 @@ use serde::ser::{Error, SerializeMap};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::domain::{CostEvent, UsageCount, Usd};
+use crate::domain::{CostEvent, CostSource, NATIVE_ROAD, Origin, PriceTag, Quality, UsageCount, Usd};
 
 /// An event as it stands, under the names that it is sent with. What was not sent is left out.
 #[derive(Debug, Serialize)]
@@ -36,6 +36,21 @@ pub struct EventItem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     attributes: Option<JsonItem<'a>>,
     revision: u32,
+    /// Which price made the amount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<&'a PriceTag>,
+    /// Whether the amount waits for a price.
+    #[serde(skip_serializing_if = "is_false")]
+    unpriced: bool,
+    /// How far its numbers can be trusted, where they are not exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<&'static str>,
+    /// Over which road it came, where no worker told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    road: Option<&'a str>,
+    /// All that is known of how it came to be, in place of these, for another ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a Origin>,
     recorded_at: Timestamp,
     /// Oldest first; of very many the newest.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -70,9 +85,15 @@ struct UsageItem<'a>(&'a [UsageCount]);
 #[derive(Debug)]
 struct JsonItem<'a>(&'a str);
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 impl<'a> EventItem<'a> {
     /// An event that was recorded at this time.
     pub fn new(event: &'a CostEvent, recorded_at: Timestamp, adjustments: &'a [AdjustmentItem]) -> Self {
+        let origin = event.origin.as_deref();
         Self {
             id: &event.key.id,
             source: &event.key.source,
@@ -90,9 +111,20 @@ impl<'a> EventItem<'a> {
             outcome: event.outcome.as_str(),
             attributes: event.attributes.as_deref().map(JsonItem),
             revision: event.revision,
+            price: origin.and_then(|origin| if let CostSource::Priced(price) = &origin.cost { Some(price) } else { None }),
+            unpriced: event.is_unpriced(),
+            quality: origin.map(|origin| origin.quality).filter(|quality| *quality != Quality::Exact).map(Quality::as_str),
+            road: origin.map(|origin| &*origin.road).filter(|road| *road != NATIVE_ROAD),
+            origin: None,
             recorded_at,
             adjustments,
         }
+    }
+
+    /// The line of an export, from which another ledger knows all of it.
+    pub fn exported(event: &'a CostEvent, recorded_at: Timestamp) -> Self {
+        let origin = event.origin.as_deref();
+        Self { price: None, unpriced: false, quality: None, road: None, origin, ..Self::new(event, recorded_at, &[]) }
     }
 }
 

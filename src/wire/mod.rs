@@ -24,7 +24,7 @@ mod word;
 
 pub use budgets::BudgetItem;
 pub use costs::{CostsByName, CostsOfDay};
-pub use events::{BatchAnswer, EventBody};
+pub use events::{BatchAnswer, EventBody, PricedItem};
 pub use gate::{CheckAnswer, GateBudget, GateLine, GateStatus, SetGateBody};
 pub use health::HealthAnswer;
 pub use listing::{AdjustmentItem, EventItem, EventsPage, on_one_line, usage_json};

@@ -105,6 +105,7 @@ fn request(id: &str, usd: &str) -> ReservationRequest {
 fn settlement(usd: &str, time: Timestamp) -> Settlement {
     Settlement {
         amount: Usd::parse(usd).unwrap(),
+        cost: crate::domain::CostSource::Told,
         time,
         time_given: false,
         model: None,

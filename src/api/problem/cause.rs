@@ -75,6 +75,14 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// One field of a request without events breaks a rule; `message` goes on after its name.
+    pub fn field(field: &str, message: &str) -> Self {
+        let detail = format!("{field} {message}");
+        Self::InvalidRequest(vec![ProblemEntry { field: Some(field.into()), detail, ..ProblemEntry::default() }])
+    }
+}
+
 impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Self {
         match error {

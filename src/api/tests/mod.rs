@@ -3,6 +3,7 @@
 mod calls;
 mod gate;
 mod openapi;
+mod prices;
 mod reservations;
 mod resources;
 mod writes;

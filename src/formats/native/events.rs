@@ -232,9 +232,19 @@ fn read_line(line: &[u8], number: usize) -> Result<Line<'_>, String> {
 }
 
 fn answer(counts: &Counts) -> Answer {
-    let Counts { accepted, duplicates, revised, ref left_out } = *counts;
+    let Counts { accepted, duplicates, revised, ref left_out, ref priced } = *counts;
     let (rejected, errors) = left_out.as_ref().map(|left_out| (left_out.rejected, left_out.errors.as_slice())).unzip();
-    let answer = BatchAnswer { accepted, duplicates, revised, rejected, errors: errors.map(Cow::Borrowed) };
+    let (priced, unpriced) =
+        priced.as_ref().map(|priced| (priced.items.as_slice(), priced.unpriced.as_slice())).unzip();
+    let answer = BatchAnswer {
+        accepted,
+        duplicates,
+        revised,
+        rejected,
+        errors: errors.map(Cow::Borrowed),
+        priced: priced.map(Cow::Borrowed),
+        unpriced: unpriced.filter(|unpriced| !unpriced.is_empty()).map(Cow::Borrowed),
+    };
     // Numbers and texts always serialize.
     Answer { media_type: crate::formats::JSON, body: serde_json::to_vec(&answer).unwrap_or_default() }
 }

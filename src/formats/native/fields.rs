@@ -30,6 +30,7 @@ pub(super) fn event<'a>(raw: &mut RawEvent<'a>, key: &Cow<'a, str>, value: Value
         "outcome" => raw.outcome = value.text(),
         "attributes" => raw.attributes = value.object(),
         "revision" => raw.revision = value.number(),
+        "origin" => raw.origin = value.object(),
         _ => keep(&mut raw.unknown, key),
     }
 }

@@ -1,0 +1,81 @@
+//! What something costs whose sender does not say: by the book, or nothing until there is a price.
+//!
+//! *Invariants.* A charge has its amount from its sender, or model and usage from which the book works it out. What the book does not know
+//! costs nothing and says so; it is never refused for that.
+
+use super::check::Check;
+use super::limits::{Limits, TEXT_BYTES_MAX};
+use super::raw::{Field, RawEvent, RawJson};
+use crate::domain::{ANCESTORS_MAX, CostEvent, CostSource, Kind, NATIVE_ROAD, Origin, Usd};
+use crate::pricing::{Book, Query, Rated};
+
+/// What an event costs by its model, its usage and its time, and how that is known.
+pub fn rate(event: &CostEvent, book: &Book) -> (Usd, CostSource) {
+    let query = Query {
+        service: event.service.as_str(),
+        model: event.model.as_deref().unwrap_or_default(),
+        time: event.time,
+        usage: &event.usage,
+        attributes: event.attributes.as_deref(),
+    };
+    match book.rate(&query) {
+        Rated::Priced { amount, price } => (amount, CostSource::Priced(price)),
+        Rated::Unpriced => (Usd::ZERO, CostSource::Unpriced),
+    }
+}
+
+/// Gives an event that has no amount the one of the book.
+pub(super) fn complete(event: &mut CostEvent, book: Option<&Book>, limits: &Limits, check: &mut Check) {
+    let (amount, cost) = book.map_or((Usd::ZERO, CostSource::Unpriced), |book| rate(event, book));
+    if let Err(message) = within(amount, limits) {
+        check.refuse("usage", || message);
+    }
+    event.amount = amount;
+    event.origin = Some(Box::new(Origin { cost, ..Origin::of(NATIVE_ROAD) }));
+}
+
+/// Whether an amount that was worked out is one that an event may have.
+///
+/// # Errors
+/// A message that completes a sentence which begins with `usage`.
+pub fn within(amount: Usd, limits: &Limits) -> Result<(), String> {
+    if amount.abs() <= limits.event_usd_max {
+        return Ok(());
+    }
+    Err(format!("comes to {amount} USD, and an event may be at most {} USD", limits.event_usd_max))
+}
+
+impl Check {
+    /// Whether what is without an amount can be priced; what it lacks is noted.
+    pub(super) fn can_be_priced(&mut self, raw: &RawEvent<'_>, kind: Option<Kind>) -> bool {
+        let has_model = matches!(&raw.model, Field::Given(model) if !model.is_empty());
+        let has_usage = matches!(&raw.usage, Field::Given(usage) if !usage.is_empty());
+        let lacks = match (kind, has_model, has_usage) {
+            (Some(Kind::Credit), ..) => "is required in a credit",
+            (_, true, true) => return true,
+            // What is wrong with these is told where they are read.
+            _ if is_misshapen(&raw.model) || is_misshapen(&raw.usage) => return true,
+            (_, true, false) => "is required, or usage, to price model by",
+            (_, false, true) => "is required, or model, to price usage by",
+            (_, false, false) => "is required, or model and usage, to price the event by",
+        };
+        self.refuse("amount_usd", || lacks.to_owned());
+        false
+    }
+
+    /// How an event came to be by the ledger that it was imported from.
+    pub(super) fn origin(&mut self, value: &Field<RawJson<'_>>) -> Option<Box<Origin>> {
+        let json = self.optional("origin", value, "an object")?;
+        let origin: Result<Origin, _> = serde_json::from_str(&json.text);
+        let origin = origin.map_err(|error| error.to_string()).and_then(|origin| {
+            let is_bounded = origin.road.len() <= TEXT_BYTES_MAX
+                && origin.span.as_ref().is_none_or(|span| span.ancestors.len() <= ANCESTORS_MAX);
+            if is_bounded { Ok(origin) } else { Err("is too large".to_owned()) }
+        });
+        origin.map(Box::new).map_err(|error| self.refuse("origin", || format!("cannot be read: {error}"))).ok()
+    }
+}
+
+const fn is_misshapen<T>(field: &Field<T>) -> bool {
+    matches!(field, Field::Misshapen(_))
+}
