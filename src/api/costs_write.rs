@@ -99,8 +99,7 @@ pub(super) fn queue<H: Send + 'static>(
 fn charged_here(state: &State, batch: Batch) -> (Batch, usize) {
     let is_here = |event: &CostEvent| {
         let provider = event.key.source.strip_prefix(CALL_SOURCE);
-        event.first_recorded_at.is_some()
-            || provider.is_none_or(|provider| state.calls.charges(provider, NATIVE_ROAD))
+        event.first_recorded_at.is_some() || provider.is_none_or(|provider| state.calls.charges(provider, NATIVE_ROAD))
     };
     let Batch { events, places, left_out } = batch;
     if events.iter().all(is_here) {
@@ -118,11 +117,9 @@ fn priced(events: &[CostEvent]) -> Priced {
     let mut priced = Priced::default();
     for event in events.iter().filter(|event| event.first_recorded_at.is_none()) {
         match event.origin.as_ref().map(|origin| &origin.cost) {
-            Some(CostSource::Priced(price)) => priced.items.push(PricedItem {
-                id: event.key.id.clone(),
-                amount_usd: event.amount,
-                price: price.clone(),
-            }),
+            Some(CostSource::Priced(price)) => {
+                priced.items.push(PricedItem { id: event.key.id.clone(), amount_usd: event.amount, price: price.clone() })
+            }
             Some(CostSource::Unpriced) => priced.unpriced.push(event.key.id.clone()),
             Some(CostSource::Told) | None => {}
         }

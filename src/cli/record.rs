@@ -98,8 +98,8 @@ pub fn run(arguments: &RecordArgs, process: &Sources, screen: &Screen) -> Result
     let token = arguments.token.load(process)?;
     let client = AgentClient::new(&arguments.agent, process, TRY_TIMEOUT)?;
     let path = if arguments.amount_usd.is_some() { "/costs" } else { "/costs?verbose=true" };
-    let answer = send(|| client.post(path, token.as_deref(), body.clone()), thread::sleep)
-        .map_err(|error| with_id(error, &id))?;
+    let answer =
+        send(|| client.post(path, token.as_deref(), body.clone()), thread::sleep).map_err(|error| with_id(error, &id))?;
     show(arguments, &id, &answer, screen)?;
     Ok(Exit::Done)
 }

@@ -27,7 +27,15 @@ pub struct Validator<'r> {
 impl<'r> Validator<'r> {
     /// For a request that came at `received_at`. `new_id` is asked for the id of a valid event that has none.
     pub fn new(received_at: Timestamp, limits: &'r Limits, new_id: &'r mut dyn FnMut() -> Box<str>) -> Self {
-        Self { received_at, limits, book: None, new_id, names: Names::default(), reasons_left: REASONS_MAX, is_import: false }
+        Self {
+            received_at,
+            limits,
+            book: None,
+            new_id,
+            names: Names::default(),
+            reasons_left: REASONS_MAX,
+            is_import: false,
+        }
     }
 
     /// Events without an amount cost what this book says. Without one they are unpriced.

@@ -77,8 +77,11 @@ fn settlement(raw: &RawEvent<'_>, received_at: Timestamp, limits: &Limits, check
     let mut names = Names::default();
     let kind = Some(Kind::Charge);
     let is_told = raw.amount_usd.is_present() || !check.can_be_priced(raw, kind);
-    let amount =
-        if raw.amount_usd.is_present() { check.amount(&raw.amount_usd, kind, limits.event_usd_max) } else { Some(Usd::ZERO) };
+    let amount = if raw.amount_usd.is_present() {
+        check.amount(&raw.amount_usd, kind, limits.event_usd_max)
+    } else {
+        Some(Usd::ZERO)
+    };
     let time = check.time(&raw.time, received_at, Some(Kind::Charge), limits);
     let model = check.optional_name("model", &raw.model);
     let usage = check.usage(&raw.usage, &mut names);

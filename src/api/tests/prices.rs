@@ -4,7 +4,8 @@ use super::*;
 use crate::pricing::Book;
 
 /// 1,000 tokens in, 800 of them from the cache, 50 out.
-const GPT_4O: &str = r#""service":"openai","model":"gpt-4o","usage":{"input_tokens":1000,"cached_input_tokens":800,"output_tokens":50}"#;
+const GPT_4O: &str =
+    r#""service":"openai","model":"gpt-4o","usage":{"input_tokens":1000,"cached_input_tokens":800,"output_tokens":50}"#;
 const UNKNOWN: &str = r#""service":"openai","model":"my-own-model","usage":{"input_tokens":1000}"#;
 
 async fn priced_agent(settings: Settings) -> TestAgent {
@@ -96,7 +97,12 @@ async fn a_settlement_without_an_amount_costs_what_the_book_says() {
         let unknown = settlement.replace("gpt-4o", if id == "r2" { "my-own-model" } else { "gpt-4o" });
         for _retry in 0..2 {
             let answer = agent.call_json(&format!("POST /reservations/{id}/commit"), &unknown).await;
-            assert_eq!((answer.status, answer.json()["amount_usd"].to_string()), (200, amount.to_owned()), "{}", answer.text());
+            assert_eq!(
+                (answer.status, answer.json()["amount_usd"].to_string()),
+                (200, amount.to_owned()),
+                "{}",
+                answer.text()
+            );
         }
     }
     assert_eq!(agent.call_json("POST /reservations/nobody/commit", settlement).await.status, 404);

@@ -234,8 +234,7 @@ fn read_line(line: &[u8], number: usize) -> Result<Line<'_>, String> {
 fn answer(counts: &Counts) -> Answer {
     let Counts { accepted, duplicates, revised, ref left_out, ref priced } = *counts;
     let (rejected, errors) = left_out.as_ref().map(|left_out| (left_out.rejected, left_out.errors.as_slice())).unzip();
-    let (priced, unpriced) =
-        priced.as_ref().map(|priced| (priced.items.as_slice(), priced.unpriced.as_slice())).unzip();
+    let (priced, unpriced) = priced.as_ref().map(|priced| (priced.items.as_slice(), priced.unpriced.as_slice())).unzip();
     let answer = BatchAnswer {
         accepted,
         duplicates,
