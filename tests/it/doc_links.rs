@@ -10,8 +10,20 @@ use std::path::{Component, Path, PathBuf};
 use crate::support::Setup;
 
 /// Names in capitals that other programs read, or that only the guides' own commands use.
-const NOT_OURS: &[&str] =
-    &["CONFIG_FILE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NO_COLOR", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+const NOT_OURS: &[&str] = &[
+    "CONFIG_FILE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "NO_COLOR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "XDG_STATE_HOME",
+    // What the Python client reads.
+    "LEAD_FACTORY_METRICS_URL",
+    "LEAD_FACTORY_METRICS_TOKEN",
+    "LEAD_FACTORY_METRICS_SPOOL",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

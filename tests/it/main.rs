@@ -43,6 +43,7 @@ mod overload;
 mod overshoot;
 mod power_cut;
 mod prometheus;
+mod python_client;
 mod quick_start;
 mod reading;
 mod readme;
