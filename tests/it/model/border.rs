@@ -79,6 +79,7 @@ pub fn request(request: &command::Request) -> ReservationRequest {
 pub fn settlement(settlement: &command::Settlement) -> Settlement {
     Settlement {
         amount: Usd::from_pico(settlement.amount),
+        cost: lead_factory_metrics::domain::CostSource::Told,
         time: timestamp(settlement.time),
         time_given: settlement.time_given,
         model: settlement.model.map(Box::from),
