@@ -67,6 +67,12 @@ class Sources(unittest.TestCase):
         for name in uses:
             reach(name, [name])
 
+    def test_load_asyncio_only_for_those_who_ask(self):
+        script = "import lead_factory_metrics as l, sys; print('asyncio' in sys.modules, l.aio.record, hasattr(l, 'oops'))"
+        environment = {"PYTHONPATH": str(SOURCES), "LEAD_FACTORY_METRICS_URL": "off", "PATH": "/usr/bin"}
+        said = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True).stdout
+        self.assertRegex(said, r"^False <function record .*> False\n$")
+
     def test_have_the_version_once(self):
         import lead_factory_metrics
 

@@ -1,12 +1,13 @@
 """Usage as providers send it. Guards against: a count that is left out, counted twice, or taken for another."""
 
+import json
 import unittest
 from types import SimpleNamespace
 from unittest import mock
 
 import support  # noqa: F401 # First: it knows the path to the sources.
 
-from lead_factory_metrics import usage
+from lead_factory_metrics import events, usage
 from lead_factory_metrics.values import Bad
 
 from answers import ANTHROPIC, GPT_4O, OPENAI_CHAT, OPENAI_RESPONSE, SONNET, as_object
@@ -69,6 +70,19 @@ class Answers(unittest.TestCase):
         self.assertEqual(usage.read(gemini)[:4], (GPT_4O, None, "gemini-2.5-pro", "r1"))
         bedrock = {"inputTokens": 100, "outputTokens": 50, "cacheReadInputTokens": 600, "cacheWriteInputTokens": 300}
         self.assertEqual(usage.read({"output": {}, "usage": bedrock}).usage, SONNET)
+
+
+    def test_the_tier_of_a_call_is_told_where_it_has_its_own_price(self):
+        for answer, tier in [
+            ({**OPENAI_CHAT, "service_tier": "flex"}, "flex"),
+            ({**OPENAI_CHAT, "service_tier": "default"}, None),
+            ({**ANTHROPIC, "usage": {**ANTHROPIC["usage"], "service_tier": "batch"}}, "batch"),
+            (ANTHROPIC, None),
+        ]:
+            self.assertEqual(usage.read(answer).tier, tier)
+            self.assertEqual(usage.read(as_object(answer)).tier, tier)
+            line = json.loads(events.event("openai", "chat", usage=answer, attributes={"team": "a"}).line)
+            self.assertEqual(line["attributes"], {"team": "a", **({"service_tier": tier} if tier else {})})
 
 
 class Ours(unittest.TestCase):

@@ -13,6 +13,9 @@ The environment says where the agent is (LEAD_FACTORY_METRICS_URL, default http:
 (LEAD_FACTORY_METRICS_TOKEN), and where events wait while it is away (LEAD_FACTORY_METRICS_SPOOL, a folder).
 """
 
+import importlib
+from typing import Any
+
 from ._default import client as _client
 from ._default import configure, take_up as _take_up
 from .client import Client
@@ -34,6 +37,14 @@ __all__ = [
     "reserve",
     "stats",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`aio` without an import of its own; `asyncio` is not loaded where nobody asks for it."""
+    if name == "aio":
+        return importlib.import_module(".aio", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 record = _client.record
 reserve = _client.reserve

@@ -7,6 +7,7 @@ moved and a token that changed are found.
 
 import json
 import os
+import re
 import threading
 import time
 import urllib.parse
@@ -161,24 +162,24 @@ class Agent:
         if not _is_count(rejected) or not rejected:
             return
         again: List[str] = []
-        told_of: Set[int] = set()
+        told_of: Dict[int, List[Dict[str, Any]]] = {}
         errors = body.get("errors")
         for error in errors if isinstance(errors, list) else []:
             index: Any = error.get("index") if isinstance(error, dict) else None
-            if not _is_count(index) or index >= len(lines) or index in told_of:
-                continue
-            told_of.add(index)
-            without_time = _without_time(lines[index]) if error.get("field") == "time" else None
-            if without_time is not None:
-                again.append(without_time)
+            if _is_count(index) and index < len(lines):
+                told_of.setdefault(index, []).append(error)
+        for index, wrong in told_of.items():
+            reasons = ", ".join(f"{error.get('field')}: {error.get('detail')}" for error in wrong)
+            mended = _mended(lines[index], {error.get("field") for error in wrong}, reasons)
+            if mended is not None:
+                again.append(mended)
             else:
-                self._drop(lines[index], str(error.get("detail")))
+                self._drop(lines[index], reasons)
         untold = rejected - len(told_of)
         if untold > 0:
             self.counts.add(rejected=untold)
             log.error("rejected", "%d more events were rejected by the agent", untold)
         if again:
-            log.warning("clock", "this host's clock and the agent's differ: %d calls count as of now", len(again))
             self.deliver(again, seconds)
 
     def _drop(self, line: str, reason: str) -> None:
@@ -188,16 +189,25 @@ class Agent:
         log.error("rejected", "the agent rejects a call (%s): %s", what, reason)
 
 
-def _without_time(line: str) -> Optional[str]:
-    """The call as of when it arrives, if by our own clock it was just made: then the clocks differ, and nobody can tell whose is
-    wrong. What is old by our clock, too, is too old."""
+def _mended(line: str, wrong: Set[Any], reasons: str) -> Optional[str]:
+    """The event without what the agent does not take, where it is known all the same what was spent."""
     event = told(line) or {}
-    try:
-        when = datetime.fromisoformat(str(event.pop("time")).replace("Z", "+00:00"))
-        age_seconds = time.time() - when.timestamp()
-    except (KeyError, ValueError, OverflowError):
+    if wrong == {"time"} and _age_seconds(event.get("time")) < CLOCK_SECONDS_MAX:
+        # By our own clock the call was just made. Either the clocks differ, and nobody can tell whose is wrong, or the call is
+        # known by its id already: then it is the same one without a time.
+        log.warning("time", "a call is sent again without its time: %s", reasons)
+    elif not (wrong == {"usage_raw"} and "amount_usd" in event):  # An older agent does not know that field.
         return None
-    return json.dumps(event, separators=(",", ":")) if age_seconds < CLOCK_SECONDS_MAX else None
+    return json.dumps(event, separators=(",", ":")) if event.pop(wrong.pop(), None) is not None else None
+
+
+def _age_seconds(when: object) -> float:
+    """By our own clock; a time that cannot be read is as old as can be."""
+    try:
+        text = re.sub(r"\.\d+", "", str(when).upper().replace("Z", "+00:00"))
+        return time.time() - datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        return float("inf")
 
 
 def _object(answer: Answer) -> Optional[Dict[str, Any]]:

@@ -83,9 +83,11 @@ def event(
 
     add("id", id, lambda value: values.label(value, values.LABEL_BYTES_MAX))
     add("source", source, lambda value: values.label(value, values.LABEL_BYTES_MAX))
+    if used.tier is not None:
+        _say(fields, "service_tier", used.tier)
     if used.response_id is not None:
         if not keyed_by_answer:
-            fields.setdefault("attributes", {}).setdefault("response_id", used.response_id)
+            _say(fields, "response_id", used.response_id)
         elif "id" not in fields and "source" not in fields:
             fields["id"] = used.response_id
             fields["source"] = "call:" + usages.charged_to(fields["service"], used)
@@ -93,6 +95,13 @@ def event(
     add("time", time, values.instant)
     fields.setdefault("time", values.now())
     return Event(fields["id"], _encode(fields))
+
+
+def _say(fields: Dict[str, Any], name: str, value: str) -> None:
+    """Another attribute, if there is room and the caller does not say something else."""
+    attributes = {name: value, **fields.get("attributes", {})}
+    if len(_text(attributes)) <= values.ATTRIBUTES_BYTES_MAX:
+        fields["attributes"] = attributes
 
 
 def _required(key: str, rule: Callable[[], Any]) -> Any:

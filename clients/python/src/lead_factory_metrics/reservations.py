@@ -111,7 +111,7 @@ class Reservation:
         try:
             if self._client._sender.is_away:
                 seconds = min(seconds, ASK_AWAY_SECONDS)
-            answer = self._client._agent.post_json("/reservations", {**terms, "ttl_seconds": ttl_seconds}, seconds)
+            answer = self._posted({**terms, "ttl_seconds": ttl_seconds}, seconds)
         except Unanswered as failed:
             return self._without(hold, f"no answer of the agent at {self._client._agent.url()}: {failed}")
         if not isinstance(answer, Problem):
@@ -124,6 +124,16 @@ class Reservation:
         elif answer.status == 409 or answer.slug == "fleet-unreachable":
             raise Refused(answer.fields, answer.slug) from None
         return self._without(hold, str(answer))
+
+    def _posted(self, body: Dict[str, Any], seconds: float) -> Any:
+        post = self._client._agent.post_json
+        answer = post("/reservations", body, seconds)
+        if isinstance(answer, Problem) and answer.status == 422 and "estimated_cost_usd" in body:
+            # An older agent does not know these; the estimate is enough for it.
+            wrong = {error.get("field") for error in answer.fields.get("errors", []) if isinstance(error, dict)}
+            if wrong and wrong <= {"model", "usage"} & set(body):
+                return post("/reservations", {key: body[key] for key in body if key not in wrong}, seconds)
+        return answer
 
     def _without(self, hold: Hold, reason: str) -> Hold:
         if self._on_unreachable == "raise":

@@ -63,6 +63,8 @@ class Used(NamedTuple):
     response_id: Optional[str] = None
     #: Whose form the answer has; the same form is spoken by others.
     provider: Optional[str] = None
+    #: The way the call was made, where that has a price of its own: `flex`, `priority`, `batch`.
+    tier: Optional[str] = None
 
 
 def read(value: object) -> Used:
@@ -86,12 +88,13 @@ def _read(value: object) -> Used:
     answer = _answer(value)
     if answer is None:
         usage, raw, provider = _convert(value, None)
-        return Used(usage, raw, provider=provider)
+        return Used(usage, raw, provider=provider, tier=_tier(value))
     inner = _first(answer, "usage", "usage_metadata", "usageMetadata")
     kind = "anthropic" if _get(answer, "type") == "message" else None
     usage, raw, provider = _convert(inner, kind)
     model = _text(answer, "model", "model_version", "modelVersion")
-    return Used(usage, raw, model, _text(answer, "id", "response_id", "responseId"), provider)
+    response_id = _text(answer, "id", "response_id", "responseId")
+    return Used(usage, raw, model, response_id, provider, _tier(answer) or _tier(inner))
 
 
 def _answer(value: object) -> Optional[object]:
@@ -223,6 +226,11 @@ def _named(**found: Optional[Quantity]) -> Dict[str, Quantity]:
     if not named:
         raise Bad("has no counts")
     return named
+
+
+def _tier(value: object) -> Optional[str]:
+    tier = _text(value, "service_tier")
+    return None if tier in ("auto", "default", "standard") else tier
 
 
 def _get(value: object, name: str) -> Any:
