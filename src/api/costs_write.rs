@@ -15,9 +15,9 @@ use super::instruments::{EventResult, Instruments};
 use super::problem::{Problem, differences};
 use super::query_string::QueryString;
 use super::request::{INLINE_BYTES_MAX, format_of};
-use crate::domain::{CostEvent, CostSource, NATIVE_ROAD};
+use crate::domain::{CostEvent, CostSource, NATIVE_ROAD, RESPONSE_SOURCE};
 use crate::formats::{Answer, BadEvents, Batch, Counts, Format, LeftOut, Priced, Problems};
-use crate::ingest::{CALL_SOURCE, Limits, REASONS_MAX, Validator};
+use crate::ingest::{Limits, REASONS_MAX, Validator};
 use crate::wire::PricedItem;
 use crate::writer::{Conflict, RecordAnswer, RecordError, Recorded, Taking};
 
@@ -98,7 +98,7 @@ pub(super) fn queue<H: Send + 'static>(
 /// recorded stays recorded.
 fn charged_here(state: &State, batch: Batch) -> (Batch, usize) {
     let is_here = |event: &CostEvent| {
-        let provider = event.key.source.strip_prefix(CALL_SOURCE);
+        let provider = event.key.source.strip_prefix(RESPONSE_SOURCE);
         event.first_recorded_at.is_some() || provider.is_none_or(|provider| state.calls.charges(provider, NATIVE_ROAD))
     };
     let Batch { events, places, left_out } = batch;

@@ -6,7 +6,9 @@
 //!
 //! *Invariants.* Telling the same again changes nothing. Roads of one rank that agree lead to the same event in any order.
 
-use super::{CostEvent, CostSource, Origin, UsageCount, Usd};
+use std::cmp::Ordering;
+
+use super::{CostEvent, CostSource, NATIVE_ROAD, Origin, REVISION_MAX, UsageCount, Usd};
 
 /// What becomes of a call that is told again.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,66 +34,132 @@ pub struct Merged {
 pub fn merge(known: &CostEvent, told: CostEvent) -> Merged {
     let again = Merged { merge: Merge::Again, disagreeing: None };
     let (known_origin, told_origin) = (origin_of(known), origin_of(&told));
-    if known_origin.is_repeat {
+    if known_origin.is_repeat || known.revision >= REVISION_MAX {
         return again;
     }
-    if told_origin.cost == CostSource::Told && told.amount == Usd::ZERO && known.amount > Usd::ZERO {
+    if is_cache_hit(known, &known_origin, &told, &told_origin) {
         return Merged { merge: Merge::CacheHit, ..again };
     }
-    let is_better = told_origin.rank > known_origin.rank;
-    let knows_more = told_origin.rank == known_origin.rank && has_more(&known.usage, &told.usage);
+    let by_rank = told_origin.rank.cmp(&known_origin.rank);
+    let joined = joined(&known.usage, &told.usage);
+    let is_detailed = joined.as_ref().is_some_and(|joined| *joined == told.usage);
     let is_costed = !told_origin.is_unpriced();
     // What the sender was told by its provider stays, also where the counts of another road make more of it.
-    let takes_cost =
-        is_costed && (is_better || known_origin.is_unpriced() || knows_more && known_origin.cost != CostSource::Told);
-    let takes_usage = !told.usage.is_empty() && (is_better || knows_more || known.usage.is_empty());
-    let disagreeing = match (known_origin.is_unpriced(), is_costed && told.amount != known.amount) {
-        (false, true) => Some(if takes_cost { known.amount } else { told.amount }),
-        _ => None,
+    let takes_cost = is_costed
+        && match by_rank {
+            Ordering::Greater => true,
+            Ordering::Equal => {
+                has_no_cost(known, &known_origin)
+                    || is_detailed && !known.usage.is_empty() && known_origin.cost != CostSource::Told
+            }
+            Ordering::Less => has_no_cost(known, &known_origin),
+        };
+    let usage = match by_rank {
+        Ordering::Greater => Some(told.usage.clone()).filter(|usage| !usage.is_empty()),
+        Ordering::Equal => joined,
+        Ordering::Less => Some(told.usage.clone()).filter(|_| known.usage.is_empty()),
     };
     let mut standing = known.clone();
-    for (mine, theirs) in [
-        (&mut standing.worker, told.worker),
-        (&mut standing.batch_id, told.batch_id),
-        (&mut standing.lead_id, told.lead_id),
-        (&mut standing.model, told.model),
-    ] {
+    let names = [&mut standing.worker, &mut standing.batch_id, &mut standing.lead_id, &mut standing.model];
+    for (mine, theirs) in names.into_iter().zip([&told.worker, &told.batch_id, &told.lead_id, &told.model]) {
         if mine.is_none() {
-            *mine = theirs;
+            mine.clone_from(theirs);
         }
     }
-    if takes_usage {
-        standing.usage = told.usage;
-    }
+    standing.usage = usage.unwrap_or(standing.usage);
     if takes_cost {
         standing.amount = told.amount;
     }
-    let mut origin = known_origin;
+    let is_as = |told: &CostEvent| standing.amount == told.amount && standing.usage == told.usage;
+    let quality = match (is_as(known), is_as(&told)) {
+        (true, true) => known_origin.quality.min(told_origin.quality),
+        (true, false) => known_origin.quality,
+        (false, true) => told_origin.quality,
+        (false, false) => known_origin.quality.max(told_origin.quality),
+    };
+    let other = if takes_cost { known.amount } else { told.amount };
+    let is_open = by_rank == Ordering::Equal && is_costed && !has_no_cost(known, &known_origin);
+    let is_explained = known_origin.is_priced()
+        && told_origin.is_priced()
+        && known.usage != told.usage
+        && (is_detailed || contains(&known.usage, &told.usage));
+    let disagreeing = Some(other).filter(|other| is_open && *other != standing.amount && !is_explained);
+    // Whose numbers stand is who is believed.
+    let is_leading = match by_rank {
+        Ordering::Greater => !is_empty(&told, &told_origin),
+        Ordering::Equal => false,
+        Ordering::Less => is_empty(known, &known_origin) && !is_empty(&told, &told_origin),
+    };
+    let mut origin = Origin { quality, amendment: 0, ..known_origin };
     if takes_cost {
         origin.cost = told_origin.cost;
     }
-    if takes_cost || is_better && takes_usage {
-        (origin.quality, origin.rank) = (told_origin.quality, told_origin.rank);
-        origin.road = told_origin.road;
+    if is_leading {
+        (origin.rank, origin.road) = (told_origin.rank, told_origin.road);
     }
-    origin.amendment = 0;
     if standing.origin.is_some() || takes_cost {
         standing.origin = Some(Box::new(origin));
     }
-    if standing == *known {
+    if is_same(&standing, known) {
         return Merged { disagreeing, ..again };
     }
-    standing.revision = known.revision.saturating_add(1);
+    standing.revision = known.revision + 1;
     standing.first_recorded_at = None;
     Merged { merge: Merge::Revised(Box::new(standing)), disagreeing }
 }
 
 /// The origin, also of an event that a worker told with its amount.
 fn origin_of(event: &CostEvent) -> Origin {
-    event.origin.as_deref().cloned().unwrap_or_else(|| Origin::of(super::NATIVE_ROAD))
+    event.origin.as_deref().cloned().unwrap_or_else(|| Origin::of(NATIVE_ROAD))
 }
 
-/// Whether counts say all that is known, and something besides.
-fn has_more(known: &[UsageCount], told: &[UsageCount]) -> bool {
-    told.len() > known.len() && known.iter().all(|count| told.contains(count))
+/// Whether a call is told again with a cost of zero because it was answered from a cache the second time. Another road may well be the only
+/// one that knows that a model is free.
+fn is_cache_hit(known: &CostEvent, known_origin: &Origin, told: &CostEvent, told_origin: &Origin) -> bool {
+    let is_same_road = known_origin.road == told_origin.road;
+    let is_free = told_origin.cost == CostSource::Told && told.amount == Usd::ZERO;
+    is_free && (known.amount > Usd::ZERO || known_origin.is_unpriced() && is_same_road)
 }
+
+/// Whether any cost is better than the one that is known. A zero may have been a cache hit, told before the call itself.
+fn has_no_cost(known: &CostEvent, known_origin: &Origin) -> bool {
+    known_origin.is_unpriced() || known_origin.cost == CostSource::Told && known.amount == Usd::ZERO
+}
+
+/// Whether it is known only that there was a call.
+fn is_empty(event: &CostEvent, origin: &Origin) -> bool {
+    event.usage.is_empty() && origin.is_unpriced()
+}
+
+/// What both say of the counts, where they do not contradict each other and one says more than is known.
+fn joined(known: &[UsageCount], told: &[UsageCount]) -> Option<Vec<UsageCount>> {
+    let known_as = |count: &UsageCount| known.iter().find(|known| known.kind == count.kind);
+    let is_new = |count: &&UsageCount| known_as(count).is_none();
+    let agrees = |count: &UsageCount| known_as(count).is_none_or(|known| known == count);
+    if !told.iter().all(agrees) || !told.iter().any(|count| is_new(&count)) {
+        return None;
+    }
+    let mut joined: Vec<UsageCount> = known.iter().chain(told.iter().filter(is_new)).cloned().collect();
+    joined.sort_unstable_by(|left, right| left.kind.cmp(&right.kind));
+    Some(joined)
+}
+
+/// Whether counts say all that others say.
+fn contains(counts: &[UsageCount], others: &[UsageCount]) -> bool {
+    others.iter().all(|count| counts.contains(count))
+}
+
+/// Whether an event stands as it did; how often the agent has changed it does not matter.
+fn is_same(standing: &CostEvent, known: &CostEvent) -> bool {
+    let amendment = known.amendment();
+    match &standing.origin {
+        Some(origin) if origin.amendment != amendment => {
+            let origin = Some(Box::new(Origin { amendment, ..Origin::clone(origin) }));
+            CostEvent { origin, ..standing.clone() } == *known
+        }
+        _ => standing == known,
+    }
+}
+
+#[cfg(test)]
+mod tests;

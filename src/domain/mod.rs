@@ -3,6 +3,7 @@
 //! *Invariants.* A value of one of these types is valid: only constructors that check make one. Money and quantities are integers.
 //! Nothing here asks for the time, reads a file, or knows a format.
 
+mod aggregate;
 mod attribute;
 mod by;
 mod decimal;
@@ -25,6 +26,7 @@ mod selection;
 mod spread;
 mod sums;
 
+pub use aggregate::{CallFacts, RESPONSE_SOURCE, Repeats, complete, is_same_model};
 pub use attribute::{ATTRIBUTE_VALUE_BYTES_MAX, attribute_text};
 pub use by::dimensions;
 pub use entry::{Adjustment, Entry, revise};

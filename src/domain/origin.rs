@@ -72,8 +72,8 @@ pub struct PriceTag {
     pub date: Option<Date>,
 }
 
-/// How far an event's numbers can be trusted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr)]
+/// How far an event's numbers can be trusted, the most trusted first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Quality {
@@ -141,6 +141,11 @@ impl Origin {
     /// Whether the amount waits for a price.
     pub fn is_unpriced(&self) -> bool {
         self.cost == CostSource::Unpriced
+    }
+
+    /// Whether the amount was worked out by a price.
+    pub fn is_priced(&self) -> bool {
+        matches!(self.cost, CostSource::Priced(_))
     }
 }
 

@@ -13,12 +13,11 @@ use super::call_settings::{CallSettings, CostFrom};
 use super::limits::{ATTRIBUTES_BYTES_MAX, Limits, OPERATION_DEFAULT, TEXT_BYTES_MAX, USAGE_COUNT_END, USAGE_NAMES_MAX};
 use super::names::Names;
 use crate::domain::{
-    CostEvent, CostSource, EventKey, Kind, Name, Origin, Outcome, UsageCount, Usd, check_text, check_visible,
+    CostEvent, CostSource, EventKey, Kind, Name, Origin, Outcome, RESPONSE_SOURCE, UsageCount, Usd, check_text,
+    check_visible,
 };
 use crate::pricing::{Book, Query, Rated};
 
-/// The source of ids that providers gave their responses: this, and the provider.
-pub const CALL_SOURCE: &str = "call:";
 /// The source of ids that are made of a trace's and a span's.
 const SPAN_SOURCE: &str = "span";
 /// The service of a call of which nobody knows the provider.
@@ -139,8 +138,9 @@ impl<'r> CallRules<'r> {
     /// The key by which other roads know the call, too, as far as there is one.
     fn key(&mut self, call: &Call<'_>, provider: &str) -> EventKey {
         let bounded = |text: &str| -> Box<str> { shortened(text).into() };
-        if !call.response_id.is_empty() {
-            let source = format!("{CALL_SOURCE}{provider}");
+        // What adds up several calls carries the id of one of them, which is not to be charged for all.
+        if !call.response_id.is_empty() && !(call.is_wrapper && call.span.is_some()) {
+            let source = format!("{RESPONSE_SOURCE}{provider}");
             return EventKey { source: bounded(&source), id: bounded(&call.response_id) };
         }
         if let Some(place) = &call.span {

@@ -30,7 +30,7 @@ mod time;
 pub use amount::parse_estimate;
 pub use call::{Call, CallUsage, Ignored};
 pub use call_settings::{CallKeys, CallSettings, ChargeFrom, CostFrom};
-pub use calls::{CALL_SOURCE, CallRules, TakenCall};
+pub use calls::{CallRules, TakenCall};
 pub use cost::{rate, within};
 pub use event::Validator;
 pub use gate::{GateRequest, GateWish, validate_gate_order};

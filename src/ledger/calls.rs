@@ -1,17 +1,23 @@
 //! What the ledger keeps of calls besides their events: where they stand in their traces, and which wait for a price.
 //!
-//! *Invariants.* Both tables follow from the entries, in whose transaction they change: the first entry of an event with a span has a
-//! row in `call_span` until its id is forgotten, and an event whose newest telling is unpriced has one in `unpriced` until retention
-//! removes it. Rows are known by the `seq` of the event's first entry.
+//! *Invariants.* Both tables change in the transaction of the entries: the first entry of an event with a span has a row in `call_span` until
+//! its id is forgotten, and an event whose newest telling is unpriced has one in `unpriced` until retention removes it. Rows are known by the
+//! `seq` of the event's first entry. Other spans that tell an event have rows in `call_span` as well, which follow from no entry.
+//!
+//! *Limits.* [`TRACE_CALLS_MAX`] places of a trace are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use super::LedgerError;
-use super::events::{KeyedEvent, StoredEvent};
+use super::events::{KeyedEvent, StoredEvent, event_at};
 use super::row::{Cell, Cells, Codec, Plain, RowWriter, Shape, Sink, each_row, read_rows, row};
 use crate::domain::{Entry, SpanId, SpanPlace, TraceId};
+
+/// Places of charged calls that are read of a trace, newest calls first. What happens in a trace is told within minutes; only one that goes on for
+/// days has more.
+const TRACE_CALLS_MAX: i64 = 1_024;
 
 /// Where a charged call stands in its trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +44,15 @@ pub struct Unpriced {
 }
 
 row! {
-    "INSERT" "call_span",
+    "INSERT OR IGNORE" "call_span",
     write CallSpan, read CallSpan,
     (CallSpan { seq, place: SpanPlace { trace, span, ancestors, is_rooted } }),
     key {
+        "trace" => trace;
+        "span" => span;
         "seq" => seq;
     }
     columns {
-        "trace" => trace;
-        "span" => span;
         "ancestors" => ancestors;
         "is_rooted" => is_rooted;
     }
@@ -145,9 +151,15 @@ pub(super) fn write(connection: &Connection, first_seq: i64, entries: &[KeyedEve
     Ok(())
 }
 
-/// The charged calls of a trace, in the order in which they were recorded.
+/// Writes at which other spans calls are told.
+pub(super) fn write_places(connection: &Connection, places: &[CallSpan]) -> Result<(), LedgerError> {
+    // One that was forgotten in memory may be there.
+    places.iter().try_for_each(|place| RowWriter::insert(connection)?.try_write(place).map(drop))
+}
+
+/// The places of the newest charged calls of a trace, newest first.
 pub(super) fn of_trace(connection: &Connection, trace: TraceId) -> Result<Vec<CallSpan>, LedgerError> {
-    read_rows(connection, "WHERE trace = ? ORDER BY seq", [trace.0.as_slice()])
+    read_rows(connection, "WHERE trace = ? ORDER BY seq DESC LIMIT ?", params![trace.0.as_slice(), TRACE_CALLS_MAX])
 }
 
 /// Events that wait for a price, oldest entry first, with a `seq` greater than `after`; at most `limit`.
@@ -203,9 +215,14 @@ impl Expected {
     pub fn problems(self, connection: &Connection, forgotten: i64, pruned: i64) -> Result<Vec<&'static str>, LedgerError> {
         let Self { mut spans, mut unpriced } = self;
         let mut is_sound = (true, true);
-        each_row(connection, "ORDER BY seq", (), |CallSpan { seq, place }: CallSpan, _| {
-            // Of what retention removed nothing is known.
-            is_sound.0 &= spans.remove(&seq).map_or(seq <= pruned, |expected| expected == place);
+        each_row(connection, "ORDER BY seq, trace, span", (), |CallSpan { seq, place }: CallSpan, _| {
+            let is_own = |own: &SpanPlace| own.trace == place.trace && own.span == place.span;
+            is_sound.0 &= if spans.get(&seq).is_some_and(is_own) {
+                spans.remove(&seq) == Some(place)
+            } else {
+                // Of what retention removed nothing is known.
+                seq <= pruned || event_at(connection, seq)?.is_some_and(|stored| stored.entry == Entry::First)
+            };
             Ok(())
         })?;
         each_unpriced(connection, |row| {

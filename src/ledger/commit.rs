@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::calls::CallSpan;
 use super::events::KeyedEvent;
 use super::outbox::OutboxChanges;
 use super::reservations::ReservationChange;
@@ -24,6 +25,8 @@ pub struct Change<K, V> {
 pub struct Commit {
     /// New events, in the order in which they are recorded.
     pub events: Vec<KeyedEvent>,
+    /// At which spans, besides those of their first entries, calls are told.
+    pub places: Vec<CallSpan>,
     /// Reservations that were granted, or that changed.
     pub reservations: Vec<ReservationChange>,
     /// What all events since the newest rollup, these included, have changed. It may wait while
@@ -78,6 +81,10 @@ pub struct Summary {
 impl Commit {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.reservations.is_empty() && self.rollup.is_none() && self.outbox.is_empty()
+        self.events.is_empty()
+            && self.places.is_empty()
+            && self.reservations.is_empty()
+            && self.rollup.is_none()
+            && self.outbox.is_empty()
     }
 }

@@ -187,7 +187,7 @@ impl Ledger {
         self.state.end.events
     }
 
-    /// The charged calls of a trace, in the order in which they were recorded, as long as their ids are remembered.
+    /// The places of the newest charged calls of a trace, newest first, as long as their ids are remembered.
     ///
     /// # Errors
     /// A row is damaged or cannot be read.

@@ -112,6 +112,7 @@ impl State {
         let mut head = self.head.clone();
         let (end, segment_ends) = events::write(transaction, &commit.events, recorded_at, self.end.clone())?;
         calls::write(transaction, self.end.events + 1, &commit.events)?;
+        calls::write_places(transaction, &commit.places)?;
         let closed = self.ids.write_closed(transaction, self.end.events, &commit.events, &segment_ends)?;
         reservations::write(transaction, &commit.reservations, &mut head)?;
         let mut days = Vec::new();

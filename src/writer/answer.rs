@@ -27,7 +27,7 @@ pub struct Recorded {
     pub conflicts: Vec<Conflict>,
     /// Calls that are known and were answered from a cache this time.
     pub cache_hits: usize,
-    /// Calls that only repeat what the calls below them used.
+    /// Calls that say again what charged calls above or below them say, and were left out for that.
     pub aggregates: usize,
     /// Calls whose roads say different amounts: the first [`DISAGREEMENTS_MAX`], and how many in all.
     pub disagreements: (Vec<Disagreement>, usize),

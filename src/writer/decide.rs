@@ -11,7 +11,9 @@ use jiff::civil::Date;
 
 use super::decision::Decision::{self, Refused, Taken};
 use super::{Conflict, Disagreement, Recorded, Taking};
-use crate::domain::{CostEvent, EventKey, Merge, Merged, differing_fields, fixed_fields_differing, merge, revise};
+use crate::domain::{
+    CostEvent, EventKey, Merge, Merged, NATIVE_ROAD, Origin, differing_fields, fixed_fields_differing, merge, revise,
+};
 use crate::ledger::{KeyedEvent, StoredEvent};
 
 /// The new entries of the commit that is being put together.
@@ -73,7 +75,7 @@ impl NewEvents {
                 answer.accepted += 1;
                 continue;
             };
-            if taking == Taking::Calls {
+            if known.is_told_by_another_road(&keyed.event) {
                 self.retell_call(known, keyed, &mut answer);
                 continue;
             }
@@ -96,7 +98,7 @@ impl NewEvents {
     }
 
     /// Puts what is told of a call to what is known of it.
-    fn retell_call(&mut self, known: Known, mut told: KeyedEvent, answer: &mut Recorded) {
+    pub fn retell_call(&mut self, known: Known, mut told: KeyedEvent, answer: &mut Recorded) {
         let Merged { merge, disagreeing } = merge(&known.event, told.event.clone());
         if let Some(other) = disagreeing {
             let standing = if let Merge::Revised(event) = &merge { event.amount } else { known.event.amount };
@@ -140,7 +142,7 @@ impl NewEvents {
     }
 
     /// Takes what a higher revision changes.
-    fn revise(&mut self, known: Known, told: KeyedEvent) {
+    pub fn revise(&mut self, known: Known, told: KeyedEvent) {
         let KeyedEvent { event, key_hash, .. } = told;
         let Known { event: known, first, day, reservation } = known;
         for (event, entry) in revise(known, first, event) {
@@ -151,6 +153,16 @@ impl NewEvents {
     /// Whether one of them has this key, whose hash is given.
     pub fn contains(&self, key_hash: u64, key: &EventKey) -> bool {
         self.position(key_hash, key).is_some()
+    }
+
+    /// The entry at this place of the ledger, if it is one of the new ones.
+    pub fn entry_at(&self, place: i64) -> Option<&KeyedEvent> {
+        self.entries.get(usize::try_from(place - self.newest - 1).ok()?)
+    }
+
+    /// Where the next entry will stand.
+    pub fn next_place(&self) -> i64 {
+        self.place(self.entries.len())
     }
 
     /// How many there are.
@@ -220,6 +232,16 @@ impl Known {
             true if self.compare(told) == Ordering::Greater => Retold::Revised,
             true => Retold::Again,
         }
+    }
+
+    /// Whether a worker tells of a call that came over another road before, without saying that it corrects it.
+    fn is_told_by_another_road(&self, told: &CostEvent) -> bool {
+        let is_native = |origin: &Origin| &*origin.road == NATIVE_ROAD;
+        let came_otherwise = self.event.origin.as_ref().is_some_and(|origin| !is_native(origin));
+        let is_workers = told.revision == 0
+            && told.first_recorded_at.is_none()
+            && told.origin.as_ref().is_none_or(|origin| is_native(origin));
+        came_otherwise && is_workers
     }
 
     /// Which telling is the newer one. Only another ledger says how often it has changed an event by itself.

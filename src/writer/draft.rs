@@ -14,7 +14,7 @@ use super::tally::Tally;
 use super::unsaved::{Unsaved, make_resident};
 use super::{Conflict, Recorded, Taking};
 use crate::domain::{Entry, GateChange, Now, Reservation, ReservationState};
-use crate::ledger::{Commit, KeyedEvent, Ledger, LedgerError, ReservationChange, StoredReservation};
+use crate::ledger::{CallSpan, Commit, KeyedEvent, Ledger, LedgerError, ReservationChange, StoredReservation};
 use crate::views::{Hold, Holds, Published};
 
 /// Lapsed holds that one commit writes down: a few milliseconds. The others stopped counting as well, and follow.
@@ -26,10 +26,12 @@ pub(super) struct Draft<'l> {
     pub(super) now: Now,
     /// The state after what was decided so far, but for the events that are not counted yet.
     pub(super) next: Published,
-    unsaved: Unsaved,
+    pub(super) unsaved: Unsaved,
     pub(super) events: NewEvents,
     /// How many of the events are counted.
     counted: usize,
+    /// At which further spans calls are told.
+    pub(super) places: Vec<CallSpan>,
     pub(super) changes: Changes,
     pub(super) gate: Vec<GateChange>,
     pub(super) override_changed: bool,
@@ -71,8 +73,19 @@ impl<'l> Draft<'l> {
         let events = NewEvents::behind(ledger.events());
         let tally = Tally::default();
         let (changes, gate) = (Changes::default(), Vec::new());
-        let mut draft =
-            Self { ledger, now, next, unsaved, events, counted: 0, changes, gate, override_changed: false, tally };
+        let mut draft = Self {
+            ledger,
+            now,
+            next,
+            unsaved,
+            events,
+            counted: 0,
+            places: Vec::new(),
+            changes,
+            gate,
+            override_changed: false,
+            tally,
+        };
         draft.lapse();
         Ok(draft)
     }
@@ -108,7 +121,7 @@ impl<'l> Draft<'l> {
     }
 
     /// Ends the reservations under whose ids events have come, and corrects those whose events were revised.
-    fn settle_behind(&mut self, count: usize) -> Result<(), LedgerError> {
+    pub(super) fn settle_behind(&mut self, count: usize) -> Result<(), LedgerError> {
         let (mut settled, mut revised) = (Vec::new(), Vec::new());
         for (seq, keyed) in self.events.behind_first(count).filter(|(_, keyed)| keyed.reservation.is_some()) {
             match &keyed.entry {
@@ -187,7 +200,8 @@ impl<'l> Draft<'l> {
         } else {
             (None, Some(self.unsaved).filter(|unsaved| !unsaved.is_empty()))
         };
-        let commit = Commit { events, reservations: self.changes.into_list(), rollup, ..Commit::default() };
+        let commit =
+            Commit { events, places: self.places, reservations: self.changes.into_list(), rollup, ..Commit::default() };
         Finished { commit, next: self.next, unsaved, tally: self.tally }
     }
 }

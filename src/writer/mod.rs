@@ -7,6 +7,7 @@
 
 mod answer;
 mod bell;
+mod calls;
 mod command;
 mod decide;
 mod decision;
@@ -17,6 +18,7 @@ mod handle;
 mod health;
 mod instruments;
 mod load;
+mod memory;
 mod notices;
 mod pending;
 mod recover;
@@ -27,6 +29,7 @@ mod shared;
 mod spans;
 mod start;
 mod tally;
+mod trace;
 mod unsaved;
 
 pub use answer::{
@@ -39,6 +42,8 @@ pub use run::Ended;
 pub use settings::Settings;
 pub use start::{Loaded, StartError, Started, load};
 
+#[cfg(test)]
+mod calls_tests;
 #[cfg(test)]
 mod reservation_tests;
 #[cfg(test)]

@@ -2,9 +2,11 @@
 //!
 //! *Invariants.* Whoever asked hears once: what was decided, after its commit is synced and published, or that it is not known.
 
-use super::answer::{RecordAnswer, RecordError, ReservationAnswer};
+use super::answer::{RecordAnswer, RecordError, ReservationAnswer, Taking};
 use super::command::{Command, Reply};
+use super::decision::Decision;
 use super::draft::Draft;
+use super::memory::Memory;
 use crate::ledger::LedgerError;
 
 /// An answer that waits for the commit on which it rests.
@@ -16,11 +18,22 @@ pub(super) enum Pending {
 
 impl Draft<'_> {
     /// Decides one command. After an error nobody waits for it any more.
-    pub fn decide(&mut self, command: Command, pending: &mut Vec<Pending>, holds_max: usize) -> Result<(), LedgerError> {
+    pub fn decide(
+        &mut self,
+        command: Command,
+        memory: &mut Memory,
+        pending: &mut Vec<Pending>,
+        holds_max: usize,
+    ) -> Result<(), LedgerError> {
         match command {
             Command::Record { events, taking, reply } => {
                 let ledger = self.ledger;
-                match self.record(events.into_iter().map(|event| ledger.keyed(event)), taking) {
+                let batch = events.into_iter().map(|event| ledger.keyed(event)).collect();
+                let decided = match taking {
+                    Taking::Calls => self.record_calls(batch, memory).map(Decision::Taken),
+                    Taking::AllOrNothing | Taking::GoodOnes => self.record(batch, taking),
+                };
+                match decided {
                     // A refusal waits as well: it may rest on a batch of this group, which is not on the disk yet.
                     Ok(decision) => pending.push(Pending::Batch(reply, decision.into_answer())),
                     Err(error) => {

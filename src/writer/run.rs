@@ -21,6 +21,7 @@ use super::draft::{Draft, Finished};
 use super::exhausted::Exhausted;
 use super::instruments::Instruments;
 use super::load::resident_floor;
+use super::memory::Memory;
 use super::notices::Notices;
 use super::pending::Pending;
 use super::settings::RESERVATIONS_KEPT;
@@ -77,6 +78,7 @@ pub(super) struct Loop {
     pub notices: Notices,
     pub exhausted: Exhausted,
     pub shared: Shared,
+    pub memory: Memory,
 }
 
 impl Loop {
@@ -167,13 +169,14 @@ impl Loop {
                 if let Command::Reservation { command: ReservationCommand::Reserve(request), .. } = &mut command {
                     self.shared.take(request);
                 }
-                draft.decide(command, &mut pending, self.settings.holds_max)?;
+                draft.decide(command, &mut self.memory, &mut pending, self.settings.holds_max)?;
             }
             let finished = draft.finish(ticked || wants_rollup);
             self.commit(finished, now)
         });
         match done {
             Ok(()) => {
+                self.memory.trim();
                 pending.into_iter().for_each(Pending::send);
                 let shown = self.board.read();
                 if ticked || shown.views.marks != before.views.marks {
@@ -182,6 +185,7 @@ impl Loop {
                 self.housekeep(now, ticked)
             }
             Err(error) => {
+                self.memory.clear();
                 pending.into_iter().for_each(Pending::refuse);
                 commands.for_each(|command| command.refuse(RecordError::Unavailable));
                 Err(error)

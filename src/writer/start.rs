@@ -18,6 +18,7 @@ use super::handle::{QUEUE_MESSAGES_MAX, Writer};
 use super::health::Health;
 use super::instruments::Instruments;
 use super::load::load_views;
+use super::memory::Memory;
 use super::notices::Notices;
 use super::run::{Ended, Loop};
 use super::settings::Settings;
@@ -100,6 +101,7 @@ impl Loaded {
             notices,
             exhausted,
             shared: Shared::default(),
+            memory: Memory::default(),
         };
         let (tell_ended, ended) = oneshot::channel();
         let thread = std::thread::Builder::new()

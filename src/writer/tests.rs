@@ -15,7 +15,7 @@ use crate::ledger::{Ledger, Reader, verify};
 use crate::views::{Board, SeriesLimits};
 use crate::wire::Origin;
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
@@ -23,7 +23,7 @@ fn policy(daily: i64) -> Arc<Policy> {
     Arc::new(Policy::example(BudgetZone::named("Europe/Berlin").unwrap(), daily))
 }
 
-fn start_at(path: &Path, clock: &Clock) -> Started {
+pub(super) fn start_at(path: &Path, clock: &Clock) -> Started {
     let policy = policy(50);
     let ledger = Ledger::open(path, &policy.zone, clock.now()).unwrap();
     let settings = Settings {
@@ -39,7 +39,7 @@ fn start_at(path: &Path, clock: &Clock) -> Started {
     load(ledger, policy, settings, clock.clone()).unwrap().spawn(&meter).unwrap()
 }
 
-async fn stop(started: Started) {
+pub(super) async fn stop(started: Started) {
     started.writer.stop().await;
     assert_eq!(started.ended.await, Ok(Ended::Cleanly));
 }
@@ -164,7 +164,7 @@ async fn a_clock_that_runs_ahead_and_steps_back_changes_no_total() {
 }
 
 /// Copies a ledger that is being written: the file and its write-ahead log.
-fn what_a_kill_leaves(path: &Path, copy: &Path) -> std::path::PathBuf {
+pub(super) fn what_a_kill_leaves(path: &Path, copy: &Path) -> std::path::PathBuf {
     for suffix in ["", "-wal"] {
         std::fs::copy(format!("{}{suffix}", path.display()), format!("{}{suffix}", copy.display())).unwrap();
     }

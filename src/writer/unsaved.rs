@@ -25,6 +25,11 @@ impl Unsaved {
         Self { base, touched: Touched::default() }
     }
 
+    /// Puts a day's sums where they are counted from, if they are not there. The file's sums of that day must be up to date.
+    pub fn make_resident(&mut self, ledger: &Ledger, day: Date) -> Result<(), LedgerError> {
+        make_resident(&mut self.base, ledger, day)
+    }
+
     /// Adds what was touched.
     pub fn add(&mut self, touched: Touched) {
         self.touched.merge(touched);

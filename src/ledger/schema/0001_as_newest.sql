@@ -6,5 +6,5 @@ CREATE TEMP VIEW segment AS SELECT *, NULL AS oldest_time_ns, NULL AS newest_tim
 CREATE TEMP TABLE budget_mark (budget, period, first_day, service, limit_usd, reached, reached_at_ns, checksum);
 CREATE TEMP VIEW head AS SELECT *, NULL AS models_digest FROM main.head;
 CREATE TEMP TABLE model_series (service, model, charges_usd, checksum);
-CREATE TEMP TABLE call_span (seq, trace, span, ancestors, is_rooted, checksum);
+CREATE TEMP TABLE call_span (trace, span, seq, ancestors, is_rooted, checksum);
 CREATE TEMP TABLE unpriced (seq, time_ns, service, model, usage, checksum);
