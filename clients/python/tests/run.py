@@ -50,7 +50,7 @@ def run(python, path):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--jobs", type=int, default=6)
+    options.add_argument("--jobs", type=int, default=8)
     options.add_argument("--python", action="append")
     options.add_argument("words", nargs="*")
     asked = options.parse_args()

@@ -1,6 +1,7 @@
 """The agent is stopped, killed, hung, moved, or something else answers. Guards against: a lost call, a call counted twice, a caller
 that waits."""
 
+import json
 import logging
 import os
 import signal
@@ -177,6 +178,31 @@ class Away(Case):
         client.record("openai", "chat", 1)
         self.assertTrue(client.flush())
         self.assertEqual(len(self.spooled()), 2)
+
+    def test_an_event_that_makes_the_agent_stumble_does_not_keep_the_others(self):
+        """It answers 500 whenever the one event is in the request, as with a fault in the agent."""
+        recorded = []
+
+        def answer(connection, body):
+            events = [json.loads(line) for line in body.splitlines() if line != "[]"]
+            if any(event["operation"] == "stumble" for event in events):
+                fault = '{"type":"/problems/internal","title":"Internal error","status":500}'
+                connection.sendall(http_answer(500, fault, "application/problem+json"))
+                return
+            new = {event["id"] for event in events} - set(recorded)
+            recorded.extend(new)
+            counts = json.dumps({"accepted": len(new), "duplicates": len(events) - len(new)})
+            connection.sendall(http_answer(200, counts, "application/json"))
+
+        peer = self.peer()
+        peer.answer = lambda connection: answer(connection, peer.requests[-1][1])
+        client = self.client(url=peer.url)
+        for turn in range(5):
+            for n in range(20):
+                client.record("openai", "stumble" if n == 7 and turn == 1 else "chat", 1)
+            self.assertTrue(client.flush())
+        within("all but one are recorded", lambda: len(recorded) == 99)
+        self.assertIn("stumble", {event["operation"] for event in self.spooled()})
 
     def test_a_peer_that_drips_does_not_keep_the_caller(self):
         def drip(connection):

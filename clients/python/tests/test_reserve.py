@@ -11,7 +11,7 @@ import traceback
 import unittest
 from decimal import Decimal
 
-from support import Case, free_port, within  # First: it knows the path to the sources.
+from support import Case, free_port, http_answer, within  # First: it knows the path to the sources.
 
 from lead_factory_metrics import LeadFactoryMetricsError, Refused, Unreachable
 from answers import ANTHROPIC, OPENAI_CHAT, as_object
@@ -258,6 +258,13 @@ class Unreached(Case):
             with client.reserve("openai", "chat", 1, on_unreachable="raise"):
                 self.fail("the block runs")
         self.assertIn("unauthorized", str(caught.exception))
+
+    def test_a_yes_of_something_that_is_not_the_agent_is_none(self):
+        for body in ("{}", '{"state":"held"}', '{"reservation_id":"another"}', "[]", '"yes"'):
+            client = self.client(url=self.peer(http_answer(200, body, "application/json")).url)
+            with client.reserve("openai", "chat", 1) as hold:
+                self.assertFalse(hold.is_reserved, body)
+            client.close(0)
 
     def test_terms_that_are_wrong_are_no_reason_not_to_work(self):
         agent = self.agent()

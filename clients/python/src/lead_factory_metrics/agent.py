@@ -118,6 +118,7 @@ class Agent:
         """Has the events recorded, those that can be. Raises `Kept` where some may not be recorded. `seconds` are for one request;
         there are several where the agent refuses to read a batch."""
         left = [lines]
+        stuck: Optional[Problem] = None
         while left:
             batch = left.pop()
             try:
@@ -131,15 +132,19 @@ class Agent:
             problem = _problem(answer, body)
             if problem is None:
                 raise Kept(_not_ours(answer))
-            if problem.status not in (400, 409, 413, 422):
+            if problem.status not in (400, 409, 413, 422, 500):
                 raise Kept(str(problem), _seconds(answer.retry_after))
             if len(batch) > 1:  # Somewhere in it is what the agent cannot read at all.
                 middle = len(batch) // 2
                 left += [batch[middle:], batch[:middle]]
             elif self._takes_none(seconds):  # It is the request that displeases, such as its `Host`.
                 raise Kept(str(problem))
+            elif problem.status == 500:  # A fault of the agent that this event brings out; the others need not wait for its end.
+                stuck = problem
             else:
                 self._drop(batch[0], str(problem))
+        if stuck is not None:
+            raise Kept(str(stuck))
 
     def _costs(self, lines: List[str], seconds: float) -> Answer:
         body = ("\n".join(lines) + "\n").encode()

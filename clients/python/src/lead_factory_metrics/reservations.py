@@ -115,6 +115,8 @@ class Reservation:
         except Unanswered as failed:
             return self._without(hold, f"no answer of the agent at {self._client._agent.url()}: {failed}")
         if not isinstance(answer, Problem):
+            if answer.get("reservation_id") != hold.id:
+                return self._without(hold, "what answers there is not the agent")
             hold.is_reserved, hold.is_critical = True, answer.get("critical") is True
             hold.expires_at = answer.get("expires_at")
             return hold

@@ -63,6 +63,7 @@ class Sender:
         self._spilling = threading.Lock()
         self._marks: List[Mark] = []
         self._progress = self._rounds = 0
+        self._file_tried = ""
         self.is_away = False
         self._pause_seconds = PAUSE_SECONDS_MIN
         self._agent_at = self._disk_at = self._spool_at = 0.0
@@ -310,7 +311,8 @@ class Sender:
     def _sent_from_spool(self) -> bool:
         """Sends one file of the spool; whether there was one and it is sent."""
         self.spool.close()
-        for file in self.spool.waiting():
+        for file in self.spool.waiting(self._file_tried):
+            self._file_tried = file.name  # If it cannot be sent, the others have their turn before it is tried again.
             try:
                 lines: List[str] = []
                 for line in file.lines():

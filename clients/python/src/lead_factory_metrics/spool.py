@@ -117,9 +117,11 @@ class Spool:
         """Whether there is nothing at all, also nothing that others write."""
         return not self._names()
 
-    def waiting(self) -> Iterator["Waiting"]:
-        """The files that nobody writes or sends, oldest first. Each is this process's until it is closed."""
-        for name in self._names():
+    def waiting(self, last: str = "") -> Iterator["Waiting"]:
+        """The files that nobody writes or sends, oldest first, but those up to `last` at the end. Each is this process's until it
+        is closed."""
+        names = self._names()
+        for name in [name for name in names if name > last] + [name for name in names if name <= last]:
             claimed = Waiting.claim(os.path.join(self.folder, name))
             if claimed is not None:
                 yield claimed
@@ -217,7 +219,7 @@ class Waiting:
     """A file that waits to be sent, locked by this process."""
 
     def __init__(self, path: str, descriptor: int):
-        self.path, self._descriptor = path, descriptor
+        self.path, self.name, self._descriptor = path, os.path.basename(path), descriptor
 
     @classmethod
     def claim(cls, path: str) -> Optional["Waiting"]:
