@@ -3,15 +3,13 @@
 //! *Invariants.* The answer comes after everything that was taken is on the disk. A body that cannot be read to its end leaves no trace.
 //! Whatever may be sent again later is answered with 503: these senders give a batch up on other statuses.
 //!
-//! *Limits.* `max_ingest_body_bytes` of a body; [`BODIES_MAX`] bodies at once; [`CALLS_PER_BODY_MAX`] calls of a body, [`CALLS_HELD_MAX`] of all.
+//! *Limits.* `max_ingest_body_bytes` of a body; [`CALLS_PER_BODY_MAX`] calls of it; the [room](super::room) for all of them.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use warp::reply::Response;
 
 use super::State;
@@ -22,6 +20,7 @@ use super::endpoint::Accepts;
 use super::instruments::EventResult;
 use super::problem::Problem;
 use super::request::unsupported;
+use super::room::Held;
 use super::streamed_body::{Cut, StreamedBody, body_channel, hand_over};
 use crate::domain::CostEvent;
 use crate::formats::{Answer, CallAnswer, CallCounts, CallError, CallFormat, CallSink};
@@ -29,31 +28,10 @@ use crate::ingest::{Call, CallKeys, CallRules, Ignored, TakenCall};
 use crate::pricing::Book;
 use crate::writer::{RecordAnswer, Recorded, Taking};
 
-/// Bodies that are read at once, each by a thread; what comes beyond waits a little.
-const BODIES_MAX: usize = 8;
-/// How long it waits.
-const BODY_WAIT: Duration = Duration::from_secs(1);
 /// Calls of one body.
 const CALLS_PER_BODY_MAX: usize = 100_000;
-/// Calls of all bodies that are not on record yet: at about a kilobyte each, the most memory that these routes take.
-const CALLS_HELD_MAX: usize = 131_072;
-/// Room for calls is taken in steps of so many.
-const CALLS_STEP: usize = 256;
 /// Calls that are recorded together: what a request of events may have.
 const CALLS_PER_BATCH: usize = 10_000;
-
-/// The room that the routes share.
-#[derive(Debug)]
-pub(super) struct Room {
-    bodies: Arc<Semaphore>,
-    calls: Arc<Semaphore>,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self { bodies: Arc::new(Semaphore::new(BODIES_MAX)), calls: Arc::new(Semaphore::new(CALLS_HELD_MAX)) }
-    }
-}
 
 /// What was read of a body.
 struct Collected<'r> {
@@ -65,12 +43,6 @@ struct Collected<'r> {
     ignored: BTreeMap<Ignored, usize>,
     rejected: usize,
     why_rejected: Option<String>,
-}
-
-/// The room that the calls of a body have.
-struct Held {
-    calls: Arc<Semaphore>,
-    permits: Option<OwnedSemaphorePermit>,
 }
 
 /// A body that was read, with its calls on their way to the ledger.
@@ -113,8 +85,7 @@ async fn take(
     if super::body::announced_bytes(&request.headers) > bytes_max {
         return Err(too_large(bytes_max));
     }
-    let waiting = Arc::clone(&state.room.bodies).acquire_owned();
-    let place = tokio::time::timeout(BODY_WAIT, waiting).await.ok().and_then(Result::ok).ok_or(Problem::Overloaded)?;
+    let place = state.room.for_body().await.ok_or(Problem::Overloaded)?;
     let (give, reader) = body_channel(is_gzip, bytes_max);
     let work = {
         let (state, request) = (Arc::clone(state), Arc::clone(request));
@@ -213,7 +184,7 @@ fn too_large(bytes_max: usize) -> Problem {
 impl<'r> Collected<'r> {
     fn new(state: &'r State, book: &'r Book, received_at: Timestamp, new_id: &'r mut dyn FnMut() -> Box<str>) -> Self {
         let rules = CallRules::new(received_at, book, &state.calls, &state.limits, new_id);
-        let room = Held { calls: Arc::clone(&state.room.calls), permits: None };
+        let room = state.room.for_calls();
         Self {
             rules,
             keys: &state.calls.keys,
@@ -239,7 +210,9 @@ impl CallSink for Collected<'_> {
                     let detail = format!("The body has more than {CALLS_PER_BODY_MAX} calls; send fewer at once.");
                     return Err(CallError::TooLarge(detail));
                 }
-                self.room.grow_to(self.events.len() + 1)?;
+                if !self.room.grow_to(self.events.len() + 1) {
+                    return Err(CallError::NoRoom);
+                }
                 self.events.push(*event);
             }
             TakenCall::ChargedElsewhere => self.charged_elsewhere += 1,
@@ -260,22 +233,5 @@ impl CallSink for Collected<'_> {
         if self.why_rejected.is_none() {
             self.why_rejected = Some(why());
         }
-    }
-}
-
-impl Held {
-    /// Takes room until it is enough for so many calls.
-    fn grow_to(&mut self, calls: usize) -> Result<(), CallError> {
-        let held = self.permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        if calls <= held {
-            return Ok(());
-        }
-        let step = u32::try_from(CALLS_STEP).unwrap_or(1);
-        let more = Arc::clone(&self.calls).try_acquire_many_owned(step).map_err(|_| CallError::NoRoom)?;
-        match &mut self.permits {
-            Some(permits) => permits.merge(more),
-            None => self.permits = Some(more),
-        }
-        Ok(())
     }
 }

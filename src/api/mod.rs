@@ -37,6 +37,7 @@ mod query_string;
 mod request;
 mod reservation_list;
 mod reservations;
+mod room;
 mod route;
 mod router;
 mod routes;

@@ -69,7 +69,8 @@ const PURE: &[&str] = &["domain", "budget", "views", "wire", "ingest", "formats"
 const NOT_PURE: &[&str] = &[
     "tokio",
     "warp",
-    "hyper",
+    "hyper::",
+    "hyper_util",
     "rusqlite",
     "opentelemetry",
     "SystemTime",
