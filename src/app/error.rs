@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::ledger::OpenError;
-use crate::pricing::BookError;
 use crate::telemetry::TelemetryError;
 use crate::writer::StartError;
 
@@ -23,9 +22,6 @@ pub enum AppError {
     /// The ledger cannot be had.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// There are no prices.
-    #[error(transparent)]
-    Book(#[from] BookError),
     /// The writer did not start.
     #[error(transparent)]
     Start(#[from] StartError),

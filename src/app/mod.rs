@@ -19,7 +19,6 @@ use crate::config::{Config, Problems};
 use crate::ledger::{Ledger, Reader};
 use crate::net::Server;
 use crate::notify::{self, Deliveries};
-use crate::pricing::Book;
 use crate::query::LeadWatch;
 use crate::systemd;
 use crate::telemetry::{Otlp, ReloadStatus, Telemetry};
@@ -92,7 +91,7 @@ impl Agent {
             let clock = clock.clone();
             LeadWatch::start(reader(), Arc::clone(&started.board), move || clock.instant()).map_err(AppError::System)?
         };
-        let book = Book::embedded()?;
+        let book = Arc::clone(&config.book);
         let parts = api::Parts {
             board: Arc::clone(&started.board),
             writer: started.writer.clone(),
@@ -100,7 +99,7 @@ impl Agent {
             clock,
             limits: config.ingest.clone(),
             calls: config.calls.clone(),
-            book: Arc::new(ArcSwap::from_pointee(book)),
+            book: Arc::new(ArcSwap::new(book)),
             scraper: telemetry.scraper(),
         };
         let surface = Surface::new(api::State::new(parts, &config.api, &meter));

@@ -14,6 +14,7 @@ use super::spec::Spec;
 use super::webhooks::draft::WebhookDraft;
 use crate::api::{self, Token};
 use crate::domain::{BudgetZone, PeriodKind};
+use crate::pricing::PriceTable;
 use crate::telemetry::{self, LogFormat};
 use crate::views::{HOLDS_MAX, SeriesLimits};
 use crate::{ingest, ledger, net};
@@ -59,6 +60,9 @@ pub struct Draft {
     pub(super) budgets: Vec<Placed<BudgetDraft>>,
     /// Those of the file before those of the environment.
     pub(super) caps: Vec<Placed<BudgetDraft>>,
+    pub(super) prices_file: Option<PathBuf>,
+    /// `[[price]]`.
+    pub(super) prices: Vec<Placed<PriceTable>>,
     /// `[[webhook]]`.
     pub(super) webhooks: Vec<Placed<WebhookDraft>>,
 }
@@ -91,6 +95,8 @@ impl Default for Draft {
             otel: OtelDraft::default(),
             budgets: Vec::new(),
             caps: Vec::new(),
+            prices_file: None,
+            prices: Vec::new(),
             webhooks: Vec::new(),
         }
     }

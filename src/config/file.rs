@@ -22,9 +22,6 @@ use super::table::text_of;
 /// Largest file that is read; a bigger one is a mistake (a ledger, a device).
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Keys that belong to later versions. Ignoring them would leave out what the operator counts on.
-const LATER_KEYS: &[&str] = &["price", "prices"];
-
 /// One setting as the file has it.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -82,9 +79,6 @@ fn parse(text: &str, draft: &mut Draft, reading: &mut Reading<'_>) -> Vec<Entry>
 /// What to tell the author of a key that is no setting.
 fn unknown(key: &str) -> String {
     let plain = plain(key);
-    if LATER_KEYS.contains(&plain.as_str()) {
-        return format!("{key} is not supported by this version");
-    }
     if caps::is_cap(&plain) {
         return format!("{key:?} is not a setting; did you mean {plain}?");
     }

@@ -9,6 +9,7 @@ use super::budgets::resolve::{self as budgets, Budgets};
 use super::draft::Setting;
 use super::layers::Layers;
 use super::loaded::Config;
+use super::prices::resolve as prices;
 use super::problem::{self, Placed, Problem, Problems};
 use super::shown::{ShownBudget, ShownWebhook};
 use super::sources::Sources;
@@ -16,6 +17,8 @@ use super::webhooks::resolve::{self as webhooks, Webhooks};
 use super::{lookalikes, otel, page, relations, tokens};
 use crate::api::{self, Token};
 use crate::budget::{CriticalOperations, Policy};
+use crate::error_chain::ErrorChain;
+use crate::pricing::Book;
 use crate::telemetry::otlp::host_name;
 use crate::telemetry::{self, LogFormat, LogSettings, OtlpSettings};
 use crate::views::SeriesLimits;
@@ -31,8 +34,9 @@ pub(super) fn finish(mut layers: Layers, sources: &Sources) -> Result<Config, Pr
     let otlp = resolve_otlp(&mut layers, sources);
     let budgets = resolve_budgets(&mut layers);
     let webhooks = resolve_webhooks(&mut layers);
+    let book = resolve_prices(&mut layers);
     judge_doubts(&mut layers, sources);
-    Ok(config(layers.sound()?, tokens, otlp, budgets, webhooks, sources.terminal))
+    Ok(config(layers.sound()?, tokens, otlp, budgets, webhooks, book, sources.terminal))
 }
 
 /// What is probably not meant is told, or wrong where the operator wants it to be.
@@ -119,12 +123,29 @@ fn resolve_webhooks(layers: &mut Layers) -> Webhooks {
     found
 }
 
+/// What calls cost. What is wrong with the prices is noted, and what is probably not meant.
+fn resolve_prices(layers: &mut Layers) -> Arc<Book> {
+    let path = layers.draft.prices_file.clone();
+    let file = path.as_deref().map(|path| (path, layers.origin_of("prices_file")));
+    let mut found = prices::resolve(std::mem::take(&mut layers.draft.prices), file);
+    // Where anything is wrong, a table may be without its price, and there is nothing to start with.
+    let book = if layers.problems.is_empty() && found.problems.is_empty() { found.book() } else { Ok(Arc::default()) };
+    layers.problems.append(&mut found.problems);
+    layers.doubts.append(&mut found.doubts);
+    book.unwrap_or_else(|error| {
+        let detail = format!("cannot be read: {}", ErrorChain(&error));
+        layers.problems.push(Problem { setting: Some("price"), origin: problem::Origin::Default, detail });
+        Arc::default()
+    })
+}
+
 fn config(
     layers: Layers,
     tokens: Vec<Token>,
     otlp: OtlpSettings,
     budgets: Budgets,
     webhooks: Webhooks,
+    book: Arc<Book>,
     terminal: bool,
 ) -> Config {
     let mut shown = layers.shown();
@@ -164,6 +185,7 @@ fn config(
         },
         calls: draft.calls,
         ingest: draft.ingest.within_retention(draft.ledger.retention_days),
+        book,
         ledger: draft.ledger,
         telemetry: telemetry::Settings { environment: draft.environment, series, ..telemetry::Settings::default() },
         otlp,

@@ -9,6 +9,8 @@ pub(super) enum Shape {
     Number,
     Boolean,
     List,
+    /// A date, with quotes or without.
+    Date,
     /// A string that is never shown.
     Secret,
     /// A table or an array of tables; nothing else.

@@ -6,6 +6,7 @@ use super::settings::SETTINGS;
 use super::shown::{Shown, ShownBudget, ShownWebhook};
 use crate::budget::Policy;
 use crate::notify::Webhook;
+use crate::pricing::Book;
 use crate::telemetry::{LogSettings, OtlpSettings};
 use crate::{api, ingest, ledger, net, telemetry, writer};
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub ingest: ingest::Limits,
     /// Calls that come over other roads than workers.
     pub calls: ingest::CallSettings,
+    /// What calls cost. `SIGHUP` puts another in force.
+    pub book: Arc<Book>,
     /// The ledger.
     pub ledger: ledger::Settings,
     /// The one owner of the ledger.

@@ -10,7 +10,7 @@ use super::kinds::{
     path, port, roads, seconds, share, timeout, token, webhook_format, webhook_url, zone,
 };
 use super::table::tables;
-use super::{otel, webhooks};
+use super::{otel, prices, webhooks};
 use crate::ledger::RETENTION_DAYS_MIN;
 use crate::notify::WEBHOOKS_MAX;
 
@@ -25,6 +25,7 @@ pub(super) static TABLES: LazyLock<Vec<Setting>> = LazyLock::new(|| {
     vec![
         tables("budget", "A further budget", BUDGETS_MAX, budgets::fields::all(), |to: &mut Draft| &mut to.budgets)
             .reloaded(),
+        prices::resolve::setting().reloaded(),
         tables("webhook", "A further receiver of messages", WEBHOOKS_MAX, webhooks::fields::all(), |to: &mut Draft| {
             &mut to.webhooks
         }),
@@ -196,6 +197,13 @@ fn bounds() -> Vec<Setting> {
 
 fn calls() -> Vec<Setting> {
     vec![
+        Setting::new(
+            "prices_file",
+            "File of prices that go before the program's own: [[price]] tables, LiteLLM's JSON or models.dev's",
+            path().optional(),
+            |to| &mut to.prices_file,
+        )
+        .reloaded(),
         Setting::new("cost_from", "Which cost of a call is recorded, where both are known", cost_from(), |to| {
             &mut to.calls.cost_from
         }),

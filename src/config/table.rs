@@ -93,6 +93,7 @@ pub(super) fn text_of(shape: Shape, value: &DeValue<'_>) -> Result<String, Strin
         (Shape::Number, DeValue::Integer(number)) if number.radix() == 10 => return Ok(unsigned_plus(number.as_str())),
         (Shape::Number, DeValue::Float(number)) => return Ok(unsigned_plus(number.as_str())),
         (Shape::Number, DeValue::Integer(_)) => return Err("must be written in decimal digits".into()),
+        (Shape::Date, DeValue::Datetime(date)) => return Ok(date.to_string()),
         (Shape::Boolean, DeValue::Boolean(value)) => return Ok(value.to_string()),
         (Shape::List, DeValue::Array(items)) => {
             let texts: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
@@ -105,6 +106,7 @@ pub(super) fn text_of(shape: Shape, value: &DeValue<'_>) -> Result<String, Strin
         (Shape::Number, _) => "a number or a string",
         (Shape::Boolean, _) => "true, false or a string",
         (Shape::List, _) => "a string, or an array of strings",
+        (Shape::Date, _) => "a date, or a string",
         (Shape::Table, _) => "a table",
         (Shape::Text | Shape::Secret, _) => "a string, in quotes",
     };

@@ -8,6 +8,7 @@ use crate::views::{HOLDS_MAX, SeriesLimits};
 use crate::{api, ingest, ledger, net};
 
 mod budgets;
+mod prices;
 mod tables;
 mod webhooks;
 
@@ -125,8 +126,15 @@ fn every_setting_works_in_every_layer_and_the_higher_one_wins() {
     let tokens = folder.path().join("tokens");
     std::fs::write(&tokens, "one\n").unwrap();
     let tokens = tokens.display().to_string();
+    let prices = folder.path().join("prices.toml");
+    std::fs::write(&prices, "").unwrap();
+    let prices = prices.display().to_string();
     for setting in SETTINGS.iter() {
-        let text = if setting.key == "api_token_file" { &tokens } else { example(setting.key) };
+        let text = match setting.key {
+            "api_token_file" => &tokens,
+            "prices_file" => &prices,
+            key => example(key),
+        };
         let shown = if setting.is_secret() { "•••" } else { text };
         let mut sources = with_file(folder.path(), &format!("{} = {text:?}", setting.key));
         let origin_of = |sources: &Sources| {
@@ -205,7 +213,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
             "daily_budget = nan",
             "agent.toml:1:16: daily_budget \"nan\" is not an amount in USD such as 50 or 0.25; allowed: an amount in USD from 0, or none",
         ),
-        ("prices = 'x'", "agent.toml:1:1: prices is not supported by this version"),
+        ("prices = 'x'", "agent.toml:1:1: \"prices\" is not a setting; did you mean price?"),
         ("[metrics_port]\na = 1", "agent.toml:1:1: metrics_port must be a number or a string, not a table"),
         (
             "environment = ''",

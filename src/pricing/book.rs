@@ -1,6 +1,7 @@
 //! The layers of prices, and the one function that rates by them.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ use super::tier::Said;
 use crate::domain::{PriceTag, Quantity, UsageCount, Usd};
 
 /// All prices: tables of the operator's own before the operator's file, before the embedded catalogue.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Book {
     tables: Vec<OwnPrice>,
     file: Option<Catalogue>,
@@ -104,6 +105,15 @@ pub(super) enum Source<'b> {
 
 // === impl Book ===
 
+/// Short: a book has thousands of prices.
+impl fmt::Debug for Book {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.as_ref().map(|file| &file.version);
+        let tables = self.tables.len();
+        formatter.debug_struct("Book").field("tables", &tables).field("file", &file).finish_non_exhaustive()
+    }
+}
+
 impl Book {
     /// The embedded catalogue alone.
     ///
@@ -118,7 +128,7 @@ impl Book {
     /// # Errors
     /// As [`Book::embedded`], or a table has no price.
     pub fn with(tables: &[PriceTable], file: Option<PriceFile>) -> Result<Self, BookError> {
-        let embedded = Arc::new(embedded::read(embedded::GENAI_PRICES)?);
+        let embedded = embedded::catalogue()?;
         let (of_file, file) = match file {
             Some(PriceFile(Content::Tables(tables))) => (tables, None),
             Some(PriceFile(Content::Catalogue(catalogue))) => (Vec::new(), Some(catalogue)),
@@ -162,7 +172,8 @@ impl Book {
                 || matches!(super::provider::said(word), super::provider::Said::Provider(known) if id == Some(known))
         };
         let mut names = spellings(name, is_provider);
-        let listed = self.listed(&service, id, &names);
+        let is_open = matches!(seller, Seller::Unknown);
+        let listed = self.listed(&service, id, is_open, &names);
         if name != model {
             names.insert(0, Cow::Borrowed(&model));
         }
@@ -173,11 +184,22 @@ impl Book {
     }
 
     /// The model under the first of its spellings that a catalogue has; the operator's file first.
-    fn listed(&self, service: &str, id: Option<&str>, names: &[Cow<'_, str>]) -> Option<Listed<'_>> {
+    fn listed(&self, service: &str, id: Option<&str>, is_open: bool, names: &[Cow<'_, str>]) -> Option<Listed<'_>> {
         let catalogues = self.file.iter().chain(std::iter::once(&*self.embedded));
         let mut found = catalogues.filter_map(|catalogue| {
             let of = |id: &str| catalogue.providers.iter().find(|provider| provider.id == id);
-            let provider = of(service).or_else(|| of(id?))?;
+            let by_name = || {
+                // Nothing tells who sold it, and only one in this file sells it.
+                let mut sellers = catalogue
+                    .providers
+                    .iter()
+                    .filter(|provider| names.first().is_some_and(|name| provider.model(name).is_some()));
+                let only = (sellers.next(), sellers.next());
+                if let (Some(provider), None) = only { Some(provider) } else { None }
+            };
+            let provider = of(service)
+                .or_else(|| of(id?))
+                .or_else(|| by_name().filter(|_| is_open && !std::ptr::eq(catalogue, &raw const *self.embedded)))?;
             let own = names.iter().find_map(|name| provider.model(name));
             if let Some(model) = own {
                 return Some(Listed { catalogue, provider, model, is_of_other: false });
@@ -245,7 +267,7 @@ impl<'b> Sheet<'b> {
     }
 
     /// The price under exactly this name.
-    fn own(&self, unit: &str, counted: Quantity) -> Option<(Rate, Source<'b>)> {
+    pub(super) fn own(&self, unit: &str, counted: Quantity) -> Option<(Rate, Source<'b>)> {
         if let Some(table) = pick(self.tables.iter().copied(), unit, counted.micros()) {
             return Some((table.rate, Source::Table(table)));
         }

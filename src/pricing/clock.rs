@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use jiff::Timestamp;
-use jiff::civil::{Date, Time, Weekday};
+use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 
 /// A part of every day, in UTC: from the first time until just before the second; over midnight where that is the earlier one. The same
 /// time twice is the whole day.
@@ -14,9 +14,13 @@ pub struct Hours {
     pub(super) end: Time,
 }
 
-/// Days of the week.
+/// Days of the week, in UTC or at a fixed distance from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Days(u8);
+pub struct Days {
+    /// A bit for each day, from Monday on.
+    mask: u8,
+    ahead_seconds: i32,
+}
 
 /// When a price holds: always, unless something is said. All of it is by the time of the event, in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +31,7 @@ pub(super) struct Validity {
     pub until: Option<Date>,
     /// In this part of the day.
     pub hours: Option<Hours>,
-    /// On these days, by the day in which the time lies.
+    /// On these days.
     pub days: Option<Days>,
 }
 
@@ -61,21 +65,34 @@ fn time(text: &str) -> Option<Time> {
 
 impl Days {
     /// No day.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self { mask: 0, ahead_seconds: 0 };
 
     /// These and one more.
     #[must_use]
     pub fn with(self, day: Weekday) -> Self {
-        Self(self.0 | 1 << day.to_monday_zero_offset())
+        Self { mask: self.mask | 1 << day.to_monday_zero_offset(), ..self }
+    }
+
+    /// These and others.
+    #[must_use]
+    pub const fn and(self, others: Self) -> Self {
+        Self { mask: self.mask | others.mask, ..self }
     }
 
     /// Whether there is none.
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.mask == 0
     }
 
-    fn has(self, day: Weekday) -> bool {
-        self.0 & 1 << day.to_monday_zero_offset() != 0
+    /// The same days in a zone that is so far ahead of UTC.
+    #[must_use]
+    pub(super) const fn ahead(self, ahead_seconds: i32) -> Self {
+        Self { ahead_seconds, ..self }
+    }
+
+    fn has(self, at: DateTime) -> bool {
+        let there = at.saturating_add(Span::new().seconds(self.ahead_seconds));
+        self.mask & 1 << there.weekday().to_monday_zero_offset() != 0
     }
 
     /// Reads `monday`, `mon`, or a range `mon-fri`.
@@ -95,7 +112,7 @@ impl Days {
     /// Their names, from Monday on.
     pub fn names(self) -> Vec<&'static str> {
         let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-        names.into_iter().enumerate().filter(|(day, _)| self.0 & 1 << day != 0).map(|(_, name)| name).collect()
+        names.into_iter().enumerate().filter(|(day, _)| self.mask & 1 << day != 0).map(|(_, name)| name).collect()
     }
 }
 
@@ -116,7 +133,7 @@ impl Validity {
         self.from.is_none_or(|from| at.date() >= from)
             && self.until.is_none_or(|until| at.date() < until)
             && self.hours.is_none_or(|hours| hours.has(at.time()))
-            && self.days.is_none_or(|days| days.has(at.weekday()))
+            && self.days.is_none_or(|days| days.has(at))
     }
 }
 

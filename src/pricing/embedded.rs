@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -13,7 +14,17 @@ use super::price::{Price, Prices, Rate, RateError, Text};
 use crate::domain::Quantity;
 
 /// The catalogue as it is in the program.
-pub(super) const GENAI_PRICES: &str = include_str!("embedded/genai-prices.jsonl");
+const GENAI_PRICES: &str = include_str!("embedded/genai-prices.jsonl");
+
+/// The catalogue, read once: it never changes, and books are made anew with every reload.
+pub(super) fn catalogue() -> Result<Arc<Catalogue>, EmbeddedError> {
+    static CATALOGUE: OnceLock<Arc<Catalogue>> = OnceLock::new();
+    if let Some(catalogue) = CATALOGUE.get() {
+        return Ok(Arc::clone(catalogue));
+    }
+    let catalogue = Arc::new(read(GENAI_PRICES)?);
+    Ok(Arc::clone(CATALOGUE.get_or_init(|| catalogue)))
+}
 
 /// Why a catalogue of this form cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +128,7 @@ enum StepLine {
 }
 
 /// Reads a catalogue of this form. The text stays where it is: names are parts of it.
-pub(super) fn read(text: &'static str) -> Result<Catalogue, EmbeddedError> {
+fn read(text: &'static str) -> Result<Catalogue, EmbeddedError> {
     let mut catalogue = Catalogue::default();
     let mut per = BTreeMap::new();
     for (number, line) in text.lines().enumerate() {

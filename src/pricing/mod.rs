@@ -9,7 +9,7 @@
 //! does not know for certain has no price: never zero, never that of something similar. The same question has the same answer at
 //! any time: the time of the event is part of the question.
 //!
-//! *Limits.* [`FILE_BYTES_MAX`], [`TABLES_MAX`].
+//! *Limits.* [`FILE_BYTES_MAX`], [`TABLES_MAX`], [`USAGE_RAW_BYTES_MAX`].
 
 mod amount;
 mod book;
@@ -17,22 +17,30 @@ mod catalogue;
 mod clock;
 mod counts;
 mod embedded;
+mod extract;
 mod file;
+mod json;
+mod litellm;
+mod litellm_prices;
+mod models_dev;
 mod overlay;
 mod own;
 mod pattern;
 mod price;
 mod provider;
 mod seller;
+mod shown;
 mod spelling;
 mod tier;
 
 pub use book::{Book, BookError, Query, Rated};
 pub use clock::{Days, Hours};
 pub use embedded::EmbeddedError;
-pub use file::{FILE_BYTES_MAX, PriceFile};
+pub use extract::{DEPTH_MAX, ExtractError, Extracted, USAGE_RAW_BYTES_MAX, extract};
+pub use file::{FILE_BYTES_MAX, PriceFile, PriceFileError};
 pub use own::{PriceTable, PriceUsd, TABLES_MAX};
 pub use price::RateError;
+pub use shown::{Found, UnitPrice};
 
 #[cfg(test)]
 mod tests;

@@ -153,7 +153,7 @@ fn a_missing_or_broken_file_is_a_configuration_error() {
 
 #[test]
 fn what_this_version_does_not_have_is_not_silently_ignored() {
-    let (code, said) = check(&Setup::new(), "[[price]]\nmodel = \"x\"");
+    let (code, said) = check(&Setup::new(), "[[fleet]]\nname = \"x\"");
     assert_eq!(code, Some(78), "{said}");
 }
 

@@ -42,7 +42,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "pricing",
         ],
     ),
-    ("config", &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "telemetry", "views", "wire", "writer"]),
+    (
+        "config",
+        &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "pricing", "telemetry", "views", "wire", "writer"],
+    ),
     ("cli", &["budget", "clock", "config", "domain", "ledger", "transfer", "wire"]),
     (
         "app",
