@@ -72,17 +72,27 @@ class Answers(unittest.TestCase):
         self.assertEqual(usage.read({"output": {}, "usage": bedrock}).usage, SONNET)
 
 
-    def test_the_tier_of_a_call_is_told_where_it_has_its_own_price(self):
-        for answer, tier in [
-            ({**OPENAI_CHAT, "service_tier": "flex"}, "flex"),
-            ({**OPENAI_CHAT, "service_tier": "default"}, None),
-            ({**ANTHROPIC, "usage": {**ANTHROPIC["usage"], "service_tier": "batch"}}, "batch"),
-            (ANTHROPIC, None),
+    def test_the_way_of_a_call_is_told_where_it_has_its_own_price(self):
+        for answer, way in [
+            ({**OPENAI_CHAT, "service_tier": "flex"}, {"service_tier": "flex"}),
+            ({**OPENAI_CHAT, "service_tier": "default"}, {}),
+            ({**ANTHROPIC, "usage": {**ANTHROPIC["usage"], "service_tier": "batch", "speed": "standard"}}, {"service_tier": "batch"}),
+            ({**ANTHROPIC, "usage": {**ANTHROPIC["usage"], "speed": "fast"}}, {"speed": "fast"}),
+            (ANTHROPIC, {}),
         ]:
-            self.assertEqual(usage.read(answer).tier, tier)
-            self.assertEqual(usage.read(as_object(answer)).tier, tier)
+            self.assertEqual(usage.read(answer).way, way)
+            self.assertEqual(usage.read(as_object(answer)).way, way)
             line = json.loads(events.event("openai", "chat", usage=answer, attributes={"team": "a"}).line)
-            self.assertEqual(line["attributes"], {"team": "a", **({"service_tier": tier} if tier else {})})
+            self.assertEqual(line["attributes"], {"team": "a", **way})
+
+    def test_newer_fields_of_anthropic_do_not_make_it_another_provider(self):
+        """Its SDK 2 has `output_tokens_details`, as OpenAI's has. Taken for OpenAI's, its cached tokens would be lost."""
+        for details in (None, {"thinking_tokens": 20}):
+            newer = {**ANTHROPIC, "usage": {**ANTHROPIC["usage"], "output_tokens_details": details, "speed": None}}
+            counts = {**SONNET, **({"reasoning_output_tokens": 20} if details else {})}
+            for value in (newer, as_object(newer), newer["usage"], as_object(newer["usage"])):
+                used = usage.read(value)
+                self.assertEqual((used.usage, used.provider), (counts, "anthropic"))
 
 
 class Ours(unittest.TestCase):

@@ -83,8 +83,8 @@ def event(
 
     add("id", id, lambda value: values.label(value, values.LABEL_BYTES_MAX))
     add("source", source, lambda value: values.label(value, values.LABEL_BYTES_MAX))
-    if used.tier is not None:
-        _say(fields, "service_tier", used.tier)
+    for name, word in used.way.items():
+        _say(fields, name, word)
     if used.response_id is not None:
         if not keyed_by_answer:
             _say(fields, "response_id", used.response_id)

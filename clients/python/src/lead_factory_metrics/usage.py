@@ -19,7 +19,7 @@ from .values import Bad
 Quantity = Union[int, float]
 
 _ANTHROPIC = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation", "server_tool_use")
-_OPENAI = ("prompt_tokens", "completion_tokens", "input_tokens_details", "output_tokens_details", "input_token_details")
+_OPENAI = ("input_tokens_details", "output_tokens_details", "input_token_details", "output_token_details")
 _GEMINI = ("prompt_token_count", "promptTokenCount", "candidates_token_count", "candidatesTokenCount")
 _BEDROCK = ("inputTokens", "outputTokens")
 #: What usage never has, but an answer does; texts of people must not get to the agent as usage.
@@ -63,8 +63,8 @@ class Used(NamedTuple):
     response_id: Optional[str] = None
     #: Whose form the answer has; the same form is spoken by others.
     provider: Optional[str] = None
-    #: The way the call was made, where that has a price of its own: `flex`, `priority`, `batch`.
-    tier: Optional[str] = None
+    #: The way the call was made, where that has a price of its own: attributes that the price book knows.
+    way: Dict[str, str] = {}
 
 
 def read(value: object) -> Used:
@@ -88,13 +88,13 @@ def _read(value: object) -> Used:
     answer = _answer(value)
     if answer is None:
         usage, raw, provider = _convert(value, None)
-        return Used(usage, raw, provider=provider, tier=_tier(value))
+        return Used(usage, raw, provider=provider, way=_way(value))
     inner = _first(answer, "usage", "usage_metadata", "usageMetadata")
     kind = "anthropic" if _get(answer, "type") == "message" else None
     usage, raw, provider = _convert(inner, kind)
     model = _text(answer, "model", "model_version", "modelVersion")
     response_id = _text(answer, "id", "response_id", "responseId")
-    return Used(usage, raw, model, response_id, provider, _tier(answer) or _tier(inner))
+    return Used(usage, raw, model, response_id, provider, {**_way(inner), **_way(answer)})
 
 
 def _answer(value: object) -> Optional[object]:
@@ -109,10 +109,11 @@ def _convert(usage: object, kind: Optional[str]) -> Tuple[Optional[Dict[str, Qua
     """(usage in our names, usage as it is, provider)."""
     if isinstance(usage, (str, bytes, int, float, list, tuple, set)):
         raise Bad(f"is not a usage object: {shown(usage)}")
-    if _has(usage, *_OPENAI) or (_get(usage, "type") == "duration" and _has(usage, "seconds")):
-        return _openai(usage), None, "openai"
-    if kind == "anthropic" or _has(usage, *_ANTHROPIC):
+    is_openai = _number(usage, "prompt_tokens", "completion_tokens") is not None
+    if not is_openai and (kind == "anthropic" or _has(usage, *_ANTHROPIC)):
         return _anthropic(usage), None, "anthropic"
+    if is_openai or _has(usage, *_OPENAI) or (_get(usage, "type") == "duration" and _has(usage, "seconds")):
+        return _openai(usage), None, "openai"
     if _has(usage, *_GEMINI):
         return _gemini(usage), None, "google"
     if _has(usage, *_BEDROCK):
@@ -179,6 +180,7 @@ def _anthropic(usage: object) -> Dict[str, Quantity]:
     return _named(
         input_tokens=None if fresh is None else fresh + read_tokens + written,
         output_tokens=_number(usage, "output_tokens"),
+        reasoning_output_tokens=_number(_get(usage, "output_tokens_details"), "thinking_tokens"),
         cached_input_tokens=read_tokens,
         cache_write_input_tokens=written - for_an_hour,
         cache_write_1h_input_tokens=for_an_hour,
@@ -228,9 +230,10 @@ def _named(**found: Optional[Quantity]) -> Dict[str, Quantity]:
     return named
 
 
-def _tier(value: object) -> Optional[str]:
-    tier = _text(value, "service_tier")
-    return None if tier in ("auto", "default", "standard") else tier
+def _way(value: object) -> Dict[str, str]:
+    """`service_tier`: `flex`, `priority`, `batch`; Anthropic's `speed`: `fast`."""
+    said = ((name, _text(value, name)) for name in ("service_tier", "speed"))
+    return {name: word for name, word in said if word and word not in ("auto", "default", "standard")}
 
 
 def _get(value: object, name: str) -> Any:
