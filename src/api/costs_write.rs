@@ -164,6 +164,7 @@ fn count_outcome(instruments: &Instruments, format: &'static str, count: usize, 
             instruments.count_events(format, EventResult::Recorded, recorded.accepted + recorded.revised);
             instruments.count_events(format, EventResult::Duplicate, recorded.duplicates);
             instruments.count_events(format, EventResult::Conflict, recorded.conflicts.len());
+            instruments.count_suspected(format, recorded.suspected);
         }
         Err(RecordError::Conflict(conflicts)) => {
             instruments.count_events(format, EventResult::Conflict, conflicts.len());

@@ -82,7 +82,13 @@ fn question(state: &State, query: &QueryString<'_>) -> Result<EventQuestion, Pro
         Some(text) => Some(place(text).ok_or_else(|| Problem::malformed("after must be what an answer gave as next"))?),
     };
     let limit = query.number("limit", 1..=EVENTS_MAX)?.unwrap_or(EVENTS_DEFAULT) as usize;
-    Ok(EventQuestion { selection, key, newest_first, after, limit })
+    let suspected = match query.get("suspected") {
+        None => None,
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(_) => return Err(Problem::malformed("suspected must be true or false")),
+    };
+    Ok(EventQuestion { selection, key, suspected, newest_first, after, limit })
 }
 
 /// A place as a word that clients hand back. It says nothing but where to go on, so it holds while events come in.

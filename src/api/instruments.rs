@@ -114,6 +114,13 @@ impl Instruments {
         }
     }
 
+    /// Counts calls that look like one that came over another road.
+    pub(super) fn count_suspected(&self, format: &'static str, count: usize) {
+        if count > 0 {
+            self.suspected.add(count as u64, &[KeyValue::new("format", format)]);
+        }
+    }
+
     /// Counts what was no paid call.
     pub(super) fn count_ignored(&self, format: &'static str, ignored: &BTreeMap<Ignored, usize>) {
         for (why, count) in ignored {
@@ -132,7 +139,7 @@ impl Instruments {
         let ignored = [(Ignored::CacheHit, recorded.cache_hits), (Ignored::Aggregate, recorded.aggregates)];
         self.count_ignored(format, &ignored.into_iter().filter(|(_, count)| *count > 0).collect());
         let labels = [KeyValue::new("format", format)];
-        self.suspected.add(recorded.suspected as u64, &labels);
+        self.count_suspected(format, recorded.suspected);
         let (told, disagreements) = &recorded.disagreements;
         self.disagreements.add(*disagreements as u64, &labels);
         for Disagreement { key, standing, other } in told {

@@ -33,7 +33,7 @@ pub(super) static ROUTES: &[Route] = &[
         .query(&["date", "month", "from", "to", "service", "operation", "worker", "batch", "lead", "model"]),
 
     get("/events", &events::list).about(Costs, "List events").query(&[
-        "from", "to", "service", "operation", "worker", "batch", "lead", "model", "id", "source", "limit", "order", "after",
+        "from", "to", "service", "operation", "worker", "batch", "lead", "model", "id", "source", "suspected", "limit", "order", "after",
     ]),
     post("/import", &import::import).about(Costs, "Import events").needs(Record).query(&["any_age"])
         .accepts(Events(native::IMPORTS)),

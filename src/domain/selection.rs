@@ -67,6 +67,8 @@ pub struct EventQuestion {
     pub selection: Selection,
     /// Only the one under this key.
     pub key: Option<EventKey>,
+    /// Only those that look like an event of another road, or only the others.
+    pub suspected: Option<bool>,
     /// Whether the newest come first.
     pub newest_first: bool,
     /// Only those that follow this place in the order asked for.
@@ -124,6 +126,12 @@ impl Selection {
 }
 
 impl EventQuestion {
+    /// Whether an event is one of those asked for.
+    pub fn takes(&self, event: &CostEvent) -> bool {
+        let is_suspected = event.origin.as_ref().is_some_and(|origin| origin.is_suspected);
+        self.selection.takes(event) && self.suspected.is_none_or(|suspected| suspected == is_suspected)
+    }
+
     /// Whether `place` comes before `other` in the order asked for.
     pub fn is_before(&self, place: EventPlace, other: EventPlace) -> bool {
         if self.newest_first { place > other } else { place < other }

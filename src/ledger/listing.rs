@@ -161,7 +161,7 @@ impl Listing {
     /// Notes the place of an event of which an entry is known.
     fn offer_known(&mut self, known: &StoredEvent) {
         let place = EventPlace { time_ns: nanoseconds(known.event.time), seq: known.entry.first(known.seq) };
-        if self.question.selection.takes(&known.event) {
+        if self.question.takes(&known.event) {
             self.offer(place);
         }
     }
@@ -216,6 +216,11 @@ impl Listing {
             sql += &format!(" AND coalesce({}, '') = ?", standing_value(filter.field));
             wanted.extend(is_fillable(filter.field).then(|| self.newest.into()));
             wanted.push(filter.value.to_string().into());
+        }
+        if let Some(suspected) = self.question.suspected {
+            // As the first telling says it, and each later one.
+            sql += if suspected { " AND " } else { " AND NOT " };
+            sql += "coalesce(json_extract(origin, '$.is_suspected'), 0)";
         }
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(wanted))?;

@@ -7,7 +7,7 @@ use serde::ser::{Error, SerializeMap};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::domain::{CostEvent, CostSource, NATIVE_ROAD, Origin, PriceTag, Quality, UsageCount, Usd};
+use crate::domain::{CostEvent, CostSource, NATIVE_ROAD, Origin, PriceTag, UsageCount, Usd};
 
 /// An event as it stands, under the names that it is sent with. What was not sent is left out.
 #[derive(Debug, Serialize)]
@@ -42,12 +42,15 @@ pub struct EventItem<'a> {
     /// Whether the amount waits for a price.
     #[serde(skip_serializing_if = "is_false")]
     unpriced: bool,
-    /// How far its numbers can be trusted, where they are not exact.
+    /// How far its numbers can be trusted, where no worker told them.
     #[serde(skip_serializing_if = "Option::is_none")]
     quality: Option<&'static str>,
     /// Over which road it came, where no worker told it.
     #[serde(skip_serializing_if = "Option::is_none")]
     road: Option<&'a str>,
+    /// Whether it looks like a call of another road.
+    #[serde(skip_serializing_if = "is_false")]
+    suspected: bool,
     /// All that is known of how it came to be, in place of these, for another ledger.
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'a Origin>,
@@ -94,6 +97,7 @@ impl<'a> EventItem<'a> {
     /// An event that was recorded at this time.
     pub fn new(event: &'a CostEvent, recorded_at: Timestamp, adjustments: &'a [AdjustmentItem]) -> Self {
         let origin = event.origin.as_deref();
+        let road = origin.filter(|origin| *origin.road != *NATIVE_ROAD);
         Self {
             id: &event.key.id,
             source: &event.key.source,
@@ -113,8 +117,9 @@ impl<'a> EventItem<'a> {
             revision: event.revision,
             price: origin.and_then(|origin| if let CostSource::Priced(price) = &origin.cost { Some(price) } else { None }),
             unpriced: event.is_unpriced(),
-            quality: origin.map(|origin| origin.quality).filter(|quality| *quality != Quality::Exact).map(Quality::as_str),
-            road: origin.map(|origin| &*origin.road).filter(|road| *road != NATIVE_ROAD),
+            quality: road.map(|origin| origin.quality.as_str()),
+            road: road.map(|origin| &*origin.road),
+            suspected: origin.is_some_and(|origin| origin.is_suspected),
             origin: None,
             recorded_at,
             adjustments,
@@ -124,7 +129,15 @@ impl<'a> EventItem<'a> {
     /// The line of an export, from which another ledger knows all of it.
     pub fn exported(event: &'a CostEvent, recorded_at: Timestamp) -> Self {
         let origin = event.origin.as_deref();
-        Self { price: None, unpriced: false, quality: None, road: None, origin, ..Self::new(event, recorded_at, &[]) }
+        Self {
+            price: None,
+            unpriced: false,
+            quality: None,
+            road: None,
+            suspected: false,
+            origin,
+            ..Self::new(event, recorded_at, &[])
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! *Invariants.* However the spans of a trace are spread over requests, and in whatever order they come: a call is charged once, at the span that
 //! knows it best. One that was charged at another span before is taken back by an adjustment to zero.
 //!
-//! *Limits.* [`NAMES_FILLED_MAX`].
+//! *Limits.* [`NAMES_FILLED_MAX`], [`SUSPECTED_LOGGED_MAX`].
 
 use std::cmp::Reverse;
 
@@ -13,11 +13,14 @@ use super::draft::Draft;
 use super::memory::Memory;
 use super::trace::{Judgement, PlacedCall, WhoFor};
 use super::unsaved::make_resident;
-use crate::domain::{CallFacts, CostEvent, CostSource, NATIVE_ROAD, Origin, SpanPlace, Usd, complete};
+use crate::domain::{CallFacts, CostEvent, CostSource, Entry, Kind, NATIVE_ROAD, Origin, SpanPlace, Usd, complete};
 use crate::ledger::{CallSpan, KeyedEvent, LedgerError};
 
 /// Calls below one span that are told whom they are for by it, at a time.
 const NAMES_FILLED_MAX: usize = 256;
+
+/// Suspicions of one batch that are logged.
+const SUSPECTED_LOGGED_MAX: usize = 20;
 
 impl Draft<'_> {
     /// Decides a batch of calls.
@@ -136,6 +139,45 @@ impl Draft<'_> {
         keyed.event = event;
         self.events.revise(known, keyed);
         Ok(())
+    }
+
+    /// Looks among the new events behind the first so many for such as another road has told under another key.
+    pub fn suspect_behind(&mut self, before: usize, memory: &mut Memory) -> Result<usize, LedgerError> {
+        let mut alike = Vec::new();
+        for (first, keyed) in self.events.behind_first(before) {
+            if keyed.entry == Entry::First && keyed.event.kind == Kind::Charge && keyed.event.first_recorded_at.is_none() {
+                let others = memory.recent.take(first, &keyed.event);
+                alike.extend(Some((first, others)).filter(|(_, others)| !others.is_empty()));
+            }
+        }
+        let mut suspected = 0;
+        for (first, others) in alike {
+            let Some(event) = self.charged(first)? else { continue };
+            for other in others {
+                let Some(other) = self.charged(other)? else { continue };
+                self.events.suspect(first);
+                suspected += 1;
+                if suspected <= SUSPECTED_LOGGED_MAX {
+                    let ((id, source), (other_id, other_source)) =
+                        ((&*event.key.id, &*event.key.source), (&*other.key.id, &*other.key.source));
+                    tracing::warn!(
+                        id,
+                        source,
+                        other_id,
+                        other_source,
+                        "two roads may have told one call: choose one with charge_from"
+                    );
+                }
+                break;
+            }
+        }
+        Ok(suspected)
+    }
+
+    /// The event whose first entry stands here, unless it says again what others say.
+    fn charged(&self, first: i64) -> Result<Option<CostEvent>, LedgerError> {
+        let is_charged = |event: &CostEvent| event.origin.as_ref().is_none_or(|origin| !origin.is_repeat);
+        Ok(self.event_of(first)?.map(|(_, known)| known.event).filter(is_charged))
     }
 
     /// The event whose first entry stands here, as it stands with what was decided so far; `None` once it is not kept.

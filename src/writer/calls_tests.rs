@@ -9,8 +9,8 @@ use super::tests::{at, start_at, stop, what_a_kill_leaves};
 use super::*;
 use crate::clock::Clock;
 use crate::domain::{
-    BudgetZone, CostEvent, CostQuestion, Dimension, EventKey, Name, Origin, Quantity, SpanId, SpanPlace, TraceId,
-    UsageCount, Usd,
+    BudgetZone, CostEvent, CostQuestion, Dimension, EventKey, EventQuestion, Name, Origin, Quantity, Selection, SpanId,
+    SpanPlace, TraceId, UsageCount, Usd,
 };
 use crate::ledger::{Reader, verify};
 
@@ -200,6 +200,45 @@ async fn a_worker_may_tell_what_another_road_has_told() {
         assert_eq!((answer.accepted, answer.revised, answer.duplicates), (0, revised, duplicates));
     }
     stop(started).await;
+}
+
+#[tokio::test]
+async fn what_two_roads_tell_under_two_keys_is_charged_twice_and_suspected() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let clock = Clock::manual(at(NOW));
+    let started = start_at(&path, &clock);
+    let made_up = with_id("chatcmpl-1", over("litellm", call(1, &[], true, 3)));
+    let by_hand = CostEvent { key: EventKey { source: "".into(), id: "mine".into() }, origin: None, ..made_up.clone() };
+    let agent = wrapper(call(2, &[], true, 3));
+    for (event, taking, suspected) in [
+        (made_up.clone(), Taking::Calls, 0),
+        (call(1, &[], true, 3), Taking::Calls, 1),
+        (call(1, &[], true, 3), Taking::Calls, 0),
+        (by_hand, Taking::AllOrNothing, 1),
+        (with_id("chatcmpl-2", CostEvent { time: at("2026-11-22T09:59:57Z"), ..made_up }), Taking::Calls, 0),
+        (agent, Taking::Calls, 0),
+    ] {
+        let answer = started.writer.record(vec![event], taking, Box::new(|_| ())).await.unwrap();
+        assert_eq!(answer.suspected, suspected);
+    }
+    stop(started).await;
+    assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
+    let reader = Reader::new(path, BudgetZone::UTC);
+    for (suspected, ids) in [(Some(true), vec!["mine", "1"]), (Some(false), vec!["2", "chatcmpl-1", "chatcmpl-2"])] {
+        let question = EventQuestion {
+            selection: Selection::default(),
+            key: None,
+            suspected,
+            newest_first: true,
+            after: None,
+            limit: 10,
+        };
+        let mut listing = reader.begin_listing(question).unwrap();
+        assert!(reader.continue_listing(&mut listing, 10, &|| false).unwrap());
+        let (events, _) = reader.listed(&listing).unwrap();
+        assert_eq!(events.iter().map(|listed| &*listed.event.key.id).collect::<Vec<_>>(), ids);
+    }
 }
 
 /// What lies in a span of a trace.

@@ -160,6 +160,18 @@ impl NewEvents {
         self.entries.get(usize::try_from(place - self.newest - 1).ok()?)
     }
 
+    /// Marks the event whose first entry is the new one at this place as one that looks like another one.
+    pub fn suspect(&mut self, place: i64) {
+        let Some(at) = usize::try_from(place - self.newest - 1).ok().filter(|at| *at < self.entries.len()) else { return };
+        let (earlier, later) = self.entries.split_at_mut(at + 1);
+        let Some(first) = earlier.last_mut() else { return };
+        let key = first.event.key.clone();
+        let tellings = later.iter_mut().filter(|keyed| keyed.entry.tells_event() && keyed.event.key == key);
+        for keyed in std::iter::once(first).chain(tellings) {
+            keyed.event.origin.get_or_insert_with(|| Box::new(Origin::of(NATIVE_ROAD))).is_suspected = true;
+        }
+    }
+
     /// Where the next entry will stand.
     pub fn next_place(&self) -> i64 {
         self.place(self.entries.len())

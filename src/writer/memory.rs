@@ -1,4 +1,4 @@
-//! What the writer remembers of calls besides what is in the ledger: the traces that were told of last.
+//! What the writer remembers of calls besides what is in the ledger: the traces that were told of last, and the newest calls.
 //!
 //! *Invariants.* It only ever says what the ledger says, with the entries that are about to be committed, and besides that which spans lie above
 //! others. So it may be let go at any time between two commits; it is, when a commit fails.
@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
+use super::recent::Recent;
 use super::trace::{PlacedCall, Trace};
 use crate::domain::{SpanPlace, TraceId};
 use crate::ledger::{Ledger, LedgerError};
@@ -15,10 +16,12 @@ use crate::ledger::{Ledger, LedgerError};
 /// Calls and links of traces that are kept between commits, a few hundred bytes each. Beyond it the traces that nobody told of for longest go.
 const PLACES_MAX: usize = 16_384;
 
-/// The traces that were told of last.
+/// The traces and calls that were told of last.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     traces: HashMap<TraceId, Remembered>,
+    /// The calls that were recorded last.
+    pub recent: Recent,
     /// Counts how often a trace was looked at.
     clock: u64,
 }
@@ -62,6 +65,7 @@ impl Memory {
     /// Lets go of everything.
     pub fn clear(&mut self) {
         self.traces.clear();
+        self.recent.clear();
     }
 }
 

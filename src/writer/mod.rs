@@ -21,6 +21,7 @@ mod load;
 mod memory;
 mod notices;
 mod pending;
+mod recent;
 mod recover;
 mod reserve;
 mod run;

@@ -29,10 +29,17 @@ impl Draft<'_> {
             Command::Record { events, taking, reply } => {
                 let ledger = self.ledger;
                 let batch = events.into_iter().map(|event| ledger.keyed(event)).collect();
+                let before = self.events.len();
                 let decided = match taking {
                     Taking::Calls => self.record_calls(batch, memory).map(Decision::Taken),
                     Taking::AllOrNothing | Taking::GoodOnes => self.record(batch, taking),
                 };
+                let decided = decided.and_then(|mut decision| {
+                    if let Decision::Taken(recorded) = &mut decision {
+                        recorded.suspected = self.suspect_behind(before, memory)?;
+                    }
+                    Ok(decision)
+                });
                 match decided {
                     // A refusal waits as well: it may rest on a batch of this group, which is not on the disk yet.
                     Ok(decision) => pending.push(Pending::Batch(reply, decision.into_answer())),

@@ -145,7 +145,7 @@ fn any_question() -> impl Strategy<Value = EventQuestion> {
             };
             let filters = filters.into_iter().map(|(field, value)| EventFilter { field, value: value.into() }).collect();
             let selection = Selection { span, filters };
-            EventQuestion { selection, key: None, newest_first, after: None, limit }
+            EventQuestion { selection, key: None, suspected: None, newest_first, after: None, limit }
         },
     )
 }
@@ -241,8 +241,14 @@ fn what_retention_removed_is_gone_and_the_newest_entry_left_stands_for_its_event
     let reader = Reader::new(path.clone(), zone());
     let is_kept = |listed: &&ListedEvent| listed.place.seq > SEGMENT_EVENTS || !listed.adjustments.is_empty();
     let mut seen = 0;
-    let mut question =
-        EventQuestion { selection: Selection::default(), key: None, newest_first: false, after: None, limit: 1_000 };
+    let mut question = EventQuestion {
+        selection: Selection::default(),
+        key: None,
+        suspected: None,
+        newest_first: false,
+        after: None,
+        limit: 1_000,
+    };
     loop {
         let (events, next) = page(&reader, &question);
         for listed in &events {
@@ -290,8 +296,14 @@ fn a_row_that_was_changed_is_not_shown() {
     assert!(matches!(ran, Err(LedgerError::Damaged(_))), "{ran:?}");
     assert!(before < naive.entries.len());
     let reader = Reader::new(path, zone());
-    let question =
-        EventQuestion { selection: Selection::default(), key: None, newest_first: false, after: None, limit: EVENTS };
+    let question = EventQuestion {
+        selection: Selection::default(),
+        key: None,
+        suspected: None,
+        newest_first: false,
+        after: None,
+        limit: EVENTS,
+    };
     let mut listing = reader.begin_listing(question).unwrap();
     while !reader.continue_listing(&mut listing, 1, &|| false).unwrap() {}
     assert!(matches!(reader.listed(&listing), Err(LedgerError::Damaged(_))));
