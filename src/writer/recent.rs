@@ -128,7 +128,10 @@ mod tests {
         }
         assert!(recent.order.len() == RECENT_MAX && recent.alike.len() <= RECENT_MAX);
         assert_eq!(recent.alike.values().map(VecDeque::len).sum::<usize>(), RECENT_MAX);
-        assert!((1..=ALIKE_MAX).contains(&recent.take(1, &told("otlp:x", 0, 0)).len()), "of those alike the newest are kept");
+        assert!(
+            (1..=ALIKE_MAX).contains(&recent.take(1, &told("otlp:x", 0, 0)).len()),
+            "of those alike the newest are kept"
+        );
         assert_eq!(recent.take(1, &told("otlp:x", 5, 0)), NONE);
     }
 }
