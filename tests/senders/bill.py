@@ -40,6 +40,9 @@ OPENLIT_GUESS = per_million((4, "2.5"), (1, "10"))
 # OpenLLMetry for JavaScript does not tell what was cached: 1000 in and 50 out.
 GPT_4O_NOT_CACHED = per_million((1000, "2.5"), (50, "10"))
 
+# OpenLLMetry for Python adds the 3 tokens of a stream's first event to the 50 of its last.
+CLAUDE_3_TOO_MANY = per_million((100, "3"), (300, "3.75"), (600, "0.3"), (53, "15"))
+
 # What each call of send.py and send.mjs costs, in order of the answers.
 CALLS = {
     "openai_chat": [GPT_4O],
@@ -59,6 +62,8 @@ CALLS = {
     "anthropic_fail": [],
     "anthropic_flaky": [CLAUDE],
     "anthropic_tool": [CLAUDE, CLAUDE],
+    "client_openai": [GPT_4O],
+    "client_anthropic": [CLAUDE],
     "litellm_openai": [GPT_4O],
     "litellm_openai_stream": [GPT_4O],
     "litellm_openai_stream_without_usage": [LITELLM_GUESS],

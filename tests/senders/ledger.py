@@ -6,9 +6,14 @@ from decimal import Decimal
 from bill import UNPRICED
 
 
+def charges(agent):
+    """The events that stand for a paid call. One of 0 with a price is an outer span that was told before the call within it."""
+    return [event for event in agent.events() if event.get("unpriced") or event["amount_usd"] != 0]
+
+
 def amounts(agent):
-    """The amount of each event; None for one that waits for a price."""
-    return Counter(UNPRICED if event.get("unpriced") else Decimal(str(event["amount_usd"])) for event in agent.events())
+    """The amount of each paid call; None for one that waits for a price."""
+    return Counter(UNPRICED if event.get("unpriced") else Decimal(str(event["amount_usd"])) for event in charges(agent))
 
 
 def assert_bill(agent, bill):

@@ -79,6 +79,8 @@ RUNS = {
     "vercel": run("node", "otel", *[call for call in CALLS if call.startswith("ai_")]),
     "cloudevents-py": run("main", "cloudevents", "cloudevents_structured", "cloudevents_binary", "cloudevents_batch"),
     "cloudevents-js": run("node", "cloudevents", "cloudevents_structured", "cloudevents_binary"),
+    "client": run("main", "client", "client_openai", "client_anthropic"),
+    "client-and-spans": run("main", "client,openllmetry,openinference", "client_openai", "client_anthropic"),
     # Every road of one call at once, each span in a request of its own.
     "claude-by-all": run(
         "main", "openllmetry,openinference,pydantic_ai,langfuse", "pydantic_ai_anthropic", environment=EACH_SPAN_ALONE
@@ -127,6 +129,9 @@ def carry_out(chosen):
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver,
         "OTEL_SERVICE_NAME": "score-worker",
         "SENDERS_MODULES": str(INSTALLED / "node"),
+        "LEAD_FACTORY_METRICS_URL": tee.url,
+        "LEAD_FACTORY_METRICS_SPOOL": f"{agent.folder}/spool",
+        "PYTHONPATH": str(HERE.parents[1] / "clients/python/src"),
         # LiteLLM asks the network for prices otherwise.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         **chosen.environment,

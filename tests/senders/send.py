@@ -253,6 +253,27 @@ def anthropic_tool():
     ask()
 
 
+# === Our own client beside the libraries' spans ===
+
+
+def client():
+    import lead_factory_metrics
+
+    at_end.append(lead_factory_metrics.flush)
+
+
+def client_openai():
+    from lead_factory_metrics import record
+
+    record("openai", "chat", usage=openai_chat(), lead_id="L1")
+
+
+def client_anthropic():
+    from lead_factory_metrics import record
+
+    record("anthropic", "chat", usage=anthropic_create(), lead_id="L1")
+
+
 # === Calls by frameworks ===
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from bill import CLAUDE, GPT_4O_NOT_CACHED, LITELLM_GUESS, OPENLIT_GUESS
-from ledger import assert_bill, told
+from ledger import assert_bill, charges, told
 from runs import RUNS
 
 SERVICES = {"gpt-4o": "openai", "claude-sonnet-4-5": "anthropic", "text-embedding-3-small": "openai", "gemini-2.5-pro": "google", "my-own-model": "openai"}
@@ -20,7 +20,7 @@ def test_each_paid_call_is_charged_once_at_its_true_price(results, name):
 @pytest.mark.parametrize("name", [name for name in RUNS if name not in WITHOUT_ONE_KEY])
 def test_it_is_under_the_providers_name_and_the_models(results, name):
     agent = results[name].agent
-    for event in agent.events():
+    for event in charges(agent):
         (model,) = [known for known in SERVICES if event["model"].startswith(known)]
         assert event["service"] == SERVICES[model], told(agent)
         assert event["operation"] == ("embeddings" if "embedding" in model else "chat"), told(agent)
@@ -31,7 +31,7 @@ def test_it_is_under_the_providers_name_and_the_models(results, name):
 def test_what_a_sender_guessed_is_marked(results, name):
     agent = results[name].agent
     qualities = {OPENLIT_GUESS: "estimated", LITELLM_GUESS: "estimated", GPT_4O_NOT_CACHED: "doubtful"}
-    for event in agent.events():
+    for event in charges(agent):
         if not event.get("unpriced"):
             assert event.get("quality", "exact") == qualities.get(event["amount_usd"], "exact"), told(agent)
 
