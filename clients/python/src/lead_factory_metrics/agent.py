@@ -200,7 +200,8 @@ def _mended(line: str, wrong: Set[Any], reasons: str) -> Optional[str]:
     if wrong == {"time"} and _age_seconds(event.get("time")) < CLOCK_SECONDS_MAX:
         # By our own clock the call was just made. Either the clocks differ, and nobody can tell whose is wrong, or the call is
         # known by its id already: then it is the same one without a time.
-        log.warning("time", "a call is sent again without its time: %s", reasons)
+        say = log.info if str(event.get("source")).startswith("call:") else log.warning
+        say("time", "a call is sent again without its time: %s", reasons)
     elif not (wrong == {"usage_raw"} and "amount_usd" in event):  # An older agent does not know that field.
         return None
     return json.dumps(event, separators=(",", ":")) if event.pop(wrong.pop(), None) is not None else None
