@@ -36,14 +36,17 @@ pub(super) fn spellings(model: &str, is_provider: impl Fn(&str) -> bool) -> Vec<
     found
 }
 
-/// What LiteLLM puts between a provider and a model: a way to call it, or a region such as `us-east-1`.
+/// What LiteLLM puts between a provider and a model: a way to call it, or a region such as `us-east-1`. Not what has prices of its own:
+/// Azure's data zones (`us`, `eu`), Amazon's regions for governments.
 fn is_place(word: &str) -> bool {
     let is_region = || {
         let mut parts = word.rsplit('-');
         let number = parts.next().is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
-        number && parts.count() >= 2
+        let is_word = |part: &str| part.bytes().all(|byte| byte.is_ascii_lowercase());
+        number && parts.clone().count() >= 2 && parts.all(is_word)
     };
-    ["converse", "invoke", "responses", "chat", "us", "eu", "global", "global-standard"].contains(&word) || is_region()
+    ["converse", "invoke", "responses", "chat", "global", "global-standard"].contains(&word)
+        || (is_region() && !word.contains("gov"))
 }
 
 /// `gpt-5.2-2025-12-11` for `gpt-5.2-20251211`.

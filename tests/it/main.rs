@@ -42,6 +42,7 @@ mod otlp;
 mod overload;
 mod overshoot;
 mod power_cut;
+mod prices;
 mod prometheus;
 mod python_client;
 mod quick_start;
