@@ -1,6 +1,7 @@
 """The twins for asyncio. Guards against: an event loop that stands still, a cost that is lost with a cancelled task."""
 
 import asyncio
+import inspect
 import os
 import signal
 import time
@@ -103,7 +104,7 @@ class Aio(Case):
             await stream.aclose()
             await asyncio.get_running_loop().run_in_executor(None, plain)
 
-        self.assertEqual((ask.__name__, asyncio.iscoroutinefunction(ask)), ("ask", True))
+        self.assertEqual((ask.__name__, inspect.iscoroutinefunction(ask)), ("ask", True))
         self.run_async(work())
         self.assertEqual((self.ledger.total(), self.ledger.held()), (5, []))
 

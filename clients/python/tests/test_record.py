@@ -182,6 +182,22 @@ class BadValues(Case):
         within("all are recorded", lambda: agent.total() == 40)
         within("one does not fit", lambda: client.stats()["rejected"] == 1)
 
+    def test_at_the_bottom_of_a_recursion_nothing_is_raised_either(self):
+        code = """
+            def deeper():
+                record("openai", "chat", 1)
+                deeper()
+            sys.setrecursionlimit(300)
+            try:
+                deeper()
+            except RecursionError as bottom:
+                import traceback
+                frames = [frame.name for frame in traceback.extract_tb(bottom.__traceback__)]
+                print(set(frames) <= {"<module>", "deeper", "call"}, flush=True)
+            os._exit(0)
+        """
+        self.assertEqual(self.worker(code, "http://127.0.0.1:1", PYTHONDEVMODE=""), "True\n")
+
     def test_a_log_that_raises_is_no_reason_to_raise(self):
         def raising(record):
             raise RuntimeError("a filter of the application")

@@ -82,6 +82,18 @@ class Files(Case):
         self.files.close()
         self.assertEqual(self.waiting(), [line] * 3000)
 
+    def test_the_folder_stays_where_it_was_when_the_process_goes_elsewhere(self):
+        code = f"""
+            os.chdir({str(self.folder)!r})
+            record("openai", "chat", 1)
+            assert flush()
+            os.chdir("/")
+            record("openai", "chat", 1)
+            assert flush()
+        """
+        self.worker(code, DEAD, LEAD_FACTORY_METRICS_SPOOL="spool")
+        self.assertEqual(len(self.spooled()), 2)
+
     def test_a_folder_that_is_full_takes_no_more(self):
         with mock.patch("lead_factory_metrics.spool.SPOOL_BYTES_MAX", 1000):
             self.assertTrue(self.files.append(["{}" + " " * 500]))

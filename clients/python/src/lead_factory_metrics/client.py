@@ -39,7 +39,10 @@ def never_raises(otherwise: Any) -> Callable[[F], F]:
             try:
                 return function(*args, **kwargs)
             except Exception as failed:
-                log.error("internal", "%s: %s", function.__name__, _sentence(failed))
+                try:
+                    log.error("internal", "%s: %s", function.__name__, _sentence(failed))
+                except Exception:
+                    pass  # Such as at the bottom of a recursion, where nothing can be called any more.
                 return otherwise
 
         return cast(F, call)

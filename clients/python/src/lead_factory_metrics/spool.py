@@ -61,7 +61,8 @@ class Spool:
     @property
     def folder(self) -> str:
         if self._folder is None:
-            self._folder = self.chosen() or usual_folder()
+            # The process may change its working folder later.
+            self._folder = os.path.abspath(os.path.expanduser(self.chosen() or usual_folder()))
         return self._folder
 
     def move(self, choose: Callable[[], Optional[str]]) -> None:
