@@ -6,16 +6,16 @@ use warp::reply::Response;
 
 use super::State;
 use super::call::Call;
-use super::endpoint::Accepts::{Events, Json, OptionalJson};
+use super::endpoint::Accepts::{Calls, Events, Json, OptionalJson};
 use super::endpoint::Group::{About, Budgets, Costs, Gate, Operations, Reservations};
 use super::endpoint::Scope::{Admin, Record, Reserve};
 use super::problem::Problem;
 use super::route::{Route, get, post, put};
 use super::{
-    budgets, costs_read, costs_spread, costs_write, events, export, gate, health, import, index, metrics, openapi,
+    budgets, costs_read, costs_spread, costs_write, events, export, gate, health, import, index, ingest, metrics, openapi,
     reservation_list, reservations,
 };
-use crate::formats::native;
+use crate::formats::{native, otlp};
 
 /// Everything there is.
 #[rustfmt::skip] // One row, one line.
@@ -40,6 +40,12 @@ pub(super) static ROUTES: &[Route] = &[
     get("/export", &export::export).about(Costs, "Export the ledger").query(&[
         "format", "from", "to", "service", "operation", "worker", "batch", "lead", "model", "source",
     ]),
+
+    post("/v1/traces", &ingest::ingest).about(Costs, "Record calls that traces tell").needs(Record).accepts(Calls(otlp::TRACES)),
+    post("/api/public/otel/v1/traces", &ingest::ingest).about(Costs, "Record calls that traces tell, where Langfuse sends them").needs(Record)
+        .accepts(Calls(otlp::TRACES)),
+    post("/v1/logs", &ingest::ingest).about(Costs, "Record calls that logs tell").needs(Record).accepts(Calls(otlp::LOGS)),
+    post("/v1/metrics", &ingest::ingest).about(Costs, "Take metrics, and record nothing").needs(Record).accepts(Calls(otlp::METRICS)),
 
     get("/budgets", &budgets::list).about(Budgets, "List budgets"),
 

@@ -14,6 +14,7 @@ mod inflate;
 pub mod json;
 mod media;
 pub mod native;
+pub mod otlp;
 mod problem;
 
 pub use calls::{CallAnswer, CallCounts, CallError, CallFormat, CallSink, ITEM_BYTES_MAX};

@@ -3,6 +3,7 @@
 mod calls;
 mod gate;
 mod openapi;
+mod otlp;
 mod prices;
 mod reservations;
 mod resources;

@@ -1,0 +1,154 @@
+//! A record and its sender's row to a call.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::count::{counted, usage_of};
+use super::record::{Attributes, Record, Signal, Value, kept};
+use super::sender::{Cut, NOT_PROVIDERS, Needs, OPERATIONS, Sender};
+use super::senders::sender_of;
+use super::told::{told_cost, told_id, told_usage};
+use crate::domain::{Quality, SpanPlace, Usd};
+use crate::ingest::Call;
+
+/// What a record is.
+pub(super) enum Found {
+    /// A call, without what its resource says.
+    Call(Box<Call<'static>>),
+    Other,
+}
+
+/// What a record of this scope is, or why it cannot be taken.
+pub(super) fn find(record: &Record<'_>, signal: Signal, scope: &str) -> Result<Found, String> {
+    let Some(sender) = sender_of(record, signal, scope) else { return Ok(Found::Other) };
+    let is_call = sender.calls.holds(record, scope);
+    let is_wrapper = !is_call && sender.wrappers.holds(record, scope);
+    if !is_call && !is_wrapper {
+        return Ok(Found::Other);
+    }
+    let attributes = &record.attributes;
+    let named = |why: String| format!("{}: {why}", sender.name);
+    let mut counts = counted(&sender.counts, attributes).map_err(named)?;
+    if let Some((_, text)) = attributes.first(sender.usage_text) {
+        counts.complete(told_usage(&text.to_text()));
+    }
+    let usage = usage_of(&counts, sender.counts.input_has_cached.holds(record, scope));
+    let is_cache_hit = sender.cache_hit.holds(record, scope);
+    // A price that nobody knows is told as zero.
+    let cost = cost(sender, attributes).map_err(named)?.filter(|cost| *cost != Usd::ZERO);
+    // What adds up several calls may carry the id of one of them.
+    let response_id = if is_wrapper { Cow::Borrowed("") } else { response_id(sender, attributes) };
+    let model = kept(&attributes.text(sender.model));
+    let has_counts = !usage.is_empty() || cost.is_some();
+    let is_told = match if is_wrapper { Needs::Counts } else { sender.needs } {
+        Needs::Nothing => has_counts || !response_id.is_empty() || !model.is_empty(),
+        Needs::CountsOrId => has_counts || !response_id.is_empty(),
+        Needs::Counts => has_counts,
+    };
+    if !is_told && !record.has_failed {
+        return Ok(Found::Other);
+    }
+    let span = match record.ids {
+        ids if sender.is_placed => ids.trace.zip(ids.span),
+        _ => None,
+    };
+    let is_estimated = sender.estimates.holds(record, scope);
+    Ok(Found::Call(Box::new(Call {
+        road: format!("otlp:{scope}").into(),
+        provider: provider(sender, attributes),
+        service_otherwise: sender.service_otherwise.into(),
+        operation: operation(sender, attributes),
+        model,
+        response_id,
+        own_key: own_key(sender, record),
+        span: span.map(|(trace, span)| SpanPlace { trace, span, ancestors: Vec::new(), is_rooted: false }),
+        is_wrapper,
+        end: moment(record.end_ns),
+        duration_seconds: duration(sender, record),
+        has_failed: record.has_failed,
+        usage: usage.into_iter().map(|(name, count)| (name.into(), count)).collect(),
+        cost,
+        quality: if is_estimated { Quality::Estimated } else { sender.quality },
+        rank: sender.rank,
+        is_cache_hit,
+        ..Call::default()
+    })))
+}
+
+fn provider(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str> {
+    for (name, cut) in sender.provider {
+        let text = attributes.text(&[name]);
+        let said = match cut {
+            Cut::Whole => &*text,
+            Cut::Before(end) => text.split(*end).next().unwrap_or_default(),
+            Cut::Only(end) => text.split_once(*end).map_or("", |(before, _)| before),
+        };
+        if !said.is_empty() && !NOT_PROVIDERS.iter().any(|other| said.eq_ignore_ascii_case(other)) {
+            return kept(said);
+        }
+    }
+    Cow::Borrowed("")
+}
+
+fn operation(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str> {
+    let text = attributes.text(sender.operation);
+    let said = text.rsplit('.').next().unwrap_or_default();
+    let known = OPERATIONS.iter().find(|(word, _)| said.eq_ignore_ascii_case(word));
+    known.map_or_else(|| if said.is_empty() { Cow::Borrowed("chat") } else { kept(said) }, |(_, name)| Cow::Borrowed(name))
+}
+
+fn response_id(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str> {
+    let said = attributes.text(sender.response_id);
+    if !said.is_empty() {
+        return kept(&said);
+    }
+    attributes
+        .first(sender.response)
+        .and_then(|(_, response)| told_id(&response.to_text()))
+        .map_or(Cow::Borrowed(""), Cow::Owned)
+}
+
+/// The sender's own key. Where the attributes for it are missing, whatever else is the same when the record is sent again.
+fn own_key(sender: &Sender, record: &Record<'_>) -> Option<(Cow<'static, str>, Cow<'static, str>)> {
+    let (source, names) = sender.own_key?;
+    let parts: Vec<Cow<'_, str>> = names.iter().map(|name| record.attributes.text(&[name])).collect();
+    let id = if !parts.is_empty() && parts.iter().all(|part| !part.is_empty()) {
+        parts.join("/")
+    } else if record.end_ns > 0 {
+        let counts = record.attributes.text(sender.counts.input);
+        [&*parts.join("/"), &record.end_ns.to_string(), &counts, &record.attributes.text(sender.counts.output)].join("/")
+    } else {
+        return None;
+    };
+    Some((source.into(), kept(&id)))
+}
+
+fn cost(sender: &Sender, attributes: &Attributes<'_>) -> Result<Option<Usd>, String> {
+    let Some((name, value)) = attributes.first(sender.cost) else {
+        return Ok(attributes.first(sender.cost_text).and_then(|(_, text)| told_cost(&text.to_text())));
+    };
+    match value {
+        Value::Text(_) | Value::Int(_) | Value::Double(_) => {
+            Usd::parse(value.to_text().trim()).map(Some).map_err(|error| format!("{name} {error}"))
+        }
+        Value::Bool(_) => Err(format!("{name} is not a number")),
+    }
+}
+
+fn duration(sender: &Sender, record: &Record<'_>) -> Option<f64> {
+    if let Some((_, value)) = record.attributes.first(sender.duration_ms) {
+        return value
+            .to_text()
+            .parse::<f64>()
+            .ok()
+            .map(|millis| millis / 1e3)
+            .filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    }
+    let nanos = record.end_ns.checked_sub(record.start_ns).filter(|_| record.start_ns > 0)?;
+    Some(nanos as f64 / 1e9)
+}
+
+fn moment(nanoseconds: u64) -> Option<Timestamp> {
+    if nanoseconds == 0 { None } else { Timestamp::from_nanosecond(i128::from(nanoseconds)).ok() }
+}
