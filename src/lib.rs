@@ -40,6 +40,7 @@
 //! - [`transfer`]: export and import: the ledger in other formats, and other records of cost.
 //! - [`query`]: questions about cost, answered from memory or from the ledger.
 //! - [`writer`]: decide, commit, publish, answer.
+//! - [`rating`]: gives what waits for a price its price.
 //! - [`notify`]: webhooks, from the ledger's outbox to their receivers.
 //! - [`telemetry`]: metrics, spans and log lines, scraped and pushed.
 //! - [`net`]: connections. [`api`]: the resources served on them.
@@ -61,6 +62,7 @@ pub mod net;
 pub mod notify;
 pub mod pricing;
 pub mod query;
+pub mod rating;
 pub mod systemd;
 pub mod telemetry;
 pub mod transfer;

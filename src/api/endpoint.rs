@@ -36,6 +36,7 @@ pub(super) enum Verb {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Group {
     Costs,
+    Prices,
     Budgets,
     Gate,
     Reservations,
@@ -133,12 +134,14 @@ impl Verb {
 
 impl Group {
     /// In the order in which people meet them.
-    pub const ALL: [Self; 6] = [Self::Costs, Self::Budgets, Self::Gate, Self::Reservations, Self::Operations, Self::About];
+    pub const ALL: [Self; 7] =
+        [Self::Costs, Self::Prices, Self::Budgets, Self::Gate, Self::Reservations, Self::Operations, Self::About];
 
     /// Its heading on the index page, and its tag in `openapi.json`.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Costs => "Costs",
+            Self::Prices => "Prices",
             Self::Budgets => "Budgets",
             Self::Gate => "Scaling gate",
             Self::Reservations => "Reservations",

@@ -92,12 +92,12 @@ fn question(state: &State, query: &QueryString<'_>) -> Result<EventQuestion, Pro
 }
 
 /// A place as a word that clients hand back. It says nothing but where to go on, so it holds while events come in.
-fn cursor(place: EventPlace) -> String {
+pub(super) fn cursor(place: EventPlace) -> String {
     URL_SAFE_NO_PAD.encode([place.time_ns.to_be_bytes(), place.seq.to_be_bytes(), proof(place)].concat())
 }
 
 /// The place that a cursor names; `None` for any other text.
-fn place(cursor: &str) -> Option<EventPlace> {
+pub(super) fn place(cursor: &str) -> Option<EventPlace> {
     let bytes: [u8; 24] = URL_SAFE_NO_PAD.decode(cursor).ok()?.try_into().ok()?;
     let ([time_ns, seq, stated], []) = bytes.as_chunks::<8>() else { return None };
     let place = EventPlace { time_ns: i64::from_be_bytes(*time_ns), seq: i64::from_be_bytes(*seq) };

@@ -12,9 +12,9 @@ use super::problem::Problem;
 use super::query_string::QueryString;
 use super::request::read_json;
 use crate::budget::{Admission, Spend};
-use crate::domain::{GateOverride, Name, Usd, after, check_visible};
-use crate::formats::native::read_gate;
-use crate::ingest::{GateRequest, GateWish, OPERATION_DEFAULT, parse_estimate};
+use crate::domain::{GateOverride, Name, Usd, after, check_text, check_visible};
+use crate::formats::native::{read_gate, read_usage};
+use crate::ingest::{GateRequest, GateWish, OPERATION_DEFAULT, TEXT_BYTES_MAX, parse_estimate};
 use crate::wire::{CheckAnswer, GateLine, GateStatus};
 use crate::writer::GateOrder;
 
@@ -41,8 +41,18 @@ pub(super) async fn check(state: Arc<State>, call: Arc<Call>) -> Result<Response
     let service = query.get("service").ok_or_else(|| Problem::malformed("service is required"))?;
     let service = name("service", service)?;
     let operation = name("operation", query.get("operation").unwrap_or(OPERATION_DEFAULT))?;
-    let estimate = query.get("estimated_cost_usd").map_or(Ok(Usd::ZERO), parse_estimate);
-    let estimate = estimate.map_err(|error| Problem::malformed(format!("estimated_cost_usd {error}")))?;
+    let estimate = match (query.get("estimated_cost_usd"), query.get("usage")) {
+        (Some(text), _) => {
+            parse_estimate(text).map_err(|error| Problem::malformed(format!("estimated_cost_usd {error}")))?
+        }
+        (None, Some(usage)) => {
+            let model = query.get("model").filter(|model| !model.is_empty());
+            let model = model.ok_or_else(|| Problem::malformed("model is required, to price usage by"))?;
+            check_text(model, TEXT_BYTES_MAX).map_err(|error| Problem::malformed(format!("model {error}")))?;
+            state.estimate(&service, model, &read_usage(usage.as_bytes())?)?
+        }
+        (None, None) => Usd::ZERO,
+    };
     let published = state.board.read();
     let spend = Spend { service: &service, operation: &operation, estimate };
     let admission = published.admit(spend, state.clock.instant());

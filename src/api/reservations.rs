@@ -20,7 +20,7 @@ use super::query_string::QueryString;
 use super::request::read_json;
 use crate::domain::{CostSource, Reservation, ReservationStage, ReservationState, Settlement, Usd};
 use crate::formats::native::{idempotency_key, read_extension, read_release, read_reservation, read_settlement};
-use crate::ingest::{rate, within};
+use crate::ingest::{ModelUsage, ReservationWish, within};
 use crate::wire::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, SettledAnswer};
 use crate::writer::{Done, Receipt, RecordError, ReservationAnswer, ReservationCommand, ReservationError};
 
@@ -31,10 +31,13 @@ const FORMAT: &str = "reservation";
 pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     QueryString::of(&call)?;
     let key = idempotency_key(&call.headers).map_err(Problem::malformed)?;
-    let request = read_json(&state, &call, body, |state, bytes| {
+    let ReservationWish { mut request, estimate_by } = read_json(&state, &call, body, |state, bytes| {
         read_reservation(bytes, key, &state.limits, || new_id(state.clock.now()))
     })
     .await?;
+    if let Some(ModelUsage { model, usage }) = estimate_by {
+        request.estimated_cost = state.estimate(&request.service, &model, &usage)?;
+    }
     let counting = Arc::clone(&state);
     let (service, operation) = (request.service.clone(), request.operation.clone());
     let receipt: Receipt<ReservationAnswer> = Box::new(move |outcome| {
@@ -51,7 +54,9 @@ pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream
 pub(super) async fn settle(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     let id = id_of(&call)?;
     let settlement = read_json(&state, &call, body, |state, bytes| {
-        let read = read_settlement(bytes, state.clock.now(), &state.limits);
+        let book = state.book.load();
+        let provider = |model: &str| book.provider(None, model).unwrap_or_default().to_owned();
+        let read = read_settlement(bytes, state.clock.now(), &state.limits, &provider);
         read.inspect_err(|_| state.instruments.count_events(FORMAT, EventResult::Rejected, 1))
     })
     .await?;
@@ -76,7 +81,7 @@ async fn rated(state: &State, id: &Arc<str>, settlement: Settlement) -> Result<S
             stored.ok_or(Problem::UnknownReservation)?.reservation.request
         }
     };
-    let (amount, cost) = rate(&request.event(settlement.clone()), &state.book.load());
+    let (amount, cost) = state.book.load().cost_of(&request.event(settlement.clone()));
     within(amount, &state.limits).map_err(|message| Problem::field("usage", &message))?;
     Ok(Settlement { amount, cost, ..settlement })
 }

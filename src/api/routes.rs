@@ -7,13 +7,13 @@ use warp::reply::Response;
 use super::State;
 use super::call::Call;
 use super::endpoint::Accepts::{Calls, Events, Json, OptionalJson};
-use super::endpoint::Group::{About, Budgets, Costs, Gate, Operations, Reservations};
+use super::endpoint::Group::{About, Budgets, Costs, Gate, Operations, Prices, Reservations};
 use super::endpoint::Scope::{Admin, Record, Reserve};
 use super::problem::Problem;
 use super::route::{Route, get, post, put};
 use super::{
     budgets, costs_read, costs_spread, costs_write, events, export, gate, health, import, index, ingest, metrics, openapi,
-    reservation_list, reservations,
+    prices, reservation_list, reservations,
 };
 use crate::formats::{native, otlp};
 
@@ -47,12 +47,18 @@ pub(super) static ROUTES: &[Route] = &[
     post("/v1/logs", &ingest::ingest).about(Costs, "Record calls that logs tell").needs(Record).accepts(Calls(otlp::LOGS)),
     post("/v1/metrics", &ingest::ingest).about(Costs, "Take metrics, and record nothing").needs(Record).accepts(Calls(otlp::METRICS)),
 
+    get("/prices", &prices::show).about(Prices, "What a model costs").query(&["service", "model", "at"]).linked_as("?model=gpt-4o"),
+    get("/unpriced", &prices::unpriced).about(Prices, "What waits for a price"),
+    post("/prices/reload", &prices::reload).about(Prices, "Read settings and prices again"),
+    post("/reprice", &prices::reprice).about(Prices, "Rate priced events anew")
+        .query(&["from", "to", "model", "service", "dry_run", "after"]),
+
     get("/budgets", &budgets::list).about(Budgets, "List budgets"),
 
     get("/scaling-gate/status", &gate::status).about(Gate, "Gate status"),
     get("/scaling-gate/history", &gate::history).about(Gate, "Gate history").query(&["limit"]),
     get("/scaling-gate/check", &gate::check).about(Gate, "Check whether work may start")
-        .query(&["service", "operation", "estimated_cost_usd"]).linked_as("?service=openai"),
+        .query(&["service", "operation", "estimated_cost_usd", "model", "usage"]).linked_as("?service=openai"),
     put("/scaling-gate", &gate::set).about(Gate, "Override the gate").needs(Admin).accepts(Json),
 
     get("/reservations", &reservation_list::list).about(Reservations, "List reservations").query(&["state", "limit", "after"]),

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use opentelemetry::metrics::Meter;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::Settings;
 use super::auth::Access;
 use super::body::BodyReader;
 use super::instruments::Instruments;
 use super::memo::Memo;
+use super::prices::ReloadWish;
 use super::room::Room;
 use crate::clock::Clock;
 use crate::ingest::{CallSettings, Limits};
@@ -44,6 +45,8 @@ pub struct Parts {
     pub calls: CallSettings,
     /// All prices.
     pub book: Arc<ArcSwap<Book>>,
+    /// The way to have settings and prices read again.
+    pub reload: mpsc::Sender<ReloadWish>,
 }
 
 /// Shared by all handlers.
@@ -68,6 +71,8 @@ pub struct State {
     pub(super) calls: CallSettings,
     /// All prices.
     pub(super) book: Arc<ArcSwap<Book>>,
+    /// The way to have settings and prices read again.
+    pub(super) reload: mpsc::Sender<ReloadWish>,
     pub(super) instruments: Instruments,
     /// Room for exports.
     pub(super) exports: Arc<Semaphore>,
@@ -89,6 +94,7 @@ impl State {
             room: Room::default(),
             calls: parts.calls,
             book: parts.book,
+            reload: parts.reload,
             bodies: BodyReader::new(settings, parts.limits.body_bytes_max),
             limits: Arc::new(parts.limits),
             instruments: Instruments::new(meter),

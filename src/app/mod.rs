@@ -11,15 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use crate::api::{self, Surface};
+use crate::api::{self, ReloadWish, Surface};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::ledger::{Ledger, Reader};
 use crate::net::Server;
 use crate::notify::{self, Deliveries};
+use crate::pricing::Book;
 use crate::query::LeadWatch;
+use crate::rating::{Rater, RatingParts};
 use crate::systemd;
 use crate::telemetry::{Otlp, ReloadStatus, Telemetry};
 use crate::writer::{self, Ended, Started, Writer};
@@ -32,6 +35,8 @@ use signals::{Asked, Signals};
 const SHUTDOWN_MAX: Duration = Duration::from_secs(9);
 /// The part of it that requests under way may take, so that enough is left for the last commit and flush.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// Wishes to have the settings read again that may wait.
+const RELOAD_WISHES_MAX: usize = 4;
 /// One answers some 50,000 reads a second; four are more than the one writer can keep up with.
 const IO_THREADS_MAX: usize = 4;
 
@@ -68,6 +73,9 @@ struct Agent {
     reloads: ReloadStatus,
     deliveries: Deliveries,
     lead_watch: LeadWatch,
+    rater: Rater,
+    book: Arc<ArcSwap<Book>>,
+    reload_wishes: mpsc::Receiver<ReloadWish>,
     signals: Signals,
     config: Config,
 }
@@ -91,7 +99,15 @@ impl Agent {
             let clock = clock.clone();
             LeadWatch::start(reader(), Arc::clone(&started.board), move || clock.instant()).map_err(AppError::System)?
         };
-        let book = Arc::clone(&config.book);
+        let book = Arc::new(ArcSwap::new(Arc::clone(&config.book)));
+        let rater = Rater::start(RatingParts {
+            reader: reader(),
+            writer: started.writer.clone(),
+            book: Arc::clone(&book),
+            usd_max: config.ingest.event_usd_max,
+        })
+        .map_err(AppError::System)?;
+        let (reload, reload_wishes) = mpsc::channel(RELOAD_WISHES_MAX);
         let parts = api::Parts {
             board: Arc::clone(&started.board),
             writer: started.writer.clone(),
@@ -99,7 +115,8 @@ impl Agent {
             clock,
             limits: config.ingest.clone(),
             calls: config.calls.clone(),
-            book: Arc::new(ArcSwap::new(book)),
+            book: Arc::clone(&book),
+            reload,
             scraper: telemetry.scraper(),
         };
         let surface = Surface::new(api::State::new(parts, &config.api, &meter));
@@ -112,11 +129,25 @@ impl Agent {
             events = started.board.read().views.entries,
             "listening"
         );
-        Ok(Self { server, surface, started, telemetry, reloads, deliveries, lead_watch, signals, config })
+        Ok(Self {
+            server,
+            surface,
+            started,
+            telemetry,
+            reloads,
+            deliveries,
+            lead_watch,
+            rater,
+            book,
+            reload_wishes,
+            signals,
+            config,
+        })
     }
 
     async fn run(self, read: impl Fn() -> Result<Config, Problems>) -> Result<(), AppError> {
-        let Self { server, surface, started, telemetry, reloads, deliveries, lead_watch, mut signals, config } = self;
+        let Self { server, surface, started, telemetry, reloads, deliveries, lead_watch, rater, book, .. } = self;
+        let (mut reload_wishes, mut signals, config) = (self.reload_wishes, self.signals, self.config);
         let Started { writer, mut ended, .. } = started;
         let (stop, stopped) = tokio::sync::oneshot::channel::<Instant>();
         let deadline = async { stopped.await.unwrap_or_else(|_| Instant::now()) };
@@ -125,16 +156,24 @@ impl Agent {
             tokio::spawn(server.serve(move |peer| surface.service_for(peer), deadline))
         };
         systemd::ready();
+        let reload = async || {
+            systemd::reloading();
+            let applied = reload::apply(read(), &config, &writer, &surface, &book, &reloads).await;
+            systemd::ready();
+            rater.rate();
+            applied
+        };
         let early_end = loop {
             tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::Stop => break None,
-                    Asked::Reload => {
-                        systemd::reloading();
-                        reload::apply(read(), &config, &writer, &surface, &reloads).await;
-                        systemd::ready();
-                    }
+                    // What is wrong was logged.
+                    Asked::Reload => drop(reload().await),
                 },
+                Some(wish) = reload_wishes.recv() => {
+                    // Whoever asked may have hung up.
+                    let _ = wish.send(reload().await);
+                }
                 end = &mut ended => break Some(end),
             }
         };
@@ -147,6 +186,8 @@ impl Agent {
         let _ = stop.send(began + DRAIN_MAX);
         let _ = serving.await;
         drop(surface);
+        // It goes on at the next start.
+        drop(rater);
         // Before the writer, so that it still notes what became of the last ones.
         drop(deliveries);
         // Likewise, so that nobody reads the log that the writer is about to empty.

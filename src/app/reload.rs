@@ -4,9 +4,12 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::api::Surface;
 use crate::budget::Policy;
 use crate::config::{Config, Problems};
+use crate::pricing::Book;
 use crate::telemetry::ReloadStatus;
 use crate::writer::Writer;
 
@@ -16,14 +19,15 @@ pub(super) async fn apply(
     running: &Config,
     writer: &Writer,
     surface: &Surface,
+    book: &ArcSwap<Book>,
     status: &ReloadStatus,
-) {
+) -> Result<(), String> {
     let next = match read {
         Ok(next) => next,
         Err(problems) => {
             status.failed();
             tracing::error!(%problems, "settings not reloaded; the previous ones stay in force");
-            return;
+            return Err(problems.to_string());
         }
     };
     for setting in running.waiting_for_a_restart(&next) {
@@ -38,8 +42,10 @@ pub(super) async fn apply(
         policy = Arc::new(Policy { zone: zone.clone(), ..Arc::unwrap_or_clone(policy) });
     }
     surface.set_tokens(next.api.tokens);
+    book.store(next.book);
     // A writer that has stopped ends the agent; there is nothing to reload then.
     let _ = writer.set_policy(policy).await;
     status.succeeded();
-    tracing::info!("settings reloaded: budgets, caps, thresholds, critical operations and tokens are in force");
+    tracing::info!("settings reloaded: budgets, caps, thresholds, critical operations, tokens and prices are in force");
+    Ok(())
 }

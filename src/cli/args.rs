@@ -7,11 +7,14 @@ use clap::{Parser, Subcommand};
 use super::budgets::BudgetsArgs;
 use super::check_config::CheckConfigArgs;
 use super::costs::CostsArgs;
+use super::estimate::EstimateArgs;
 use super::export::ExportArgs;
 use super::gate::GateArgs;
 use super::healthcheck::HealthcheckArgs;
 use super::import::ImportArgs;
+use super::prices::PricesArgs;
 use super::record::RecordArgs;
+use super::reprice::RepriceArgs;
 use super::reservations::ReservationsArgs;
 use super::settings_args::SettingsArgs;
 use super::verify::VerifyArgs;
@@ -102,6 +105,28 @@ Exit codes: 0 done or allowed, 1 failed, 3 refused (gate check)")]
 
 Exit codes: 0 done, 1 failed, for example if there is no such reservation")]
     Reservations(ReservationsArgs),
+    /// Work out what a call costs, by the prices in the settings and in the program
+    #[command(after_help = "Examples:
+  lead-factory-metrics estimate --model gpt-4o --input-tokens 1000 --cached-input-tokens 800 --output-tokens 50
+  lead-factory-metrics estimate --model my-own-model --config agent.toml --usage serp_credits=3 --output json
+
+Exit codes: 0 done, 1 there is no price")]
+    Estimate(Box<EstimateArgs>),
+    /// Show prices and what waits for one, bring prices up to date
+    #[command(after_help = "Examples:
+  lead-factory-metrics prices show --model gpt-4o
+  lead-factory-metrics prices unpriced
+  lead-factory-metrics prices check --file prices.toml
+  lead-factory-metrics prices update --file model_prices_and_context_window.json
+  lead-factory-metrics prices reload")]
+    Prices(Box<PricesArgs>),
+    /// Rate anew what the agent has priced, after a price was corrected
+    #[command(after_help = "Examples:
+  lead-factory-metrics reprice --from 2026-11-01 --to 2026-11-30 --model gpt-4o --dry-run
+  lead-factory-metrics reprice --from 2026-11-01 --to 2026-11-30 --model gpt-4o
+
+What a sender told is never touched. Safe to stop and to repeat.")]
+    Reprice(Box<RepriceArgs>),
     /// Write the ledger as JSON lines, CSV or FOCUS
     #[command(after_help = "Examples:
   lead-factory-metrics export --output-file ledger.jsonl

@@ -111,6 +111,21 @@ impl AgentClient {
         self.write(self.http.post(self.url(path)), token, body)
     }
 
+    /// The agent's answer to a POST of JSON with a query.
+    pub fn post_query(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        token: Option<&str>,
+        body: String,
+    ) -> Result<String, ClientError> {
+        let mut url = self.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.write(self.http.post(url), token, body)
+    }
+
     /// The agent's answer to a POST of JSON lines; `path` may have a query.
     pub fn post_lines(&self, path: &str, token: Option<&str>, body: String) -> Result<String, ClientError> {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));

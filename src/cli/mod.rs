@@ -13,6 +13,7 @@ mod budgets;
 mod check_config;
 mod client;
 mod costs;
+mod estimate;
 mod exit;
 mod export;
 mod filter_args;
@@ -23,8 +24,10 @@ mod import;
 mod output;
 mod overview;
 mod parse;
+mod prices;
 mod problem;
 mod record;
+mod reprice;
 mod reservations;
 mod settings_args;
 mod table;
@@ -70,6 +73,9 @@ where
         Some(CliVerb::Budgets(arguments)) => budgets::run(&arguments, &process, &screen),
         Some(CliVerb::Gate(arguments)) => gate::run(arguments, &process, &screen),
         Some(CliVerb::Reservations(arguments)) => reservations::run(arguments, &process, &screen),
+        Some(CliVerb::Estimate(arguments)) => estimate::run(*arguments, process, &screen),
+        Some(CliVerb::Prices(arguments)) => prices::run(*arguments, process, &screen),
+        Some(CliVerb::Reprice(arguments)) => reprice::run(&arguments, &process, &screen),
         Some(CliVerb::Export(arguments)) => export::run(&arguments, process),
         Some(CliVerb::Import(arguments)) => import::run(&arguments, &process),
         Some(CliVerb::Verify(arguments)) => verify::run(&arguments, process, &screen),

@@ -20,6 +20,11 @@ pub fn usage(text: &str) -> Result<(String, Quantity), String> {
     Ok((name.to_owned(), quantity))
 }
 
+/// Reads a quantity.
+pub fn quantity(text: &str) -> Result<Quantity, String> {
+    Quantity::parse(text).map_err(|error| error.to_string())
+}
+
 /// Reads how long a call took.
 pub fn duration_seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

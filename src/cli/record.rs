@@ -97,9 +97,9 @@ pub fn run(arguments: &RecordArgs, process: &Sources, screen: &Screen) -> Result
     let body = body(arguments, &id)?;
     let token = arguments.token.load(process)?;
     let client = AgentClient::new(&arguments.agent, process, TRY_TIMEOUT)?;
-    let path = if arguments.amount_usd.is_some() { "/costs" } else { "/costs?verbose=true" };
-    let answer =
-        send(|| client.post(path, token.as_deref(), body.clone()), thread::sleep).map_err(|error| with_id(error, &id))?;
+    let query = if arguments.amount_usd.is_some() { vec![] } else { vec![("verbose", "true".to_owned())] };
+    let answer = send(|| client.post_query("/costs", &query, token.as_deref(), body.clone()), thread::sleep)
+        .map_err(|error| with_id(error, &id))?;
     show(arguments, &id, &answer, screen)?;
     Ok(Exit::Done)
 }

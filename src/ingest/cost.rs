@@ -5,28 +5,13 @@
 
 use super::check::Check;
 use super::limits::{Limits, TEXT_BYTES_MAX};
-use super::raw::{Field, RawEvent, RawJson};
+use super::raw::{Field, RawEvent, RawJson, RawText, RawUsage};
 use crate::domain::{ANCESTORS_MAX, CostEvent, CostSource, Kind, NATIVE_ROAD, Origin, Usd};
-use crate::pricing::{Book, Query, Rated};
-
-/// What an event costs by its model, its usage and its time, and how that is known.
-pub fn rate(event: &CostEvent, book: &Book) -> (Usd, CostSource) {
-    let query = Query {
-        service: event.service.as_str(),
-        model: event.model.as_deref().unwrap_or_default(),
-        time: event.time,
-        usage: &event.usage,
-        attributes: event.attributes.as_deref(),
-    };
-    match book.rate(&query) {
-        Rated::Priced { amount, price } => (amount, CostSource::Priced(price)),
-        Rated::Unpriced => (Usd::ZERO, CostSource::Unpriced),
-    }
-}
+use crate::pricing::Book;
 
 /// Gives an event that has no amount the one of the book.
 pub(super) fn complete(event: &mut CostEvent, book: Option<&Book>, limits: &Limits, check: &mut Check) {
-    let (amount, cost) = book.map_or((Usd::ZERO, CostSource::Unpriced), |book| rate(event, book));
+    let (amount, cost) = book.map_or((Usd::ZERO, CostSource::Unpriced), |book| book.cost_of(event));
     if let Err(message) = within(amount, limits) {
         check.refuse("usage", || message);
     }
@@ -46,20 +31,37 @@ pub fn within(amount: Usd, limits: &Limits) -> Result<(), String> {
 }
 
 impl Check {
-    /// Whether what is without an amount can be priced; what it lacks is noted.
+    /// Whether an event without an amount can be priced; what it lacks is noted.
     pub(super) fn can_be_priced(&mut self, raw: &RawEvent<'_>, kind: Option<Kind>) -> bool {
-        let has_model = matches!(&raw.model, Field::Given(model) if !model.is_empty());
-        let has_usage = matches!(&raw.usage, Field::Given(usage) if !usage.is_empty());
-        let lacks = match (kind, has_model, has_usage) {
-            (Some(Kind::Credit), ..) => "is required in a credit",
-            (_, true, true) => return true,
-            // What is wrong with these is told where they are read.
-            _ if is_misshapen(&raw.model) || is_misshapen(&raw.usage) => return true,
-            (_, true, false) => "is required, or usage, to price model by",
-            (_, false, true) => "is required, or model, to price usage by",
-            (_, false, false) => "is required, or model and usage, to price the event by",
+        if kind == Some(Kind::Credit) {
+            self.refuse("amount_usd", || "is required in a credit".to_owned());
+            return false;
+        }
+        self.has_model_and_usage("amount_usd", &raw.model, &raw.usage, raw.usage_raw.is_present())
+    }
+
+    /// Whether there is what takes the place of an amount, the field of this name; what is missing is noted. `has_other` says that what was
+    /// used is said in another way.
+    pub(super) fn has_model_and_usage(
+        &mut self,
+        amount: &str,
+        model: &RawText<'_>,
+        usage: &Field<RawUsage<'_>>,
+        has_other: bool,
+    ) -> bool {
+        // What is wrong with these is told where they are read.
+        if is_misshapen(model) || is_misshapen(usage) {
+            return true;
+        }
+        let has_model = matches!(model, Field::Given(model) if !model.is_empty());
+        let has_usage = has_other || matches!(usage, Field::Given(usage) if !usage.is_empty());
+        let lacks = match (has_model, has_usage) {
+            (true, true) => return true,
+            (true, false) => "is required, or usage, to price model by",
+            (false, true) => "is required, or model, to price usage by",
+            (false, false) => "is required, or model and usage, to price it by",
         };
-        self.refuse("amount_usd", || lacks.to_owned());
+        self.refuse(amount, || lacks.to_owned());
         false
     }
 

@@ -8,7 +8,7 @@ use super::limits::Limits;
 use super::names::Names;
 use super::raw::{Field, RawEvent};
 use super::reason::{Invalid, REASONS_MAX};
-use crate::domain::{CostEvent, EventKey, Usd};
+use crate::domain::{CostEvent, EventKey, Name, Usd};
 use crate::pricing::Book;
 
 /// Validates the events of one request.
@@ -85,21 +85,26 @@ impl<'r> Validator<'r> {
         let service = check.service(&raw.service, &mut self.names);
         let operation = check.operation(&raw.operation, &mut self.names);
         let kind = check.kind(&raw.kind);
-        let is_told = raw.amount_usd.is_present() || !check.can_be_priced(raw, kind);
-        let amount = match &raw.amount_usd {
-            Field::Absent => Some(Usd::ZERO),
-            told => check.amount(told, kind, self.limits.event_usd_max),
-        };
         let time = check.time(&raw.time, self.received_at, kind, self.limits);
         let source = check.bounded_text("source", &raw.source);
         let worker = check.optional_name("worker", &raw.worker);
         let batch_id = check.optional_name("batch_id", &raw.batch_id);
         let lead_id = check.optional_name("lead_id", &raw.lead_id);
         let model = check.optional_name("model", &raw.model);
-        let usage = check.usage(&raw.usage, &mut self.names);
+        let provider = || provider(self.book, service.as_ref().map(Name::as_str), model.as_deref());
+        let said = check.usage_raw(&raw.usage_raw, raw.usage.is_present(), provider, &mut self.names).unwrap_or_default();
+        let usage = if raw.usage_raw.is_present() { said.usage.clone() } else { check.usage(&raw.usage, &mut self.names) };
+        let is_told = raw.amount_usd.is_present() || said.cost.is_some() || !check.can_be_priced(raw, kind);
+        let amount = match (&raw.amount_usd, said.cost) {
+            (Field::Absent, None) => Some(Usd::ZERO),
+            (Field::Absent, Some(cost)) => {
+                check.amount(&Field::Given(cost.to_string().into()), kind, self.limits.event_usd_max)
+            }
+            (told, _) => check.amount(told, kind, self.limits.event_usd_max),
+        };
         let duration_seconds = check.duration_seconds(&raw.duration_seconds);
         let outcome = check.outcome(&raw.outcome);
-        let attributes = check.attributes(&raw.attributes);
+        let attributes = said.complete(check.attributes(&raw.attributes));
         let revision = check.revision(&raw.revision);
         let first_recorded_at = check.recorded_at(&raw.recorded_at, self.received_at, self.limits);
         let origin = check.origin(&raw.origin);
@@ -128,4 +133,10 @@ impl<'r> Validator<'r> {
         }
         Some(event)
     }
+}
+
+/// The provider, by the book's name, if it is known.
+fn provider(book: Option<&Book>, service: Option<&str>, model: Option<&str>) -> String {
+    let known = book.and_then(|book| book.provider(service, model.unwrap_or_default()));
+    known.unwrap_or_default().to_owned()
 }

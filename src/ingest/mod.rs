@@ -26,12 +26,13 @@ mod reservation;
 #[cfg(test)]
 mod tests;
 mod time;
+mod usage_raw;
 
 pub use amount::parse_estimate;
 pub use call::{Call, CallUsage, Ignored};
 pub use call_settings::{CallKeys, CallSettings, ChargeFrom, CostFrom};
 pub use calls::{CallRules, TakenCall};
-pub use cost::{rate, within};
+pub use cost::within;
 pub use event::Validator;
 pub use gate::{GateRequest, GateWish, validate_gate_order};
 pub use limits::{
@@ -42,5 +43,8 @@ pub use raw::{
     Field, RawEvent, RawGateOrder, RawJson, RawNumber, RawReservation, RawSingle, RawText, RawTime, RawUsage, Shape,
 };
 pub use reason::{Invalid, REASONS_MAX, Reason};
-pub use reservation::{validate_extension, validate_release, validate_reservation, validate_settlement};
+pub use reservation::{
+    ModelUsage, ReservationWish, validate_extension, validate_release, validate_reservation, validate_settlement,
+    validate_usage,
+};
 pub use time::{TimeError, read_time};

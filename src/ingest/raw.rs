@@ -95,6 +95,8 @@ pub struct RawEvent<'a> {
     pub model: RawText<'a>,
     /// Quantities. No name stands twice.
     pub usage: Field<RawUsage<'a>>,
+    /// The same as the provider said it: its usage object.
+    pub usage_raw: Field<RawJson<'a>>,
     /// How long the call took.
     pub duration_seconds: RawNumber<'a>,
     /// `ok` or `error`.
@@ -118,6 +120,10 @@ pub struct RawReservation<'a> {
     pub operation: RawText<'a>,
     /// What it is thought to cost at most.
     pub estimated_cost_usd: RawNumber<'a>,
+    /// The model that it will ask, where the book says what that costs.
+    pub model: RawText<'a>,
+    /// What it will use at most.
+    pub usage: Field<RawUsage<'a>>,
     /// How long to hold the money.
     pub ttl_seconds: RawNumber<'a>,
     /// The id that the worker chose.
@@ -160,7 +166,7 @@ pub struct RawSingle<'a> {
 
 impl RawEvent<'_> {
     /// The names of an event's fields.
-    pub const FIELDS: [&'static str; 16] = [
+    pub const FIELDS: [&'static str; 17] = [
         "service",
         "amount_usd",
         "operation",
@@ -173,20 +179,31 @@ impl RawEvent<'_> {
         "lead_id",
         "model",
         "usage",
+        "usage_raw",
         "duration_seconds",
         "outcome",
         "attributes",
         "revision",
     ];
     /// Those that may be said when a reservation is settled; the reservation knows the others.
-    pub const SETTLEMENT_FIELDS: [&'static str; 7] =
-        ["amount_usd", "time", "usage", "model", "duration_seconds", "outcome", "attributes"];
+    pub const SETTLEMENT_FIELDS: [&'static str; 8] =
+        ["amount_usd", "time", "usage", "usage_raw", "model", "duration_seconds", "outcome", "attributes"];
 }
 
 impl RawReservation<'_> {
     /// The names of a reservation's fields.
-    pub const FIELDS: [&'static str; 8] =
-        ["service", "operation", "estimated_cost_usd", "ttl_seconds", "id", "worker", "batch_id", "lead_id"];
+    pub const FIELDS: [&'static str; 10] = [
+        "service",
+        "operation",
+        "estimated_cost_usd",
+        "model",
+        "usage",
+        "ttl_seconds",
+        "id",
+        "worker",
+        "batch_id",
+        "lead_id",
+    ];
 }
 
 impl RawGateOrder<'_> {

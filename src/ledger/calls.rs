@@ -43,6 +43,34 @@ pub struct Unpriced {
     pub usage: Box<str>,
 }
 
+/// A change of what waits for a price.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnpricedChange {
+    /// The paid service.
+    pub service: Box<str>,
+    /// The model; empty when the event names none.
+    pub model: Box<str>,
+    /// One more waits, or one less.
+    pub is_added: bool,
+}
+
+/// Events of one service and model, with the same usage names, that wait for a price.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnpricedGroup {
+    /// The paid service.
+    pub service: String,
+    /// The model; empty when the events name none.
+    pub model: String,
+    /// The names of what was counted, as a JSON array in order.
+    pub usage: String,
+    /// How many events there are.
+    pub events: u64,
+    /// When the first of them happened, in nanoseconds since 1970.
+    pub first_ns: i64,
+    /// When the last of them happened.
+    pub last_ns: i64,
+}
+
 row! {
     "INSERT OR IGNORE" "call_span",
     write CallSpan, read CallSpan,
@@ -126,8 +154,19 @@ impl Unpriced {
     }
 }
 
-/// Writes what a commit's entries, of which the first stands at `first_seq`, change here.
-pub(super) fn write(connection: &Connection, first_seq: i64, entries: &[KeyedEvent]) -> Result<(), LedgerError> {
+/// Writes what a commit's entries, of which the first stands at `first_seq`, change here; tells what changes of `unpriced`.
+pub(super) fn write(
+    connection: &Connection,
+    first_seq: i64,
+    entries: &[KeyedEvent],
+) -> Result<Vec<UnpricedChange>, LedgerError> {
+    let mut changes = Vec::new();
+    let wait = |unpriced: &Unpriced, changes: &mut Vec<UnpricedChange>| {
+        RowWriter::insert(connection)?.write(unpriced)?;
+        let (service, model) = (unpriced.service.clone(), unpriced.model.clone());
+        changes.push(UnpricedChange { service, model, is_added: true });
+        Ok::<_, LedgerError>(())
+    };
     for (seq, keyed) in (first_seq..).zip(entries) {
         match (&keyed.entry, &keyed.event.origin) {
             // Nearly all events.
@@ -137,16 +176,27 @@ pub(super) fn write(connection: &Connection, first_seq: i64, entries: &[KeyedEve
                     RowWriter::insert(connection)?.write(&CallSpan { seq, place: place.clone() })?;
                 }
                 if origin.is_unpriced() {
-                    RowWriter::insert(connection)?.write(&Unpriced::of(keyed, seq))?;
+                    wait(&Unpriced::of(keyed, seq), &mut changes)?;
                 }
             }
-            (Entry::Adjustment(adjustment), _) if keyed.event.is_unpriced() => {
-                RowWriter::insert(connection)?.write(&Unpriced::of(keyed, adjustment.first))?;
-            }
             (Entry::Adjustment(adjustment), _) => {
-                connection.prepare_cached("DELETE FROM unpriced WHERE seq = ?")?.execute([adjustment.first])?;
+                remove(connection, "seq = ?", adjustment.first, &mut changes)?;
+                if keyed.event.is_unpriced() {
+                    wait(&Unpriced::of(keyed, adjustment.first), &mut changes)?;
+                }
             }
         }
+    }
+    Ok(changes)
+}
+
+fn remove(connection: &Connection, which: &str, seq: i64, changes: &mut Vec<UnpricedChange>) -> Result<(), LedgerError> {
+    let mut statement =
+        connection.prepare_cached(&format!("DELETE FROM unpriced WHERE {which} RETURNING service, model"))?;
+    let mut removed = statement.query([seq])?;
+    while let Some(row) = removed.next()? {
+        let (service, model): (String, String) = (row.get(0)?, row.get(1)?);
+        changes.push(UnpricedChange { service: service.into(), model: model.into(), is_added: false });
     }
     Ok(())
 }
@@ -182,9 +232,30 @@ pub(super) fn forget_spans(connection: &Connection, last: i64) -> Result<(), Led
 }
 
 /// Removes what waits for a price up to an entry: its events are no longer kept, so they can no longer be rated.
-pub(super) fn prune_unpriced(connection: &Connection, last: i64) -> Result<(), LedgerError> {
-    connection.prepare_cached("DELETE FROM unpriced WHERE seq <= ?")?.execute([last])?;
-    Ok(())
+pub(super) fn prune_unpriced(connection: &Connection, last: i64) -> Result<Vec<UnpricedChange>, LedgerError> {
+    let mut changes = Vec::new();
+    remove(connection, "seq <= ?", last, &mut changes)?;
+    Ok(changes)
+}
+
+/// What waits for a price, by service, model and usage names, the most events first; at most `limit` groups.
+pub(super) fn unpriced_groups(connection: &Connection, limit: u32) -> Result<Vec<UnpricedGroup>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT service, model, usage, count(*), min(time_ns), max(time_ns) FROM unpriced GROUP BY service, model, usage \
+         ORDER BY count(*) DESC, service, model, usage LIMIT ?",
+    )?;
+    let groups = statement.query_map([limit], |row| {
+        let events: i64 = row.get(3)?;
+        Ok(UnpricedGroup {
+            service: row.get(0)?,
+            model: row.get(1)?,
+            usage: row.get(2)?,
+            events: events.cast_unsigned(),
+            first_ns: row.get(4)?,
+            last_ns: row.get(5)?,
+        })
+    })?;
+    Ok(groups.collect::<Result<_, _>>()?)
 }
 
 /// What both tables must hold, found while entries pass in order.

@@ -38,7 +38,7 @@ use super::segment::SEGMENT_EVENTS;
 use super::state::State;
 use super::sums::read_day_pairs;
 use super::wal::{self, Log};
-use super::{CallSpan, LedgerError, OpenError, Unpriced, calls, connection, events, identify, meta};
+use super::{CallSpan, LedgerError, OpenError, Unpriced, UnpricedChange, calls, connection, events, identify, meta};
 use crate::domain::{BudgetMark, BudgetZone, CostEvent, Entry, EventKey, Kind, ReservationState, TraceId};
 
 /// First SQLite version without the WAL-reset bug.
@@ -201,6 +201,11 @@ impl Ledger {
     /// A row is damaged or cannot be read.
     pub fn newest_telling(&self, first: i64) -> Result<Option<StoredEvent>, LedgerError> {
         events::newest_telling(&self.connection, first)
+    }
+
+    /// What has changed of the events that wait for a price since this was last asked, or since the file was read.
+    pub fn take_unpriced_changes(&mut self) -> Vec<UnpricedChange> {
+        std::mem::take(&mut self.state.unpriced_changes)
     }
 
     /// Hands over every event that waits for a price.

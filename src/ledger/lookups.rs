@@ -2,7 +2,7 @@
 
 use super::outbox::{OpenDelivery, StoredMessage};
 use super::reservations::{self, StoredReservation, key_of};
-use super::{LedgerError, Reader, StoredEvent, Unpriced, calls, events, ids, outbox};
+use super::{LedgerError, Reader, StoredEvent, Unpriced, UnpricedGroup, calls, events, ids, outbox};
 
 impl Reader {
     /// The reservation under an id, if it is remembered and known to the ledger as held, expired or ended.
@@ -35,6 +35,14 @@ impl Reader {
     /// A row is damaged or cannot be read.
     pub fn unpriced_behind(&self, after: i64, limit: u32) -> Result<Vec<Unpriced>, LedgerError> {
         self.read(|transaction| calls::unpriced_behind(transaction, after, limit))
+    }
+
+    /// What waits for a price, by service, model and usage names, the most events first; at most `limit` groups.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn unpriced_groups(&self, limit: u32) -> Result<Vec<UnpricedGroup>, LedgerError> {
+        self.read(|transaction| calls::unpriced_groups(transaction, limit))
     }
 
     /// The newest entry that tells the event whose first entry has this `seq`, if it is kept.

@@ -60,7 +60,7 @@ mod verify;
 mod wal;
 
 pub use archive::{Archive, Encode, Export, Exported, Lines};
-pub use calls::{CallSpan, Unpriced};
+pub use calls::{CallSpan, Unpriced, UnpricedChange, UnpricedGroup};
 pub use commit::{Change, Commit, Rollup, Summary};
 pub use contract::Ledger;
 pub use error::{LedgerError, OpenError};

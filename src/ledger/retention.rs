@@ -56,10 +56,11 @@ impl State {
         let head = Head { pruned_segments: number + 1, ..self.head.clone() };
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("DELETE FROM event WHERE seq BETWEEN ? AND ?", [first, last])?;
-        calls::prune_unpriced(&transaction, last)?;
+        let unpriced = calls::prune_unpriced(&transaction, last)?;
         head.write(&transaction)?;
         transaction.commit()?;
         self.head = head;
+        self.unpriced_changes.extend(unpriced);
         Ok(true)
     }
 

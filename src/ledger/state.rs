@@ -18,7 +18,7 @@ use super::reservations::{self, UnpaidIds};
 use super::row::read_rows;
 use super::rows::{self, DayRow, ModelRow, SeriesRow, UsageRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
-use super::{LedgerError, calls, gate, marks, meta, outbox, sums};
+use super::{LedgerError, UnpricedChange, calls, gate, marks, meta, outbox, sums};
 use crate::domain::{BudgetMark, BudgetZone, EventKey};
 
 /// What is kept in memory of the file.
@@ -38,6 +38,8 @@ pub(super) struct State {
     pub unpaid_ids: UnpaidIds,
     /// How far retention has looked for reservations to forget.
     pub reservations_looked_at: i64,
+    /// What has changed of the events that wait for a price, since somebody asked.
+    pub unpriced_changes: Vec<UnpricedChange>,
 }
 
 /// What a commit changes in memory, once it is in the file.
@@ -46,6 +48,7 @@ pub(super) struct Staged {
     end: End,
     closed: Vec<ClosedSegment>,
     days: Vec<DayRow>,
+    unpriced_changes: Vec<UnpricedChange>,
 }
 
 impl State {
@@ -62,6 +65,7 @@ impl State {
             ids: IdIndex::new(meta::hash_key(connection)?),
             unpaid_ids: UnpaidIds::default(),
             reservations_looked_at: 0,
+            unpriced_changes: Vec::new(),
         };
         sums::check_digests(connection, &state.head, &state.days)?;
         state.read_events(connection)?;
@@ -111,7 +115,7 @@ impl State {
     ) -> Result<Staged, LedgerError> {
         let mut head = self.head.clone();
         let (end, segment_ends) = events::write(transaction, &commit.events, recorded_at, self.end.clone())?;
-        calls::write(transaction, self.end.events + 1, &commit.events)?;
+        let unpriced_changes = calls::write(transaction, self.end.events + 1, &commit.events)?;
         calls::write_places(transaction, &commit.places)?;
         let closed = self.ids.write_closed(transaction, self.end.events, &commit.events, &segment_ends)?;
         reservations::write(transaction, &commit.reservations, &mut head)?;
@@ -129,12 +133,13 @@ impl State {
             head.write(transaction)?;
         }
         outbox::write(transaction, &commit.outbox)?;
-        Ok(Staged { head, end, closed, days })
+        Ok(Staged { head, end, closed, days, unpriced_changes })
     }
 
     /// Takes over what a commit has written.
     pub fn apply(&mut self, commit: &Commit, staged: Staged) {
-        let Staged { head, end, closed, days } = staged;
+        let Staged { head, end, closed, days, unpriced_changes } = staged;
+        self.unpriced_changes.extend(unpriced_changes);
         self.ids.apply(self.end.events, &commit.events, closed);
         self.unpaid_ids.apply(&commit.reservations, |key| self.ids.hash(key));
         self.days.extend(days.into_iter().map(|row| (row.day, row)));

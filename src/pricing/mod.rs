@@ -15,6 +15,7 @@ mod amount;
 mod book;
 mod catalogue;
 mod clock;
+mod cost;
 mod counts;
 mod embedded;
 mod extract;

@@ -19,6 +19,7 @@ mod per_lead;
 mod published;
 mod series;
 mod status;
+mod unpriced;
 mod usage;
 
 use std::collections::BTreeSet;
@@ -40,6 +41,7 @@ pub use models::Models;
 pub use per_lead::CostPerLead;
 pub use published::{Board, Published};
 pub use series::{Series, SeriesLimits};
+pub use unpriced::UnpricedEvents;
 pub use usage::{USAGE_KINDS_MAX, USAGE_PAIRS_MAX, Usage};
 
 /// Day × service × operation sums kept in memory. Beyond it the oldest days are left to the ledger; today always stays.
@@ -67,6 +69,8 @@ pub struct Views {
     pub usage: Usage,
     /// Charges by model since the ledger began.
     pub models: Models,
+    /// Events that wait for a price.
+    pub unpriced: UnpricedEvents,
     /// The newest line of the gate's history.
     pub gate: Option<GateChange>,
     /// What an operator says the gate is to be, until it is taken back or its lapse is written down.
@@ -116,6 +120,7 @@ impl Views {
             series: Series::new(limits),
             usage: Usage::default(),
             models: Models::default(),
+            unpriced: UnpricedEvents::default(),
             gate: None,
             gate_override: None,
             holds: Holds::default(),
@@ -162,6 +167,12 @@ impl Views {
             touched.usage.insert(self.usage.add(&self.series.service_label(service), model, kind, count));
         }
         touched
+    }
+
+    /// Counts an event that waits for a price from now on, or no longer.
+    pub fn change_unpriced(&mut self, service: &str, model: &str, is_added: bool) {
+        let label = Name::new(service).map_or_else(|_| Name::other(), |service| self.series.service_label(&service));
+        if is_added { self.unpriced.add(&label, model) } else { self.unpriced.remove(&label, model) }
     }
 
     /// Adds one line of the gate's history.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::answer::{RecordAnswer, RecordError, ReservationAnswer, Taking};
+use super::rate::{RateAnswer, RateOrder};
 use crate::budget::Policy;
 use crate::domain::{CostEvent, GateOverride, ReservationRequest, Settlement};
 use crate::ledger::DeliveryReport;
@@ -68,6 +69,8 @@ pub(super) enum Command {
     Record { events: Vec<CostEvent>, taking: Taking, reply: Reply<RecordAnswer> },
     /// Do something with a reservation.
     Reservation { command: ReservationCommand, reply: Reply<ReservationAnswer> },
+    /// Rate events.
+    Rate { order: RateOrder, reply: Reply<Result<RateAnswer, RecordError>> },
     /// Have the gate follow an operator's word, or the budgets again.
     SetGate { order: GateOrder, reply: Reply<Result<(), RecordError>> },
     /// Judge by this policy from now on.
@@ -108,6 +111,7 @@ impl Command {
     pub fn events_len(&self) -> usize {
         match self {
             Self::Record { events, .. } => events.len(),
+            Self::Rate { order, .. } => order.events.len(),
             Self::Reservation { command: ReservationCommand::Settle { .. }, .. } => 1,
             Self::Reservation { .. } | Self::SetGate { .. } | Self::SetPolicy(_) => 0,
             Self::ReportDeliveries(_) | Self::Tick | Self::Stop => 0,
@@ -116,14 +120,16 @@ impl Command {
 
     /// When the events that it may add happened.
     pub fn event_times(&self) -> impl Iterator<Item = Timestamp> {
-        let (events, settlement) = match self {
-            Self::Record { events, .. } => (events.as_slice(), None),
+        let (events, settlement, rated) = match self {
+            Self::Record { events, .. } => (events.as_slice(), None, [].as_slice()),
             Self::Reservation { command: ReservationCommand::Settle { settlement, .. }, .. } => {
-                ([].as_slice(), Some(settlement))
+                ([].as_slice(), Some(settlement), [].as_slice())
             }
-            _ => ([].as_slice(), None),
+            Self::Rate { order, .. } => ([].as_slice(), None, order.events.as_slice()),
+            _ => ([].as_slice(), None, [].as_slice()),
         };
-        events.iter().map(|event| event.time).chain(settlement.map(|settlement| settlement.time))
+        let times = events.iter().map(|event| event.time).chain(settlement.map(|settlement| settlement.time));
+        times.chain(rated.iter().map(|rated| rated.time))
     }
 
     /// Revisions that leave open when their events happened.
@@ -138,6 +144,7 @@ impl Command {
             Self::Record { reply, .. } => reply.send(Err(why)),
             Self::Reservation { reply, .. } => reply.send(Err(why.into())),
             Self::SetGate { reply, .. } => reply.send(Err(why)),
+            Self::Rate { reply, .. } => reply.send(Err(why)),
             Self::SetPolicy(_) | Self::ReportDeliveries(_) | Self::Tick | Self::Stop => {}
         }
     }

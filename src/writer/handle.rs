@@ -11,6 +11,7 @@ use super::Health;
 use super::answer::{RecordAnswer, RecordError, ReservationAnswer, Taking};
 use super::bell::Bell;
 use super::command::{Command, GateOrder, Receipt, Reply, ReservationCommand};
+use super::rate::{RateAnswer, RateOrder};
 use crate::budget::Policy;
 use crate::domain::CostEvent;
 use crate::ledger::DeliveryReport;
@@ -77,6 +78,16 @@ impl Writer {
     pub fn set_gate(&self, order: GateOrder) -> impl Future<Output = Result<(), RecordError>> + Send + use<> {
         let (reply, answer) = Reply::new(Box::new(|_| {}));
         self.queue(Command::SetGate { order, reply });
+        async move { answer.await.unwrap_or(Err(RecordError::Unavailable)) }
+    }
+
+    /// Rates events, each at most once by what it says then. When the answer is `Ok`, the adjustments are synced to disk and published.
+    ///
+    /// # Errors
+    /// The answer's: the ledger did not take them. The same order may be given again.
+    pub fn rate(&self, order: RateOrder) -> impl Future<Output = Result<RateAnswer, RecordError>> + Send + use<> {
+        let (reply, answer) = Reply::new(Box::new(|_| {}));
+        self.queue(Command::Rate { order, reply });
         async move { answer.await.unwrap_or(Err(RecordError::Unavailable)) }
     }
 

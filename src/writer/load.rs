@@ -49,6 +49,9 @@ pub(super) fn load_views(
     }
     views.holds = load_holds(ledger, now, before)?;
     roll_up_tail(ledger, &mut views, zone, now.time)?;
+    // These are counted with the table.
+    ledger.take_unpriced_changes();
+    ledger.each_unpriced(|event| views.change_unpriced(&event.service, &event.model, true))?;
     Ok(views)
 }
 

@@ -21,6 +21,7 @@ mod load;
 mod memory;
 mod notices;
 mod pending;
+mod rate;
 mod recent;
 mod recover;
 mod reserve;
@@ -39,6 +40,7 @@ pub use answer::{
 pub use command::{GateOrder, Receipt, ReservationCommand};
 pub use handle::{QUEUE_MESSAGES_MAX, Writer};
 pub use health::Health;
+pub use rate::{NewRate, RateAnswer, RateOrder, Rateable, ToRate};
 pub use run::Ended;
 pub use settings::Settings;
 pub use start::{Loaded, StartError, Started, load};

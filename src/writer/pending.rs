@@ -7,6 +7,7 @@ use super::command::{Command, Reply};
 use super::decision::Decision;
 use super::draft::Draft;
 use super::memory::Memory;
+use super::rate::RateAnswer;
 use crate::ledger::LedgerError;
 
 /// An answer that waits for the commit on which it rests.
@@ -14,6 +15,7 @@ pub(super) enum Pending {
     Batch(Reply<RecordAnswer>, RecordAnswer),
     Reservation(Reply<ReservationAnswer>, ReservationAnswer),
     Gate(Reply<Result<(), RecordError>>),
+    Rate(Reply<Result<RateAnswer, RecordError>>, RateAnswer),
 }
 
 impl Draft<'_> {
@@ -56,6 +58,13 @@ impl Draft<'_> {
                     return Err(error);
                 }
             },
+            Command::Rate { order, reply } => match self.rate(order) {
+                Ok(answer) => pending.push(Pending::Rate(reply, answer)),
+                Err(error) => {
+                    reply.send(Err(RecordError::Unavailable));
+                    return Err(error);
+                }
+            },
             Command::SetGate { order, reply } => {
                 self.order_gate(order);
                 pending.push(Pending::Gate(reply));
@@ -73,6 +82,7 @@ impl Pending {
             Self::Batch(reply, outcome) => reply.send(outcome),
             Self::Reservation(reply, outcome) => reply.send(outcome),
             Self::Gate(reply) => reply.send(Ok(())),
+            Self::Rate(reply, answer) => reply.send(Ok(answer)),
         }
     }
 
@@ -82,6 +92,7 @@ impl Pending {
             Self::Batch(reply, _) => reply.send(Err(RecordError::Unavailable)),
             Self::Reservation(reply, _) => reply.send(Err(RecordError::Unavailable.into())),
             Self::Gate(reply) => reply.send(Err(RecordError::Unavailable)),
+            Self::Rate(reply, _) => reply.send(Err(RecordError::Unavailable)),
         }
     }
 }

@@ -265,6 +265,7 @@ impl Loop {
             let start = Instant::now();
             let span = spans::commit(&commit);
             span.in_scope(|| self.ledger.commit(&commit, now.time)).inspect_err(|_| spans::failed(&span))?;
+            self.count_unpriced(&mut next);
             self.notices.told(&commit.outbox);
             self.instruments.committed(start.elapsed(), commit.events.len());
             for keyed in commit.events.iter().filter(|keyed| keyed.entry == Entry::First) {
@@ -277,6 +278,13 @@ impl Loop {
         self.instruments.count_reservations(tally);
         self.board.publish(next);
         Ok(())
+    }
+
+    /// Counts what has come to wait for a price and what no longer does; whether there was anything.
+    fn count_unpriced(&mut self, next: &mut Published) -> bool {
+        let changes = self.ledger.take_unpriced_changes();
+        changes.iter().for_each(|change| next.views.change_unpriced(&change.service, &change.model, change.is_added));
+        !changes.is_empty()
     }
 
     /// What may be done after the answers are out; on a tick, also what need not be done each time.
@@ -321,6 +329,10 @@ impl Loop {
         self.ledger.tidy_outbox(&self.settings.receivers, now)?;
         if let Some(keep) = self.settings.retention {
             self.ledger.prune(keep, now)?;
+            let mut next = self.published();
+            if self.count_unpriced(&mut next) {
+                self.board.publish(next);
+            }
         }
         Ok(())
     }

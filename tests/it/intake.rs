@@ -195,7 +195,7 @@ fn the_good_part_of_a_batch_is_recorded_where_that_is_asked_for() {
         assert_eq!((&answer["rejected"], answer["errors"].as_array().unwrap().len()), (&json!(250), 100));
         assert_eq!(
             answer["errors"][1],
-            json!({"index": 47, "id": "47", "field": "amount_usd", "detail": "amount_usd is required"})
+            json!({"index": 47, "id": "47", "field": "amount_usd", "detail": "amount_usd is required, or model and usage, to price it by"})
         );
         assert!(answer.get("revised").is_none());
     }

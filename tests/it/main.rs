@@ -46,6 +46,7 @@ mod prices;
 mod prometheus;
 mod python_client;
 mod quick_start;
+mod rating;
 mod reading;
 mod readme;
 mod reservation_kill;

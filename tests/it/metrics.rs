@@ -25,6 +25,7 @@ fn busy_agent() -> TestAgent {
         )
         .expect(200);
     agent.costs(r#"{"service":"openai","amount_usd":-0.1,"kind":"credit"}"#).expect(200);
+    agent.costs(r#"{"service":"openai","model":"nobody-knows","usage":{"tokens":7}}"#).expect(200);
     agent.get("/scaling-gate/check?service=openai&estimated_cost_usd=1e6").expect(200);
     let daily = |agent: &TestAgent| agent.metrics().get("lead_factory_cost_per_lead", &[("period", "daily")]);
     let patience = Instant::now() + Duration::from_secs(30);

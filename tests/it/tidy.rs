@@ -14,7 +14,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["domain", "budget"]),
     ("ledger", &["domain"]),
     ("views", &["domain", "budget"]),
-    ("writer", &["domain", "clock", "budget", "views", "ledger", "wire"]),
+    ("writer", &["domain", "clock", "budget", "views", "ledger", "pricing", "wire"]),
+    ("rating", &["domain", "ledger", "pricing", "writer"]),
     ("ingest", &["domain", "pricing"]),
     ("pricing", &["domain"]),
     ("formats", &["domain", "ingest", "wire"]),
@@ -46,7 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "config",
         &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "pricing", "telemetry", "views", "wire", "writer"],
     ),
-    ("cli", &["budget", "clock", "config", "domain", "ledger", "transfer", "wire"]),
+    ("cli", &["budget", "clock", "config", "domain", "ledger", "pricing", "transfer", "wire"]),
     (
         "app",
         &[
@@ -59,6 +60,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "notify",
             "pricing",
             "query",
+            "rating",
             "systemd",
             "telemetry",
             "writer",

@@ -58,6 +58,15 @@ pub(in super::super) enum Problem {
     },
     /// A request without events breaks rules.
     InvalidRequest(Vec<ProblemEntry>),
+    /// Nothing says what this model costs.
+    UnpricedModel {
+        /// The paid service.
+        service: String,
+        /// The model.
+        model: String,
+    },
+    /// The settings or the prices on the disk are wrong, so that they were not taken.
+    SettingsInvalid(String),
     /// Too much is under way.
     Overloaded,
     /// The ledger cannot record now.

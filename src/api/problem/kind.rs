@@ -37,6 +37,8 @@ pub(super) const UNSUPPORTED_MEDIA_TYPE: Kind =
 pub(super) const MISDIRECTED: Kind = kind(StatusCode::MISDIRECTED_REQUEST, "misdirected", "Misdirected request");
 pub(super) const INVALID_EVENT: Kind = kind(StatusCode::UNPROCESSABLE_ENTITY, "invalid-event", "Invalid event");
 pub(super) const INVALID_REQUEST: Kind = kind(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", "Invalid request");
+pub(super) const UNPRICED_MODEL: Kind = kind(StatusCode::UNPROCESSABLE_ENTITY, "unpriced-model", "No price for this model");
+pub(super) const SETTINGS_INVALID: Kind = kind(StatusCode::CONFLICT, "settings-invalid", "Settings not reloaded");
 pub(super) const INTERNAL: Kind = kind(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error");
 // A full queue drains within a commit; a disk or a restart takes longer.
 pub(super) const OVERLOADED: Kind = unavailable("overloaded", "Too many requests", "1");
@@ -45,7 +47,7 @@ pub(super) const SHUTTING_DOWN: Kind = unavailable("shutting-down", "Shutting do
 
 /// All of them.
 #[cfg(test)]
-pub(in super::super) const KINDS: [Kind; 19] = [
+pub(in super::super) const KINDS: [Kind; 21] = [
     MALFORMED,
     UNAUTHORIZED,
     FORBIDDEN,
@@ -61,6 +63,8 @@ pub(in super::super) const KINDS: [Kind; 19] = [
     MISDIRECTED,
     INVALID_EVENT,
     INVALID_REQUEST,
+    UNPRICED_MODEL,
+    SETTINGS_INVALID,
     INTERNAL,
     OVERLOADED,
     LEDGER_UNAVAILABLE,

@@ -69,6 +69,8 @@ impl Problem {
             Self::UnsupportedMediaType(_) => kind::UNSUPPORTED_MEDIA_TYPE,
             Self::InvalidEvent { .. } => kind::INVALID_EVENT,
             Self::InvalidRequest(_) => kind::INVALID_REQUEST,
+            Self::UnpricedModel { .. } => kind::UNPRICED_MODEL,
+            Self::SettingsInvalid(_) => kind::SETTINGS_INVALID,
             Self::Overloaded | Self::TooSlow => kind::OVERLOADED,
             Self::LedgerUnavailable => kind::LEDGER_UNAVAILABLE,
             Self::ShuttingDown => kind::SHUTTING_DOWN,
@@ -105,6 +107,11 @@ impl Problem {
             }
             Self::InvalidEvent { total: 1, .. } => "1 event is invalid. Nothing was recorded.".into(),
             Self::InvalidEvent { total, .. } => format!("{total} events are invalid. Nothing was recorded.").into(),
+            Self::UnpricedModel { service, model } => {
+                format!("There is no price for {model:?} of {service:?}: send estimated_cost_usd, or add a [[price]].")
+                    .into()
+            }
+            Self::SettingsInvalid(why) => format!("The previous ones stay in force. {why}").into(),
             Self::InvalidRequest(_) => "The request is invalid. Nothing was changed.".into(),
             Self::Overloaded | Self::LedgerUnavailable | Self::ShuttingDown => RETRY.into(),
             Self::Internal => "The agent failed to complete the request; its log has the details.".into(),

@@ -97,6 +97,7 @@ impl TestAgent {
             limits,
             calls: CallSettings::default(),
             book: Arc::default(),
+            reload: tokio::sync::mpsc::channel(1).0,
         };
         let state = Arc::new(State::new(parts, &settings, &telemetry.meter()));
         let server =

@@ -26,6 +26,7 @@ pub(super) fn event<'a>(raw: &mut RawEvent<'a>, key: &Cow<'a, str>, value: Value
         "lead_id" => raw.lead_id = value.text(),
         "model" => raw.model = value.text(),
         "usage" => raw.usage = usage(value),
+        "usage_raw" => raw.usage_raw = value.object(),
         "duration_seconds" => raw.duration_seconds = value.number(),
         "outcome" => raw.outcome = value.text(),
         "attributes" => raw.attributes = value.object(),
@@ -49,6 +50,8 @@ pub(super) fn reservation<'a>(raw: &mut RawReservation<'a>, key: &Cow<'a, str>, 
         "service" => raw.service = value.text(),
         "operation" => raw.operation = value.text(),
         "estimated_cost_usd" => raw.estimated_cost_usd = value.digits(),
+        "model" => raw.model = value.text(),
+        "usage" => raw.usage = usage(value),
         "ttl_seconds" => raw.ttl_seconds = value.number(),
         "id" => raw.id = value.text(),
         "worker" => raw.worker = value.text(),
@@ -82,6 +85,12 @@ pub(super) fn gate_order<'a>(raw: &mut RawGateOrder<'a>, key: &Cow<'a, str>, val
     }
 }
 
+pub(super) fn count<'a>(usage: &mut RawUsage<'a>, name: &Cow<'a, str>, count: Value<'a>) {
+    if count != Value::Null && usage.len() <= USAGE_NAMES_MAX {
+        usage.push((name.clone(), count.number()));
+    }
+}
+
 /// Keeps the name of a member that is no field; no more of them than can be listed.
 fn keep<'a>(unknown: &mut Vec<Cow<'a, str>>, key: &Cow<'a, str>) {
     if unknown.len() < REASONS_MAX {
@@ -100,12 +109,8 @@ fn time(value: Value<'_>) -> Field<RawTime<'_>> {
 fn usage(value: Value<'_>) -> Field<RawUsage<'_>> {
     let Value::Object { text, .. } = value else { return Field::Misshapen(value.shape()) };
     let mut usage = RawUsage::new();
-    let _ = members(text, |name, count| {
-        // As some clients write what they do not know: nothing is said of it.
-        if count != Value::Null && usage.len() <= USAGE_NAMES_MAX {
-            usage.push((name.clone(), count.number()));
-        }
-    });
+    // As some clients write what they do not know, null says nothing.
+    let _ = members(text, |name, value| count(&mut usage, name, value));
     // It was read before. What can be met anew stands behind a number that no double holds, which is a count that is refused.
     Field::Given(usage)
 }

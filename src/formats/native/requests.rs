@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::fields::{self, Fill};
-use crate::domain::{ReservationRequest, Settlement};
+use crate::domain::{Settlement, UsageCount};
 use crate::formats::RequestError;
 use crate::formats::json::{self, Reader, Stop, Top, Value, Visit};
 use crate::ingest::{
-    GateRequest, Limits, RawText, Shape, validate_extension, validate_gate_order, validate_release, validate_reservation,
-    validate_settlement,
+    Field, GateRequest, Limits, RawText, ReservationWish, Shape, validate_extension, validate_gate_order, validate_release,
+    validate_reservation, validate_settlement, validate_usage,
 };
 use crate::wire::ProblemEntry;
 
@@ -27,18 +27,31 @@ pub fn read_reservation(
     key: RawText<'static>,
     limits: &Limits,
     new_id: impl FnOnce() -> Box<str>,
-) -> Result<ReservationRequest, RequestError> {
+) -> Result<ReservationWish, RequestError> {
     let mut raw = read_object(body, "a reservation", fields::reservation)?;
     raw.idempotency_key = key;
     Ok(validate_reservation(&raw, limits, new_id)?)
 }
 
-/// Reads the body that settles a reservation, which came at `received_at`.
+/// Reads the body that settles a reservation, which came at `received_at`. `provider` says whose a model is, if it is known.
 ///
 /// # Errors
 /// See [`RequestError`].
-pub fn read_settlement(body: &[u8], received_at: Timestamp, limits: &Limits) -> Result<Settlement, RequestError> {
-    Ok(validate_settlement(&read_object(body, "a settlement", fields::settlement)?, received_at, limits)?)
+pub fn read_settlement(
+    body: &[u8],
+    received_at: Timestamp,
+    limits: &Limits,
+    provider: &dyn Fn(&str) -> String,
+) -> Result<Settlement, RequestError> {
+    Ok(validate_settlement(&read_object(body, "a settlement", fields::settlement)?, received_at, limits, provider)?)
+}
+
+/// Reads what was used, or is going to be: an object of names with numbers, as in an event.
+///
+/// # Errors
+/// See [`RequestError`].
+pub fn read_usage(text: &[u8]) -> Result<Vec<UsageCount>, RequestError> {
+    Ok(validate_usage(&Field::Given(read_object(text, "usage", fields::count)?))?)
 }
 
 /// Reads the body of a release: why, if it says so. It need not have one.

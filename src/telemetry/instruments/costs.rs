@@ -8,7 +8,7 @@ use super::definition::{Counter, Definition, NONE, Reading, Total, USD};
 use crate::domain::{Month, Name, PeriodKind, Sums, Usd};
 use crate::telemetry::moment::Moment;
 
-pub(super) const GAUGES: [Definition; 4] = [
+pub(super) const GAUGES: [Definition; 5] = [
     Definition {
         name: "lead_factory_daily_cost",
         unit: USD,
@@ -32,6 +32,12 @@ pub(super) const GAUGES: [Definition; 4] = [
         unit: USD,
         help: "Cost attributed to leads in USD divided by their number, in the current day and month; at most a minute old.",
         read: per_lead,
+    },
+    Definition {
+        name: "lead_factory_unpriced_events",
+        unit: NONE,
+        help: "Events that wait for a price, by service and model. They count 0 USD until then.",
+        read: unpriced,
     },
 ];
 
@@ -87,6 +93,13 @@ fn per_lead(moment: &Moment) -> Vec<Reading> {
     let (daily, monthly) = moment.per_lead.map(|costs| costs.at(moment.now, today)).unwrap_or_default();
     let periods = [(PeriodKind::Daily, daily), (PeriodKind::Monthly, monthly)].into_iter();
     periods.filter_map(|(period, usd)| Some(Reading::labelled(usd?.to_f64(), [("period", period.as_str())]))).collect()
+}
+
+fn unpriced(moment: &Moment) -> Vec<Reading> {
+    let counts = moment.published.views.unpriced.iter();
+    counts
+        .map(|(key, count)| Reading::labelled(count as f64, [("model", &*key.model), ("service", key.service.as_str())]))
+        .collect()
 }
 
 fn charges(moment: &Moment) -> Vec<Total> {

@@ -1,15 +1,16 @@
 use super::*;
-use crate::domain::{Name, Outcome, Usd};
+use crate::domain::{Name, Outcome, ReservationRequest, Usd};
 use crate::ingest::{Field, GateWish};
 
 const NOW: &str = "2026-11-22T10:00:00Z";
 
 fn reserve(body: &str) -> Result<ReservationRequest, RequestError> {
-    read_reservation(body.as_bytes(), Field::Absent, &Limits::default(), || "made".into())
+    let read = read_reservation(body.as_bytes(), Field::Absent, &Limits::default(), || "made".into());
+    read.map(|wish| wish.request)
 }
 
 fn settle(body: &str) -> Result<Settlement, RequestError> {
-    read_settlement(body.as_bytes(), NOW.parse().unwrap(), &Limits::default())
+    read_settlement(body.as_bytes(), NOW.parse().unwrap(), &Limits::default(), &|_| String::new())
 }
 
 /// A reservation with these members besides a service and an estimate.
@@ -72,7 +73,11 @@ fn an_estimate_is_exact_and_at_most_what_an_event_may_cost() {
 fn a_reservation_that_breaks_a_rule_is_refused_by_field() {
     for (body, field, detail) in [
         (r#"{"estimated_cost_usd":1}"#.to_owned(), "service", "service is required"),
-        (r#"{"service":"s"}"#.to_owned(), "estimated_cost_usd", "estimated_cost_usd is required"),
+        (
+            r#"{"service":"s"}"#.to_owned(),
+            "estimated_cost_usd",
+            "estimated_cost_usd is required, or model and usage, to price it by",
+        ),
         (with(r#","ttl_seconds":0"#), "ttl_seconds", "ttl_seconds must be an integer from 1 to 86400"),
         (with(r#","ttl_seconds":86401"#), "ttl_seconds", "ttl_seconds must be an integer from 1 to 86400"),
         (with(r#","ttl_seconds":1.5"#), "ttl_seconds", "ttl_seconds must be an integer from 1 to 86400"),

@@ -1,0 +1,85 @@
+//! `usage_raw`: what was used as the provider said it, with its own names.
+
+use serde_json::Value;
+
+use super::check::Check;
+use super::limits::USAGE_COUNT_END;
+use super::names::Names;
+use super::raw::{Field, RawJson};
+use crate::domain::{UsageCount, Usd};
+use crate::pricing::{Extracted, extract};
+
+/// What a provider's usage object says.
+#[derive(Debug, Default)]
+pub(super) struct SaidUsage {
+    /// Quantities, ordered by kind.
+    pub usage: Vec<UsageCount>,
+    /// What the provider bills by its own word.
+    pub cost: Option<Usd>,
+    /// Attributes that the price depends on.
+    attributes: Vec<(&'static str, String)>,
+}
+
+impl Check {
+    /// Takes the provider's usage object apart, if there is one. `provider` says who it is, by the book's name, if known.
+    pub(super) fn usage_raw(
+        &mut self,
+        value: &Field<RawJson<'_>>,
+        has_usage: bool,
+        provider: impl FnOnce() -> String,
+        names: &mut Names,
+    ) -> Option<SaidUsage> {
+        let json = self.optional("usage_raw", value, "an object")?;
+        if has_usage {
+            self.refuse("usage_raw", || "stands beside usage; send one of them".to_owned());
+            return None;
+        }
+        let Extracted { usage: found, cost, attributes } =
+            extract(&provider(), &json.text).map_err(|error| self.refuse("usage_raw", || error.to_string())).ok()?;
+        let mut usage = Vec::with_capacity(found.len());
+        for (name, count) in found {
+            match names.take(name) {
+                Ok(kind) if count < USAGE_COUNT_END => usage.push(UsageCount { kind, count }),
+                Ok(_) => self.refuse("usage_raw", || format!("{name:?} must be below {USAGE_COUNT_END}")),
+                Err(error) => self.refuse("usage_raw", || format!("name {name:?} {error}")),
+            }
+        }
+        usage.sort_unstable_by(|left, right| left.kind.cmp(&right.kind));
+        Some(SaidUsage { usage, cost, attributes })
+    }
+}
+
+impl SaidUsage {
+    /// The event's attributes, with those that the usage object says and they do not. What was sent stays to the letter.
+    pub fn complete(&self, sent: Option<Box<str>>) -> Option<Box<str>> {
+        let sent_text = sent.as_deref().unwrap_or("{}");
+        let has = |name: &str| matches!(serde_json::from_str::<Value>(sent_text), Ok(Value::Object(has)) if has.contains_key(name));
+        let missing = self.attributes.iter().filter(|(name, _)| !has(name));
+        // A text always serializes.
+        let added = missing.map(|(name, value)| format!("\"{name}\":{}", Value::from(value.as_str())));
+        let added = added.collect::<Vec<_>>().join(",");
+        if added.is_empty() {
+            return sent;
+        }
+        let rest = sent_text.trim_start().trim_start_matches('{');
+        let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
+        Some(format!("{{{added}{comma}{rest}").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_completed_and_what_was_sent_stays() {
+        let said = SaidUsage { attributes: vec![("service_tier", "ba\"tch".to_owned())], ..SaidUsage::default() };
+        let complete = |sent: Option<&str>| said.complete(sent.map(Box::from)).map(String::from);
+        assert_eq!(complete(None).unwrap(), r#"{"service_tier":"ba\"tch"}"#);
+        assert_eq!(complete(Some("{ }")).unwrap(), r#"{"service_tier":"ba\"tch" }"#);
+        assert_eq!(complete(Some(r#" {"a":1.50}"#)).unwrap(), r#"{"service_tier":"ba\"tch","a":1.50}"#);
+        let has = r#"{ "service_tier" : "flex" }"#;
+        assert_eq!(complete(Some(has)).unwrap(), has);
+        assert_eq!(SaidUsage::default().complete(None), None);
+    }
+}
