@@ -146,10 +146,15 @@ fn budgets_and_gate_see_what_was_rated_and_a_wrong_file_changes_nothing() {
     assert_eq!(agent.get("/budgets").expect(200).json()[0]["spent_usd"].to_string(), "9.5");
     let day = now().strftime("%Y-%m-%d").to_string();
     for (repriced, before) in [(1, "9.5"), (0, "4")] {
-        let output = agent.cli(&["reprice", "--from", "2026-01-01", "--to", &day, "--model", "my-own-model", "--output", "json"]);
+        let output =
+            agent.cli(&["reprice", "--from", "2026-01-01", "--to", &day, "--model", "my-own-model", "--output", "json"]);
         assert!(output.status.success(), "{output:?}");
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!((&answer["repriced"], answer["before_usd"].to_string()), (&repriced.into(), before.to_owned()), "{answer}");
+        assert_eq!(
+            (&answer["repriced"], answer["before_usd"].to_string()),
+            (&repriced.into(), before.to_owned()),
+            "{answer}"
+        );
         assert_eq!(answer["after_usd"].to_string(), "4");
     }
     assert_eq!(agent.get("/budgets").expect(200).json()[0]["spent_usd"].to_string(), "4");
@@ -158,7 +163,17 @@ fn budgets_and_gate_see_what_was_rated_and_a_wrong_file_changes_nothing() {
     let shown = agent.get("/prices?service=openai&model=my-own-model").expect(200).json();
     assert_eq!(shown["prices"][0]["unit"], "input_tokens");
     assert_eq!((shown["prices"][0]["usd"].to_string(), &shown["prices"][0]["per"]), ("4".to_owned(), &1_000_000.into()));
-    let estimate = setup.verb(&["estimate", "--service", "openai", "--model", "my-own-model", "--input-tokens", "250000", "--output", "json"]);
+    let estimate = setup.verb(&[
+        "estimate",
+        "--service",
+        "openai",
+        "--model",
+        "my-own-model",
+        "--input-tokens",
+        "250000",
+        "--output",
+        "json",
+    ]);
     assert!(estimate.status.success(), "{estimate:?}");
     assert!(String::from_utf8_lossy(&estimate.stdout).contains("\"amount_usd\":1,"), "{estimate:?}");
     agent.assert_healthy();
@@ -167,9 +182,7 @@ fn budgets_and_gate_see_what_was_rated_and_a_wrong_file_changes_nothing() {
 #[test]
 fn calls_that_another_road_charges_are_not_charged_when_workers_tell_them() {
     let agent = Setup::new().env("CHARGE_FROM", "openai=litellm").start();
-    let event = |source: &str, id: &str| {
-        format!(r#"{{"source":"{source}","id":"{id}","service":"openai","amount_usd":1}}"#)
-    };
+    let event = |source: &str, id: &str| format!(r#"{{"source":"{source}","id":"{id}","service":"openai","amount_usd":1}}"#);
     let both = format!("[{},{},{}]", event("call:openai", "a"), event("", "b"), event("call:anthropic", "c"));
     assert_eq!(agent.costs(&both).expect(200).text(), r#"{"accepted":2,"duplicates":1}"#);
     // A conflict is told with its place in the body.
