@@ -191,6 +191,9 @@ class Case(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
+        from lead_factory_metrics import log
+
+        log._budgets.clear()  # Each test may see as many messages as a process may.
         folder = tempfile.TemporaryDirectory(prefix="lead-factory-client-")
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)

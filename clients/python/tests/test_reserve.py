@@ -14,6 +14,7 @@ from decimal import Decimal
 from support import Case, free_port, http_answer, within  # First: it knows the path to the sources.
 
 from lead_factory_metrics import LeadFactoryMetricsError, Refused, Unreachable
+from lead_factory_metrics.transport import Unanswered
 from answers import ANTHROPIC, OPENAI_CHAT, as_object
 
 DEAD = f"http://127.0.0.1:{free_port()}"
@@ -248,6 +249,27 @@ class Unreached(Case):
             self.assertFalse(hold.is_reserved)
         agent.signal(signal.SIGCONT)
         within("it is released", lambda: agent.get(f"/reservations/{hold.id}")[1].get("state") == "released")
+
+    def test_a_release_that_overtakes_its_reservation_is_repeated(self):
+        """As when both wait for a busy agent on connections of their own."""
+        agent = self.agent()
+        client = self.client(agent)
+        post = client._agent.post_json
+        late = []
+
+        def slowly(target, fields, seconds):
+            if target == "/reservations":
+                late.append(fields)
+                raise Unanswered("it is on its way")
+            return post(target, fields, seconds)
+
+        client._agent.post_json = slowly
+        with client.reserve("openai", "chat", 1) as hold:
+            pass
+        self.assertEqual(agent.get(f"/reservations/{hold.id}")[0], 404)
+        post("/reservations", late[0], 5)
+        self.assertEqual(len(agent.held()), 1)
+        within("it is released", lambda: agent.held() == [])
 
     def test_a_wrong_token_and_a_foreign_answer_are_no_refusal(self):
         agent = self.agent(API_TOKEN="right")

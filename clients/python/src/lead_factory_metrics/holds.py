@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 from . import log, usage as usages, values
 from .agent import Problem, path
 from .events import Event, event
-from .releases import RELEASE_SECONDS, Release
+from .releases import DOUBT_SECONDS_MAX, RELEASE_SECONDS, Release
 from .transport import Unanswered
 from .values import Bad
 
@@ -29,6 +29,8 @@ class Hold:
         self._client = client
         self._terms = terms
         self._until = time.monotonic() + ttl_seconds
+        #: Whether it was asked for and no answer came.
+        self._is_in_doubt = False
         #: The reservation's id, and that of the event that settles it.
         self.id: str = terms["id"]
         #: Whether money is really set aside. False where the agent was not reached and the block runs all the same.
@@ -112,8 +114,11 @@ class Hold:
         if self.state != "held":
             return
         self.state = "released"
+        if not (self.is_reserved or self._is_in_doubt):
+            return
         # Also where no reservation is known of: the answer that granted it may have been lost.
-        release = Release(self.id, reason if isinstance(reason, str) else None, self._until)
+        until = self._until if self.is_reserved else min(self._until, time.monotonic() + DOUBT_SECONDS_MAX)
+        release = Release(self.id, reason if isinstance(reason, str) else None, until, not self.is_reserved)
         self._client._release_now(release, RELEASE_SECONDS)
 
     def _extend(self, ttl_seconds: int) -> bool:

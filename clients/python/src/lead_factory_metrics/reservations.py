@@ -113,6 +113,7 @@ class Reservation:
                 seconds = min(seconds, ASK_AWAY_SECONDS)
             answer = self._posted({**terms, "ttl_seconds": ttl_seconds}, seconds)
         except Unanswered as failed:
+            hold._is_in_doubt = True
             return self._without(hold, f"no answer of the agent at {self._client._agent.url()}: {failed}")
         if not isinstance(answer, Problem):
             if answer.get("reservation_id") != hold.id:

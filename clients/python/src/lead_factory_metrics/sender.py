@@ -19,7 +19,7 @@ from typing import List, Optional, Tuple, Union
 
 from . import log
 from .agent import Agent, Kept
-from .releases import Releases
+from .releases import PAUSE_SECONDS as RELEASE_PAUSE_SECONDS, Releases
 from .spool import Spool
 
 QUEUE_EVENTS_MAX = 10_000
@@ -222,7 +222,7 @@ class Sender:
     def _patience(self) -> float:
         now = time.monotonic()
         if not self.is_away and not self._queue.qsize():
-            return PAUSE_SECONDS_MAX if self.releases else SPOOL_SECONDS
+            return RELEASE_PAUSE_SECONDS if self.releases else SPOOL_SECONDS
         due = self._agent_at if self.is_away else now
         if self._queue.qsize():
             due = min(due, self._disk_at)
