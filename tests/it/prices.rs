@@ -36,7 +36,7 @@ fn two_hundred_models_and_five_shapes_of_usage_cost_what_pythons_decimal_says() 
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let lines = String::from_utf8(output.stdout).unwrap();
         assert_eq!(lines.lines().count(), 1_000, "200 models with 5 shapes each");
-        let mut priced = 0;
+        let (mut priced, mut of_doubles) = (0, 0);
         for line in lines.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let usage = usage(&line["usage"]);
@@ -48,8 +48,14 @@ fn two_hundred_models_and_five_shapes_of_usage_cost_what_pythons_decimal_says() 
             };
             let expected = line["usd"].as_str().map(|usd| Usd::parse(usd).unwrap());
             assert_eq!(rated, expected, "{time} {line}");
+            let double = line["float"].as_str().and_then(|text| Usd::parse(text).ok());
+            of_doubles += usize::from(double != expected);
             priced += usize::from(expected.is_some_and(|usd| usd > Usd::ZERO));
         }
+        // Sums of doubles, as LiteLLM has them, are not held to anything: only how often they are another amount is told.
+        eprintln!(
+            "{time}: {of_doubles} of 1000 amounts are others when summed as doubles and rounded at the twelfth decimal"
+        );
         assert!(priced > 900, "only {priced} of 1000 cost anything");
     }
 }

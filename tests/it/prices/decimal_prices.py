@@ -3,7 +3,7 @@
     decimal_prices.py CATALOGUE.jsonl TIME
 
 Shares no code with the program: it reads the catalogue, finds models by its patterns, takes usage apart and rounds in its own way.
-Prints one JSON object a line: service, model, usage, usd (null where nothing has a price).
+Prints one JSON object a line: service, model, usage, usd (null where nothing has a price), and float, what sums of doubles give.
 """
 
 import json
@@ -84,15 +84,16 @@ def step(price, prompt):
 
 def cost(model, usage, usd, per):
     prompt = Decimal(max(usage.get("input_tokens", 0), sum(usage.get(part, 0) for part in INPUT_PARTS)))
-    total, is_priced = Decimal(0), False
+    total, is_priced, doubles = Decimal(0), False, 0.0
 
     def charge(name, count, chain):
-        nonlocal total, is_priced
+        nonlocal total, is_priced, doubles
         for unit in chain:
             if unit in usd:
                 price = step(usd[unit], prompt if "tokens" in unit else Decimal(0))
                 # As a fraction over a common denominator: per is 3,600 for sound, which no decimal divides.
                 total += price * count * (DENOMINATOR // per[unit])
+                doubles += float(price) / per[unit] * float(count)
                 is_priced = True
                 return
 
@@ -117,13 +118,13 @@ def cost(model, usage, usd, per):
     if "requests" in usd and is_priced:
         charge("requests", Decimal(usage.get("requests", 1)), ["requests"])
     if not is_priced:
-        return None
+        return None, None
     # The one rounding: half to even at the twelfth decimal, of a quotient that is exact or told apart from a tie.
     quotient, remainder = divmod(total * 10**12, DENOMINATOR)
     twice = remainder * 2
     if twice > DENOMINATOR or (twice == DENOMINATOR and quotient % 2 == 1):
         quotient += 1
-    return format(quotient.scaleb(-12).normalize(), "f")
+    return format(quotient.scaleb(-12).normalize(), "f"), doubles
 
 
 # Every `per` of the catalogue divides it.
@@ -157,7 +158,9 @@ def main(path, at):
     chosen += others[:: len(others) // 60][:60]
     for provider, name, model in chosen[:MODELS]:
         for usage in SHAPES:
-            print(json.dumps({"service": provider, "model": name, "usage": usage, "usd": cost(model, usage, usd_of(model, at), per)}))
+            usd, doubles = cost(model, usage, usd_of(model, at), per)
+            line = {"service": provider, "model": name, "usage": usage, "usd": usd, "float": repr(doubles)}
+            print(json.dumps(line))
 
 
 if __name__ == "__main__":
