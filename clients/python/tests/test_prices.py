@@ -1,9 +1,13 @@
 """Calls whose cost the agent works out. Guards against: tokens that are priced twice, not at all, or as others."""
 
+import json
+import time
 import unittest
 from decimal import Decimal
 
 from support import Case  # First: it knows the path to the sources.
+
+from lead_factory_metrics import Refused
 
 from answers import ANTHROPIC, OPENAI_CHAT, OPENAI_RESPONSE, as_object
 
@@ -72,6 +76,56 @@ class Priced(Case):
         client.flush()
         (event,) = agent.events()
         self.assertEqual((event["amount_usd"], event["unpriced"], event["usage"]["input_tokens"]), (0, True, 1000))
+
+    def test_usage_that_only_the_agent_can_read(self):
+        agent = self.agent()
+        client = self.client(agent)
+        client.record("cohere", "chat", usage={"billed_units": {"input_tokens": 5, "output_tokens": 3}}, model="command-r")
+        client.flush()
+        self.assertEqual(agent.total(), Decimal("0.00000255"))  # 5 × 0.15 + 3 × 0.60 per million
+
+    def test_a_call_that_a_tracer_tells_of_as_well_counts_once(self):
+        def text(key, value):
+            return {"key": key, "value": {"stringValue": value}}
+
+        def count(key, value):
+            return {"key": key, "value": {"intValue": str(value)}}
+
+        told = [text("gen_ai.operation.name", "chat"), text("gen_ai.provider.name", "openai"), text("gen_ai.response.id", "chatcmpl-1")]
+        told += [text("gen_ai.request.model", "gpt-4o"), text("gen_ai.response.model", "gpt-4o-2024-08-06")]
+        told += [count("gen_ai.usage.input_tokens", 1000), count("gen_ai.usage.output_tokens", 50)]
+        told += [count("gen_ai.usage.cache_read.input_tokens", 800)]
+        end = time.time_ns()
+        span = dict(traceId="01" * 16, spanId="02" * 8, name="chat gpt-4o", kind=3, attributes=told)
+        span.update(startTimeUnixNano=str(end - 10**9), endTimeUnixNano=str(end))
+        spans = {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "opentelemetry.instrumentation.openai.v1"}, "spans": [span]}]}]}
+        for tracer_first in (True, False):
+            agent = self.agent(f"agent-{tracer_first}")
+            client = self.client(agent)
+
+            def trace():
+                answer = client._agent.post("/v1/traces", json.dumps(spans).encode(), "application/json", 10)
+                self.assertEqual(answer.status, 200, answer.body)
+
+            if tracer_first:
+                trace()
+            client.record("openai", "chat", usage=OPENAI_CHAT, lead_id="lead-7")
+            self.assertTrue(client.flush())
+            if not tracer_first:
+                trace()
+            with self.subTest(tracer_first=tracer_first):
+                self.assertEqual([event["amount_usd"] for event in agent.events()], [Decimal("0.002")])
+
+    def test_money_can_be_reserved_by_tokens(self):
+        agent = self.agent(DAILY_BUDGET="0.01")
+        client = self.client(agent)
+        with client.reserve("openai", "chat", usage={"input_tokens": 1000, "output_tokens": 100}, model="gpt-4o") as hold:
+            self.assertTrue(hold.is_reserved)
+            self.assertEqual(agent.held()[0]["estimated_cost_usd"], Decimal("0.0035"))
+            hold.settle(usage=OPENAI_CHAT)
+        with self.assertRaises(Refused):
+            with client.reserve("openai", "chat", usage={"input_tokens": 10_000}, model="gpt-4o"):
+                self.fail("the block runs")
 
     def test_a_hold_is_settled_by_the_usage(self):
         agent = self.agent()

@@ -21,7 +21,8 @@ from .log import shown
 NAME_BYTES_MAX = 128
 LABEL_BYTES_MAX = 200
 USAGE_NAMES_MAX = 16
-ATTRIBUTES_BYTES_MAX = USAGE_RAW_BYTES_MAX = 4096
+ATTRIBUTES_BYTES_MAX = 4096
+USAGE_RAW_BYTES_MAX = 16_384
 #: Nesting of `attributes`; the agent takes 32 levels in all.
 ATTRIBUTES_DEPTH_MAX = 28
 #: The highest `MAX_EVENT_USD` that an agent can be set to.
