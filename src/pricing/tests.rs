@@ -286,3 +286,47 @@ fn garbage_in_files_is_refused_and_never_panics() {
         }
     }
 }
+
+mod torn {
+    //! Files and usage objects with bytes changed at random.
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SEEDS: [&str; 6] = [
+        r#"{"a/b":{"litellm_provider":"a","mode":"chat","input_cost_per_token":1e-06,"output_cost_per_token_above_200k_tokens":4e-06}}"#,
+        r#"{"x":{"litellm_provider":"x","tiered_pricing":[{"input_cost_per_token":1e-06,"range":[0,32000.0]}],
+            "off_peak_pricing":{"input_cost_per_token":1e-7,"windows":[{"hours_utc":["00:00-01:00"],"weekdays":[1,7]}]}}}"#,
+        r#"{"o":{"models":{"m":{"cost":{"input":1.5,"tiers":[{"input":2,"tier":{"type":"context","size":200000}}]}}}}}"#,
+        r#"{"prompt_tokens":1000,"completion_tokens":50,"prompt_tokens_details":{"cached_tokens":800},"cost":{"total_cost":1e-5}}"#,
+        r#"{"promptTokenCount":1000,"promptTokensDetails":[{"modality":"AUDIO","tokenCount":100}],"thoughtsTokenCount":1e1}"#,
+        r#"{"usage":{"input_tokens":1,"cache_creation":{"ephemeral_1h_input_tokens":5},"cache_read_input_tokens":"7"}}"#,
+    ];
+
+    proptest! {
+        #[test]
+        fn nothing_panics_and_nothing_that_is_read_has_a_negative_price(
+            seed in 0..SEEDS.len(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        ) {
+            let mut bytes = SEEDS[seed].as_bytes().to_vec();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            if let Ok(found) = extract("x-ai", &text) {
+                prop_assert!(found.usage.len() <= 16, "{:?}", found);
+            }
+            if let Ok(file) = PriceFile::of_json(&text) {
+                let book = Book::with(&[], Some(file)).unwrap();
+                for (service, model) in [("a", "b"), ("x", "x"), ("o", "m")] {
+                    if let Rated::Priced { amount, .. } = rated(&book, service, model, noon(), None, &TOKENS) {
+                        prop_assert!(amount >= Usd::ZERO);
+                    }
+                }
+            }
+        }
+    }
+}
