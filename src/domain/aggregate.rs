@@ -120,7 +120,7 @@ mod tests {
         let count = |kind: &str, count| UsageCount { kind: Name::new(kind).unwrap(), count: Quantity::of(count) };
         CallFacts::of(&CostEvent {
             key: EventKey { source: if id { "call:openai" } else { "span" }.into(), id: "x".into() },
-            model: Some(model.into()).filter(|model: &Box<str>| !model.is_empty()),
+            model: Some(model).filter(|model| !model.is_empty()).map(Box::from),
             usage: if counts == (0, 0) {
                 vec![]
             } else {

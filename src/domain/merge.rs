@@ -59,13 +59,7 @@ pub fn merge(known: &CostEvent, told: CostEvent) -> Merged {
         Ordering::Equal => joined,
         Ordering::Less => Some(told.usage.clone()).filter(|_| known.usage.is_empty()),
     };
-    let mut standing = known.clone();
-    let names = [&mut standing.worker, &mut standing.batch_id, &mut standing.lead_id, &mut standing.model];
-    for (mine, theirs) in names.into_iter().zip([&told.worker, &told.batch_id, &told.lead_id, &told.model]) {
-        if mine.is_none() {
-            mine.clone_from(theirs);
-        }
-    }
+    let mut standing = named(known, &told);
     standing.usage = usage.unwrap_or(standing.usage);
     if takes_cost {
         standing.amount = told.amount;
@@ -106,6 +100,18 @@ pub fn merge(known: &CostEvent, told: CostEvent) -> Merged {
     standing.revision = known.revision + 1;
     standing.first_recorded_at = None;
     Merged { merge: Merge::Revised(Box::new(standing)), disagreeing }
+}
+
+/// What is known, with the names that it leaves out as the other telling has them.
+fn named(known: &CostEvent, told: &CostEvent) -> CostEvent {
+    let mut standing = known.clone();
+    let names = [&mut standing.worker, &mut standing.batch_id, &mut standing.lead_id, &mut standing.model];
+    for (mine, theirs) in names.into_iter().zip([&told.worker, &told.batch_id, &told.lead_id, &told.model]) {
+        if mine.is_none() {
+            mine.clone_from(theirs);
+        }
+    }
+    standing
 }
 
 /// The origin, also of an event that a worker told with its amount.
