@@ -49,9 +49,8 @@ mod streamed_body;
 mod surface;
 mod template;
 
-pub use prices::ReloadWish;
 pub use settings::{Settings, Token};
-pub use state::{Parts, State};
+pub use state::{Parts, ReloadWish, State};
 pub use surface::Surface;
 
 #[cfg(test)]

@@ -26,9 +26,6 @@ const GROUPS_MAX: u32 = 1_000;
 /// Events that one request looks at: a few milliseconds of the writer's time.
 const REPRICED_MAX: usize = 500;
 
-/// A wish to have the settings read again; the answer is what is wrong with them, if anything is.
-pub type ReloadWish = oneshot::Sender<Result<(), String>>;
-
 pub(super) async fn unpriced(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     QueryString::of(&call)?;
     let groups = state.reads.scan(|reader: &Reader, _: &dyn Fn() -> bool| reader.unpriced_groups(GROUPS_MAX)).await?;

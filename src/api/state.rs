@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use opentelemetry::metrics::Meter;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::Settings;
 use super::auth::Access;
 use super::body::BodyReader;
 use super::instruments::Instruments;
 use super::memo::Memo;
-use super::prices::ReloadWish;
 use super::room::Room;
 use crate::clock::Clock;
 use crate::ingest::{CallSettings, Limits};
@@ -25,6 +24,9 @@ use crate::writer::Writer;
 
 /// Exports at once: each reads with a thread of its own.
 const EXPORTS_MAX: usize = 2;
+
+/// A wish to have the settings read again; the answer is what is wrong with them, if anything is.
+pub type ReloadWish = oneshot::Sender<Result<(), String>>;
 
 /// The stages that the surface is the edge of.
 #[derive(Debug)]
