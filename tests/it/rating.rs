@@ -83,7 +83,10 @@ fn what_waits_is_rated_once_in_its_own_day_whatever_is_killed_meanwhile() {
         let cost = agent.get(&format!("/costs/daily?date={day}")).expect(200).text();
         assert_eq!(cost, r#"{"openai":10}"#, "{day}");
     }
-    assert_eq!(agent.metrics().get("lead_factory_cost_usd_total", &[("service", "openai"), ("operation", "unknown")]), Some(40.0));
+    assert_eq!(
+        agent.metrics().get("lead_factory_cost_usd_total", &[("service", "openai"), ("operation", "unknown")]),
+        Some(40.0)
+    );
     let adjusted = agent.get("/events?id=3-7").expect(200).json()["events"][0].clone();
     assert_eq!(adjusted["adjustments"].as_array().unwrap().len(), 1, "{adjusted}");
     assert_eq!((&adjusted["revision"], &adjusted["price"]["name"].is_string()), (&0.into(), &true), "{adjusted}");
