@@ -74,7 +74,7 @@ fn respond(CallAnswer { status, body }: CallAnswer) -> Response {
 }
 
 /// Reads a body and has its calls recorded.
-async fn take(
+pub(super) async fn take(
     state: &Arc<State>,
     request: &Arc<Request>,
     format: &'static CallFormat,

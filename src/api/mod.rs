@@ -23,6 +23,7 @@ mod estimate;
 mod events;
 mod export;
 mod gate;
+mod grpc;
 mod health;
 mod host;
 mod import;
@@ -49,6 +50,7 @@ mod streamed_body;
 mod surface;
 mod template;
 
+pub use grpc::GrpcServer;
 pub use settings::{Settings, Token};
 pub use state::{Parts, ReloadWish, State};
 pub use surface::Surface;

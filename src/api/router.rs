@@ -46,8 +46,8 @@ pub(super) struct Unrouted {
 type Place = Vec<Ready>;
 
 impl Router {
-    /// Prepares a table.
-    pub fn new(table: &'static [Route], state: &Arc<State>) -> Self {
+    /// Prepares routes of a table.
+    pub fn new(table: impl IntoIterator<Item = &'static Route>, state: &Arc<State>) -> Self {
         let mut by_path: HashMap<&'static str, Place> = HashMap::new();
         for route in table {
             let ready = Ready { endpoint: &route.endpoint, filter: filter(route.handler, state) };

@@ -17,6 +17,9 @@ use super::{
 };
 use crate::formats::{native, otlp};
 
+/// What is served at a port for OTLP alone.
+pub(super) const OTLP_PATHS: [&str; 3] = ["/v1/traces", "/v1/logs", "/v1/metrics"];
+
 /// Everything there is.
 #[rustfmt::skip] // One row, one line.
 pub(super) static ROUTES: &[Route] = &[

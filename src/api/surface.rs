@@ -18,11 +18,12 @@ use warp::http::{Request, StatusCode};
 use warp::reply::Response;
 
 use super::call::Call;
+use super::grpc::{Export, GrpcServer};
 use super::instruments::fold_method;
 use super::problem::Problem;
 use super::route::Route;
 use super::router::{Ready, Router};
-use super::routes::ROUTES;
+use super::routes::{self, ROUTES};
 use super::{State, Token};
 use crate::net::Peer;
 use crate::telemetry::spans;
@@ -63,6 +64,19 @@ impl Surface {
 
     pub(super) fn over(table: &'static [Route], state: Arc<State>, call_timeout: Duration) -> Self {
         Self(Arc::new(Inner { router: Router::new(table, &state), state, call_timeout }))
+    }
+
+    /// The part of it that takes OTLP, for a port of its own.
+    pub fn otlp_only(&self) -> Self {
+        let state = Arc::clone(&self.0.state);
+        let taken = |route: &&'static Route| routes::OTLP_PATHS.contains(&route.endpoint.path);
+        let router = Router::new(ROUTES.iter().filter(taken), &state);
+        Self(Arc::new(Inner { router, state, call_timeout: self.0.call_timeout }))
+    }
+
+    /// Answers OTLP over gRPC until `shutdown` is ready.
+    pub async fn serve_grpc(self, server: GrpcServer, shutdown: impl Future<Output = ()>) {
+        server.serve(Export(Arc::clone(&self.0.state)), shutdown).await;
     }
 
     /// Takes other tokens from the next request on; none: only loopback may write.

@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use crate::api::{self, ReloadWish, Surface};
+use crate::api::{self, GrpcServer, ReloadWish, Surface};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::ledger::{Ledger, Reader};
-use crate::net::Server;
+use crate::net::{self, Server};
 use crate::notify::{self, Deliveries};
 use crate::pricing::Book;
 use crate::query::LeadWatch;
@@ -67,6 +67,9 @@ pub fn serve(
 /// The stages, bound but not answering yet.
 struct Agent {
     server: Server,
+    /// At a port of its own.
+    otlp_server: Option<Server>,
+    grpc_server: Option<GrpcServer>,
     surface: Surface,
     started: Started,
     telemetry: Telemetry,
@@ -85,6 +88,8 @@ impl Agent {
         let signals = Signals::register().map_err(AppError::System)?;
         let server = Server::bind(&config.net).map_err(|source| AppError::Listen { address: config.net.listen, source })?;
         let address = server.local_addr().map_err(AppError::System)?;
+        let otlp_server = bind_otlp(&config.net)?;
+        let grpc_server = bind_grpc(&config.net)?;
         let zone = &config.policy.zone;
         let ledger = Ledger::open(&config.ledger.path, zone, clock.now())?;
         let loaded = writer::load(ledger, Arc::clone(&config.policy), config.writer.clone(), clock.clone())?;
@@ -131,6 +136,8 @@ impl Agent {
         );
         Ok(Self {
             server,
+            otlp_server,
+            grpc_server,
             surface,
             started,
             telemetry,
@@ -146,15 +153,36 @@ impl Agent {
     }
 
     async fn run(self, read: impl Fn() -> Result<Config, Problems>) -> Result<(), AppError> {
-        let Self { server, surface, started, telemetry, reloads, deliveries, lead_watch, rater, book, .. } = self;
+        let Self {
+            server,
+            otlp_server,
+            grpc_server,
+            surface,
+            started,
+            telemetry,
+            reloads,
+            deliveries,
+            lead_watch,
+            rater,
+            book,
+            ..
+        } = self;
         let (mut reload_wishes, mut signals, config) = (self.reload_wishes, self.signals, self.config);
         let Started { writer, mut ended, .. } = started;
-        let (stop, stopped) = tokio::sync::oneshot::channel::<Instant>();
-        let deadline = async { stopped.await.unwrap_or_else(|_| Instant::now()) };
-        let serving = {
-            let surface = surface.clone();
-            tokio::spawn(server.serve(move |peer| surface.service_for(peer), deadline))
-        };
+        let (stop, stopped) = watch::channel(None::<Instant>);
+        let serving = [(Some(server), surface.clone()), (otlp_server, surface.otlp_only())].map(|(server, surface)| {
+            let mut stopped = stopped.clone();
+            let deadline = async move {
+                let asked = stopped.wait_for(Option::is_some).await;
+                asked.ok().and_then(|deadline| *deadline).unwrap_or_else(Instant::now)
+            };
+            server.map(|server| tokio::spawn(server.serve(move |peer| surface.service_for(peer), deadline)))
+        });
+        let grpc = grpc_server.map(|server| {
+            let mut stopped = stopped.clone();
+            let asked = async move { drop(stopped.wait_for(Option::is_some).await) };
+            tokio::spawn(surface.clone().serve_grpc(server, asked))
+        });
         systemd::ready();
         let reload = async || {
             systemd::reloading();
@@ -183,8 +211,16 @@ impl Agent {
             tracing::info!("stopping");
         }
         // Nobody to tell means that the server has ended already.
-        let _ = stop.send(began + DRAIN_MAX);
-        let _ = serving.await;
+        let _ = stop.send(Some(began + DRAIN_MAX));
+        for server in serving.into_iter().flatten() {
+            let _ = server.await;
+        }
+        if let Some(mut grpc) = grpc
+            && timeout_at(began + DRAIN_MAX, &mut grpc).await.is_err()
+        {
+            grpc.abort();
+            let _ = grpc.await;
+        }
         drop(surface);
         // It goes on at the next start.
         drop(rater);
@@ -209,6 +245,25 @@ impl Agent {
             Ok(Ended::SyncFailed) | Err(_) => Err(AppError::SyncFailed),
         }
     }
+}
+
+/// Takes the port for OTLP alone, where there is to be one.
+fn bind_otlp(settings: &net::Settings) -> Result<Option<Server>, AppError> {
+    let Some(address) = settings.otlp_http_listen else { return Ok(None) };
+    let server = Server::bind(&net::Settings { listen: address, ..settings.clone() })
+        .map_err(|source| AppError::Listen { address, source })?;
+    let address = server.local_addr().map_err(AppError::System)?;
+    tracing::info!(%address, "taking OTLP over HTTP");
+    Ok(Some(server))
+}
+
+/// Takes the port for OTLP over gRPC, where there is to be one.
+fn bind_grpc(settings: &net::Settings) -> Result<Option<GrpcServer>, AppError> {
+    let Some(address) = settings.otlp_grpc_listen else { return Ok(None) };
+    let server = GrpcServer::bind(address).map_err(|source| AppError::Listen { address, source })?;
+    let address = server.local_addr().map_err(AppError::System)?;
+    tracing::info!(%address, "taking OTLP over gRPC");
+    Ok(Some(server))
 }
 
 fn parts_of_notify(reader: Reader, writer: &Writer, clock: &Clock) -> notify::DeliveryParts {

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use super::budgets::{self, BUDGETS_MAX};
 use super::draft::{Draft, Setting};
 use super::kinds::{
-    boolean, call_key, cost_from, count, days_or_none, event_usd, host, hosts, label, level, limit, log_format, operations,
-    path, port, roads, seconds, share, timeout, token, webhook_format, webhook_url, zone,
+    boolean, call_key, cost_from, count, days_or_none, event_usd, host, hosts, label, level, limit, listen, log_format,
+    operations, path, port, roads, seconds, share, timeout, token, webhook_format, webhook_url, zone,
 };
 use super::table::tables;
 use super::{otel, prices, webhooks};
@@ -204,6 +204,18 @@ fn calls() -> Vec<Setting> {
             |to| &mut to.prices_file,
         )
         .reloaded(),
+        Setting::new(
+            "otlp_http_listen",
+            "Address and port at which only OTLP over HTTP is taken, such as 127.0.0.1:4318",
+            listen(),
+            |to| &mut to.net.otlp_http_listen,
+        ),
+        Setting::new(
+            "otlp_grpc_listen",
+            "Address and port at which OTLP over gRPC is taken, such as 127.0.0.1:4317",
+            listen(),
+            |to| &mut to.net.otlp_grpc_listen,
+        ),
         Setting::new("cost_from", "Which cost of a call is recorded, where both are known", cost_from(), |to| {
             &mut to.calls.cost_from
         }),

@@ -59,6 +59,7 @@ fn example(key: &str) -> &'static str {
         "api_token" => "abc#1",
         "allowed_hosts" => "Agent.internal, other",
         "max_event_usd" => "5.5",
+        "otlp_http_listen" | "otlp_grpc_listen" => "127.0.0.1:4318",
         "cost_from" => "prices",
         "charge_from" => "anthropic=otlp:com.anthropic.sdk,openai=litellm",
         "ingest_batch_key" | "ingest_lead_key" => "job.id",

@@ -8,6 +8,10 @@ use std::time::Duration;
 pub struct Settings {
     /// Address to listen on (`METRICS_HOST`, `METRICS_PORT`); port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Address at which only OTLP over HTTP is taken (`otlp_http_listen`); `None`: at none of its own.
+    pub otlp_http_listen: Option<SocketAddr>,
+    /// Address at which OTLP over gRPC is taken (`otlp_grpc_listen`); `None`: at none.
+    pub otlp_grpc_listen: Option<SocketAddr>,
     /// Connections served at once (`max_connections`); further ones wait unaccepted in the kernel's queue.
     pub connections_max: usize,
     /// How long a request's headers may take (`header_timeout_seconds`).
@@ -20,6 +24,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+            otlp_http_listen: None,
+            otlp_grpc_listen: None,
             connections_max: 512,
             header_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),

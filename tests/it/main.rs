@@ -39,6 +39,7 @@ mod model;
 mod not_a_ledger;
 mod older_ledgers;
 mod otlp;
+mod otlp_in;
 mod overload;
 mod overshoot;
 mod power_cut;

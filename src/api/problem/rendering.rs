@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use warp::http::StatusCode;
 use warp::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::reply::Response;
 
@@ -51,6 +52,16 @@ impl Problem {
         response
     }
 
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.kind().status
+    }
+
+    /// After how many seconds the same may be sent again; `None`: never, or there is no need to wait.
+    pub fn retry_after(&self) -> Option<&'static str> {
+        self.kind().retry_after
+    }
+
     fn kind(&self) -> Kind {
         match self {
             Self::Malformed(_) => kind::MALFORMED,
@@ -78,7 +89,8 @@ impl Problem {
         }
     }
 
-    fn detail(&self) -> Cow<'_, str> {
+    /// What went wrong, for the client.
+    pub fn detail(&self) -> Cow<'_, str> {
         const RETRY: &str = "The request was not confirmed. Retry it unchanged, with the same IDs.";
         match self {
             Self::Malformed(detail) | Self::TooLarge(detail) | Self::UnsupportedMediaType(detail) => detail.as_ref().into(),

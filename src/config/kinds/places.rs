@@ -1,6 +1,6 @@
 //! Where something is: addresses, hosts, paths, URLs, time zones.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use reqwest::Url;
@@ -22,6 +22,19 @@ pub fn host() -> Kind<IpAddr> {
         bare.parse().map_err(|_| "is not an IP address".into())
     };
     Kind::new(Shape::Text, "ADDRESS", "an IPv4 or IPv6 address, or localhost", parse).shown_as(IpAddr::to_string)
+}
+
+/// An address and a port to listen on; `off` for none.
+pub fn listen() -> Kind<Option<SocketAddr>> {
+    let parse = |text: &str| {
+        if text.eq_ignore_ascii_case("off") {
+            return Ok(None);
+        }
+        let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+        text.parse().map(Some).map_err(|_| "is not an address with a port".into())
+    };
+    Kind::new(Shape::Text, "ADDRESS:PORT", "an IP address and a port such as 127.0.0.1:4318, or off", parse)
+        .shown_as(|listen: &Option<SocketAddr>| listen.map_or_else(|| "off".to_owned(), |listen| listen.to_string()))
 }
 
 /// Host names, separated by commas; lower case afterwards.

@@ -61,7 +61,7 @@ pub(super) fn json_refusal(status: StatusCode, detail: &str) -> Answer {
 }
 
 /// What gRPC calls it (`google.rpc.Code`).
-pub(super) fn code(status: StatusCode) -> i32 {
+pub fn code(status: StatusCode) -> i32 {
     match status {
         StatusCode::UNAUTHORIZED => 16,
         StatusCode::FORBIDDEN => 7,
@@ -73,7 +73,8 @@ pub(super) fn code(status: StatusCode) -> i32 {
     }
 }
 
-fn message(counts: &CallCounts) -> String {
+/// Why some calls are not recorded.
+pub fn message(counts: &CallCounts) -> String {
     let why = counts.why_rejected.as_deref().unwrap_or("they cannot be recorded");
     let mut message = format!("not recorded: {why}");
     if counts.rejected > 1 {

@@ -32,6 +32,7 @@ use http::HeaderMap;
 
 use super::{CallError, CallFormat, CallSink, JSON, is_json, media_type};
 use answer::PROTOBUF;
+pub use answer::{code, message};
 use collect::Collector;
 use record::Signal;
 
