@@ -107,7 +107,6 @@ impl Export {
     /// Lets those in who may write, before anything of their message is read.
     fn admitting(&self) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + Send + Sync + 'static {
         let state = Arc::clone(&self.0);
-        #[expect(clippy::result_large_err, reason = "as tonic asks")]
         move |request: Request<()>| {
             let call = call_of(request.remote_addr(), request.metadata().clone(), &TRACES)?;
             state.access.check(&call).map_err(|problem| status_of(&problem))?;
@@ -182,7 +181,6 @@ fn refused(counts: CallCounts) -> Option<(i64, String)> {
 }
 
 /// The request as the rules for writing see it. Only browsers can be made to address somebody else by our name, and they do not speak gRPC.
-#[expect(clippy::result_large_err, reason = "as tonic asks")]
 fn call_of(address: Option<SocketAddr>, metadata: MetadataMap, endpoint: &'static Endpoint) -> Result<Call, Status> {
     let peer = address.ok_or_else(|| status_of(&Problem::Internal))?.into();
     let mut headers = metadata.into_headers();

@@ -5,13 +5,14 @@
 
 mod error;
 mod reload;
+mod serving;
 mod signals;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::{self, GrpcServer, ReloadWish, Surface};
@@ -29,6 +30,7 @@ use crate::writer::{self, Ended, Started, Writer};
 
 pub use error::AppError;
 
+use serving::Ports;
 use signals::{Asked, Signals};
 
 /// From the signal to the exit. Supervisors commonly kill after 10 s.
@@ -169,20 +171,7 @@ impl Agent {
         } = self;
         let (mut reload_wishes, mut signals, config) = (self.reload_wishes, self.signals, self.config);
         let Started { writer, mut ended, .. } = started;
-        let (stop, stopped) = watch::channel(None::<Instant>);
-        let serving = [(Some(server), surface.clone()), (otlp_server, surface.otlp_only())].map(|(server, surface)| {
-            let mut stopped = stopped.clone();
-            let deadline = async move {
-                let asked = stopped.wait_for(Option::is_some).await;
-                asked.ok().and_then(|deadline| *deadline).unwrap_or_else(Instant::now)
-            };
-            server.map(|server| tokio::spawn(server.serve(move |peer| surface.service_for(peer), deadline)))
-        });
-        let grpc = grpc_server.map(|server| {
-            let mut stopped = stopped.clone();
-            let asked = async move { drop(stopped.wait_for(Option::is_some).await) };
-            tokio::spawn(surface.clone().serve_grpc(server, asked))
-        });
+        let serving = Ports { main: server, otlp: otlp_server, grpc: grpc_server }.serve(&surface);
         systemd::ready();
         let reload = async || {
             systemd::reloading();
@@ -210,17 +199,7 @@ impl Agent {
         if early_end.is_none() {
             tracing::info!("stopping");
         }
-        // Nobody to tell means that the server has ended already.
-        let _ = stop.send(Some(began + DRAIN_MAX));
-        for server in serving.into_iter().flatten() {
-            let _ = server.await;
-        }
-        if let Some(mut grpc) = grpc
-            && timeout_at(began + DRAIN_MAX, &mut grpc).await.is_err()
-        {
-            grpc.abort();
-            let _ = grpc.await;
-        }
+        serving.stop(began + DRAIN_MAX).await;
         drop(surface);
         // It goes on at the next start.
         drop(rater);

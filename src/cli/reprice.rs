@@ -62,7 +62,7 @@ pub fn run(arguments: &RepriceArgs, process: &Sources, screen: &Screen) -> Resul
         |after| {
             let query = query(arguments, after);
             let answer = send(|| client.post_query("/reprice", &query, token.as_deref(), String::new()), thread::sleep)?;
-            Ok(read(&answer)?)
+            read(&answer)
         },
         |sum| {
             if told.elapsed() >= PROGRESS_EVERY {

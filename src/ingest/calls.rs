@@ -139,7 +139,8 @@ impl<'r> CallRules<'r> {
     fn key(&mut self, call: &Call<'_>, provider: &str) -> EventKey {
         let bounded = |text: &str| -> Box<str> { shortened(text).into() };
         // What adds up several calls carries the id of one of them, which is not to be charged for all.
-        if !call.response_id.is_empty() && !(call.is_wrapper && call.span.is_some()) {
+        let is_of_one = !call.is_wrapper || call.span.is_none();
+        if is_of_one && !call.response_id.is_empty() {
             let source = format!("{RESPONSE_SOURCE}{provider}");
             return EventKey { source: bounded(&source), id: bounded(&call.response_id) };
         }

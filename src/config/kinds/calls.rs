@@ -57,5 +57,5 @@ pub fn call_key() -> Kind<Box<str>> {
         Ok(Box::from(text))
     };
     Kind::new(Shape::Text, "NAME", "1 to 128 bytes without control characters", parse)
-        .shown_as(|name: &Box<str>| name.to_string())
+        .shown_as(Box::to_string)
 }
