@@ -56,6 +56,5 @@ pub fn call_key() -> Kind<Box<str>> {
         check_text(text, NAME_BYTES_MAX).map_err(|problem| problem.to_string())?;
         Ok(Box::from(text))
     };
-    Kind::new(Shape::Text, "NAME", "1 to 128 bytes without control characters", parse)
-        .shown_as(Box::to_string)
+    Kind::new(Shape::Text, "NAME", "1 to 128 bytes without control characters", parse).shown_as(Box::to_string)
 }
