@@ -8,6 +8,7 @@
 //! their own beside the load generator, which is the same one for all that can be driven by it.
 
 mod agent;
+mod calls;
 mod events;
 mod floor;
 mod floor_append;
@@ -98,6 +99,7 @@ fn all_trials(bench: &Bench) -> Vec<Trial> {
 /// Every trial, in the order of the promises.
 fn trials(bench: &Bench) -> Vec<Trial> {
     let mut trials = ingest::trials(bench);
+    trials.extend(calls::trials(bench));
     trials.extend(history::trials(bench));
     trials.extend(scrape::trials(bench));
     trials.extend(reads::trials(bench));

@@ -15,7 +15,7 @@ use super::{
     budgets, costs_read, costs_spread, costs_write, events, export, gate, health, import, index, ingest, metrics, openapi,
     prices, reservation_list, reservations,
 };
-use crate::formats::{native, otlp};
+use crate::formats::{cloudevents, litellm, native, otlp};
 
 /// What is served at a port for OTLP alone.
 pub(super) const OTLP_PATHS: [&str; 3] = ["/v1/traces", "/v1/logs", "/v1/metrics"];
@@ -44,6 +44,12 @@ pub(super) static ROUTES: &[Route] = &[
         "format", "from", "to", "service", "operation", "worker", "batch", "lead", "model", "source",
     ]),
 
+    post("/ingest/litellm", &ingest::ingest).about(Costs, "Record calls that LiteLLM logs").needs(Record)
+        .accepts(Calls(litellm::FORMATS)),
+    post("/ingest/cloudevents", &ingest::ingest).about(Costs, "Record calls that CloudEvents tell").needs(Record)
+        .accepts(Calls(cloudevents::FORMATS)),
+    post("/api/v1/events", &ingest::ingest).about(Costs, "Record calls that OpenMeter's senders tell").needs(Record)
+        .accepts(Calls(cloudevents::FORMATS)),
     post("/v1/traces", &ingest::ingest).about(Costs, "Record calls that traces tell").needs(Record).accepts(Calls(otlp::TRACES)),
     post("/api/public/otel/v1/traces", &ingest::ingest).about(Costs, "Record calls that traces tell, where Langfuse sends them").needs(Record)
         .accepts(Calls(otlp::TRACES)),

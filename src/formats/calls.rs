@@ -92,3 +92,91 @@ pub struct CallAnswer {
     /// The body; `None` where there is none.
     pub body: Option<Answer>,
 }
+
+/// The counts as JSON, without a reason: it is in the log.
+pub(super) fn counts_answer(counts: &CallCounts) -> Answer {
+    let CallCounts { accepted, duplicates, revised, ignored, rejected, .. } = counts;
+    let body = format!(
+        "{{\"accepted\":{accepted},\"duplicates\":{duplicates},\"revised\":{revised},\"ignored\":{ignored},\"rejected\":{rejected}}}"
+    );
+    Answer { media_type: super::JSON, body: body.into_bytes() }
+}
+
+/// Keeps what it is given.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    pub keys: CallKeys,
+    pub calls: Vec<Call<'static>>,
+    pub ignored: Vec<Ignored>,
+    pub rejected: Vec<String>,
+}
+
+#[cfg(test)]
+impl Collected {
+    /// What a format finds in a body, which comes in pieces of so many bytes.
+    #[track_caller]
+    pub fn of(format: &CallFormat, headers: &[(&str, &[u8])], body: &[u8], piece: usize) -> Result<Self, CallError> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(
+                http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                http::HeaderValue::from_bytes(value).unwrap(),
+            );
+        }
+        assert!((format.matches)(&map), "{map:?}");
+        let mut collected = Self::default();
+        (format.read)(&map, &mut io::BufReader::with_capacity(piece, body), &mut collected).map(|()| collected)
+    }
+
+    /// The one call there is.
+    #[track_caller]
+    pub fn only(self) -> Call<'static> {
+        assert!(self.ignored.is_empty() && self.rejected.is_empty(), "{self:?}");
+        let [call] = <[Call<'static>; 1]>::try_from(self.calls).unwrap();
+        call
+    }
+}
+
+#[cfg(test)]
+impl CallSink for Collected {
+    fn keys(&self) -> &CallKeys {
+        &self.keys
+    }
+
+    fn call(&mut self, call: &Call<'_>) -> Result<(), CallError> {
+        let owned = |text: &str| std::borrow::Cow::Owned(text.to_owned());
+        self.calls.push(Call {
+            road: owned(&call.road),
+            provider: owned(&call.provider),
+            service_otherwise: owned(&call.service_otherwise),
+            operation: owned(&call.operation),
+            model: owned(&call.model),
+            response_id: owned(&call.response_id),
+            own_key: call.own_key.as_ref().map(|(source, id)| (owned(source), owned(id))),
+            span: call.span.clone(),
+            usage: call.usage.iter().map(|(name, count)| (owned(name), *count)).collect(),
+            worker: owned(&call.worker),
+            batch_id: owned(&call.batch_id),
+            lead_id: owned(&call.lead_id),
+            attributes: call.attributes.clone(),
+            is_wrapper: call.is_wrapper,
+            end: call.end,
+            duration_seconds: call.duration_seconds,
+            has_failed: call.has_failed,
+            cost: call.cost,
+            quality: call.quality,
+            rank: call.rank,
+            is_cache_hit: call.is_cache_hit,
+        });
+        Ok(())
+    }
+
+    fn ignore(&mut self, why: Ignored, count: usize) {
+        self.ignored.extend(std::iter::repeat_n(why, count));
+    }
+
+    fn reject(&mut self, why: &dyn Fn() -> String) {
+        self.rejected.push(why());
+    }
+}

@@ -7,7 +7,10 @@ use http::header::CONTENT_TYPE;
 pub const JSON: &str = "application/json";
 
 /// One JSON object a line, by its most common name.
-pub const LINES: &str = "application/x-ndjson";
+pub const LINES: &str = LINES_NAMES[0];
+/// The names that one object a line goes by. None is registered, and senders differ.
+pub(super) const LINES_NAMES: &[&str] =
+    &["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
 
 /// The media type that the one `Content-Type` names, as it was written. `None`: there is not exactly one, or its characters are not those of
 /// UTF-8. Other parameters do not matter.
@@ -17,6 +20,11 @@ pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     let mut parts = value.to_str().ok()?.split(';').map(str::trim);
     let essence = parts.next()?;
     parts.all(is_harmless).then_some(essence)
+}
+
+/// Whether a body claims to be one JSON object a line.
+pub(super) fn is_lines(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|essence| LINES_NAMES.iter().any(|name| essence.eq_ignore_ascii_case(name)))
 }
 
 /// Whether a body claims to be JSON.

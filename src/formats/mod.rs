@@ -9,9 +9,13 @@
 //! *What is deliberately not here.* Reading bodies from the network, and status codes.
 
 mod calls;
+pub mod cloudevents;
+mod counts;
 mod format;
 mod inflate;
+mod items;
 pub mod json;
+pub mod litellm;
 mod media;
 pub mod native;
 pub mod otlp;

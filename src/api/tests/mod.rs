@@ -2,6 +2,7 @@
 
 mod calls;
 mod gate;
+mod ingest;
 mod openapi;
 mod otlp;
 mod prices;

@@ -13,6 +13,7 @@
 
 mod error;
 mod keys;
+pub mod lean;
 mod reader;
 #[cfg(test)]
 mod tests;

@@ -12,22 +12,20 @@ use super::fields;
 use super::key::idempotency_key;
 use crate::domain::CostEvent;
 use crate::formats::json::{self, JsonError, Reader, Stop, Top, Value, Visit};
+use crate::formats::media::LINES_NAMES;
 use crate::formats::problem::Problems;
 use crate::formats::{Answer, BadEvents, Batch, BodyError, Counts, Format};
 use crate::ingest::{RawEvent, RawText, Shape, Validator};
 use crate::wire::BatchAnswer;
 
-/// The names that one object a line goes by. None is registered, and senders differ.
-const LINES: &[&str] = &[crate::formats::LINES, "application/ndjson", "application/jsonl", "application/x-jsonlines"];
-
 /// What `POST /costs` takes.
 pub const FORMATS: &[Format] = &[
     Format { label: "json", media_types: &[crate::formats::JSON], read: read_json, answer },
-    Format { label: "ndjson", media_types: LINES, read: read_lines, answer },
+    Format { label: "ndjson", media_types: LINES_NAMES, read: read_lines, answer },
 ];
 
 /// What `POST /import` takes: lines, which may say when another ledger recorded them.
-pub const IMPORTS: &[Format] = &[Format { label: "import", media_types: LINES, read: read_imported_lines, answer }];
+pub const IMPORTS: &[Format] = &[Format { label: "import", media_types: LINES_NAMES, read: read_imported_lines, answer }];
 
 fn read_imported_lines(
     headers: &HeaderMap,
