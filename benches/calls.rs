@@ -3,6 +3,7 @@
 use crate::agent::Agent;
 use crate::http::{HttpAnswers, post_to};
 use crate::load::Load;
+use crate::template::{ID_PLACE, Template};
 use crate::trial::Demand::AtLeast;
 use crate::trial::{Bar, Bench, Contender, Figure, Trial};
 
@@ -17,7 +18,7 @@ pub fn trials(bench: &Bench) -> Vec<Trial> {
     let site = bench.site();
     let load = Load {
         connections: CONNECTIONS,
-        requests: vec![post_to("/ingest/litellm", "application/json", &body())],
+        requests: vec![Template::new(post_to("/ingest/litellm", "application/json", &body()))],
         answers: HttpAnswers::expecting(r#"{"accepted":512,"duplicates":0,"revised":0,"ignored":0,"rejected":0}"#),
         events_per_request: CALLS_PER_BODY as f64,
     };
@@ -33,12 +34,12 @@ pub fn trials(bench: &Bench) -> Vec<Trial> {
     }]
 }
 
-/// Payloads without ids, so that each time they are sent they are new calls; nor with times, so that they are never too old.
+/// Payloads with new ids each time, and without times, so that they are never too old.
 fn body() -> String {
     let call = |number: usize| {
         let usage = r#"{"completion_tokens":50,"prompt_tokens":1000,"total_tokens":1050,"completion_tokens_details":{"reasoning_tokens":20},"prompt_tokens_details":{"audio_tokens":0,"cached_tokens":800}}"#;
         let head = format!(
-            r#"{{"litellm_call_id":"call-{number}","call_type":"acompletion","cache_hit":null,"stream":null,"status":"success","custom_llm_provider":"openai","model":"gpt-4o","metadata":{{"user_api_key_hash":null,"user_api_key_alias":"worker-{}","spend_logs_metadata":{{"lead_id":"lead-{number}"}},"usage_object":{usage}}},"response_cost":0.0020000000000000005,"prompt_tokens":1000,"completion_tokens":50,"response":{{"model":"gpt-4o-2024-08-06","usage":{usage},"choices":[{{"message":{{"role":"assistant","content":"hi"}}}}]}},"messages":[{{"role":"user","content":""#,
+            r#"{{"id":"{ID_PLACE}","litellm_call_id":"call-{number}","call_type":"acompletion","cache_hit":null,"stream":null,"status":"success","custom_llm_provider":"openai","model":"gpt-4o","metadata":{{"user_api_key_hash":null,"user_api_key_alias":"worker-{}","spend_logs_metadata":{{"lead_id":"lead-{number}"}},"usage_object":{usage}}},"response_cost":0.0020000000000000005,"prompt_tokens":1000,"completion_tokens":50,"response":{{"model":"gpt-4o-2024-08-06","usage":{usage},"choices":[{{"message":{{"role":"assistant","content":"hi"}}}}]}},"messages":[{{"role":"user","content":""#,
             number % 8
         );
         let tail = r#""}]}"#;
