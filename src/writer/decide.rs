@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Slot;
 use jiff::civil::Date;
 
 use super::decision::Decision::{self, Refused, Taken};
@@ -67,6 +68,7 @@ impl NewEvents {
         complete: impl Fn(&mut KeyedEvent) -> Result<(), E>,
     ) -> Result<Decision<Recorded, Vec<Conflict>>, E> {
         let before = self.entries.len();
+        self.reserve(batch.size_hint().0);
         let mut answer = Recorded::default();
         for (index, mut keyed) in batch.enumerate() {
             let Some(known) = self.known(&keyed, &recorded)? else {
@@ -134,11 +136,18 @@ impl NewEvents {
     pub fn push(&mut self, keyed: KeyedEvent) {
         let at = self.entries.len();
         let (hash, entries) = (keyed.key_hash, &self.entries);
-        match self.by_key.find_mut(hash, |at| entries[*at].event.key == keyed.event.key) {
-            Some(newest) => *newest = at,
-            None => drop(self.by_key.insert_unique(hash, at, |at| entries[*at].key_hash)),
+        match self.by_key.entry(hash, |at| entries[*at].event.key == keyed.event.key, |at| entries[*at].key_hash) {
+            Slot::Occupied(mut newest) => *newest.get_mut() = at,
+            Slot::Vacant(slot) => drop(slot.insert(at)),
         }
         self.entries.push(keyed);
+    }
+
+    /// Makes room for so many: growing step by step would move each event a few times.
+    fn reserve(&mut self, count: usize) {
+        let entries = &mut self.entries;
+        entries.reserve(count);
+        self.by_key.reserve(count, |at| entries[*at].key_hash);
     }
 
     /// Takes what a higher revision changes.

@@ -33,7 +33,7 @@ pub(in crate::ledger) enum Cell<'a> {
 
 impl Cell<'_> {
     /// Adds it to its row's checksum.
-    #[inline]
+    #[inline(always)]
     pub fn add_to(self, checksum: &mut Checksum) {
         match self {
             Self::Integer(value) => checksum.integer(value),

@@ -150,7 +150,7 @@ pub(in crate::ledger) fn checksum_of<R: Row>(row: &R) -> Result<i64, LedgerError
 }
 
 /// What a parameter has, as far as it is worth knowing: many columns are NULL, or the same, in row after row.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Held {
     /// As all are at first.
     Null,
@@ -169,28 +169,43 @@ struct Parameters<'b, 'c> {
 }
 
 impl Held {
-    #[inline]
     fn of(cell: Cell<'_>) -> Self {
         match cell {
             Cell::OptionalInteger(None) | Cell::OptionalReal(None) | Cell::OptionalText(None) | Cell::Nothing => Self::Null,
             Cell::Integer(value) | Cell::OptionalInteger(Some(value)) => Self::Integer(value),
-            Cell::Text("") => Self::Word(""),
             Cell::Word(word) => Self::Word(word),
+            Cell::Text("") => Self::Word(""),
             Cell::OptionalReal(Some(_)) | Cell::Text(_) | Cell::OptionalText(Some(_)) | Cell::Bytes(_) => Self::Other,
+        }
+    }
+
+    /// Whether a parameter that has this need not be given that.
+    #[inline(always)]
+    fn is(self, cell: Cell<'_>) -> bool {
+        match (self, cell) {
+            (Self::Null, Cell::OptionalInteger(None) | Cell::OptionalReal(None) | Cell::OptionalText(None) | Cell::Nothing) => {
+                true
+            }
+            (Self::Integer(held), Cell::Integer(value) | Cell::OptionalInteger(Some(value))) => held == value,
+            (Self::Word(held), Cell::Word(word)) => held == word,
+            (Self::Word(held), Cell::Text(text)) => held.is_empty() && text.is_empty(),
+            _ => false,
         }
     }
 }
 
 impl Parameters<'_, '_> {
-    /// Gives the parameter at a place, from 1, what it does not have yet.
-    #[inline]
+    /// Gives the parameter at a place, from 1, what it does not have yet. In line, because there it is known of most columns what
+    /// kind of cell they are.
+    #[inline(always)]
     fn bind(&mut self, place: usize, cell: Cell<'_>) -> Result<(), LedgerError> {
-        let (wanted, held) = (Held::of(cell), &mut self.held[place - 1]);
-        if *held == Held::Other || *held != wanted {
-            *held = wanted;
-            self.statement.raw_bind_parameter(self.before + place, cell)?;
-        }
-        Ok(())
+        if self.held[place - 1].is(cell) { Ok(()) } else { self.give(place, cell) }
+    }
+
+    #[inline(never)]
+    fn give(&mut self, place: usize, cell: Cell<'_>) -> Result<(), LedgerError> {
+        self.held[place - 1] = Held::of(cell);
+        Ok(self.statement.raw_bind_parameter(self.before + place, cell)?)
     }
 }
 
@@ -202,7 +217,7 @@ struct Binder<'b, 'c> {
 }
 
 impl Sink for Binder<'_, '_> {
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, cell: Cell<'_>) -> Result<(), LedgerError> {
         cell.add_to(self.checksum);
         self.parameters.bind(self.next, cell)?;
