@@ -183,9 +183,10 @@ impl Held {
     #[inline(always)]
     fn is(self, cell: Cell<'_>) -> bool {
         match (self, cell) {
-            (Self::Null, Cell::OptionalInteger(None) | Cell::OptionalReal(None) | Cell::OptionalText(None) | Cell::Nothing) => {
-                true
-            }
+            (
+                Self::Null,
+                Cell::OptionalInteger(None) | Cell::OptionalReal(None) | Cell::OptionalText(None) | Cell::Nothing,
+            ) => true,
             (Self::Integer(held), Cell::Integer(value) | Cell::OptionalInteger(Some(value))) => held == value,
             (Self::Word(held), Cell::Word(word)) => held == word,
             (Self::Word(held), Cell::Text(text)) => held.is_empty() && text.is_empty(),
