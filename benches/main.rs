@@ -27,6 +27,7 @@ mod ledgers;
 mod load;
 mod machine;
 mod options;
+mod otlp;
 mod peer_postgres;
 mod peer_redis;
 mod reading;
@@ -100,6 +101,7 @@ fn all_trials(bench: &Bench) -> Vec<Trial> {
 fn trials(bench: &Bench) -> Vec<Trial> {
     let mut trials = ingest::trials(bench);
     trials.extend(calls::trials(bench));
+    trials.extend(otlp::trials(bench));
     trials.extend(history::trials(bench));
     trials.extend(scrape::trials(bench));
     trials.extend(reads::trials(bench));
