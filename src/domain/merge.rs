@@ -123,7 +123,7 @@ fn origin_of(event: &CostEvent) -> Origin {
 /// one that knows that a model is free.
 fn is_cache_hit(known: &CostEvent, known_origin: &Origin, told: &CostEvent, told_origin: &Origin) -> bool {
     let is_same_road = known_origin.road == told_origin.road;
-    let is_free = told_origin.cost == CostSource::Told && told.amount == Usd::ZERO;
+    let is_free = told_origin.says_free || told_origin.cost == CostSource::Told && told.amount == Usd::ZERO;
     is_free && (known.amount > Usd::ZERO || known_origin.is_unpriced() && is_same_road)
 }
 

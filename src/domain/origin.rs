@@ -39,6 +39,9 @@ pub struct Origin {
     /// It adds up the calls below it, if there are any.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_wrapper: bool,
+    /// The sender says that it cost nothing: of a call that is known, that it was answered from a cache this time. Not kept.
+    #[serde(skip)]
+    pub says_free: bool,
     /// How often the agent has changed it since its revision was told.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub amendment: u32,
@@ -133,6 +136,7 @@ impl Origin {
             is_suspected: false,
             is_repeat: false,
             is_wrapper: false,
+            says_free: false,
             amendment: 0,
             span: None,
         }

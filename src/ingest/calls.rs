@@ -105,6 +105,7 @@ impl<'r> CallRules<'r> {
             quality: call.quality,
             rank: call.rank,
             is_wrapper: call.is_wrapper,
+            says_free: says_free(call),
             span: call.span.clone(),
             ..Origin::of(&call.road)
         };
@@ -196,7 +197,8 @@ impl<'r> CallRules<'r> {
             }
             None => None,
         };
-        let told = told.map(|amount| Cost { amount, source: CostSource::Told });
+        // Where something was used, a zero is what a sender says that does not know the price, or did not have to pay it again.
+        let told = told.filter(|_| !says_free(call)).map(|amount| Cost { amount, source: CostSource::Told });
         let rated = || {
             let model = model.filter(|_| !usage.is_empty())?;
             let attributes = call.attributes.as_deref();
@@ -215,6 +217,11 @@ impl<'r> CallRules<'r> {
         }
         Ok(cost)
     }
+}
+
+/// Whether the sender says that something was used and cost nothing.
+fn says_free(call: &Call<'_>) -> bool {
+    call.cost == Some(Usd::ZERO) && !call.usage.is_empty()
 }
 
 /// A text that is worth keeping; `None` if it cannot be.

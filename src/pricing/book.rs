@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 
 use super::amount::Sum;
 use super::catalogue::{Catalogue, Model, Provider, price_of};
 use super::counts::{self, Count, REQUESTS, counts, fallback};
-use super::embedded::{self, EmbeddedError};
+use super::embedded;
 use super::file::{Content, PriceFile};
 use super::overlay;
 use super::own::{Asked, OwnPrice, PriceTable, pick};
@@ -24,15 +24,13 @@ use crate::domain::{PriceTag, Quantity, UsageCount, Usd};
 pub struct Book {
     tables: Vec<OwnPrice>,
     file: Option<Catalogue>,
-    embedded: Arc<Catalogue>,
+    /// Whether the embedded catalogue is one of them.
+    has_embedded: bool,
 }
 
 /// Why there is no book.
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
-    /// The program's own catalogue is broken.
-    #[error("the embedded prices cannot be read")]
-    Embedded(#[from] EmbeddedError),
     /// A table has no price.
     #[error("the price for {unit} of {service} {model} cannot be read")]
     Table {
@@ -116,19 +114,15 @@ impl fmt::Debug for Book {
 
 impl Book {
     /// The embedded catalogue alone.
-    ///
-    /// # Errors
-    /// It is not what it should be, which a test of this program would have told.
-    pub fn embedded() -> Result<Self, BookError> {
-        Self::with(&[], None)
+    pub fn embedded() -> Self {
+        Self { has_embedded: true, ..Self::default() }
     }
 
     /// Own tables before a file, before the embedded catalogue. The tables of the file come before the others: the last one counts.
     ///
     /// # Errors
-    /// As [`Book::embedded`], or a table has no price.
+    /// A table has no price.
     pub fn with(tables: &[PriceTable], file: Option<PriceFile>) -> Result<Self, BookError> {
-        let embedded = embedded::catalogue()?;
         let (of_file, file) = match file {
             Some(PriceFile(Content::Tables(tables))) => (tables, None),
             Some(PriceFile(Content::Catalogue(catalogue))) => (Vec::new(), Some(catalogue)),
@@ -142,7 +136,13 @@ impl Book {
                 source,
             })
         });
-        Ok(Self { tables: own.collect::<Result<_, _>>()?, file, embedded })
+        Ok(Self { tables: own.collect::<Result<_, _>>()?, file, has_embedded: true })
+    }
+
+    /// The embedded catalogue, or one that is empty.
+    fn catalogue(&self) -> &'static Catalogue {
+        static EMPTY: LazyLock<Catalogue> = LazyLock::new(Catalogue::default);
+        if self.has_embedded { &embedded::CATALOGUE } else { &EMPTY }
     }
 
     /// What an event costs.
@@ -155,7 +155,7 @@ impl Book {
     /// neither tells for certain.
     pub fn provider(&self, said: Option<&str>, model: &str) -> Option<&str> {
         let model = model.trim().to_lowercase();
-        match seller(&self.embedded, &said.unwrap_or_default().trim().to_lowercase(), &model) {
+        match seller(self.catalogue(), &said.unwrap_or_default().trim().to_lowercase(), &model) {
             Seller::Provider { provider, is_certain: true, .. } => Some(&provider.id),
             Seller::Provider { .. } | Seller::Other | Seller::Unknown => None,
         }
@@ -164,7 +164,7 @@ impl Book {
     /// All prices that are about such an event.
     pub(super) fn sheet(&self, service: &str, model: &str, at: Timestamp, said: Said) -> Sheet<'_> {
         let (service, model) = (service.trim().to_lowercase(), model.trim().to_lowercase());
-        let seller = seller(&self.embedded, &service, &model);
+        let seller = seller(self.catalogue(), &service, &model);
         let id = if let Seller::Provider { provider, .. } = &seller { Some(&*provider.id) } else { None };
         let name = if let Seller::Provider { model, .. } = &seller { model } else { model.as_str() };
         let is_provider = |word: &str| {
@@ -185,7 +185,7 @@ impl Book {
 
     /// The model under the first of its spellings that a catalogue has; the operator's file first.
     fn listed(&self, service: &str, id: Option<&str>, is_open: bool, names: &[Cow<'_, str>]) -> Option<Listed<'_>> {
-        let catalogues = self.file.iter().chain(std::iter::once(&*self.embedded));
+        let catalogues = self.file.iter().chain(std::iter::once(self.catalogue()));
         let mut found = catalogues.filter_map(|catalogue| {
             let of = |id: &str| catalogue.providers.iter().find(|provider| provider.id == id);
             let by_name = || {
@@ -199,7 +199,7 @@ impl Book {
             };
             let provider = of(service)
                 .or_else(|| of(id?))
-                .or_else(|| by_name().filter(|_| is_open && !std::ptr::eq(catalogue, &raw const *self.embedded)))?;
+                .or_else(|| by_name().filter(|_| is_open && !std::ptr::eq(catalogue, self.catalogue())))?;
             let own = names.iter().find_map(|name| provider.model(name));
             if let Some(model) = own {
                 return Some(Listed { catalogue, provider, model, is_of_other: false });

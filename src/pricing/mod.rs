@@ -36,7 +36,6 @@ mod tier;
 
 pub use book::{Book, BookError, Query, Rated};
 pub use clock::{Days, Hours};
-pub use embedded::EmbeddedError;
 pub use extract::{DEPTH_MAX, ExtractError, Extracted, USAGE_RAW_BYTES_MAX, extract};
 pub use file::{FILE_BYTES_MAX, PriceFile, PriceFileError};
 pub use own::{PriceTable, PriceUsd, TABLES_MAX};

@@ -30,7 +30,7 @@ fn assert_usd(book: &Book, service: &str, model: &str, sent: &[(&str, &str)], us
 
 #[test]
 fn calls_cost_what_their_providers_bill() {
-    let book = Book::embedded().unwrap();
+    let book = Book::embedded();
     let gpt = [("input_tokens", "1000"), ("cached_input_tokens", "800"), ("output_tokens", "50")];
     assert_usd(&book, "openai", "gpt-4o", &gpt, "0.002");
     let reasoned = [&gpt[..], &[("reasoning_output_tokens", "20")]].concat();
@@ -71,7 +71,7 @@ const TOKENS: [(&str, &str); 2] = [("input_tokens", "1000000"), ("output_tokens"
 
 #[test]
 fn what_is_not_known_for_certain_has_no_price() {
-    let book = Book::embedded().unwrap();
+    let book = Book::embedded();
     for (service, model) in [
         ("openai", "my-own-model"),
         ("openai", ""),
@@ -94,7 +94,7 @@ fn what_is_not_known_for_certain_has_no_price() {
 
 #[test]
 fn the_whole_call_costs_more_above_the_limit_and_cached_tokens_count_towards_it() {
-    let book = Book::embedded().unwrap();
+    let book = Book::embedded();
     let call = |input: &str| {
         let sent = [("input_tokens", input), ("cached_input_tokens", "199000"), ("output_tokens", "100")];
         usd_of(&book, "google", "gemini-2.5-pro", "2026-11-25T12:00:00Z", None, &sent)
@@ -106,7 +106,7 @@ fn the_whole_call_costs_more_above_the_limit_and_cached_tokens_count_towards_it(
 
 #[test]
 fn hours_and_days_are_those_of_the_event() {
-    let book = Book::embedded().unwrap();
+    let book = Book::embedded();
     let at = |time: &str| usd_of(&book, "deepseek", "deepseek-chat", time, None, &TOKENS);
     assert_eq!(at("2026-11-25T00:29:59Z"), "0.685");
     assert_eq!(at("2026-11-25T00:30:00Z"), "1.37");
@@ -119,7 +119,7 @@ fn hours_and_days_are_those_of_the_event() {
 
 #[test]
 fn batches_and_tiers_have_their_own_price() {
-    let book = Book::embedded().unwrap();
+    let book = Book::embedded();
     let of = |service: &str, model: &str, attributes: &str| {
         usd_of(&book, service, model, "2026-11-25T12:00:00Z", Some(attributes), &TOKENS)
     };
@@ -144,7 +144,7 @@ fn batches_and_tiers_have_their_own_price() {
 
 #[test]
 fn an_hours_cache_write_is_twice_the_input_where_the_catalogue_does_not_say() {
-    let book = Book::embedded().unwrap();
+    let book = Book::embedded();
     let sent = [("input_tokens", "1000000"), ("cache_write_1h_input_tokens", "1000000")];
     assert_usd(&book, "google", "claude-3-opus", &sent, "30");
     assert_usd(&book, "anthropic", "claude-3-opus-latest", &sent, "30");
@@ -154,7 +154,7 @@ fn an_hours_cache_write_is_twice_the_input_where_the_catalogue_does_not_say() {
 
 #[test]
 fn a_fee_for_asking_is_due_once_unless_the_usage_says_how_often() {
-    let book = Book::embedded().unwrap();
+    let book = Book::embedded();
     let sent = [("input_tokens", "1000"), ("output_tokens", "1000")];
     assert_usd(&book, "perplexity", "sonar", &sent, "0.014");
     assert_usd(&book, "perplexity", "sonar", &[&sent[..], &[("requests", "3")]].concat(), "0.038");
@@ -172,7 +172,7 @@ fn a_fee_for_asking_is_due_once_unless_the_usage_says_how_often() {
 
 #[test]
 fn sound_is_billed_for_its_least_length() {
-    let book = Book::embedded().unwrap();
+    let book = Book::embedded();
     assert_usd(&book, "groq", "whisper-large-v3", &[("seconds", "3")], "0.000308333333");
     assert_usd(&book, "groq", "whisper-large-v3", &[("seconds", "0")], "0");
     assert_usd(&book, "openai", "whisper-1", &[("seconds", "521.5")], "0.05215");

@@ -19,6 +19,9 @@ const NOT_OURS: &[&str] = &[
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "XDG_STATE_HOME",
+    // What LiteLLM reads.
+    "GENERIC_LOGGER_ENDPOINT",
+    "OPENMETER_API_ENDPOINT",
     // What the Python client reads.
     "LEAD_FACTORY_METRICS_URL",
     "LEAD_FACTORY_METRICS_TOKEN",

@@ -24,7 +24,7 @@ const RESPONSES: &[u8] = include_bytes!("../../../tests/captures/cloudevents/ope
 async fn agent() -> TestAgent {
     let agent = TestAgent::start(Settings::default()).await;
     agent.clock.advance(TO_CAPTURES);
-    agent.state.book.store(Arc::new(Book::embedded().unwrap()));
+    agent.state.book.store(Arc::new(Book::embedded()));
     agent
 }
 
@@ -40,7 +40,7 @@ impl TestAgent {
     }
 
     async fn total(&self) -> Value {
-        self.get("/costs/daily?date=2026-11-28").await.json()["total_usd"].clone()
+        self.get("/costs/history?from=2026-11-28&to=2026-11-28").await.json()[0]["total_usd"].clone()
     }
 
     async fn events(&self) -> Vec<Value> {

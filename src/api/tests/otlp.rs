@@ -16,7 +16,7 @@ const TO_CAPTURES: Duration = Duration::from_secs(6 * 86_400 + 12 * 3_600 - 1);
 async fn agent() -> TestAgent {
     let agent = TestAgent::start(Settings::default()).await;
     agent.clock.advance(TO_CAPTURES);
-    agent.state.book.store(Arc::new(Book::embedded().unwrap()));
+    agent.state.book.store(Arc::new(Book::embedded()));
     agent
 }
 

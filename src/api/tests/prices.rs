@@ -12,7 +12,7 @@ const UNKNOWN: &str = r#""service":"openai","model":"my-own-model","usage":{"inp
 
 async fn priced_agent(settings: Settings) -> TestAgent {
     let agent = TestAgent::start(settings).await;
-    agent.state.book.store(Arc::new(Book::embedded().unwrap()));
+    agent.state.book.store(Arc::new(Book::embedded()));
     agent
 }
 

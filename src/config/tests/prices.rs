@@ -121,7 +121,10 @@ fn what_is_wrong_with_a_price_is_told_with_its_place() {
             "[[price]]\nunit = 'a'\nusd = 1\nfrom = 2026-02-02\nuntil = '2026-02-02'",
             "agent.toml:1:1: price until 2026-02-02 is not after from 2026-02-02, so it never holds",
         ),
-        ("[[price]]\nunit = 'a'\nusd = 1\nprice = 2", "agent.toml:4:1: price has no key \"price\"; did you mean per?"),
+        (
+            "[[price]]\nunit = 'a'\nusd = 1\nuntill = '2026-02-02'",
+            "agent.toml:4:1: price has no key \"untill\"; did you mean until?",
+        ),
     ] {
         assert_eq!(file_problems(text), [said], "{text}");
     }

@@ -185,7 +185,8 @@ fn a_secret_that_everybody_can_read_is_a_warning() {
 #[test]
 fn the_example_of_the_reference_is_good() {
     let text = include_str!("../../../docs/reference.md");
-    let example = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let example = text.split("```toml\n").find(|block| block.starts_with("# agent.toml")).unwrap();
+    let example = example.split("```").next().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = secret_file(folder.path(), "one-token-or-secret-of-32-bytes!");
     let example = example.replace("/run/secrets/agent-tokens", &path).replace("/run/secrets/webhook", &path);

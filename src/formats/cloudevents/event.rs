@@ -9,13 +9,15 @@ use http::header::CONTENT_TYPE;
 use serde_json::Value as Json;
 
 use super::content::Content;
-use super::{ROAD, header};
+use super::header;
 use crate::formats::items::ItemError;
 use crate::formats::json::lean::each_member_of;
 use crate::formats::json::{Value, members};
 use crate::formats::litellm::provider_and_id;
 use crate::ingest::{Call, CallKeys, read_time};
 
+/// The road, and the metric label.
+pub(super) const ROAD: &str = "cloudevents";
 /// The version that is taken.
 const SPEC_VERSION: &str = "1.0";
 /// The source that LiteLLM's `openmeter` callback names; the ids of its events are those of its generic callback.

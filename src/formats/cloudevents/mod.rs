@@ -28,10 +28,7 @@ use crate::wire::ProblemDocument;
 
 /// What `POST /ingest/cloudevents` and `POST /api/v1/events` take.
 pub const FORMATS: &[CallFormat] =
-    &[CallFormat { label: ROAD, media_types: MEDIA_TYPES, matches, read, answer, refuse: None }];
-
-/// The road, and the metric label.
-const ROAD: &str = "cloudevents";
+    &[CallFormat { label: event::ROAD, media_types: MEDIA_TYPES, matches, read, answer, refuse: None }];
 
 const STRUCTURED: &str = "application/cloudevents+json";
 const BATCHED: &str = "application/cloudevents-batch+json";
