@@ -42,6 +42,9 @@ pub struct Origin {
     /// The sender says that it cost nothing: of a call that is known, that it was answered from a cache this time. Not kept.
     #[serde(skip)]
     pub says_free: bool,
+    /// Other sources under which the same id may stand, because a road did not say who the provider is. Not kept.
+    #[serde(skip)]
+    pub also_under: Vec<Box<str>>,
     /// How often the agent has changed it since its revision was told.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub amendment: u32,
@@ -137,6 +140,7 @@ impl Origin {
             is_repeat: false,
             is_wrapper: false,
             says_free: false,
+            also_under: Vec::new(),
             amendment: 0,
             span: None,
         }

@@ -20,6 +20,8 @@ use crate::pricing::{Book, Query, Rated};
 
 /// The source of ids that are made of a trace's and a span's.
 const SPAN_SOURCE: &str = "span";
+/// What the roads of LiteLLM's callbacks have in their names.
+const LITELLM: &str = "litellm";
 /// The service of a call of which nobody knows the provider.
 const SERVICE_UNKNOWN: &str = "unknown";
 
@@ -106,6 +108,7 @@ impl<'r> CallRules<'r> {
             rank: call.rank,
             is_wrapper: call.is_wrapper,
             says_free: says_free(call),
+            also_under: self.also_under(call, provider),
             span: call.span.clone(),
             ..Origin::of(&call.road)
         };
@@ -142,7 +145,7 @@ impl<'r> CallRules<'r> {
         // What adds up several calls carries the id of one of them, which is not to be charged for all.
         let is_of_one = !call.is_wrapper || call.span.is_none();
         if is_of_one && !call.response_id.is_empty() {
-            let source = format!("{RESPONSE_SOURCE}{provider}");
+            let source = self.response_source(call, provider);
             return EventKey { source: bounded(&source), id: bounded(&call.response_id) };
         }
         if let Some(place) = &call.span {
@@ -152,6 +155,25 @@ impl<'r> CallRules<'r> {
             Some((source, id)) if !id.is_empty() => EventKey { source: bounded(source), id: bounded(id) },
             _ => EventKey { source: "".into(), id: (self.new_id)() },
         }
+    }
+
+    /// Whose ids those of its response are.
+    fn response_source(&self, call: &Call<'_>, provider: &str) -> String {
+        let is_known = !call.provider.is_empty() || self.book.provider(None, &call.model).is_some();
+        format!("{RESPONSE_SOURCE}{}", if is_known { provider } else { SERVICE_UNKNOWN })
+    }
+
+    /// The other sources under which its response's id may stand: LiteLLM's `openmeter` callback does not say who the provider is, its others do.
+    fn also_under(&self, call: &Call<'_>, provider: &str) -> Vec<Box<str>> {
+        if call.response_id.is_empty() || !(call.provider.is_empty() || call.road.contains(LITELLM)) {
+            return Vec::new();
+        }
+        let own = self.response_source(call, provider);
+        let by_model = self.book.provider(None, &call.model);
+        let all = if call.provider.is_empty() { self.book.providers() } else { Vec::new() };
+        let names = all.into_iter().chain(by_model).chain([SERVICE_UNKNOWN]);
+        let sources = names.map(|name| format!("{RESPONSE_SOURCE}{name}").into_boxed_str());
+        sources.filter(|source| **source != *own).collect()
     }
 
     fn time(&self, end: Option<Timestamp>) -> Result<Timestamp, String> {

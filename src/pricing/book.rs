@@ -161,6 +161,11 @@ impl Book {
         }
     }
 
+    /// The ids of all providers that the embedded catalogue knows.
+    pub fn providers(&self) -> Vec<&str> {
+        self.catalogue().providers.iter().map(|provider| &*provider.id).collect()
+    }
+
     /// All prices that are about such an event.
     pub(super) fn sheet(&self, service: &str, model: &str, at: Timestamp, said: Said) -> Sheet<'_> {
         let (service, model) = (service.trim().to_lowercase(), model.trim().to_lowercase());

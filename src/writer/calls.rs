@@ -13,7 +13,9 @@ use super::draft::Draft;
 use super::memory::Memory;
 use super::trace::{Judgement, PlacedCall, WhoFor};
 use super::unsaved::make_resident;
-use crate::domain::{CallFacts, CostEvent, CostSource, Entry, Kind, NATIVE_ROAD, Origin, SpanPlace, Usd, complete};
+use crate::domain::{
+    CallFacts, CostEvent, CostSource, Entry, EventKey, Kind, NATIVE_ROAD, Origin, SpanPlace, Usd, complete,
+};
 use crate::ledger::{CallSpan, KeyedEvent, LedgerError};
 
 /// Calls below one span that are told whom they are for by it, at a time.
@@ -30,6 +32,7 @@ impl Draft<'_> {
         // What need not be charged is not even charged for a moment.
         batch.sort_by_key(|keyed| preference(&keyed.event));
         for keyed in batch {
+            let keyed = self.under_known_key(keyed)?;
             match self.known(&keyed)? {
                 None => self.tell_call(keyed, memory, &mut answer)?,
                 Some(known) => {
@@ -45,6 +48,22 @@ impl Draft<'_> {
         self.settle_behind(before)?;
         self.make_days_resident(before)?;
         Ok(answer)
+    }
+
+    /// The call under the key that is known of it, where its road or another one did not say who the provider is.
+    fn under_known_key(&self, keyed: KeyedEvent) -> Result<KeyedEvent, LedgerError> {
+        let sources = keyed.event.origin.as_ref().map_or(&[][..], |origin| &origin.also_under);
+        if sources.is_empty() || self.known(&keyed)?.is_some() {
+            return Ok(keyed);
+        }
+        for source in sources {
+            let key = EventKey { source: source.clone(), id: keyed.event.key.id.clone() };
+            let other = self.ledger.keyed(CostEvent { key, ..keyed.event.clone() });
+            if self.known(&other)?.is_some() {
+                return Ok(other);
+            }
+        }
+        Ok(keyed)
     }
 
     /// Takes a call that is not known, unless it says again what another one says.

@@ -27,7 +27,8 @@ def test_it_is_under_the_providers_name_and_the_models(results, name):
         assert event["outcome"] == "ok", told(agent)
 
 
-@pytest.mark.parametrize("name", ["openlit", "litellm", "anthropic-sdk-js-and-openllmetry-js", "anthropic-sdk-py"])
+# LiteLLM's `openmeter` callback does not say what it guessed, so where it comes first too its numbers are taken as they are.
+@pytest.mark.parametrize("name", ["openlit", "anthropic-sdk-js-and-openllmetry-js", "anthropic-sdk-py"])
 def test_what_a_sender_guessed_is_marked(results, name):
     agent = results[name].agent
     qualities = {OPENLIT_GUESS: "estimated", LITELLM_GUESS: "estimated", GPT_4O_NOT_CACHED: "doubtful"}

@@ -183,7 +183,7 @@ impl<'a> Event<'a> {
             road: ROAD.into(),
             provider: if is_empty(&content.provider) { provider_of_id.into() } else { content.provider },
             service_otherwise: self.kind.as_ref().into(),
-            operation: content.operation,
+            operation: if is_empty(&content.operation) { operation_of(&content.model) } else { content.operation },
             model: content.model,
             response_id: if is_empty(&content.response_id) { litellm_id } else { content.response_id },
             own_key: Some((self.source.as_ref().into(), self.id.as_ref().into())),
@@ -237,4 +237,13 @@ fn is_json_or_unsaid(headers: &HeaderMap) -> bool {
     let Some(essence) = crate::formats::media_type(headers) else { return !headers.contains_key(CONTENT_TYPE) };
     let essence = essence.to_ascii_lowercase();
     matches!(&*essence, "application/json" | "text/json") || essence.ends_with("+json")
+}
+
+/// What a model was asked to do, where nobody says.
+fn operation_of(model: &str) -> Cow<'static, str> {
+    match model {
+        "" => "".into(),
+        model if model.contains("embed") => "embeddings".into(),
+        _ => "chat".into(),
+    }
 }

@@ -10,6 +10,7 @@ use super::sender::{Cut, NOT_PROVIDERS, Needs, OPERATIONS, Sender};
 use super::senders::sender_of;
 use super::told::{told_cost, told_id, told_usage};
 use crate::domain::{Quality, SpanPlace, Usd};
+use crate::formats::litellm::provider_and_id;
 use crate::ingest::Call;
 
 /// What a record is.
@@ -101,7 +102,8 @@ fn operation(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str> 
 fn response_id(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str> {
     let said = attributes.text(sender.response_id);
     if !said.is_empty() {
-        return kept(&said);
+        // LiteLLM hands out an envelope of its own.
+        return kept(&provider_and_id(said).1);
     }
     attributes
         .first(sender.response)
