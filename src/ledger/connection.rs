@@ -11,7 +11,7 @@ use super::LedgerError;
 /// quick "send it again", not into a stalled queue.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 /// Memory for the page cache of the connection that writes, in KiB.
-pub(super) const CACHE_KIB: i64 = 3_072;
+pub(super) const CACHE_KIB: i64 = 2_048;
 /// The same of one that reads: mostly from one end to the other, where no page is wanted twice.
 const READER_CACHE_KIB: i64 = 256;
 /// Prepared statements that are kept: more than there are.
