@@ -3,6 +3,8 @@
 use super::catalogue::{Catalogue, Provider};
 use super::provider::{Said, said};
 
+/// Beginnings of the names of OpenAI's models that the catalogue's own rule leaves out.
+const OPENAI: [&str; 4] = ["text-embedding-3-", "text-embedding-ada-", "dall-e-", "omni-moderation-"];
 /// Beginnings of the names that models have on Amazon Bedrock, after a region.
 const BEDROCK: [&str; 14] = [
     "ai21.",
@@ -68,7 +70,11 @@ pub(super) fn seller<'c, 'm>(catalogue: &'c Catalogue, word: &str, model: &'m st
     if is_bedrock(model) {
         return of("aws").map_or(Seller::Unknown, |provider| found(provider, model, is_gateway));
     }
-    let mut by_name = catalogue.providers.iter().filter(|provider| provider.models.matches(model));
+    let is_named = |provider: &&Provider| {
+        provider.models.matches(model)
+            || provider.id == *"openai" && OPENAI.iter().any(|beginning| model.starts_with(beginning))
+    };
+    let mut by_name = catalogue.providers.iter().filter(is_named);
     match (by_name.next(), by_name.next()) {
         (Some(provider), None) => found(provider, model, is_gateway),
         _ => Seller::Unknown,
