@@ -4,7 +4,7 @@
 //! too, and the next one goes on; one begins at each start. The book is asked before the writer, so that the writer is told only of
 //! events that are likely to get a price, and decides these by itself.
 //!
-//! *Limits.* One thread of the lowest priority; [`EVENTS_PER_ORDER`] events at a time, with [`BREATH`] in between.
+//! *Limits.* One thread of the lowest priority; `EVENTS_PER_ORDER` events at a time, with `BREATH` in between.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

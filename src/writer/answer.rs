@@ -29,7 +29,7 @@ pub struct Recorded {
     pub cache_hits: usize,
     /// Calls that say again what charged calls above or below them say, and were left out for that.
     pub aggregates: usize,
-    /// Calls whose roads say different amounts: the first [`DISAGREEMENTS_MAX`], and how many in all.
+    /// Calls whose roads say different amounts: the first `DISAGREEMENTS_MAX`, and how many in all.
     pub disagreements: (Vec<Disagreement>, usize),
     /// Calls that look like one that came over another road.
     pub suspected: usize,

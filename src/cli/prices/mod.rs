@@ -25,7 +25,7 @@ enum PricesVerb {
   lead-factory-metrics prices show --model gpt-4o
   lead-factory-metrics prices show --service aws --model claude-sonnet-4-5 --at 2026-11-01T00:00:00Z --output json")]
     Show(show::ShowArgs),
-    /// Check a file of prices: [[price]] tables, LiteLLM's JSON or models.dev's
+    /// Check a file of prices: `[[price]]` tables, LiteLLM's JSON or models.dev's
     #[command(after_help = "Examples:
   lead-factory-metrics prices check --file prices.toml")]
     Check(check::CheckArgs),

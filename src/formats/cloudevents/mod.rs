@@ -6,7 +6,7 @@
 //!
 //! *Policy.* A body of which no event can be taken is malformed, so that its sender learns why; of a batch, the good events are recorded.
 //!
-//! *Limits.* Those of [`items`](super::items); the `data` of a binary event is an item.
+//! *Limits.* Those of `items`; the `data` of a binary event is an item.
 
 mod content;
 mod event;

@@ -3,7 +3,7 @@
 //! Its batches are large (7 MB for 512 calls of one word each), sent again after a timeout, and given up after a status of 4xx. So they are
 //! read call by call, what is not needed of them is not copied, and a call that cannot be recorded does not refuse the others.
 //!
-//! *Limits.* Those of [`items`](super::items).
+//! *Limits.* Those of `items`.
 
 mod id;
 mod operation;

@@ -1,7 +1,7 @@
 //! Calls that programs tell as OpenTelemetry's traces and logs, over OTLP.
 //!
-//! A body is read as it comes, in [`protobuf`] or [`json`]; the [`collect`]or puts spans to their scopes, resources and parents; which of them
-//! are paid calls, and what they say, is in the table of [`senders`]. Metrics are read and never charged: their points say nothing of single
+//! A body is read as it comes, in `protobuf` or `json`; the `collect`or puts spans to their scopes, resources and parents; which of them
+//! are paid calls, and what they say, is in the table of `senders`. Metrics are read and never charged: their points say nothing of single
 //! calls.
 //!
 //! *Invariants.* What is no call is not looked at any closer. One that cannot be read as a call does not keep the others from being recorded; a
