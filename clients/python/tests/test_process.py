@@ -98,8 +98,12 @@ class Forks(Case):
                 run = [sys.executable, str(script), method]
                 ended = subprocess.run(run, env=self.environment(agent.url), capture_output=True, text=True, timeout=60)
                 self.assertEqual(ended.returncode, 0, ended.stderr)
-                self.worker("assert flush()", agent.url)  # What a child could not deliver in time is on disk.
-                self.assertEqual(agent.total(operation=method), 3)
+
+                def are_all_there():
+                    self.worker("assert flush()", agent.url)  # What a child could not deliver in time is on disk.
+                    return agent.total(operation=method) == 3
+
+                within(f"the calls of all children of {method}", are_all_there)
 
 
 class Ends(Case):
