@@ -101,6 +101,41 @@ async fn what_openmeter_is_told_is_the_same_call() {
     assert_eq!(agent.total().await, json!(0.00635514));
 }
 
+/// As `openmeter` says it, nobody is the provider of an unknown model; as the generic callback does, it is OpenAI.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_one_whichever_callback_names_its_provider() {
+    for openmeter_is_first in [true, false] {
+        let agent = agent().await;
+        if openmeter_is_first {
+            assert_eq!(agent.event(COST_NULL).await, 204);
+        }
+        agent.litellm(UNKNOWN_MODEL).await;
+        assert_eq!(agent.event(COST_NULL).await, 204);
+        let events = agent.events().await;
+        let keys: Vec<_> = events.iter().map(|event| (&event["source"], &event["id"], &event["unpriced"])).collect();
+        let source = if openmeter_is_first { "call:unknown" } else { "call:openai" };
+        assert_eq!(keys, [(&json!(source), &json!("chatcmpl-A644"), &json!(true))]);
+    }
+}
+
+/// A zero beside counts is what a sender says that knows no price; of a call that has a cost, that a cache answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_cost_of_zero_beside_counts_is_no_cost() {
+    let agent = agent().await;
+    let told = |id: &str, model: &str, cost: f64| {
+        let data =
+            json!({"provider": "openai", "model": model, "cost": cost, "prompt_tokens": 1000, "completion_tokens": 50});
+        json!({"specversion": "1.0", "type": "t", "source": "s", "id": id, "data": data}).to_string()
+    };
+    for (id, model, cost) in [("1", "gpt-4o", 0.0), ("2", "my-own-model", 0.0), ("3", "gpt-4o", 0.5), ("3", "gpt-4o", 0.0)] {
+        assert_eq!(agent.event(told(id, model, cost).as_bytes()).await, 204);
+    }
+    let events = agent.events().await;
+    let of = |id: &str| events.iter().find(|event| event["id"] == id).unwrap();
+    assert_eq!((events.len(), &of("1")["amount_usd"], &of("3")["amount_usd"]), (3, &json!(0.003), &json!(0.5)));
+    assert_eq!((&of("2")["amount_usd"], &of("2")["unpriced"]), (&json!(0), &json!(true)));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn binary_events_are_taken_with_and_without_a_media_type() {
     let agent = agent().await;
