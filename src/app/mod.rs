@@ -68,10 +68,7 @@ pub fn serve(
 
 /// The stages, bound but not answering yet.
 struct Agent {
-    server: Server,
-    /// At a port of its own.
-    otlp_server: Option<Server>,
-    grpc_server: Option<GrpcServer>,
+    ports: Ports,
     surface: Surface,
     started: Started,
     telemetry: Telemetry,
@@ -88,10 +85,9 @@ struct Agent {
 impl Agent {
     fn build(config: Config, otlp: Option<Otlp>, clock: Clock) -> Result<Self, AppError> {
         let signals = Signals::register().map_err(AppError::System)?;
-        let server = Server::bind(&config.net).map_err(|source| AppError::Listen { address: config.net.listen, source })?;
-        let address = server.local_addr().map_err(AppError::System)?;
-        let otlp_server = bind_otlp(&config.net)?;
-        let grpc_server = bind_grpc(&config.net)?;
+        let main = Server::bind(&config.net).map_err(|source| AppError::Listen { address: config.net.listen, source })?;
+        let address = main.local_addr().map_err(AppError::System)?;
+        let ports = Ports { main, otlp: bind_otlp(&config.net)?, grpc: bind_grpc(&config.net)? };
         let zone = &config.policy.zone;
         let ledger = Ledger::open(&config.ledger.path, zone, clock.now())?;
         let loaded = writer::load(ledger, Arc::clone(&config.policy), config.writer.clone(), clock.clone())?;
@@ -137,9 +133,7 @@ impl Agent {
             "listening"
         );
         Ok(Self {
-            server,
-            otlp_server,
-            grpc_server,
+            ports,
             surface,
             started,
             telemetry,
@@ -155,23 +149,10 @@ impl Agent {
     }
 
     async fn run(self, read: impl Fn() -> Result<Config, Problems>) -> Result<(), AppError> {
-        let Self {
-            server,
-            otlp_server,
-            grpc_server,
-            surface,
-            started,
-            telemetry,
-            reloads,
-            deliveries,
-            lead_watch,
-            rater,
-            book,
-            ..
-        } = self;
+        let Self { ports, surface, started, telemetry, reloads, deliveries, lead_watch, rater, book, .. } = self;
         let (mut reload_wishes, mut signals, config) = (self.reload_wishes, self.signals, self.config);
         let Started { writer, mut ended, .. } = started;
-        let serving = Ports { main: server, otlp: otlp_server, grpc: grpc_server }.serve(&surface);
+        let serving = ports.serve(&surface);
         systemd::ready();
         let reload = async || {
             systemd::reloading();
