@@ -242,12 +242,21 @@ class Unreached(Case):
         self.assertEqual(agent.held(), [], "a hold that was granted after all is ended by its cost")
 
     def test_a_hold_granted_by_a_lost_answer_is_released(self):
+        """As when the connection breaks between the grant and its answer."""
         agent = self.agent()
         client = self.client(agent)
-        agent.signal(signal.SIGSTOP)
-        with client.reserve("openai", "chat", 1, timeout=0.5) as hold:
+        post = client._agent.post_json
+
+        def unheard(target, fields, seconds):
+            answer = post(target, fields, seconds)
+            if target == "/reservations":
+                raise Unanswered("the connection broke")
+            return answer
+
+        client._agent.post_json = unheard
+        with client.reserve("openai", "chat", 1) as hold:
             self.assertFalse(hold.is_reserved)
-        agent.signal(signal.SIGCONT)
+            self.assertEqual([item["reservation_id"] for item in agent.held()], [hold.id])
         within("it is released", lambda: agent.get(f"/reservations/{hold.id}")[1].get("state") == "released")
 
     def test_a_release_that_overtakes_its_reservation_is_repeated(self):
