@@ -20,6 +20,8 @@ use crate::{Outcome, machine};
 
 const CHECK: &str = "/scaling-gate/check";
 const CHECK_ASKED: &str = "/scaling-gate/check?service=openai&operation=chat&estimated_cost_usd=0.01";
+const AUTHORIZE: &str = "/scaling-gate/authorize";
+const AUTHORIZE_ASKED: &str = "/scaling-gate/authorize?service=openai&operation=chat&estimated_cost_usd=0.01";
 const CONNECTIONS: usize = 16;
 const CLIENTS: usize = 50;
 const PAIRS: &str = "reserve + commit";
@@ -34,7 +36,7 @@ const IDLE: Duration = Duration::from_secs(1);
 const KIB_PER_MIB: f64 = 1_024.0;
 
 pub fn trials(bench: &Bench) -> Vec<Trial> {
-    vec![check(bench), check_beside_recording(bench), pairs(bench), holds(bench)]
+    vec![check(bench), authorize(bench), check_beside_recording(bench), pairs(bench), holds(bench)]
 }
 
 fn check(bench: &Bench) -> Trial {
@@ -42,11 +44,27 @@ fn check(bench: &Bench) -> Trial {
     Trial { bars, ..against_warp(bench, "gate-check", CHECK, CHECK_ASKED) }
 }
 
+fn authorize(bench: &Bench) -> Trial {
+    let contender = |name, asked: &'static str| {
+        let site = bench.site();
+        Contender::agent(name, move |pace: &Pace| {
+            let agent = with_costs(&site)?;
+            asking(asked).run(agent.address, pace, || agent.cpu())
+        })
+    };
+    Trial {
+        name: "gate-authorize",
+        title: format!("GET {AUTHORIZE_ASKED}, connections: {CONNECTIONS}, against a check"),
+        contenders: vec![contender(AUTHORIZE, AUTHORIZE_ASKED), contender(CHECK, CHECK_ASKED)],
+        bars: vec![Bar::ratio(Figure::Cpu, AUTHORIZE, CHECK, AtMost(1.1))],
+    }
+}
+
 fn check_beside_recording(bench: &Bench) -> Trial {
     let site = bench.site();
     let own = Contender::agent(AGENT, move |pace: &Pace| {
         let agent = with_costs(&site)?;
-        beside_recording(&agent, || checks().run(agent.address, pace, || agent.cpu()))
+        beside_recording(&agent, || asking(CHECK_ASKED).run(agent.address, pace, || agent.cpu()))
     });
     // What the machine leaves of a bare route while an agent records as much.
     let site = bench.site();
@@ -55,7 +73,7 @@ fn check_beside_recording(bench: &Bench) -> Trial {
         let body = String::from_utf8(http::ask(agent.address, &http::get(CHECK_ASKED))?)?;
         let floor = Floor::start(&["warp-same", CHECK, "application/json", &body])?;
         let address = floor.address()?;
-        beside_recording(&agent, || checks().run(address, pace, || floor.cpu()))
+        beside_recording(&agent, || asking(CHECK_ASKED).run(address, pace, || floor.cpu()))
     });
     Trial {
         name: "gate-check-beside-recording",
@@ -135,8 +153,8 @@ fn record_until(address: SocketAddr, over: &AtomicBool) -> Outcome<()> {
     Ok(())
 }
 
-fn checks() -> Load<HttpAnswers> {
-    let requests = vec![Template::new(http::get(CHECK_ASKED))];
+fn asking(target: &str) -> Load<HttpAnswers> {
+    let requests = vec![Template::new(http::get(target))];
     Load { connections: CONNECTIONS, requests, answers: HttpAnswers::default(), events_per_request: 1.0 }
 }
 

@@ -51,7 +51,7 @@ pub fn ask(address: SocketAddr, request: &[u8]) -> Outcome<Vec<u8>> {
     }
 }
 
-/// Finds where answers end. Anything but 200 and 201, and another body than the expected one, is a failure.
+/// Finds where answers end. Anything but 200, 201 and 204, and another body than the expected one, is a failure.
 #[derive(Clone, Debug, Default)]
 pub struct HttpAnswers {
     /// Lengths of the head and of the whole answer that is being received.
@@ -74,6 +74,10 @@ impl HttpAnswers {
     fn read_head(&self, received: &[u8]) -> Outcome<Option<(usize, usize)>> {
         let Some(head_length) = self.head_length(received) else { return Ok(None) };
         let head = &received[..head_length];
+        if head.get(9..12) == Some(b"204") {
+            // Has no body, and no length.
+            return Ok(Some((head_length, head_length)));
+        }
         if !matches!(head.get(9..12), Some(b"200" | b"201")) {
             let told = String::from_utf8_lossy(&received[..received.len().min(TOLD_MAX)]).into_owned();
             return Err(format!("not a success: {told}").into());

@@ -11,7 +11,7 @@ use crate::formats::{self, CallFormat, Format};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Endpoint {
     pub verb: Verb,
-    /// The path, or a template of paths with `{id}` in it. The label of the metrics, the same for every id.
+    /// The path, or a template of paths with `{id}` or the like in it. The label of the metrics, the same for every id.
     pub path: &'static str,
     pub group: Group,
     /// What it is for, in a few words; the same in `openapi.json`.
@@ -30,6 +30,8 @@ pub(super) enum Verb {
     Get,
     Post,
     Put,
+    /// Every method, also those that nobody defined: for gateways that ask with their caller's.
+    Any,
 }
 
 /// What belongs together, for readers.
@@ -64,6 +66,8 @@ pub(super) enum Parameters {
     Ignored,
     /// These, each once. Anything else is an error.
     Known(&'static [&'static str]),
+    /// These, each once, among others that are meant for somebody else.
+    Among(&'static [&'static str]),
 }
 
 /// What the body may be.
@@ -108,6 +112,7 @@ impl Verb {
             Self::Get => method == Method::GET || method == Method::HEAD,
             Self::Post => method == Method::POST,
             Self::Put => method == Method::PUT,
+            Self::Any => true,
         }
     }
 
@@ -117,13 +122,15 @@ impl Verb {
             Self::Get => "GET, HEAD",
             Self::Post => "POST",
             Self::Put => "PUT",
+            // Never told: there is no method that it does not take.
+            Self::Any => "*",
         }
     }
 
-    /// The method that it is named after.
+    /// The method that it is named after, and described under in `openapi.json`.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Get => "GET",
+            Self::Get | Self::Any => "GET",
             Self::Post => "POST",
             Self::Put => "PUT",
         }

@@ -10,11 +10,12 @@ use super::answer;
 use super::call::{BodyStream, Call};
 use super::problem::Problem;
 use super::query_string::QueryString;
+use super::question::Words;
 use super::request::read_json;
-use crate::budget::{Admission, Spend};
-use crate::domain::{GateOverride, Name, Usd, after, check_text, check_visible};
-use crate::formats::native::{read_gate, read_usage};
-use crate::ingest::{GateRequest, GateWish, OPERATION_DEFAULT, TEXT_BYTES_MAX, parse_estimate};
+use crate::budget::Admission;
+use crate::domain::{GateOverride, after};
+use crate::formats::native::read_gate;
+use crate::ingest::{GateRequest, GateWish};
 use crate::wire::{CheckAnswer, GateLine, GateStatus};
 use crate::writer::GateOrder;
 
@@ -37,27 +38,10 @@ pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Respon
 
 /// Whether something may be spent now. Nothing is set aside by asking.
 pub(super) async fn check(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    let query = QueryString::of(&call)?;
-    let service = query.get("service").ok_or_else(|| Problem::malformed("service is required"))?;
-    let service = name("service", service)?;
-    let operation = name("operation", query.get("operation").unwrap_or(OPERATION_DEFAULT))?;
-    let estimate = match (query.get("estimated_cost_usd"), query.get("usage")) {
-        (Some(text), _) => {
-            parse_estimate(text).map_err(|error| Problem::malformed(format!("estimated_cost_usd {error}")))?
-        }
-        (None, Some(usage)) => {
-            let model = query.get("model").filter(|model| !model.is_empty());
-            let model = model.ok_or_else(|| Problem::malformed("model is required, to price usage by"))?;
-            check_text(model, TEXT_BYTES_MAX).map_err(|error| Problem::malformed(format!("model {error}")))?;
-            state.estimate(&service, model, &read_usage(usage.as_bytes())?)?
-        }
-        (None, None) => Usd::ZERO,
-    };
-    let published = state.board.read();
-    let spend = Spend { service: &service, operation: &operation, estimate };
-    let admission = published.admit(spend, state.clock.instant());
+    let question = state.question(&Words::of_query(QueryString::of(&call)?))?;
+    let admission = state.weigh(&question);
     if let Admission::Refused(_) = admission {
-        state.instruments.count_blocked(&published.views.series.label(&service, &operation));
+        state.count_refused(&question);
     }
     answer::json(&CheckAnswer::from(&admission))
 }
@@ -81,9 +65,4 @@ pub(super) async fn set(state: Arc<State>, call: Arc<Call>, body: BodyStream) ->
 
 fn shown(state: &State) -> Result<Response, Problem> {
     answer::json(&GateStatus::from(state.board.read().gate_standing(state.clock.instant())))
-}
-
-fn name(parameter: &str, text: &str) -> Result<Name, Problem> {
-    let name = Name::new(text).and_then(|name| check_visible(text).map(|()| name));
-    name.map_err(|error| Problem::malformed(format!("{parameter} {error}")))
 }

@@ -11,6 +11,7 @@
 
 mod answer;
 mod auth;
+mod authorize;
 mod body;
 mod budgets;
 mod call;
@@ -37,6 +38,7 @@ mod percent;
 mod prices;
 mod problem;
 mod query_string;
+mod question;
 mod request;
 mod reservation_list;
 mod reservations;

@@ -1,4 +1,5 @@
-//! Query strings, read strictly: a parameter that is misspelled or given twice is refused, never ignored.
+//! Query strings, read strictly: a parameter that is misspelled or given twice is refused, never ignored. Only where a gateway adds its
+//! caller's query may there be parameters that are not ours.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -21,6 +22,7 @@ impl<'c> QueryString<'c> {
         match (call.uri.query(), call.endpoint.query) {
             (None, _) | (_, Parameters::Ignored) => Ok(Self(Vec::new())),
             (Some(text), Parameters::Known(names)) => Self::parse(text, names),
+            (Some(text), Parameters::Among(names)) => Self::parse_among(text, names),
         }
     }
 
@@ -60,17 +62,40 @@ impl<'c> QueryString<'c> {
     pub fn parse(text: &'c str, known: &[&'static str]) -> Result<Self, Problem> {
         // The parser keeps what is not an encoding and replaces what is not text, so both are refused before.
         percent::check(text).map_err(|error| Problem::malformed(format!("The query string {error}")))?;
-        let mut parameters: Vec<(&'static str, Cow<'c, str>)> = Vec::new();
+        let mut parameters = Self(Vec::new());
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             let Some(name) = known.iter().find(|known| **known == name) else {
                 return Err(Problem::malformed(unknown(&name, known)));
             };
-            if parameters.iter().any(|(given, _)| given == name) {
-                return Err(Problem::malformed(format!("The query parameter {name} is given twice")));
-            }
-            parameters.push((name, value));
+            parameters.add(name, value)?;
         }
-        Ok(Self(parameters))
+        Ok(parameters)
+    }
+
+    /// Reads these parameters out of a query string that is somebody else's: what is none of them may be anything.
+    ///
+    /// # Errors
+    /// `malformed`: one of them given twice, with an invalid percent-encoding, or not UTF-8.
+    pub fn parse_among(text: &'c str, known: &[&'static str]) -> Result<Self, Problem> {
+        let mut parameters = Self(Vec::new());
+        for piece in text.split('&') {
+            for (name, value) in form_urlencoded::parse(piece.as_bytes()) {
+                if let Some(name) = known.iter().find(|known| **known == name) {
+                    percent::check(piece)
+                        .map_err(|error| Problem::malformed(format!("The query parameter {name} {error}")))?;
+                    parameters.add(name, value)?;
+                }
+            }
+        }
+        Ok(parameters)
+    }
+
+    fn add(&mut self, name: &'static str, value: Cow<'c, str>) -> Result<(), Problem> {
+        if self.get(name).is_some() {
+            return Err(Problem::malformed(format!("The query parameter {name} is given twice")));
+        }
+        self.0.push((name, value));
+        Ok(())
     }
 }
 

@@ -48,6 +48,12 @@ pub(super) const fn post(path: &'static str, handler: &'static dyn Writing) -> R
     Route { endpoint: Endpoint::new(Verb::Post, path), handler: Handler::Writing(handler) }
 }
 
+/// Answers to every method, for anybody.
+pub(super) const fn any(path: &'static str, handler: &'static dyn Writing) -> Route {
+    let endpoint = Endpoint { scope: Scope::Read, ..Endpoint::new(Verb::Any, path) };
+    Route { endpoint, handler: Handler::Writing(handler) }
+}
+
 /// Answers to PUT.
 pub(super) const fn put(path: &'static str, handler: &'static dyn Writing) -> Route {
     Route { endpoint: Endpoint::new(Verb::Put, path), handler: Handler::Writing(handler) }
@@ -66,6 +72,12 @@ impl Route {
     /// Takes these query parameters.
     pub const fn query(mut self, names: &'static [&'static str]) -> Self {
         self.endpoint.query = Parameters::Known(names);
+        self
+    }
+
+    /// Takes these query parameters, and leaves others alone.
+    pub const fn query_among_others(mut self, names: &'static [&'static str]) -> Self {
+        self.endpoint.query = Parameters::Among(names);
         self
     }
 

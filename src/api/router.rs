@@ -84,8 +84,10 @@ impl Router {
 
     /// The place whose template fits, and the id in the path. A path without an id is nobody's.
     fn by_template<'p>(&self, path: &'p str) -> Option<(&Place, &'p str)> {
-        let mut fitting = self.by_template.iter().filter_map(|(template, place)| Some((place, template.id_in(path)?)));
-        fitting.next().filter(|(_, id)| !id.is_empty())
+        let mut fitting =
+            self.by_template.iter().filter_map(|(template, place)| Some((template, place, template.id_in(path)?)));
+        let (template, place, id) = fitting.next()?;
+        (!id.is_empty() || template.may_lack_id()).then_some((place, id))
     }
 }
 

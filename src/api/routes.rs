@@ -10,10 +10,10 @@ use super::endpoint::Accepts::{Calls, Events, Json, OptionalJson};
 use super::endpoint::Group::{About, Budgets, Costs, Gate, Operations, Prices, Reservations};
 use super::endpoint::Scope::{Admin, Record, Reserve};
 use super::problem::Problem;
-use super::route::{Route, get, post, put};
+use super::route::{Route, any, get, post, put};
 use super::{
-    budgets, costs_read, costs_spread, costs_write, events, export, gate, health, import, index, ingest, metrics, openapi,
-    prices, reservation_list, reservations,
+    authorize, budgets, costs_read, costs_spread, costs_write, events, export, gate, health, import, index, ingest, metrics,
+    openapi, prices, question, reservation_list, reservations,
 };
 use crate::formats::{cloudevents, litellm, native, otlp};
 
@@ -67,7 +67,11 @@ pub(super) static ROUTES: &[Route] = &[
     get("/scaling-gate/status", &gate::status).about(Gate, "Gate status"),
     get("/scaling-gate/history", &gate::history).about(Gate, "Gate history").query(&["limit"]),
     get("/scaling-gate/check", &gate::check).about(Gate, "Check whether work may start")
-        .query(&["service", "operation", "estimated_cost_usd", "model", "usage"]).linked_as("?service=openai"),
+        .query(question::NAMES).linked_as("?service=openai"),
+    any("/scaling-gate/authorize", &authorize::authorize).about(Gate, "Let a gateway's request pass, or not")
+        .query(question::NAMES).linked_as("?service=openai"),
+    any("/scaling-gate/authorize/{path}", &authorize::authorize).about(Gate, "The same, below the path that a gateway adds its caller's to")
+        .query_among_others(question::NAMES),
     put("/scaling-gate", &gate::set).about(Gate, "Override the gate").needs(Admin).accepts(Json),
 
     get("/reservations", &reservation_list::list).about(Reservations, "List reservations").query(&["state", "limit", "after"]),

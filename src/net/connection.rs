@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
+use hyper::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
@@ -25,8 +26,8 @@ use super::paced_body::PacedBody;
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Bytes read ahead of what has been taken: 32 MiB over 512 connections.
 const READ_BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// How long a refused client may go on sending a body that nobody reads. Closing while bytes are under way makes the kernel
-/// send a reset, which can destroy the answer before the client has read why it was refused.
+/// How long a client that has its answer may go on sending a body that nobody reads. Closing while bytes are under way makes the kernel
+/// send a reset, which can destroy the answer before the client has read it.
 const LINGER: Duration = Duration::from_secs(2);
 /// Bytes read and thrown away in that time.
 const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -39,20 +40,23 @@ where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Unpin,
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
 {
-    let refused_midway = Arc::new(AtomicBool::new(false));
+    let answered_midway = Arc::new(AtomicBool::new(false));
     let service = {
-        let (pace, refused_midway) = (Arc::clone(&pace), Arc::clone(&refused_midway));
+        let (pace, answered_midway) = (Arc::clone(&pace), Arc::clone(&answered_midway));
         service_fn(move |request: Request<Incoming>| {
-            let (pace, refused_midway) = (Arc::clone(&pace), Arc::clone(&refused_midway));
+            let (pace, answered_midway) = (Arc::clone(&pace), Arc::clone(&answered_midway));
             pace.call_begins();
             let has_body = !Body::is_end_stream(request.body());
             let answer = service.call(request);
             // Boxed: `poll_without_shutdown`, which leaves the stream open to linger on, wants a future that can be moved.
             Box::pin(async move {
                 let answer = answer.await;
-                let is_refused =
-                    |answer: &Response<B>| answer.status().is_client_error() || answer.status().is_server_error();
-                refused_midway.store(has_body && answer.as_ref().is_ok_and(is_refused), Ordering::Relaxed);
+                // Refused, or answered by somebody who did not want the body and therefore closes the connection.
+                let is_cut_short = |answer: &Response<B>| {
+                    let status = answer.status();
+                    status.is_client_error() || status.is_server_error() || answer.headers().contains_key(CONNECTION)
+                };
+                answered_midway.store(has_body && answer.as_ref().is_ok_and(is_cut_short), Ordering::Relaxed);
                 pace.call_ends();
                 answer.map(|answer| answer.map(|body| PacedBody::new(body, pace)))
             })
@@ -77,7 +81,7 @@ where
             }
         }
     };
-    if ended.is_ok() && refused_midway.load(Ordering::Relaxed) {
+    if ended.is_ok() && answered_midway.load(Ordering::Relaxed) {
         linger(connection.into_parts().io.into_inner()).await;
     }
 }

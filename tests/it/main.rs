@@ -30,6 +30,7 @@ mod exact;
 mod findings;
 mod focus;
 mod gate_guide;
+mod gateways;
 mod intake;
 mod kill;
 mod kill_at_system_call;

@@ -43,6 +43,8 @@ pub(in super::super) enum Problem {
     ReservationConflict(Vec<&'static str>),
     /// It may not be spent.
     Refused(Refusal),
+    /// The same, told to a gateway, which turns its caller away only for 401 and 403.
+    Barred(Box<Refusal>),
     /// The reservation is over, and not in the way that was asked for.
     ReservationFinished(ReservationStage),
     /// Body or batch passes a bound.
@@ -71,6 +73,8 @@ pub(in super::super) enum Problem {
     Overloaded,
     /// The ledger cannot record now.
     LedgerUnavailable,
+    /// Because of that, nobody knows what was spent.
+    CannotTell,
     /// The agent is stopping.
     ShuttingDown,
     /// A fault of ours.

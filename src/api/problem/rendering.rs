@@ -38,7 +38,11 @@ impl Problem {
             state: if let Self::ReservationFinished(stage) = &self { Some((*stage).into()) } else { None },
             ..ProblemDocument::default()
         };
-        let document = if let Self::Refused(refusal) = &self { document.with_refusal(refusal) } else { document };
+        let document = match &self {
+            Self::Refused(refusal) => document.with_refusal(refusal),
+            Self::Barred(refusal) => document.with_refusal(refusal),
+            _ => document,
+        };
         // Our own types always serialize; if not, there is still the status.
         let text = answer::json_text(&document).unwrap_or_default();
         let mut response = answer::uncached("application/problem+json", text);
@@ -73,8 +77,8 @@ impl Problem {
             Self::Timeout => kind::TIMEOUT,
             Self::InOtherTerms(problem, _) => problem.kind(),
             Self::IdConflict(_) | Self::ReservationConflict(_) => kind::ID_CONFLICT,
-            Self::Refused(Refusal::BudgetExhausted(_)) => kind::BUDGET_EXHAUSTED,
-            Self::Refused(Refusal::GateActive { .. }) => kind::GATE_ACTIVE,
+            Self::Refused(refusal) => refused(refusal),
+            Self::Barred(refusal) => Kind { status: StatusCode::FORBIDDEN, ..refused(refusal) },
             Self::ReservationFinished(_) => kind::RESERVATION_FINISHED,
             Self::TooLarge(_) => kind::TOO_LARGE,
             Self::UnsupportedMediaType(_) => kind::UNSUPPORTED_MEDIA_TYPE,
@@ -83,7 +87,7 @@ impl Problem {
             Self::UnpricedModel { .. } => kind::UNPRICED_MODEL,
             Self::SettingsInvalid(_) => kind::SETTINGS_INVALID,
             Self::Overloaded | Self::TooSlow => kind::OVERLOADED,
-            Self::LedgerUnavailable => kind::LEDGER_UNAVAILABLE,
+            Self::LedgerUnavailable | Self::CannotTell => kind::LEDGER_UNAVAILABLE,
             Self::ShuttingDown => kind::SHUTTING_DOWN,
             Self::Internal => kind::INTERNAL,
         }
@@ -114,6 +118,7 @@ impl Problem {
                 "This ID belongs to another reservation or event with different content. Nothing was changed.".into()
             }
             Self::Refused(refusal) => refusal.reason().into(),
+            Self::Barred(refusal) => refusal.reason().into(),
             Self::ReservationFinished(stage) => {
                 format!("The reservation is already {}. Nothing was changed.", stage.as_str()).into()
             }
@@ -126,6 +131,7 @@ impl Problem {
             Self::SettingsInvalid(why) => format!("The previous ones stay in force. {why}").into(),
             Self::InvalidRequest(_) => "The request is invalid. Nothing was changed.".into(),
             Self::Overloaded | Self::LedgerUnavailable | Self::ShuttingDown => RETRY.into(),
+            Self::CannotTell => "Cost cannot be recorded now, so it is not known whether this fits the budgets.".into(),
             Self::Internal => "The agent failed to complete the request; its log has the details.".into(),
         }
     }
@@ -146,6 +152,13 @@ impl Problem {
             Self::IdConflict(conflicts) => conflicts.iter().flat_map(differences).take(REASONS_MAX).collect(),
             _ => Vec::new(),
         }
+    }
+}
+
+fn refused(refusal: &Refusal) -> Kind {
+    match refusal {
+        Refusal::BudgetExhausted(_) => kind::BUDGET_EXHAUSTED,
+        Refusal::GateActive { .. } => kind::GATE_ACTIVE,
     }
 }
 
