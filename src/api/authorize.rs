@@ -76,7 +76,9 @@ fn barred(refusal: Refusal) -> Response {
     tell(REASON, &refusal.reason());
     if let Some(left) = refusal.budget() {
         tell(BUDGET, &left.name);
-        tell(REMAINING, &left.remaining.to_string());
+        if let Some(remaining) = left.remaining.usd() {
+            tell(REMAINING, &remaining.to_string());
+        }
     }
     let mut response = Problem::Barred(Box::new(refusal)).into_response();
     response.headers_mut().extend(told);

@@ -13,6 +13,6 @@ use crate::wire::BudgetItem;
 
 pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     QueryString::of(&call)?;
-    let standings = state.board.read().standings(state.clock.instant());
+    let standings = state.board.read().all_standings(state.clock.instant());
     answer::json(&standings.into_iter().map(BudgetItem::from).collect::<Vec<_>>())
 }

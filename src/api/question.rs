@@ -11,7 +11,7 @@ use super::State;
 use super::problem::Problem;
 use super::query_string::QueryString;
 use crate::budget::{Admission, Spend};
-use crate::domain::{Name, Usd, check_text, check_visible};
+use crate::domain::{Name, Subject, Usd, check_text, check_visible};
 use crate::formats::native::read_usage;
 use crate::ingest::{OPERATION_DEFAULT, TEXT_BYTES_MAX, parse_estimate};
 
@@ -103,7 +103,11 @@ impl State {
     /// Whether it may be paid for now. Nothing is set aside by asking.
     pub(super) fn weigh(&self, question: &Question) -> Admission {
         let Question { service, operation, estimate } = question;
-        self.board.read().admit(Spend { service, operation, estimate: *estimate }, self.clock.instant())
+        let subject = Subject { service, operation, worker: None, batch: None, lead: None, model: None };
+        let spend = Spend { subject, estimate: *estimate, usage: &[] };
+        let Ok(admission) =
+            self.board.read().admit(spend, self.clock.instant(), |_| Ok::<_, std::convert::Infallible>(None));
+        admission
     }
 
     /// Counts a refusal.

@@ -3,20 +3,18 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-
-use super::{Budget, GateVerdict, Policy, Used};
-use crate::domain::{GateMode, Name, Usd};
+use super::{Account, Action, GateVerdict, Measure, Policy};
+use crate::domain::{FoldedSubject, GateMode, Span, Subject, UsageCount, Usd};
 
 /// Something that somebody wants to pay for.
 #[derive(Clone, Copy, Debug)]
 pub struct Spend<'a> {
-    /// The service to be paid.
-    pub service: &'a Name,
-    /// What it will be asked to do.
-    pub operation: &'a Name,
+    /// What is to be paid for, and who asks.
+    pub subject: Subject<'a>,
     /// The most that it is thought to cost; zero or more.
     pub estimate: Usd,
+    /// The most that it is thought to use, each kind once.
+    pub usage: &'a [UsageCount],
 }
 
 /// Whether it may be spent, and why.
@@ -51,55 +49,92 @@ pub enum Refusal {
 pub struct BudgetLeft {
     /// The budget's name.
     pub name: String,
-    /// Limit − spent − reserved, where a sum below zero counts as 0; may be negative.
-    pub remaining: Usd,
-    /// When its next period begins.
-    pub period_end: Timestamp,
+    /// Whose limit it is, where the limit holds for each value of something by itself.
+    pub key: Option<Box<str>>,
+    /// Limit − spent − reserved, where a sum below zero counts as 0; may be negative. Of several units the one in question.
+    pub remaining: Measure,
+    /// The current period.
+    pub span: Span,
 }
 
-/// Decides. `used` says what counts against a budget now, `period_end` when its period is over.
-pub fn admit(
+/// Where a budget stands, for one key, in its current period.
+#[derive(Clone, Debug, Default)]
+pub struct BudgetAccount {
+    /// What is used.
+    pub account: Account,
+    /// The period.
+    pub span: Span,
+}
+
+/// Decides. `account` says where the budget at a place of the policy stands now for a key, which is empty where the budget has no `each`.
+///
+/// # Errors
+/// Those of `account`.
+pub fn admit<E>(
     policy: &Policy,
     gate: &GateVerdict,
     spend: Spend<'_>,
-    used: impl Fn(&Budget) -> Used,
-    period_end: impl Fn(&Budget) -> Timestamp,
-) -> Admission {
-    if policy.critical.contains(spend.service, spend.operation) {
-        return Admission::Critical;
+    account: impl Fn(usize, &str) -> Result<BudgetAccount, E>,
+) -> Result<Admission, E> {
+    let Subject { service, operation, .. } = spend.subject;
+    if policy.critical.contains(service, operation) {
+        return Ok(Admission::Critical);
     }
     if !policy.gate_enabled {
-        return Admission::Unenforced;
+        return Ok(Admission::Unenforced);
     }
-    let left =
-        |budget: &Budget, remaining| BudgetLeft { name: budget.name.clone(), remaining, period_end: period_end(budget) };
     if gate.active {
-        let closed_it =
-            |budget: &&Budget| budget.service.is_none() && budget.gate_at.reached(used(budget).counted(), budget.limit);
-        let budget = if gate.mode == GateMode::Manual { None } else { policy.budgets.iter().find(closed_it) };
-        let budget = budget.map(|budget| left(budget, used(budget).remaining(budget)));
-        return Admission::Refused(Refusal::GateActive { reason: gate.reason.clone(), budget });
+        let budget = if gate.mode == GateMode::Manual { None } else { closed_by(policy, &account)? };
+        return Ok(Admission::Refused(Refusal::GateActive { reason: gate.reason.clone(), budget }));
     }
-    let covering = policy.budgets.iter().filter(|budget| budget.covers(spend.service));
-    let tightest = covering.map(|budget| (used(budget).remaining(budget), budget)).min_by_key(|(remaining, _)| *remaining);
-    match tightest {
-        Some((remaining, budget)) if spend.estimate > remaining => {
-            Admission::Refused(Refusal::BudgetExhausted(left(budget, remaining)))
-        }
-        _ => Admission::Fits,
-    }
+    let subject = spend.subject.folded();
+    Ok(match tightest(policy, spend, &subject, account)? {
+        Some(left) => Admission::Refused(Refusal::BudgetExhausted(left)),
+        None => Admission::Fits,
+    })
 }
 
-impl Used {
-    /// What of the cost counts: credits can bring it below zero, but never make more than the limit available.
-    pub fn counted(self) -> Usd {
-        self.spent.max(Usd::ZERO)
+/// The budget that closed the gate.
+fn closed_by<E>(
+    policy: &Policy,
+    account: impl Fn(usize, &str) -> Result<BudgetAccount, E>,
+) -> Result<Option<BudgetLeft>, E> {
+    for (position, budget) in policy.budgets.iter().enumerate().filter(|(_, budget)| budget.is_global()) {
+        let BudgetAccount { account, span } = account(position, "")?;
+        if let Some(used) = account.at_or_above(budget.gate_at) {
+            let remaining = Measure { unit: used.unit.clone(), parts: used.remaining() };
+            return Ok(Some(BudgetLeft { name: budget.name.clone(), key: None, remaining, span }));
+        }
     }
+    Ok(None)
+}
 
-    /// What is left of a budget of which so much is used: its limit at most.
-    pub fn remaining(self, budget: &Budget) -> Usd {
-        budget.limit - self.counted() - self.reserved
+/// Of the budgets that it would pass, the one with the least money left; without one of money, the first.
+fn tightest<E>(
+    policy: &Policy,
+    spend: Spend<'_>,
+    subject: &FoldedSubject<'_>,
+    account: impl Fn(usize, &str) -> Result<BudgetAccount, E>,
+) -> Result<Option<BudgetLeft>, E> {
+    let mut tightest: Option<BudgetLeft> = None;
+    for (position, budget) in policy.budgets.iter().enumerate().filter(|(_, budget)| budget.action == Action::Block) {
+        let Some(key) = budget.key_of(subject) else { continue };
+        let BudgetAccount { account, span } = account(position, key)?;
+        let Some(used) = account.passed_by(&budget.limit.measure(spend.estimate, spend.usage)) else { continue };
+        let remaining = Measure { unit: used.unit.clone(), parts: used.remaining() };
+        let is_tighter = match &tightest {
+            None => true,
+            Some(so_far) => match (remaining.usd(), so_far.remaining.usd()) {
+                (Some(left), Some(so_far)) => left < so_far,
+                (left, so_far) => left.is_some() && so_far.is_none(),
+            },
+        };
+        if is_tighter {
+            let key = budget.each.map(|_| key.into());
+            tightest = Some(BudgetLeft { name: budget.name.clone(), key, remaining, span });
+        }
     }
+    Ok(tightest)
 }
 
 impl Admission {
@@ -119,8 +154,10 @@ impl Refusal {
     pub fn reason(&self) -> String {
         match self {
             Self::GateActive { reason, .. } => format!("Scaling gate is active: {reason}"),
-            Self::BudgetExhausted(left) => {
-                format!("Budget {} has {} USD left until {}", left.name, left.remaining, left.period_end)
+            Self::BudgetExhausted(BudgetLeft { name, key, remaining, span }) => {
+                let of = key.as_ref().map(|key| format!(" ({key})")).unwrap_or_default();
+                let until = span.ends_at().map(|end| format!(" until {end}")).unwrap_or_default();
+                format!("Budget {name}{of} has {remaining} left{until}")
             }
         }
     }
@@ -136,63 +173,115 @@ impl Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::budget::{CriticalOperations, judge};
-    use crate::domain::{BudgetZone, GateOverride};
+    use crate::budget::{Budget, CriticalOperations, Limit, judge};
+    use crate::domain::{BudgetZone, Cover, Facet, GateOverride, Name, Quantity};
 
     fn usd(text: &str) -> Usd {
         Usd::parse(text).unwrap()
     }
 
-    /// 10 USD a day, of which so much is spent and reserved; 1,000 a month, untouched.
+    fn end() -> Timestamp {
+        "2026-11-23T00:00:00Z".parse().unwrap()
+    }
+
+    /// Of all but `monthly` so much is spent and reserved.
     fn ask(policy: &Policy, manual: Option<bool>, spent: &str, reserved: &str, estimate: &str) -> Admission {
-        let end: Timestamp = "2026-11-23T00:00:00Z".parse().unwrap();
-        let used = |budget: &Budget| match budget.name.as_str() {
-            "daily" => Used { spent: usd(spent), reserved: usd(reserved) },
-            _ => Used { spent: Usd::ZERO, reserved: Usd::ZERO },
+        asked(policy, manual, (spent, reserved), estimate, None, &[])
+    }
+
+    fn asked(
+        policy: &Policy,
+        manual: Option<bool>,
+        (spent, reserved): (&str, &str),
+        estimate: &str,
+        lead: Option<&str>,
+        usage: &[UsageCount],
+    ) -> Admission {
+        let account = |position: usize| {
+            let budget = &policy.budgets[position];
+            let amounts = |text: &str| match budget.name.as_str() {
+                "monthly" => budget.limit.measure(Usd::ZERO, &[]),
+                _ => budget.limit.measure(usd(text), &[]),
+            };
+            Account::new(&budget.limit, Some(&amounts(spent)), Some(&amounts(reserved)))
         };
         let manual = manual.map(|active| GateOverride {
             active,
             reason: "by hand".into(),
             actor: String::new(),
-            since: end,
+            since: end(),
             expires_at: None,
         });
-        let gate = judge(policy, manual.as_ref(), used);
+        let gate = judge(policy, manual.as_ref(), account);
         let (service, operation) = (Name::new("openai").unwrap(), Name::new("chat").unwrap());
-        admit(policy, &gate, Spend { service: &service, operation: &operation, estimate: usd(estimate) }, used, |_| end)
+        let subject = Subject { service: &service, operation: &operation, worker: None, batch: None, lead, model: None };
+        let spend = Spend { subject, estimate: usd(estimate), usage };
+        let span = Span { start: Timestamp::MIN, end: end() };
+        let account = |position, _: &str| Ok::<_, Infallible>(BudgetAccount { account: account(position), span });
+        admit(policy, &gate, spend, account).unwrap()
     }
 
     fn policy() -> Policy {
         Policy::example(BudgetZone::UTC, 10)
     }
 
+    fn left(admission: Admission) -> (String, Option<Box<str>>, String) {
+        let Admission::Refused(Refusal::BudgetExhausted(left)) = admission else { panic!("{admission:?}") };
+        (left.name, left.key, left.remaining.to_string())
+    }
+
     #[test]
     fn what_fits_to_the_last_pico_dollar_is_admitted_and_nothing_beyond() {
         assert_eq!(ask(&policy(), None, "4", "5.5", "0.5"), Admission::Fits);
-        let Admission::Refused(Refusal::BudgetExhausted(left)) = ask(&policy(), None, "4", "5.5", "0.500000000001") else {
-            panic!("it passes the limit")
-        };
-        assert_eq!((left.name.as_str(), left.remaining), ("daily", usd("0.5")));
+        assert_eq!(left(ask(&policy(), None, "4", "5.5", "0.500000000001")), ("daily".into(), None, "0.5 USD".into()));
         assert!(matches!(ask(&policy(), None, "4", "7", "0"), Admission::Refused(Refusal::BudgetExhausted(_))));
     }
 
     #[test]
     fn credits_leave_no_more_than_the_limit() {
         assert_eq!(ask(&policy(), None, "-500", "0", "10"), Admission::Fits);
-        let Admission::Refused(Refusal::BudgetExhausted(left)) = ask(&policy(), None, "-500", "3", "7.000000000001") else {
-            panic!("it passes the limit")
-        };
-        assert_eq!((left.name.as_str(), left.remaining), ("daily", usd("7")));
+        assert_eq!(left(ask(&policy(), None, "-500", "3", "7.000000000001")), ("daily".into(), None, "7 USD".into()));
     }
 
     #[test]
     fn a_budget_covers_its_service_in_any_letter_case() {
         let mut policy = policy();
-        policy.budgets[0].service = Some(Name::new("OpenAI").unwrap());
+        policy.budgets[0].cover = Cover::of_service(&Name::new("OpenAI").unwrap());
         assert!(matches!(ask(&policy, None, "10", "0", "1"), Admission::Refused(Refusal::BudgetExhausted(_))));
-        policy.budgets[0].service = Some(Name::new("OpenAI2").unwrap());
+        policy.budgets[0].cover = Cover::of_service(&Name::new("OpenAI2").unwrap());
         assert_eq!(ask(&policy, None, "10", "0", "1"), Admission::Fits);
+    }
+
+    #[test]
+    fn the_limit_of_each_lead_holds_for_those_that_name_one() {
+        let mut policy = policy();
+        policy.budgets[0].each = Some(Facet::Lead);
+        let nine = ("9", "0");
+        let refused = asked(&policy, None, nine, "1.5", Some("ACME"), &[]);
+        assert_eq!(refused.reason(), "Budget daily (acme) has 1 USD left until 2026-11-23T00:00:00Z");
+        assert_eq!(left(refused), ("daily".into(), Some("acme".into()), "1 USD".into()));
+        assert_eq!(asked(&policy, None, nine, "1.5", None, &[]), Admission::Fits);
+        assert_eq!(asked(&policy, None, nine, "1", Some("acme"), &[]), Admission::Fits, "it does not close the gate");
+        policy.budgets[0].action = Action::Watch;
+        assert_eq!(asked(&policy, None, nine, "1.5", Some("ACME"), &[]), Admission::Fits);
+    }
+
+    #[test]
+    fn usage_is_measured_by_the_limits_of_its_kinds() {
+        let tokens = |count| vec![UsageCount { kind: Name::new("input_tokens").unwrap(), count: Quantity::of(count) }];
+        let mut policy = policy();
+        policy.budgets[0].limit = Limit::Usage(tokens(1_000));
+        assert_eq!(asked(&policy, None, ("5", "5"), "999", None, &tokens(1_000)), Admission::Fits);
+        let refused = asked(&policy, None, ("5", "5"), "0", None, &tokens(1_001));
+        assert_eq!(left(refused), ("daily".into(), None, "1000 input_tokens".into()));
+        // Of two that are passed, the one of money is named.
+        policy.budgets.push(Budget { name: "money".into(), ..Policy::example(BudgetZone::UTC, 10).budgets[0].clone() });
+        assert_eq!(left(asked(&policy, None, ("5", "0"), "6", None, &tokens(1_001))).0, "money");
     }
 
     #[test]

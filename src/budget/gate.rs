@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::{Budget, Policy, Standing, Used};
+use super::{Account, Measure, Policy, Standing};
 use crate::domain::{GateMode, GateOverride, nearest_f64_percent};
 
 /// The reason while no budget has reached its threshold.
@@ -39,26 +39,29 @@ pub struct GateStanding {
 }
 
 /// The one rule of the gate: what the operator says while that holds, else active while the utilization of any global budget is at
-/// or above its gate threshold. `used` says what counts against a budget in its current period.
-pub fn judge(policy: &Policy, manual: Option<&GateOverride>, used: impl Fn(&Budget) -> Used) -> GateVerdict {
+/// or above its gate threshold. `account` says where the budget at
+/// a place, which has no `each`, stands in its current period.
+pub fn judge(policy: &Policy, manual: Option<&GateOverride>, account: impl Fn(usize) -> Account) -> GateVerdict {
     if !policy.gate_enabled {
         return GateVerdict { active: false, reason: REASON_DISABLED.into(), mode: GateMode::Disabled };
     }
     if let Some(manual) = manual {
         return GateVerdict { active: manual.active, reason: manual.reason.clone().into(), mode: GateMode::Manual };
     }
-    let global = policy.budgets.iter().filter(|budget| budget.service.is_none()).map(|budget| (budget, used(budget)));
+    let global = policy.budgets.iter().enumerate().filter(|(_, budget)| budget.is_global());
     let reached: Vec<String> = global
-        .filter(|(budget, used)| budget.gate_at.reached(used.counted(), budget.limit))
-        .map(|(budget, used)| {
-            format!(
-                "Budget {} is at {}% ({} of {} USD), at or above its gate threshold of {}%",
+        .filter_map(|(position, budget)| {
+            let account = account(position);
+            let unit = account.at_or_above(budget.gate_at)?;
+            let measure = |parts| Measure { unit: unit.unit.clone(), parts };
+            Some(format!(
+                "Budget {} is at {}% ({} of {}), at or above its gate threshold of {}%",
                 budget.name,
-                nearest_f64_percent(used.counted(), budget.limit),
-                used.spent,
-                budget.limit,
+                nearest_f64_percent(unit.counted(), unit.limit),
+                measure(unit.spent).digits(),
+                measure(unit.limit),
                 budget.gate_at.percent()
-            )
+            ))
         })
         .collect();
     let reason = if reached.is_empty() { REASON_BELOW.into() } else { reached.join("; ").into() };

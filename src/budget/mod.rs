@@ -4,14 +4,20 @@
 //! *Invariants.* Each rule stands in one function; recording, REST, metrics and the command line all call it. What was spent
 //! and what time it is come in as arguments. A decision compares integers.
 
+mod account;
 mod admission;
 mod critical;
 mod gate;
+mod keys;
+mod limit;
 mod policy;
 mod standing;
 
-pub use admission::{Admission, BudgetLeft, Refusal, Spend, admit};
+pub use account::{Account, Used};
+pub use admission::{Admission, BudgetAccount, BudgetLeft, Refusal, Spend, admit};
 pub use critical::CriticalOperations;
 pub use gate::{GateStanding, GateVerdict, REASON_BELOW, REASON_DISABLED, judge};
-pub use policy::{Budget, Policy};
-pub use standing::{BudgetState, Standing, Used, assess};
+pub use keys::{BudgetStanding, KeyCounts, KeyStanding, KeysStanding};
+pub use limit::{Amounts, Limit, Measure, UNITS_MAX, Unit};
+pub use policy::{Action, Budget, Policy};
+pub use standing::{BudgetState, Standing, assess};

@@ -1,23 +1,41 @@
 //! What the operator asked for: the budgets, and whether the gate may close.
 
-use super::CriticalOperations;
-use crate::domain::{BudgetZone, Name, PeriodKind, Threshold, Usd};
+use super::{CriticalOperations, Limit};
+use crate::domain::{BudgetZone, Cover, Cycle, Facet, FoldedSubject, Name, Threshold};
 
-/// A limit for a period, for everything or for one service.
-#[derive(Clone, Debug)]
+/// A limit for a period: for everything, for what it covers, or for each value of something by itself.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Budget {
     /// Unique name, such as `daily`.
     pub name: String,
-    /// The service it covers, in any letter case; `None` covers all cost.
-    pub service: Option<Name>,
+    /// What counts against it.
+    pub cover: Cover,
+    /// Where the limit holds for each value of something by itself: of what. What has no such value does not count.
+    pub each: Option<Facet>,
     /// How often it begins anew.
-    pub period: PeriodKind,
-    /// What may be spent in one period; zero or more.
-    pub limit: Usd,
-    /// Share of the limit from which the state is `warning`.
-    pub warn_at: Threshold,
+    pub cycle: Cycle,
+    /// What may be spent in one period.
+    pub limit: Limit,
+    /// Shares of the limit at which a message is sent, ascending, at least one; from the lowest on the state is `warning`.
+    pub warn_at: Vec<Threshold>,
     /// Share of the limit from which the state is `critical`; a global budget closes the gate there.
     pub gate_at: Threshold,
+    /// What happens to work that would pass the limit.
+    pub action: Action,
+}
+
+/// What happens to work that would pass a limit.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, strum::EnumString, strum::IntoStaticStr,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Action {
+    /// It is refused.
+    #[default]
+    Block,
+    /// It is counted and told.
+    Watch,
 }
 
 /// Everything the rules need to know besides what was spent.
@@ -34,16 +52,59 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The services that budgets name.
-    pub fn services(&self) -> impl Iterator<Item = &Name> {
-        self.budgets.iter().filter_map(|budget| budget.service.as_ref())
+    /// The services that budgets name, as far as they are names.
+    pub fn services(&self) -> impl Iterator<Item = Name> + '_ {
+        let patterns = self.budgets.iter().flat_map(|budget| budget.cover.patterns(Facet::Service));
+        patterns.filter_map(|pattern| Name::new(pattern.literal()?).ok())
+    }
+}
+
+impl Action {
+    /// The word used in settings and JSON.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 impl Budget {
-    /// Whether cost of this service counts against it. Letter case makes no difference.
-    pub fn covers(&self, service: &Name) -> bool {
-        self.service.as_ref().is_none_or(|covered| covered.is_like(service))
+    /// Whether all cost counts against it, and passing it means that work must stop: such budgets move the gate.
+    pub fn is_global(&self) -> bool {
+        self.cover.is_everything() && self.each.is_none() && self.action == Action::Block
+    }
+
+    /// Under which key this counts against it: an empty one where the budget has no `each`; `None` where it does not count.
+    pub fn key_of<'s>(&self, subject: &'s FoldedSubject<'_>) -> Option<&'s str> {
+        if !self.cover.covers(subject) {
+            return None;
+        }
+        match self.each {
+            None => Some(""),
+            Some(facet) => subject.get(facet),
+        }
+    }
+
+    /// The one service that it covers, if that is all that is asked of what it covers.
+    pub fn service(&self) -> Option<&str> {
+        match self.cover.patterns(Facet::Service) {
+            [service] => service.literal(),
+            _ => None,
+        }
+    }
+
+    /// One text for all budgets that count the same things in the same spans: what is counted of one may be used for another.
+    pub fn definition(&self, zone: &BudgetZone) -> String {
+        let Cycle { kind, week_starts, start_day } = self.cycle;
+        let units: Vec<String> = self.limit.units().map(|unit| unit.as_str().to_owned()).collect();
+        serde_json::json!({
+            "match": self.cover.definition(),
+            "each": self.each.map(Facet::as_str),
+            "period": kind.as_str(),
+            "week_starts": format!("{week_starts:?}").to_lowercase(),
+            "start_day": start_day,
+            "units": units,
+            "zone": zone.name(),
+        })
+        .to_string()
     }
 }
 
@@ -51,15 +112,28 @@ impl Budget {
 impl Policy {
     /// The two global budgets at their default thresholds, 1,000 USD a month, for tests.
     pub(crate) fn example(zone: BudgetZone, daily_dollars: i64) -> Self {
-        let budget = |name: &str, period, dollars| Budget {
-            name: name.into(),
-            service: None,
-            period,
-            limit: Usd::from_dollars(dollars),
-            warn_at: Threshold::parse("0.8").unwrap(),
-            gate_at: Threshold::parse("0.9").unwrap(),
-        };
-        let budgets = vec![budget("daily", PeriodKind::Daily, daily_dollars), budget("monthly", PeriodKind::Monthly, 1_000)];
+        use crate::domain::PeriodKind;
+        let budgets = vec![
+            Budget::example("daily", PeriodKind::Daily, &daily_dollars.to_string()),
+            Budget::example("monthly", PeriodKind::Monthly, "1000"),
+        ];
         Self { zone, budgets, gate_enabled: true, critical: CriticalOperations::default() }
+    }
+}
+
+#[cfg(test)]
+impl Budget {
+    /// A budget of all cost at the default thresholds, for tests.
+    pub(crate) fn example(name: &str, kind: crate::domain::PeriodKind, limit: &str) -> Self {
+        Self {
+            name: name.into(),
+            cover: Cover::default(),
+            each: None,
+            cycle: Cycle::calendar(kind),
+            limit: Limit::Usd(crate::domain::Usd::parse(limit).unwrap()),
+            warn_at: vec![Threshold::parse("0.8").unwrap()],
+            gate_at: Threshold::parse("0.9").unwrap(),
+            action: Action::Block,
+        }
     }
 }

@@ -4,17 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
-use super::Budget;
-use crate::domain::{Name, PeriodKind, Reached, Threshold, Usd, nearest_f64_percent};
-
-/// What counts against a budget in its current period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Used {
-    /// Recorded cost.
-    pub spent: Usd,
-    /// Set aside by open reservations.
-    pub reserved: Usd,
-}
+use super::{Account, Action, Budget, BudgetAccount, Limit, Measure, Used};
+use crate::domain::{Cover, Cycle, Facet, Reached, Span, Threshold, Usd};
 
 /// In a second.
 const NANOSECONDS: i128 = 1_000_000_000;
@@ -30,7 +21,7 @@ const FORECAST_AFTER_PART: i128 = 20;
 pub enum BudgetState {
     /// Below the alert threshold.
     Ok,
-    /// At or above the alert threshold.
+    /// At or above the lowest alert threshold.
     Warning,
     /// At or above the gate threshold.
     Critical,
@@ -38,121 +29,146 @@ pub enum BudgetState {
     Exhausted,
 }
 
-/// One budget in its current period.
+/// One budget in its current period; of one with `each`, one key of it.
 #[derive(Clone, Debug)]
 pub struct Standing {
     /// The budget's name.
     pub name: String,
-    /// The service it covers; `None` covers all cost.
-    pub service: Option<Name>,
-    /// Daily or monthly.
-    pub period: PeriodKind,
+    /// What it covers.
+    pub cover: Cover,
+    /// Of what each value has the limit by itself.
+    pub each: Option<Facet>,
+    /// The value, folded, where the limit holds for each value of something.
+    pub key: Option<Box<str>>,
+    /// How often it begins anew.
+    pub cycle: Cycle,
+    /// What happens to work that would pass the limit.
+    pub action: Action,
     /// The limit.
-    pub limit_usd: Usd,
-    /// Cost of the period so far: charges and credits; below zero where credits prevail.
-    pub spent_usd: Usd,
-    /// Set aside by open reservations.
-    pub reserved_usd: Usd,
-    /// Limit − spent − reserved, where a sum below zero counts as 0; negative once the limit is passed.
-    pub remaining_usd: Usd,
-    /// Spent ÷ limit × 100, where a sum below zero counts as 0: the float nearest to the exact share.
+    pub limit: Limit,
+    /// What was spent and is reserved of it.
+    pub account: Account,
+    /// Spent ÷ limit × 100, where a sum below zero counts as 0: the float nearest to the exact share. Of several units the highest.
     pub utilization_percent: f64,
     /// How serious it is.
     pub state: BudgetState,
-    /// First instant of the period.
-    pub period_start: Timestamp,
-    /// First instant of the next one.
-    pub period_end: Timestamp,
-    /// What the period will cost at its pace so far, zero or more; `None` while too little of it has passed to tell.
-    pub forecast_usd: Option<Usd>,
+    /// The period.
+    pub span: Span,
+    /// What the period will come to at its pace so far, in the unit that the limit is in, zero or more; `None` while too little of it has
+    /// passed to tell, or where it has no end.
+    pub forecast: Option<Vec<i128>>,
     /// Of an exhausted budget: the time of the event with which it first was, if that is known. Else when it will be at the pace so
     /// far, if there is a forecast and that is within the period.
     pub exhausted_at: Option<Timestamp>,
+    /// The shares that a message is sent at.
+    pub warn_at: Vec<Threshold>,
     /// The share that closes the gate.
     pub gate_at: Threshold,
+    /// Whether the automatic gate follows it.
+    pub is_global: bool,
 }
 
-/// Works out where a budget stands at `now`, in the period from `start` to `end`. `reached` says when its limit was used up, if it was.
+/// Works out where a budget stands at `now`. `reached` says when its limit was used up, if it was.
 pub fn assess(
     budget: &Budget,
-    used: Used,
+    key: Option<Box<str>>,
+    BudgetAccount { account, span }: BudgetAccount,
     reached: Reached,
-    (start, end): (Timestamp, Timestamp),
     now: Timestamp,
 ) -> Standing {
-    let counted = used.counted();
-    let state = state(budget, counted);
-    let pace = Pace::of(counted, start, end, now);
+    let state = account.state(budget);
+    let paces: Option<Vec<Pace>> = account.units().iter().map(|used| Pace::of(used, span, now)).collect();
     let exhausted_at = match state {
-        BudgetState::Exhausted => exhausted_since(budget.limit, reached, start),
-        _ => pace.and_then(|pace| pace.reaches(budget.limit)),
+        BudgetState::Exhausted => exhausted_since(&account, reached, span),
+        // The first of the units that is used up.
+        _ => paces.iter().flatten().filter_map(|pace| pace.reaches_limit()).min(),
     };
     Standing {
         name: budget.name.clone(),
-        service: budget.service.clone(),
-        period: budget.period,
-        limit_usd: budget.limit,
-        spent_usd: used.spent,
-        reserved_usd: used.reserved,
-        remaining_usd: used.remaining(budget),
-        utilization_percent: nearest_f64_percent(counted, budget.limit),
+        cover: budget.cover.clone(),
+        each: budget.each,
+        key,
+        cycle: budget.cycle,
+        action: budget.action,
+        limit: budget.limit.clone(),
+        utilization_percent: account.utilization_percent(),
+        account,
         state,
-        period_start: start,
-        period_end: end,
-        forecast_usd: pace.and_then(Pace::forecast),
+        span,
+        forecast: paces.and_then(|paces| paces.into_iter().map(Pace::forecast).collect()),
         exhausted_at,
+        warn_at: budget.warn_at.clone(),
         gate_at: budget.gate_at,
+        is_global: budget.is_global(),
     }
 }
 
-/// How fast a budget is used, once enough of its period has passed to tell.
+impl Standing {
+    /// The one service that it covers, if that is all that is asked of what it covers.
+    pub fn service(&self) -> Option<&str> {
+        match self.cover.patterns(Facet::Service) {
+            [service] => service.literal(),
+            _ => None,
+        }
+    }
+
+    /// Something of each unit, with its unit.
+    pub fn measures(&self, of: impl Fn(&Used) -> i128) -> impl Iterator<Item = Measure> {
+        self.account.units().iter().map(move |used| Measure { unit: used.unit.clone(), parts: of(used) })
+    }
+
+    /// What counts of a budget of money: its limit, what was spent, what is reserved and what remains.
+    pub fn usd(&self) -> Option<[Usd; 4]> {
+        let (Limit::Usd(_), [used]) = (&self.limit, self.account.units()) else { return None };
+        Some([used.limit, used.spent, used.reserved, used.remaining()].map(Usd::from_pico))
+    }
+
+    /// The forecast of a budget of money.
+    pub fn forecast_usd(&self) -> Option<Usd> {
+        match (&self.limit, self.forecast.as_deref()) {
+            (Limit::Usd(_), Some([forecast])) => Some(Usd::from_pico(*forecast)),
+            _ => None,
+        }
+    }
+}
+
+/// How fast a unit of a budget is used, once enough of its period has passed to tell.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     /// Zero or more.
-    spent: Usd,
+    spent: i128,
+    limit: i128,
     start: Timestamp,
     elapsed_ns: i128,
     length_ns: i128,
 }
 
-fn state(budget: &Budget, spent: Usd) -> BudgetState {
-    // From the most serious down: a threshold may lie above the limit, and the limit itself always counts.
-    if Threshold::FULL.reached(spent, budget.limit) {
-        BudgetState::Exhausted
-    } else if budget.gate_at.reached(spent, budget.limit) {
-        BudgetState::Critical
-    } else if budget.warn_at.reached(spent, budget.limit) {
-        BudgetState::Warning
-    } else {
-        BudgetState::Ok
-    }
-}
-
 /// A limit of 0 is used up from the start, without any event.
-fn exhausted_since(limit: Usd, reached: Reached, start: Timestamp) -> Option<Timestamp> {
+fn exhausted_since(account: &Account, reached: Reached, span: Span) -> Option<Timestamp> {
     match reached {
-        _ if limit <= Usd::ZERO => Some(start),
+        _ if account.units().iter().any(|used| used.limit <= 0) => span.starts_at(),
         Reached::At(time) => Some(time),
         Reached::Never | Reached::SomeTime => None,
     }
 }
 
 impl Pace {
-    fn of(spent: Usd, start: Timestamp, end: Timestamp, now: Timestamp) -> Option<Self> {
+    fn of(used: &Used, span: Span, now: Timestamp) -> Option<Self> {
+        let (start, end) = (span.starts_at()?, span.ends_at()?);
         let elapsed_ns = now.as_nanosecond() - start.as_nanosecond();
         let length_ns = end.as_nanosecond() - start.as_nanosecond();
         let tells = elapsed_ns >= FORECAST_AFTER_NS && elapsed_ns * FORECAST_AFTER_PART >= length_ns;
-        tells.then_some(Self { spent, start, elapsed_ns, length_ns })
+        tells.then_some(Self { spent: used.counted(), limit: used.limit, start, elapsed_ns, length_ns })
     }
 
-    /// Spent × length ÷ elapsed, rounded to a pico-dollar.
-    fn forecast(self) -> Option<Usd> {
-        mul_div(self.spent.pico(), self.length_ns, self.elapsed_ns).map(Usd::from_pico)
+    /// Spent × length ÷ elapsed, rounded to the unit's smallest part.
+    fn forecast(self) -> Option<i128> {
+        mul_div(self.spent, self.length_ns, self.elapsed_ns)
     }
 
-    /// When this limit, which is not reached yet, will be.
-    fn reaches(self, limit: Usd) -> Option<Timestamp> {
-        let after_ns = mul_div(limit.pico(), self.elapsed_ns, self.spent.pico())?;
+    /// When its limit, which is not reached yet, will be.
+    fn reaches_limit(self) -> Option<Timestamp> {
+        let after_ns = mul_div(self.limit, self.elapsed_ns, self.spent)?;
         if after_ns >= self.length_ns {
             return None;
         }
@@ -181,26 +197,18 @@ fn mul_div(a: i128, b: i128, divisor: i128) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn budget(limit: &str) -> Budget {
-        Budget {
-            name: "daily".into(),
-            service: None,
-            period: PeriodKind::Daily,
-            limit: Usd::parse(limit).unwrap(),
-            warn_at: Threshold::parse("0.8").unwrap(),
-            gate_at: Threshold::parse("0.9").unwrap(),
-        }
-    }
+    use crate::domain::PeriodKind;
 
     fn standing(limit: &str, spent: &str, now: &str) -> Standing {
         reached(limit, spent, Reached::SomeTime, now)
     }
 
     fn reached(limit: &str, spent: &str, reached: Reached, now: &str) -> Standing {
-        let bounds = ("2026-11-22T00:00:00Z".parse().unwrap(), "2026-11-23T00:00:00Z".parse().unwrap());
-        let used = Used { spent: Usd::parse(spent).unwrap(), reserved: Usd::ZERO };
-        assess(&budget(limit), used, reached, bounds, now.parse().unwrap())
+        let span = Span { start: "2026-11-22T00:00:00Z".parse().unwrap(), end: "2026-11-23T00:00:00Z".parse().unwrap() };
+        let budget = Budget::example("daily", PeriodKind::Daily, limit);
+        let spent = budget.limit.measure(Usd::parse(spent).unwrap(), &[]);
+        let account = Account::new(&budget.limit, Some(&spent), None);
+        assess(&budget, None, BudgetAccount { account, span }, reached, now.parse().unwrap())
     }
 
     #[test]
@@ -222,12 +230,12 @@ mod tests {
     #[test]
     fn the_forecast_is_linear_in_the_elapsed_part() {
         let noon = standing("50", "30", "2026-11-22T12:00:00Z");
-        assert_eq!(noon.forecast_usd, Some(Usd::from_dollars(60)));
+        assert_eq!(noon.forecast_usd(), Some(Usd::from_dollars(60)));
         assert_eq!(noon.exhausted_at.unwrap().to_string(), "2026-11-22T20:00:00Z");
-        assert_eq!(noon.remaining_usd, Usd::from_dollars(20));
+        assert_eq!(noon.usd().unwrap()[3], Usd::from_dollars(20));
 
         let calm = standing("50", "10", "2026-11-22T12:00:00Z");
-        assert_eq!(calm.forecast_usd, Some(Usd::from_dollars(20)));
+        assert_eq!(calm.forecast_usd(), Some(Usd::from_dollars(20)));
         assert_eq!(calm.exhausted_at, None);
         assert_eq!(standing("50", "0", "2026-11-22T12:00:00Z").exhausted_at, None);
     }
@@ -243,20 +251,22 @@ mod tests {
             ("2026-11-22T01:12:00Z", true),
         ] {
             let standing = standing("50", "5", now);
-            assert_eq!((standing.forecast_usd.is_some(), standing.exhausted_at.is_some()), (tells, tells), "{now}");
+            assert_eq!((standing.forecast.is_some(), standing.exhausted_at.is_some()), (tells, tells), "{now}");
         }
-        let (start, now) = ("2026-11-22T00:00:00Z".parse().unwrap(), |text: &str| text.parse().unwrap());
-        let quarter = "2026-11-22T06:00:00Z".parse().unwrap();
-        assert!(Pace::of(Usd::ZERO, start, quarter, now("2026-11-22T00:59:59.999999999Z")).is_none());
-        assert!(Pace::of(Usd::ZERO, start, quarter, now("2026-11-22T01:00:00Z")).is_some());
+        let now = |text: &str| text.parse().unwrap();
+        let quarter = Span { start: now("2026-11-22T00:00:00Z"), end: now("2026-11-22T06:00:00Z") };
+        let used = Used { unit: crate::budget::Unit::Usd, limit: 1, spent: 0, reserved: 0 };
+        assert!(Pace::of(&used, quarter, now("2026-11-22T00:59:59.999999999Z")).is_none());
+        assert!(Pace::of(&used, quarter, now("2026-11-22T01:00:00Z")).is_some());
+        assert!(Pace::of(&used, Span::EVER, now("2026-11-22T01:00:00Z")).is_none());
     }
 
     #[test]
     fn credits_bring_nothing_below_zero_but_the_sum() {
         let credited = standing("50", "-4", "2026-11-22T12:00:00Z");
-        assert_eq!(credited.spent_usd, Usd::from_dollars(-4));
-        assert_eq!(credited.remaining_usd, Usd::from_dollars(50));
-        assert_eq!((credited.utilization_percent, credited.forecast_usd), (0.0, Some(Usd::ZERO)));
+        assert_eq!(credited.usd().unwrap()[1], Usd::from_dollars(-4));
+        assert_eq!(credited.usd().unwrap()[3], Usd::from_dollars(50));
+        assert_eq!((credited.utilization_percent, credited.forecast_usd()), (0.0, Some(Usd::ZERO)));
         assert_eq!((credited.state, credited.exhausted_at), (BudgetState::Ok, None));
     }
 
@@ -273,8 +283,8 @@ mod tests {
     #[test]
     fn enormous_sums_do_not_overflow_the_forecast() {
         let far = standing("999999999999999999", "900000000000000000", "2026-11-22T02:00:00Z");
-        assert!(far.forecast_usd.unwrap() > far.spent_usd);
+        assert!(far.forecast_usd().unwrap() > far.usd().unwrap()[1]);
         let slow = standing("999999999999999999", "0.000000000001", "2026-11-22T12:00:00Z");
-        assert_eq!((slow.forecast_usd, slow.exhausted_at), (Some(Usd::from_pico(2)), None));
+        assert_eq!((slow.forecast_usd(), slow.exhausted_at), (Some(Usd::from_pico(2)), None));
     }
 }

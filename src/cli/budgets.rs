@@ -61,13 +61,13 @@ pub(super) fn table(items: Vec<BudgetItem>) -> Table {
             Cell::text(item.period.as_str()),
             Cell::toned(item.state.as_str(), tone_of(&item.state)),
             Cell::percent(item.utilization_percent),
-            Cell::money(item.spent_usd),
-            Cell::money(item.reserved_usd),
-            Cell::money(item.limit_usd),
-            Cell::money(item.remaining_usd),
+            Cell::optional(item.spent_usd, Cell::money),
+            Cell::optional(item.reserved_usd, Cell::money),
+            Cell::optional(item.limit_usd, Cell::money),
+            Cell::optional(item.remaining_usd, Cell::money),
             Cell::optional(item.forecast_usd, Cell::money),
             Cell::optional(item.exhausted_at, Cell::time),
-            Cell::time(item.period_end),
+            Cell::optional(item.period_end, Cell::time),
         ]);
     }
     table

@@ -70,8 +70,8 @@ fn table(config: &Config) -> Table {
 fn budget_in_words(budget: &ShownBudget) -> String {
     let covered = budget.service.as_ref().map_or("all services", |service| service.as_str());
     format!(
-        "{} USD {} for {covered}, warning at {} %, critical at {} %",
-        budget.limit_usd,
+        "{} {} for {covered}, warning at {} %, critical at {} %",
+        budget.limit,
         budget.period.as_str(),
         budget.warn_at_percent,
         budget.gate_at_percent

@@ -37,7 +37,11 @@ fn written(now: Timestamp, gate: &GateStatus, budgets: &[BudgetItem]) -> String 
     let named: Vec<&BudgetItem> = budgets.iter().filter(is_named).collect();
     parts.extend(named.iter().take(BUDGETS_MAX).map(|budget| {
         let name = cut(&printable(&budget.name), TEXT_COLUMNS);
-        format!("{name} {} % of {}", people::percent(budget.utilization_percent), people::money(budget.limit_usd))
+        format!(
+            "{name} {} % of {}",
+            people::percent(budget.utilization_percent),
+            budget.limit_usd.map_or_else(|| budget.limit(), people::money)
+        )
     }));
     if let Some(more) = named.len().checked_sub(BUDGETS_MAX).filter(|more| *more > 0) {
         parts.push(format!("{more} more budgets to look at"));

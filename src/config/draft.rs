@@ -16,6 +16,7 @@ use crate::api::{self, Token};
 use crate::domain::{BudgetZone, PeriodKind};
 use crate::pricing::PriceTable;
 use crate::telemetry::{self, LogFormat};
+use crate::views::tallies::KEYS_MAX;
 use crate::views::{HOLDS_MAX, SeriesLimits};
 use crate::{ingest, ledger, net};
 
@@ -54,6 +55,7 @@ pub struct Draft {
     pub(super) ledger: ledger::Settings,
     pub(super) series: SeriesLimits,
     pub(super) holds_max: usize,
+    pub(super) budget_keys_max: usize,
     pub(super) webhook: WebhookDraft,
     pub(super) otel: OtelDraft,
     /// `[[budget]]`.
@@ -91,6 +93,7 @@ impl Default for Draft {
             ledger: ledger::Settings::default(),
             series: SeriesLimits::default(),
             holds_max: HOLDS_MAX,
+            budget_keys_max: KEYS_MAX,
             webhook: WebhookDraft::default(),
             otel: OtelDraft::default(),
             budgets: Vec::new(),

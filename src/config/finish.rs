@@ -159,16 +159,16 @@ fn config(
     let shown_webhooks = webhooks.list.iter().map(|(webhook, origin)| ShownWebhook::of(webhook, origin.clone())).collect();
     let budgets: Vec<_> = budgets.list.into_iter().map(|(budget, _)| budget).collect();
     let webhooks: Vec<_> = webhooks.list.into_iter().map(|(webhook, _)| webhook).collect();
-    let reserved = budgets.iter().filter_map(|budget| budget.service.clone()).collect();
-    let series = SeriesLimits { reserved, ..draft.series };
+    let policy = Policy {
+        zone: draft.zone,
+        budgets,
+        gate_enabled: draft.gate_enabled,
+        critical: CriticalOperations::new(draft.critical),
+    };
+    let series = SeriesLimits { reserved: policy.services().collect(), ..draft.series };
     Config {
         log: LogSettings { level: draft.log_level, format },
-        policy: Arc::new(Policy {
-            zone: draft.zone,
-            budgets,
-            gate_enabled: draft.gate_enabled,
-            critical: CriticalOperations::new(draft.critical),
-        }),
+        policy: Arc::new(policy),
         net: net::Settings { listen: SocketAddr::new(draft.host, draft.port), ..draft.net },
         api: api::Settings { tokens, ..draft.api },
         writer: writer::Settings {
@@ -176,6 +176,7 @@ fn config(
             age_max: draft.ingest.age_max,
             ahead_max: draft.ingest.ahead_max,
             holds_max: draft.holds_max,
+            budget_keys_max: draft.budget_keys_max,
             receivers: notify::receivers(&webhooks),
             origin: Origin {
                 agent: draft.agent_name.or_else(host_name).unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),

@@ -7,7 +7,7 @@ use super::budgets::{self, BUDGETS_MAX};
 use super::draft::{Draft, Setting};
 use super::kinds::{
     boolean, call_key, cost_from, count, days_or_none, event_usd, host, hosts, label, level, limit, listen, log_format,
-    operations, path, port, roads, seconds, share, timeout, token, webhook_format, webhook_url, zone,
+    operations, path, port, roads, seconds, share, shares, timeout, token, webhook_format, webhook_url, zone,
 };
 use super::table::tables;
 use super::{otel, prices, webhooks};
@@ -73,13 +73,13 @@ fn budget() -> Vec<Setting> {
         Setting::new(
             "daily_alert_threshold",
             "Share of the daily limit at which its state becomes warning",
-            share(),
+            shares(),
             |to| &mut to.daily.budget.warn_at,
         ),
         Setting::new(
             "monthly_alert_threshold",
             "Share of the monthly limit at which its state becomes warning",
-            share(),
+            shares(),
             |to| &mut to.monthly.budget.warn_at,
         ),
         Setting::new(
@@ -264,6 +264,12 @@ fn kept() -> Vec<Setting> {
         Setting::new("max_open_reservations", "Reservations that may be open at once", count("COUNT", 1, 1_000_000), |to| {
             &mut to.holds_max
         }),
+        Setting::new(
+            "budget_keys_max",
+            "Keys of budgets with each that are kept in memory",
+            count("COUNT", 1_000, 10_000_000),
+            |to| &mut to.budget_keys_max,
+        ),
     ]
 }
 

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::problem::Origin;
 use crate::budget::Budget;
-use crate::domain::{Name, PeriodKind, Usd};
+use crate::domain::PeriodKind;
 use crate::notify::Webhook;
 
 /// One setting as it holds.
@@ -26,11 +26,11 @@ pub struct ShownBudget {
     /// Its unique name.
     pub name: String,
     /// The service it covers; `None` covers all cost.
-    pub service: Option<Name>,
+    pub service: Option<String>,
     /// How often it begins anew.
     pub period: PeriodKind,
     /// What may be spent in one period.
-    pub limit_usd: Usd,
+    pub limit: String,
     /// Share of the limit, in percent, from which its state is `warning`.
     pub warn_at_percent: f64,
     /// Share of the limit, in percent, from which its state is `critical`.
@@ -58,10 +58,10 @@ impl ShownBudget {
     pub(super) fn of(budget: &Budget, origin: Origin) -> Self {
         Self {
             name: budget.name.clone(),
-            service: budget.service.clone(),
-            period: budget.period,
-            limit_usd: budget.limit,
-            warn_at_percent: budget.warn_at.percent(),
+            service: budget.service().map(str::to_owned),
+            period: budget.cycle.kind,
+            limit: budget.limit.to_string(),
+            warn_at_percent: budget.warn_at.first().map_or(100.0, |lowest| lowest.percent()),
             gate_at_percent: budget.gate_at.percent(),
             origin,
         }

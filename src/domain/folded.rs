@@ -4,6 +4,7 @@
 //! `OpenAI`, `OPENAI` and `openai` are alike, `straße` and `strasse` are not, nor are `i` and the Turkish `ı`. The standard library
 //! has lower case only, which takes `ς` and `σ` for two letters; ICU's tables are Unicode's own, and are in this program already.
 
+use std::borrow::{Borrow, Cow};
 use std::sync::Arc;
 
 use icu_casemap::CaseMapper;
@@ -17,11 +18,10 @@ pub struct Folded(Arc<str>);
 impl Folded {
     /// Folds a name. One that is folded already, as most are, is shared.
     pub fn of(name: &Name) -> Self {
-        let text = name.shared();
-        if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
-            return Self(Arc::clone(text));
+        match fold_text(name.as_str()) {
+            Cow::Borrowed(_) => Self(Arc::clone(name.shared())),
+            Cow::Owned(folded) => Self(folded.into()),
         }
-        Self(text.chars().map(fold).collect::<String>().into())
     }
 
     /// Takes a text that [`Folded::as_str`] gave.
@@ -35,12 +35,27 @@ impl Folded {
     }
 }
 
+/// So that a map by folded names is asked with a text from [`fold_text`].
+impl Borrow<str> for Folded {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Name {
     /// Whether the two differ in letter case at most.
     pub fn is_like(&self, other: &Self) -> bool {
         let (one, other) = (self.as_str(), other.as_str());
         one == other || one.chars().map(fold).eq(other.chars().map(fold))
     }
+}
+
+/// Folds a text. Nearly all are folded already.
+pub fn fold_text(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().map(fold).collect())
 }
 
 fn fold(letter: char) -> char {

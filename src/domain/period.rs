@@ -9,19 +9,6 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use serde::{Deserialize, Serialize};
-use strum::{EnumString, IntoStaticStr};
-
-/// How long a budget's period is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, EnumString, IntoStaticStr)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
-pub enum PeriodKind {
-    /// A calendar day.
-    Daily,
-    /// A calendar month.
-    Monthly,
-}
 
 /// One calendar month, such as 2026-11.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,15 +44,6 @@ pub struct DayStretch {
 /// The time zone that days and months are counted in (`BUDGET_TIMEZONE`).
 #[derive(Clone, Debug)]
 pub struct BudgetZone(TimeZone);
-
-// === impl PeriodKind ===
-
-impl PeriodKind {
-    /// The word used in labels and JSON.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
 
 // === impl Month ===
 
@@ -155,27 +133,23 @@ impl BudgetZone {
         self.0.to_datetime(time).date()
     }
 
+    /// How far the zone's clock is ahead of UTC.
+    pub(super) fn offset_ns(&self, time: Timestamp) -> i128 {
+        i128::from(self.0.to_offset(time).seconds()) * 1_000_000_000
+    }
+
     /// The day that an instant lies in, and the time around it in which that is so. Usually the whole day; less where the
     /// offset changes within it, so that no rule of a zone, however odd, makes this differ from [`BudgetZone::day_of`].
     pub fn stretch_of(&self, time: Timestamp) -> DayStretch {
         const DAY_NS: i128 = 86_400_000_000_000;
         let instant = time.as_nanosecond();
-        let offset = i128::from(self.0.to_offset(time).seconds()) * 1_000_000_000;
+        let offset = self.offset_ns(time);
         let midnight = (instant + offset).div_euclid(DAY_NS) * DAY_NS - offset;
         // A change of the offset at this very instant is already in force.
         let just_after = Timestamp::from_nanosecond(instant + 1).unwrap_or(time);
         let since = self.0.preceding(just_after).next().map_or(i128::MIN, |change| change.timestamp().as_nanosecond());
         let until = self.0.following(time).next().map_or(i128::MAX, |change| change.timestamp().as_nanosecond());
         DayStretch { day: self.day_of(time), from_ns: midnight.max(since), until_ns: (midnight + DAY_NS).min(until) }
-    }
-
-    /// The period of this kind that an instant lies in.
-    pub fn period_of(&self, kind: PeriodKind, time: Timestamp) -> Period {
-        let day = self.day_of(time);
-        match kind {
-            PeriodKind::Daily => Period::Day(day),
-            PeriodKind::Monthly => Period::Month(Month::of(day)),
-        }
     }
 
     /// The instant a period begins, and the instant the next one does.
@@ -186,7 +160,7 @@ impl BudgetZone {
     }
 
     /// The first instant of a day: midnight, or the end of the gap where a zone skips midnight.
-    fn start_of(&self, day: Date) -> Timestamp {
+    pub(super) fn start_of(&self, day: Date) -> Timestamp {
         day.to_zoned(self.0.clone())
             .and_then(|midnight| midnight.start_of_day())
             .map_or(Timestamp::MAX, |start| start.timestamp())

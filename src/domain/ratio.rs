@@ -28,40 +28,46 @@ impl Threshold {
         Ok(Self(share))
     }
 
-    /// Whether `spent` is at or above this share of `limit`. A limit of 0 is used up from the start.
-    pub fn reached(self, spent: Usd, limit: Usd) -> bool {
-        if limit <= Usd::ZERO {
+    /// Whether `spent` is at or above this share of `limit`, both in the smallest parts of one unit. A limit of 0 is used up from
+    /// the start.
+    pub fn reached(self, spent: i128, limit: i128) -> bool {
+        if limit <= 0 {
             return true;
         }
         let one = Usd::from_dollars(1).pico();
-        // spent / limit ≥ share  ⇔  spent × 1 ≥ share × limit, both sides in pico-dollars squared. Where a side overflows,
-        // the amounts are so far apart (10²⁶ USD against 10¹⁴) that the side which overflowed is the larger one.
-        match (spent.pico().checked_mul(one), self.0.pico().checked_mul(limit.pico())) {
+        // spent / limit ≥ share  ⇔  spent × 1 ≥ share × limit. Where a side overflows, the amounts are so far apart (10²⁶ USD
+        // against 10¹⁴) that the side which overflowed is the larger one.
+        match (spent.checked_mul(one), self.0.pico().checked_mul(limit)) {
             (Some(spent), Some(bar)) => spent >= bar,
-            (None, _) => spent > Usd::ZERO,
+            (None, _) => spent > 0,
             (Some(_), None) => false,
         }
     }
 
+    /// The share itself, exactly.
+    pub const fn share(self) -> Usd {
+        self.0
+    }
+
     /// The share in percent, such as 80.
     pub fn percent(self) -> f64 {
-        nearest_f64_percent(self.0, Usd::from_dollars(1))
+        nearest_f64_percent(self.0.pico(), Usd::from_dollars(1).pico())
     }
 }
 
-/// The float nearest to `spent ÷ limit × 100`. A limit of 0 is 100 percent used from the start, and more once anything is
-/// spent cannot be told from it.
-pub fn nearest_f64_percent(spent: Usd, limit: Usd) -> f64 {
-    if limit <= Usd::ZERO {
+/// The float nearest to `spent ÷ limit × 100`, both in the smallest parts of one unit. A limit of 0 is 100 percent used from the start,
+/// and more once anything is spent cannot be told from it.
+pub fn nearest_f64_percent(spent: i128, limit: i128) -> f64 {
+    if limit <= 0 {
         return 100.0;
     }
-    let sign = if spent < Usd::ZERO { "-" } else { "" };
-    let divisor = limit.pico().unsigned_abs();
-    let mut digits = (spent.pico().unsigned_abs() / divisor).to_string();
-    let mut remainder = spent.pico().unsigned_abs() % divisor;
+    let sign = if spent < 0 { "-" } else { "" };
+    let divisor = limit.unsigned_abs();
+    let mut digits = (spent.unsigned_abs() / divisor).to_string();
+    let mut remainder = spent.unsigned_abs() % divisor;
     let integer_digits = digits.len();
     while remainder != 0 && digits.trim_start_matches('0').len() < QUOTIENT_DIGITS {
-        // The divisor is below 10³⁰ pico-dollars (see `Usd::parse`), so ten times a remainder fits.
+        // The divisor is below 10³⁰ (see `Usd::parse`), so ten times a remainder fits.
         remainder *= 10;
         digits.push(char::from(b'0' + u8::try_from(remainder / divisor).unwrap_or(9)));
         remainder %= divisor;
@@ -78,8 +84,8 @@ pub fn nearest_f64_percent(spent: Usd, limit: Usd) -> f64 {
 mod tests {
     use super::*;
 
-    fn usd(text: &str) -> Usd {
-        Usd::parse(text).unwrap()
+    fn usd(text: &str) -> i128 {
+        Usd::parse(text).unwrap().pico()
     }
 
     #[test]
@@ -87,7 +93,7 @@ mod tests {
         let nine_tenths = Threshold::parse("0.9").unwrap();
         assert!(nine_tenths.reached(usd("45"), usd("50")));
         assert!(!nine_tenths.reached(usd("44.999999999999"), usd("50")));
-        assert!(nine_tenths.reached(Usd::ZERO, Usd::ZERO));
+        assert!(nine_tenths.reached(0, 0));
         assert!(!nine_tenths.reached(usd("-1"), usd("50")));
     }
 
@@ -105,7 +111,7 @@ mod tests {
         ] {
             assert_eq!(nearest_f64_percent(usd(spent), usd(limit)), percent, "{spent}/{limit}");
         }
-        assert_eq!(nearest_f64_percent(Usd::ZERO, Usd::ZERO), 100.0);
+        assert_eq!(nearest_f64_percent(0, 0), 100.0);
     }
 
     #[test]

@@ -39,6 +39,10 @@ pub struct ReservationRequest {
     pub ttl_seconds: u32,
     /// Who it is for; `None` when nothing is said of it.
     pub attribution: Option<Arc<Attribution>>,
+    /// The model that is going to be used, where the worker says so.
+    pub model: Option<Box<str>>,
+    /// What is going to be used at most, ordered by kind, each kind once: what budgets in other units than money set aside.
+    pub usage: Vec<UsageCount>,
 }
 
 /// What the work really cost, and what else is known of it: the part of an event that the reservation does not know.
@@ -175,7 +179,7 @@ impl ReservationRequest {
             worker: None,
             batch_id: None,
             lead_id: None,
-            model: settlement.model,
+            model: settlement.model.or_else(|| self.model.clone()),
             usage: settlement.usage,
             duration_seconds: settlement.duration_seconds,
             outcome: settlement.outcome,
@@ -195,6 +199,9 @@ impl ReservationRequest {
     pub fn complete(&self, event: &mut CostEvent) {
         if let Some(attribution) = &self.attribution {
             attribution.complete(event);
+        }
+        if event.model.is_none() {
+            event.model.clone_from(&self.model);
         }
     }
 
@@ -222,6 +229,8 @@ pub fn differing_request_fields(first: &ReservationRequest, retry: &ReservationR
         ("worker", worker == worker_again),
         ("batch_id", batch_id == batch_id_again),
         ("lead_id", lead_id == lead_id_again),
+        ("model", first.model == retry.model),
+        ("usage", first.usage == retry.usage),
     ];
     pairs.into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect()
 }

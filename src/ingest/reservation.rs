@@ -84,7 +84,8 @@ fn reservation(raw: &RawReservation<'_>, limits: &Limits, check: &mut Check) -> 
         batch_id: check.optional_name("batch_id", &raw.batch_id),
         lead_id: check.optional_name("lead_id", &raw.lead_id),
     };
-    let estimate_by = model.filter(|_| !is_told).map(|model| ModelUsage { model, usage });
+    let priced = model.as_ref().filter(|_| !is_told);
+    let estimate_by = priced.map(|model| ModelUsage { model: model.clone(), usage: usage.clone() });
     let request = ReservationRequest {
         id_given: id.is_some(),
         id: Arc::from(id.unwrap_or_default()),
@@ -93,6 +94,8 @@ fn reservation(raw: &RawReservation<'_>, limits: &Limits, check: &mut Check) -> 
         estimated_cost: estimate?,
         ttl_seconds: ttl_seconds?,
         attribution: attribution.shared(),
+        model,
+        usage,
     };
     Some(ReservationWish { request, estimate_by })
 }

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::budgets::BudgetChanges;
 use super::calls::CallSpan;
 use super::events::KeyedEvent;
 use super::outbox::OutboxChanges;
 use super::reservations::ReservationChange;
-use crate::domain::{BudgetMark, GateChange, GateOverride, ModelKey, Pair, Quantity, Sums, UsageKey, Usd};
+use crate::domain::{GateChange, GateOverride, ModelKey, Pair, Quantity, Sums, UsageKey, Usd};
 
 /// A sum that a commit changes, and what it was before.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct Commit {
     pub rollup: Option<Rollup>,
     /// What changes in the outbox of the webhooks.
     pub outbox: OutboxChanges,
+    /// What changes of what budgets have counted, and of their limits.
+    pub budgets: BudgetChanges,
 }
 
 /// What events have changed in the sums, since the sums were last written.
@@ -45,8 +48,6 @@ pub struct Rollup {
     pub series: Vec<Change<Pair, Sums>>,
     /// The usage series.
     pub usage: Vec<Change<UsageKey, Quantity>>,
-    /// All that is to be remembered of when budgets came to their limits, ordered.
-    pub marks: Vec<BudgetMark>,
     /// The charges by model.
     pub models: Vec<Change<ModelKey, Usd>>,
     /// New lines of the gate's history.
@@ -62,8 +63,6 @@ pub struct Summary {
     pub series: Vec<(Pair, Sums)>,
     /// Usage series since the ledger began.
     pub usage: Vec<(UsageKey, Quantity)>,
-    /// When budgets came to their limits.
-    pub marks: Vec<BudgetMark>,
     /// Charges by model since the ledger began.
     pub models: Vec<(ModelKey, Usd)>,
     /// The newest line of the gate's history.
@@ -86,5 +85,6 @@ impl Commit {
             && self.reservations.is_empty()
             && self.rollup.is_none()
             && self.outbox.is_empty()
+            && self.budgets.is_empty()
     }
 }

@@ -39,7 +39,7 @@ use super::state::State;
 use super::sums::read_day_pairs;
 use super::wal::{self, Log};
 use super::{CallSpan, LedgerError, OpenError, Unpriced, UnpricedChange, calls, connection, events, identify, meta};
-use crate::domain::{BudgetMark, BudgetZone, CostEvent, Entry, EventKey, Kind, ReservationState, TraceId};
+use crate::domain::{BudgetZone, CostEvent, Entry, EventKey, Kind, ReservationState, TraceId};
 
 /// First SQLite version without the WAL-reset bug.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -152,11 +152,6 @@ impl Ledger {
         self.state.apply(commit, staged);
         self.log.note_commit();
         Ok(())
-    }
-
-    /// Whether the file says the same of when budgets came to their limits.
-    pub fn has_marks(&self, marks: &[BudgetMark]) -> bool {
-        self.state.marks == marks
     }
 
     /// Whether a commit of so many events may leave the rollup to a later one. It may not where a segment ends: the events since

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use super::LedgerError;
 use super::head::End;
 use super::row::{
-    Cell, Cells, Codec, LaterCodec, Pico, Plain, RowAdder, Shape, Sink, each_row, put_later, read_row, row, take_later,
+    Cell, Cells, Codec, LaterCodec, Pico, Plain, RowAdder, Shape, Sink, ZeroIsNull, each_row, put_later, read_row, row,
+    take_later,
 };
 use super::segment::SEGMENT_EVENTS;
 use crate::domain::{Adjustment, CostEvent, Entry, EventKey, Kind, Name, Origin, Outcome, Quantity, UsageCount, Usd};
@@ -100,61 +101,45 @@ row! {
     }
     later {
         "revision" => revision: ZeroIsNull;
-        "adjusts", "standing_pico", "usage_added" => entry: Entry;
+        "adjusts", "standing_pico", "usage_added", "usage_removed" => entry: Entry;
         "first_recorded_at_ns" => first_recorded_at;
         "origin" => origin;
-    }
-}
-
-/// A number that nearly all rows have as 0, and older ones lack.
-struct ZeroIsNull;
-
-impl LaterCodec<u32> for ZeroIsNull {
-    const SHAPES: &'static [Shape] = <Plain as Codec<u32>>::SHAPES;
-
-    fn put(value: &u32, names: &[&str], sink: &mut impl Sink) -> Result<(), LedgerError> {
-        <Plain as LaterCodec<Option<u32>>>::put(&Some(*value).filter(|value| *value != 0), names, sink)
-    }
-
-    fn take(names: &[&str], cells: &mut Cells<'_>) -> Option<u32> {
-        <Plain as LaterCodec<Option<u32>>>::take(names, cells).map(Option::unwrap_or_default)
-    }
-
-    fn is_absent(value: &u32) -> bool {
-        *value == 0
     }
 }
 
 const ADJUSTED: &str = "adjusts";
 const STANDING: &str = "standing_pico";
 const USAGE_ADDED: &str = "usage_added";
+const USAGE_REMOVED: &str = "usage_removed";
 
-/// First entries have nothing here, moves only the place of the first entry.
+/// First entries have nothing here, moves only the place of the first entry and what they take away.
 impl LaterCodec<Entry> for Entry {
-    const SHAPES: &'static [Shape] = &[Shape::Integer, Shape::Integer, Shape::OptionalText];
+    const SHAPES: &'static [Shape] = &[Shape::Integer, Shape::Integer, Shape::OptionalText, Shape::OptionalText];
 
     fn put(entry: &Entry, _: &[&str], sink: &mut impl Sink) -> Result<(), LedgerError> {
-        let (first, adjustment) = match entry {
-            Self::First => (None, None),
-            Self::Move { first } => (Some(first), None),
-            Self::Adjustment(adjustment) => (Some(&adjustment.first), Some(adjustment)),
+        let (first, standing, usage_added, usage_removed): (_, _, &[UsageCount], &[UsageCount]) = match entry {
+            Self::First => (None, None, &[], &[]),
+            Self::Move { first, usage_removed } => (Some(first), None, &[], usage_removed),
+            Self::Adjustment(adjustment) => {
+                let Adjustment { first, standing, usage_added, usage_removed } = &**adjustment;
+                (Some(first), Some(standing), usage_added, usage_removed)
+            }
         };
-        let usage_added = adjustment.map(|adjustment| &adjustment.usage_added).filter(|usage| !usage.is_empty());
         put_later::<i64, Plain>(first, ADJUSTED, sink)?;
-        put_later::<Usd, Pico>(adjustment.map(|adjustment| &adjustment.standing), STANDING, sink)?;
-        put_later::<Vec<UsageCount>, Plain>(usage_added, USAGE_ADDED, sink)
+        put_later::<Usd, Pico>(standing, STANDING, sink)?;
+        put_counts(usage_added, USAGE_ADDED, sink)?;
+        put_counts(usage_removed, USAGE_REMOVED, sink)
     }
 
     fn take(_: &[&str], cells: &mut Cells<'_>) -> Option<Entry> {
         let first: Option<i64> = take_later::<_, Plain>(ADJUSTED, cells)?;
         let standing: Option<Usd> = take_later::<_, Pico>(STANDING, cells)?;
-        let usage_added: Option<Vec<UsageCount>> = take_later::<_, Plain>(USAGE_ADDED, cells)?;
-        match (first, standing, usage_added) {
-            (None, None, None) => Some(Self::First),
-            (Some(first), None, None) => Some(Self::Move { first }),
-            (Some(first), Some(standing), usage_added) => {
-                let usage_added = usage_added.unwrap_or_default();
-                Some(Self::Adjustment(Box::new(Adjustment { first, standing, usage_added })))
+        let (usage_added, usage_removed) = (take_counts(USAGE_ADDED, cells)?, take_counts(USAGE_REMOVED, cells)?);
+        match (first, standing) {
+            (None, None) if usage_added.is_empty() && usage_removed.is_empty() => Some(Self::First),
+            (Some(first), None) if usage_added.is_empty() => Some(Self::Move { first, usage_removed: usage_removed.into() }),
+            (Some(first), Some(standing)) => {
+                Some(Self::Adjustment(Box::new(Adjustment { first, standing, usage_added, usage_removed })))
             }
             _ => None,
         }
@@ -163,6 +148,34 @@ impl LaterCodec<Entry> for Entry {
     fn is_absent(entry: &Entry) -> bool {
         matches!(entry, Self::First)
     }
+}
+
+/// Counts in a column that older rows lack, and most others leave NULL.
+pub(super) struct NoneIsNull;
+
+impl LaterCodec<Vec<UsageCount>> for NoneIsNull {
+    const SHAPES: &'static [Shape] = <Plain as Codec<Vec<UsageCount>>>::SHAPES;
+
+    fn put(usage: &Vec<UsageCount>, names: &[&str], sink: &mut impl Sink) -> Result<(), LedgerError> {
+        put_counts(usage, names.first().copied().unwrap_or_default(), sink)
+    }
+
+    fn take(names: &[&str], cells: &mut Cells<'_>) -> Option<Vec<UsageCount>> {
+        take_counts(names.first().copied().unwrap_or_default(), cells)
+    }
+
+    fn is_absent(usage: &Vec<UsageCount>) -> bool {
+        usage.is_empty()
+    }
+}
+
+fn put_counts(usage: &[UsageCount], name: &str, sink: &mut impl Sink) -> Result<(), LedgerError> {
+    let usage = (!usage.is_empty()).then(|| usage.to_vec());
+    put_later::<Vec<UsageCount>, Plain>(usage.as_ref(), name, sink)
+}
+
+fn take_counts(name: &str, cells: &mut Cells<'_>) -> Option<Vec<UsageCount>> {
+    take_later::<_, Plain>(name, cells).map(Option::unwrap_or_default)
 }
 
 /// As JSON: few rows have one, and what it says is not asked for one by one.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::LedgerError;
 use super::checksum::chain;
-use super::row::{read_row, row, write_row};
+use super::row::{ZeroIsNull, read_row, row, write_row};
 
 /// The newest of some events, and the chain over all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,11 @@ pub(super) struct Head {
     pub expired: i64,
     /// Over the charges by model; `None` until they are added up for the first time.
     pub models_digest: Option<i64>,
+    /// Over the budgets that are counted.
+    pub meters_digest: i64,
+    /// Lines of the history of overridden limits.
+    pub overrides: i64,
+    pub overrides_chain: i64,
 }
 
 impl End {
@@ -76,6 +81,9 @@ row! {
         held_digest,
         expired,
         models_digest,
+        meters_digest,
+        overrides,
+        overrides_chain,
     }),
     key {}
     columns {
@@ -99,6 +107,9 @@ row! {
     }
     later {
         "models_digest" => models_digest;
+        "meters_digest" => meters_digest: ZeroIsNull;
+        "overrides" => overrides: ZeroIsNull;
+        "overrides_chain" => overrides_chain: ZeroIsNull;
     }
 }
 

@@ -112,6 +112,23 @@ impl Ledger {
         self.state.prune(&mut self.connection, keep, now)
     }
 
+    /// Removes tallies of a meter, of periods that began before a time, at most [`TALLIES_FORGOTTEN_MAX`](super::TALLIES_FORGOTTEN_MAX)
+    /// of the oldest. Returns whether there may be more.
+    ///
+    /// # Errors
+    /// As for [`Ledger::commit`].
+    pub fn forget_tallies(&mut self, meter: i64, before: Timestamp) -> Result<bool, LedgerError> {
+        self.state.forget_tallies(&mut self.connection, meter, before)
+    }
+
+    /// Removes tallies of meters that are forgotten, as many at most. Returns whether there are more to be removed.
+    ///
+    /// # Errors
+    /// As for [`Ledger::commit`].
+    pub fn sweep_meters(&mut self) -> Result<bool, LedgerError> {
+        self.state.sweep_meters(&mut self.connection)
+    }
+
     /// How many deliveries may still be opened.
     ///
     /// # Errors

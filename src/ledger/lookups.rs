@@ -1,8 +1,11 @@
-//! What is looked up beside the writer by its name: a reservation, a message of the outbox.
+//! What is looked up beside the writer by its name: a reservation, a tally, a message of the outbox; and histories.
+
+use jiff::Timestamp;
 
 use super::outbox::{OpenDelivery, StoredMessage};
 use super::reservations::{self, StoredReservation, key_of};
-use super::{LedgerError, Reader, StoredEvent, Unpriced, UnpricedGroup, calls, events, ids, outbox};
+use super::{LedgerError, Reader, StoredEvent, StoredTally, Unpriced, UnpricedGroup, budgets, calls, events, ids, outbox};
+use crate::domain::LimitOverride;
 
 impl Reader {
     /// The reservation under an id, if it is remembered and known to the ledger as held, expired or ended.
@@ -51,6 +54,22 @@ impl Reader {
     /// A row is damaged or cannot be read.
     pub fn newest_telling(&self, first: i64) -> Result<Option<StoredEvent>, LedgerError> {
         self.read(|transaction| events::newest_telling(transaction, first))
+    }
+
+    /// The limits that were set in place of those of the settings, newest first.
+    ///
+    /// # Errors
+    /// A row is damaged or missing, or cannot be read.
+    pub fn budget_history(&self, limit: u32) -> Result<Vec<LimitOverride>, LedgerError> {
+        self.read(|transaction| budgets::overrides::history(transaction, limit))
+    }
+
+    /// What was spent of a meter's budget under one key in one period, as far as it is written; see [`Ledger::find_tally`](super::Ledger::find_tally).
+    ///
+    /// # Errors
+    /// The row is damaged or cannot be read.
+    pub fn find_tally(&self, meter: i64, span_start: Timestamp, key: &str) -> Result<Option<StoredTally>, LedgerError> {
+        self.read(|transaction| budgets::find_tally(transaction, meter, span_start, key))
     }
 
     /// What is still to be delivered to a receiver, oldest message first.

@@ -7,7 +7,7 @@
 //! the few behind it are read at start-up. A checkpoint comes after a rollup. Reservations are written when they change.
 //!
 //! Each part owns its rows, how they are spelled (`row`), and its place in a commit: `events`, `segment` and `ids`, `sums` over
-//! `rows`, `reservations`, `gate`, `outbox`, and `head`, which says where all of them stand. `state` has what is kept of them in
+//! `rows`, `budgets`, `reservations`, `gate`, `outbox`, and `head`, which says where all of them stand. `state` has what is kept of them in
 //! memory and puts a commit together. The text of the tables is in `schema`, facts about the file in `meta`, what is let go in
 //! `retention`.
 //!
@@ -18,6 +18,7 @@
 
 mod archive;
 mod breakdown;
+mod budgets;
 mod calls;
 mod cells;
 mod checkpoint;
@@ -37,8 +38,8 @@ mod ids;
 mod listing;
 mod lock;
 mod lookups;
-mod marks;
 mod meta;
+mod metering;
 mod models;
 mod outbox;
 mod per_lead;
@@ -60,6 +61,7 @@ mod verify;
 mod wal;
 
 pub use archive::{Archive, Encode, Export, Exported, Lines};
+pub use budgets::{BudgetChanges, StoredMeter, StoredTally, TALLIES_FORGOTTEN_MAX};
 pub use calls::{CallSpan, Unpriced, UnpricedChange, UnpricedGroup};
 pub use commit::{Change, Commit, Rollup, Summary};
 pub use contract::Ledger;

@@ -15,7 +15,7 @@ use super::rows::{DayRow, PairRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::state::State;
 use super::sums::read_day_pairs;
-use super::{LedgerError, marks, meta};
+use super::{LedgerError, meta};
 use crate::domain::{BudgetZone, Folded, Name, Pair, Sums, Usd};
 
 /// What a pair of a day gains (or loses).
@@ -64,7 +64,7 @@ impl State {
                 segment.write(&transaction)?;
             }
         }
-        marks::forget(&transaction)?;
+        self.meters.forget_all(&transaction, &mut head)?;
         meta::set_time_zone(&transaction, zone.name())?;
         head.write(&transaction)?;
         transaction.commit()?;

@@ -1,5 +1,5 @@
-//! What the ledger lets go: ids that no retry can carry any more, raw events that the operator does not want to keep, and
-//! reservations that ended long ago.
+//! What the ledger lets go: ids that no retry can carry any more, raw events that the operator does not want to keep,
+//! reservations that ended long ago, and what budgets counted in periods that nobody asks for.
 //!
 //! *Invariants.* Sums stay for ever. What is let go is gone from the file before it is gone from memory. Rows are not proven here:
 //! one that is damaged must go as well, and holds up no recording.
@@ -53,6 +53,10 @@ impl State {
             return Ok(false);
         }
         let (first, last) = Segment::bounds(number);
+        // What some budget has not counted yet is needed again.
+        if self.meters.counting().any(|meter| meter.counted_to < last) {
+            return Ok(false);
+        }
         let head = Head { pruned_segments: number + 1, ..self.head.clone() };
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("DELETE FROM event WHERE seq BETWEEN ? AND ?", [first, last])?;
@@ -85,6 +89,40 @@ impl State {
         let passed = oldest.iter().take_while(|aged| aged.is_old).last();
         self.reservations_looked_at = passed.map_or(self.reservations_looked_at, |aged| aged.seq);
         Ok(expired as u64)
+    }
+
+    /// See [`Ledger::forget_tallies`](super::Ledger::forget_tallies).
+    pub fn forget_tallies(
+        &mut self,
+        connection: &mut Connection,
+        meter: i64,
+        before: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        let mut head = self.head.clone();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let Some((row, has_more)) = self.meters.remove_old(&transaction, meter, before, &mut head)? else {
+            return Ok(false);
+        };
+        head.write(&transaction)?;
+        transaction.commit()?;
+        self.head = head;
+        self.meters.apply(vec![row]);
+        Ok(has_more)
+    }
+
+    /// See [`Ledger::sweep_meters`](super::Ledger::sweep_meters).
+    pub fn sweep_meters(&mut self, connection: &mut Connection) -> Result<bool, LedgerError> {
+        let Some(id) = self.meters.forgotten() else { return Ok(false) };
+        let mut head = self.head.clone();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let has_more = self.meters.remove_forgotten(&transaction, id, &mut head)?;
+        head.write(&transaction)?;
+        transaction.commit()?;
+        self.head = head;
+        if !has_more {
+            self.meters.remove(id);
+        }
+        Ok(self.meters.forgotten().is_some())
     }
 
     fn oldest_reservations(&self, connection: &Connection, horizon: Timestamp) -> Result<Vec<Aged>, LedgerError> {

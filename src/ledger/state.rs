@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, Transaction};
 
+use super::budgets::{MeterRow, Meters, overrides};
 use super::commit::{Commit, Summary};
 use super::events::{self, StoredEvent, each_event};
 use super::head::{End, Head};
@@ -18,8 +19,8 @@ use super::reservations::{self, UnpaidIds};
 use super::row::read_rows;
 use super::rows::{self, DayRow, ModelRow, SeriesRow, UsageRow};
 use super::segment::{SEGMENT_EVENTS, Segment};
-use super::{LedgerError, UnpricedChange, calls, gate, marks, meta, outbox, sums};
-use crate::domain::{BudgetMark, BudgetZone, EventKey};
+use super::{LedgerError, UnpricedChange, calls, gate, meta, outbox, sums};
+use crate::domain::{BudgetZone, EventKey};
 
 /// What is kept in memory of the file.
 pub(super) struct State {
@@ -32,8 +33,8 @@ pub(super) struct State {
     /// Events that the rollups lacked when the file was read.
     pub tail: Vec<StoredEvent>,
     pub days: BTreeMap<Date, DayRow>,
-    /// When budgets came to their limits, as the file has it.
-    pub marks: Vec<BudgetMark>,
+    /// Which budgets are counted.
+    pub meters: Meters,
     pub ids: IdIndex,
     pub unpaid_ids: UnpaidIds,
     /// How far retention has looked for reservations to forget.
@@ -48,6 +49,7 @@ pub(super) struct Staged {
     end: End,
     closed: Vec<ClosedSegment>,
     days: Vec<DayRow>,
+    meters: Vec<MeterRow>,
     unpriced_changes: Vec<UnpricedChange>,
 }
 
@@ -61,13 +63,14 @@ impl State {
             end: End::default(),
             tail: Vec::new(),
             days: rows::read_days(connection, Date::MIN, Date::MAX)?.into_iter().collect(),
-            marks: marks::read(connection)?,
+            meters: Meters::default(),
             ids: IdIndex::new(meta::hash_key(connection)?),
             unpaid_ids: UnpaidIds::default(),
             reservations_looked_at: 0,
             unpriced_changes: Vec::new(),
         };
         sums::check_digests(connection, &state.head, &state.days)?;
+        state.meters = Meters::read(connection, &state.head)?;
         state.read_events(connection)?;
         state.unpaid_ids = UnpaidIds::read(connection, |key| state.ids.hash(key))?;
         Ok(state)
@@ -123,29 +126,26 @@ impl State {
         if let Some(rollup) = &commit.rollup {
             days = sums::write(transaction, rollup, &mut head, &self.days)?;
             gate::write(transaction, rollup, &mut head)?;
-            if rollup.marks != self.marks {
-                marks::write(transaction, &rollup.marks)?;
-            }
             head.rollups += 1;
             head.rolled_up = end.clone();
         }
+        let meters = self.meters.write(transaction, &commit.budgets, &mut head)?;
+        overrides::write(transaction, &commit.budgets.overrides, &mut head)?;
         if head != self.head {
             head.write(transaction)?;
         }
         outbox::write(transaction, &commit.outbox)?;
-        Ok(Staged { head, end, closed, days, unpriced_changes })
+        Ok(Staged { head, end, closed, days, meters, unpriced_changes })
     }
 
     /// Takes over what a commit has written.
     pub fn apply(&mut self, commit: &Commit, staged: Staged) {
-        let Staged { head, end, closed, days, unpriced_changes } = staged;
+        let Staged { head, end, closed, days, meters, unpriced_changes } = staged;
         self.unpriced_changes.extend(unpriced_changes);
         self.ids.apply(self.end.events, &commit.events, closed);
         self.unpaid_ids.apply(&commit.reservations, |key| self.ids.hash(key));
         self.days.extend(days.into_iter().map(|row| (row.day, row)));
-        if let Some(rollup) = &commit.rollup {
-            self.marks.clone_from(&rollup.marks);
-        }
+        self.meters.apply(meters);
         (self.head, self.end) = (head, end);
     }
 
@@ -157,7 +157,6 @@ impl State {
         Ok(Summary {
             series: series.into_iter().map(|SeriesRow { label, sums }| (label, sums)).collect(),
             usage: usage.into_iter().map(|UsageRow { key, count }| (key, count)).collect(),
-            marks: self.marks.clone(),
             models: models.into_iter().map(|ModelRow { key, charges }| (key, charges)).collect(),
             gate: gate::read_history(connection, 1)?.pop().map(|line| line.change),
             gate_override: gate::read_override(connection, &self.head)?,

@@ -18,7 +18,7 @@ use super::rows::{self, DayRow};
 use super::schema;
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
-use super::{LedgerError, OpenError, calls, gate, marks, meta, outbox, reservations};
+use super::{LedgerError, OpenError, budgets, calls, gate, meta, outbox, reservations};
 use crate::domain::{BudgetZone, Entry, OTHER_LABEL, PAIRS_PER_DAY_MAX, Pair, Sums, Usd};
 use crate::error_chain::ErrorChain;
 
@@ -64,7 +64,7 @@ pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
         Check::ids,
         Check::gate,
         Check::reservations,
-        Check::marks,
+        Check::budgets,
         Check::outbox,
     ] {
         if let Err(error) = part(&mut check) {
@@ -280,9 +280,14 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// When budgets came to their limits.
-    fn marks(&mut self) -> Result<(), LedgerError> {
-        marks::verify(self.transaction)
+    /// What budgets have counted against its digests, and the history of their limits against its chain.
+    fn budgets(&mut self) -> Result<(), LedgerError> {
+        let head = Head::read(self.transaction)?;
+        let sql = "SELECT coalesce(max(seq), 0) FROM event";
+        let newest: i64 = self.transaction.query_row(sql, (), |row| row.get(0))?;
+        let newest = newest.max(head.rolled_up.events);
+        budgets::problems(self.transaction, &head, newest)?.into_iter().for_each(|problem| self.problem(problem));
+        Ok(())
     }
 
     /// What the webhooks' receivers are told.

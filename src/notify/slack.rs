@@ -29,15 +29,12 @@ fn budget(item: &BudgetItem) -> String {
         Some(BudgetState::Warning) => "at its alert threshold",
         _ => item.state.as_str(),
     };
-    format!(
-        "Budget {}{service} is {state}: {}% used, {} of {} USD spent in the period ending {}",
-        item.name,
-        // Rounded down: what is not all used must not read as 100.
-        (item.utilization_percent * 10.0).floor() / 10.0,
-        item.spent_usd,
-        item.limit_usd,
-        item.period_end
-    )
+    let key = item.key.as_ref().map(|key| format!(" ({key})")).unwrap_or_default();
+    let period = item.period_end.map(|end| format!(" in the period ending {end}")).unwrap_or_default();
+    // Rounded down: what is not all used must not read as 100.
+    let percent = (item.utilization_percent * 10.0).floor() / 10.0;
+    let spent = item.spent().unwrap_or_default();
+    format!("Budget {}{key}{service} is {state}: {percent}% used, {spent} of {} spent{period}", item.name, item.limit())
 }
 
 /// Slack takes these three for its own marks; a line has no end but one.

@@ -1,8 +1,7 @@
 //! Open reservations: what they set aside, and when each lapses.
 //!
-//! *Invariants.* What is set aside is the sum over the holds that have not lapsed, in all and by the service's name
-//! without regard to letter case. A hold lapses by the
-//! steady clock. One that has lapsed stays here until the ledger knows, but counts no more.
+//! *Invariants.* A hold lapses by the steady clock. One that has lapsed stays here until the ledger knows, but counts no more. What those
+//! that count set aside of each budget stands with its tallies.
 //!
 //! *Limits.* [`HOLDS_MAX`].
 
@@ -13,7 +12,7 @@ use std::time::Duration;
 use imbl::{OrdMap, OrdSet};
 use jiff::Timestamp;
 
-use crate::domain::{Folded, Name, Now, Reservation, ReservationRequest, ReservationState, Steady, Usd};
+use crate::domain::{Now, Reservation, ReservationRequest, ReservationState, Steady};
 
 /// Reservations that may be held at once, unless a setting says otherwise. Each takes some 450 bytes of memory.
 pub const HOLDS_MAX: usize = 200_000;
@@ -45,8 +44,6 @@ pub struct Holds {
     by_deadline: OrdSet<(Steady, i64)>,
     /// Those that do not any more.
     lapsed: OrdSet<i64>,
-    reserved: Usd,
-    reserved_by_service: OrdMap<Folded, Usd>,
     /// Reservations that the ledger knows as expired.
     expired: u64,
 }
@@ -88,34 +85,25 @@ impl Holds {
     /// Adds a hold, in place of the one with its `seq` if there is one.
     pub fn put(&mut self, hold: Hold) {
         drop(self.remove(hold.seq));
-        *self.reserved_by_service.entry(Folded::of(&hold.request.service)).or_insert(Usd::ZERO) +=
-            hold.request.estimated_cost;
-        self.reserved += hold.request.estimated_cost;
         self.by_deadline.insert((hold.deadline, hold.seq));
         self.by_id.insert((hash(&hold.request.id), hold.seq));
         self.by_seq.insert(hold.seq, Arc::new(hold));
     }
 
-    /// Takes a hold out: it has ended, or the ledger knows that it has lapsed.
-    pub fn remove(&mut self, seq: i64) -> Option<Arc<Hold>> {
+    /// Takes a hold out, and says whether it counted.
+    pub fn remove(&mut self, seq: i64) -> Option<(Arc<Hold>, bool)> {
         let hold = self.by_seq.remove(&seq)?;
         self.by_id.remove(&(hash(&hold.request.id), seq));
-        if self.lapsed.remove(&seq).is_none() {
-            self.stop_counting(&hold);
-        }
-        Some(hold)
+        self.by_deadline.remove(&(hold.deadline, seq));
+        let counted = self.lapsed.remove(&seq).is_none();
+        Some((hold, counted))
     }
 
-    /// Stops counting what has run out of time, and says how many these are.
-    pub fn lapse(&mut self, now: Steady) -> usize {
-        let due: Vec<i64> = self.due(now).map(|hold| hold.seq).collect();
-        for seq in &due {
-            if let Some(hold) = self.by_seq.get(seq).cloned() {
-                self.stop_counting(&hold);
-                self.lapsed.insert(*seq);
-            }
-        }
-        due.len()
+    /// Stops counting what has run out of time, and says what that is.
+    pub fn lapse(&mut self, now: Steady) -> Vec<Arc<Hold>> {
+        let due: Vec<Arc<Hold>> = self.due(now).cloned().collect();
+        due.iter().for_each(|hold| self.stop_counting(hold));
+        due
     }
 
     /// Takes what had lapsed `before` and was counted as such: it stays so.
@@ -123,7 +111,6 @@ impl Holds {
         for seq in &before.lapsed {
             if let Some(hold) = self.by_seq.get(seq).filter(|_| !self.lapsed.contains(seq)).cloned() {
                 self.stop_counting(&hold);
-                self.lapsed.insert(*seq);
             }
         }
     }
@@ -160,16 +147,9 @@ impl Holds {
         self.by_seq.range(seq.saturating_add(1)..).map(|(_, hold)| hold)
     }
 
-    /// What is set aside at this instant, by everything or by the services whose names differ from this one in letter case at most.
-    pub fn reserved(&self, service: Option<&Name>, now: Steady) -> Usd {
-        let reserved = match service {
-            None => self.reserved,
-            Some(name) => self.reserved_by_service.get(&Folded::of(name)).copied().unwrap_or(Usd::ZERO),
-        };
-        // The writer wakes up for the next deadline, so there is next to never anything to take off.
-        let due = self.due(now).map(|hold| &hold.request);
-        let due = due.filter(|request| service.is_none_or(|name| request.service.is_like(name)));
-        reserved - due.map(|request| request.estimated_cost).sum()
+    /// Those that have not been noticed to have lapsed.
+    pub fn counting(&self) -> impl Iterator<Item = &Arc<Hold>> {
+        self.by_deadline.iter().filter_map(|(_, seq)| self.by_seq.get(seq))
     }
 
     /// How many are held at this instant.
@@ -192,21 +172,15 @@ impl Holds {
         self.by_seq.is_empty()
     }
 
-    fn due(&self, now: Steady) -> impl Iterator<Item = &Arc<Hold>> {
+    /// Those that count so far and have run out of time.
+    pub fn due(&self, now: Steady) -> impl Iterator<Item = &Arc<Hold>> {
         let due = self.by_deadline.iter().take_while(move |(deadline, _)| *deadline <= now);
         due.filter_map(|(_, seq)| self.by_seq.get(seq))
     }
 
     fn stop_counting(&mut self, hold: &Hold) {
-        let request = &hold.request;
         self.by_deadline.remove(&(hold.deadline, hold.seq));
-        self.reserved -= request.estimated_cost;
-        let service = Folded::of(&request.service);
-        let of_service = self.reserved_by_service.entry(service.clone()).or_insert(Usd::ZERO);
-        *of_service -= request.estimated_cost;
-        if *of_service == Usd::ZERO {
-            self.reserved_by_service.remove(&service);
-        }
+        self.lapsed.insert(hold.seq);
     }
 }
 

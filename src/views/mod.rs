@@ -10,15 +10,15 @@
 //! *Deliberately not here.* Groupings by worker, batch, lead and model: they read the ledger.
 
 mod batch;
-mod budgeted;
 mod costs;
 mod holds;
-mod marks;
 mod models;
+mod overrides;
 mod per_lead;
 mod published;
 mod series;
 mod status;
+pub mod tallies;
 mod unpriced;
 mod usage;
 
@@ -28,18 +28,15 @@ use imbl::OrdMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::domain::{
-    CostEvent, Entry, Folded, GateChange, GateOverride, ModelKey, Month, Name, Pair, Period, Sums, UsageKey,
-};
+use crate::domain::{CostEvent, Entry, GateChange, GateOverride, ModelKey, Month, Name, Pair, Period, Sums, UsageKey};
 
 use batch::Batch;
-use budgeted::Budgeted;
 pub use costs::DayCosts;
 pub use holds::{HOLDS_MAX, Hold, Holds};
-pub use marks::Marks;
 pub use models::Models;
+pub use overrides::Overrides;
 pub use per_lead::CostPerLead;
-pub use published::{Board, Published};
+pub use published::{Board, Found, Published, Recorded};
 pub use series::{Series, SeriesLimits};
 pub use unpriced::UnpricedEvents;
 pub use usage::{USAGE_KINDS_MAX, USAGE_PAIRS_MAX, Usage};
@@ -59,10 +56,8 @@ pub struct Views {
     months: OrdMap<Month, MonthCosts>,
     /// The first month of which every event is counted here.
     months_from: Month,
-    /// What counts against the budgets of single services.
-    budgeted: Budgeted,
-    /// When budgets came to their limits.
-    pub marks: Marks,
+    /// The limits that somebody has set.
+    pub overrides: Overrides,
     /// The metric series since the ledger began.
     pub series: Series,
     /// Quantities since the ledger began.
@@ -115,8 +110,7 @@ impl Views {
             resident_from,
             months: OrdMap::new(),
             months_from: Month::of(resident_from),
-            budgeted: Budgeted::new(&limits.reserved),
-            marks: Marks::default(),
+            overrides: Overrides::default(),
             series: Series::new(limits),
             usage: Usage::default(),
             models: Models::default(),
@@ -146,16 +140,11 @@ impl Views {
         let mut touched = Touched::default();
         for ((day, service, operation), sums) in batch.sums {
             let label = self.series.add(service, operation, sums);
-            let own_name = || match self.series.reserves(service) {
-                true => Some(service.clone()),
-                false => self.budgeted.name_like(service).cloned(),
-            };
+            let own_name = || self.series.reserves(service).then(|| service.clone());
             let pair = self.days.entry(day).or_default().add(service, operation, sums, own_name);
-            self.budgeted.add_to_day(day, service, sums);
             // What is known of an older month is no more than this: no sum is better than a wrong one.
             if Month::of(day) >= self.months_from {
                 self.month_mut(day).add(&label.service, sums);
-                self.budgeted.add_to_month(Month::of(day), service, sums);
             }
             touched.pairs.insert((day, pair));
             touched.labels.insert(label);
@@ -190,7 +179,6 @@ impl Views {
     /// Takes one row of a day's rollup while loading.
     pub fn load_pair(&mut self, day: Date, pair: Pair, sums: Sums) {
         self.load_month(day, &pair.service, sums);
-        self.budgeted.add_to_day(day, &pair.service, sums);
         self.days.entry(day).or_default().load(pair, sums);
     }
 
@@ -198,13 +186,11 @@ impl Views {
     pub fn load_month(&mut self, day: Date, service: &Name, sums: Sums) {
         let label = self.series.service_label(service);
         self.month_mut(day).add(&label, sums);
-        self.budgeted.add_to_month(Month::of(day), service, sums);
     }
 
     /// Takes a whole day that was read back because an event is about to be added to it. Its month is not added to: months
     /// are complete from the start.
     pub fn load_day(&mut self, day: Date, costs: DayCosts) {
-        costs.services().for_each(|(service, sums)| self.budgeted.add_to_day(day, service, *sums));
         self.days.insert(day, costs);
     }
 
@@ -241,8 +227,6 @@ impl Views {
         while let Some(month) = self.months.get_min().map(|(month, _)| *month).filter(|month| *month < self.months_from) {
             self.months.remove(&month);
         }
-        self.budgeted.retire(self.resident_from, self.months_from);
-        self.marks.retire(today);
     }
 
     /// Cost of a resident day; `None` when nothing was recorded in it (or it is not resident).
@@ -255,20 +239,13 @@ impl Views {
         self.months.get(&month)
     }
 
-    /// What counts against a budget in a current period: all cost, or that of a service which a budget names and of those whose
-    /// names differ from it in letter case only.
-    pub fn sums(&self, service: Option<&Name>, period: Period) -> Sums {
-        match (service, period) {
-            (Some(name), period) => self.budgeted.sums(name, period),
-            (None, Period::Day(day)) => self.day(day).map(DayCosts::total),
-            (None, Period::Month(month)) => self.month(month).map(|costs| costs.total),
+    /// What was spent in a day or month that memory has.
+    pub fn sums(&self, period: Period) -> Sums {
+        match period {
+            Period::Day(day) => self.day(day).map(DayCosts::total),
+            Period::Month(month) => self.month(month).map(|costs| costs.total),
         }
         .unwrap_or_default()
-    }
-
-    /// A service's name without regard to letter case, if a budget names it.
-    fn folded_if_budgeted(&self, service: &Name) -> Option<Folded> {
-        self.budgeted.folded(service).cloned()
     }
 
     /// A day's cost by the service's metric label; empty without cost.

@@ -1,21 +1,33 @@
 //! The one committed state that every reader looks at.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
+use jiff::civil::Date;
 
-use super::{CostPerLead, Views};
-use crate::budget::{Admission, Budget, GateVerdict, Policy, Spend, Standing, Used, admit, assess, judge};
-use crate::domain::Now;
+use super::tallies::{Crossing, Meter, Missing, Tallies, Tally};
+use super::{CostPerLead, Hold, Touched, Views};
+use crate::budget::{
+    Account, Admission, Budget, BudgetAccount, BudgetStanding, GateVerdict, KeyCounts, KeysStanding, Policy, Spend,
+    Standing, admit, assess, judge,
+};
+use crate::domain::{CostEvent, Entry, LimitOverride, Now, Reached, Steady};
 
 /// What readers see: the newest committed views under the policy in force. Immutable.
 #[derive(Clone, Debug)]
 pub struct Published {
     /// What the ledger adds up to.
     pub views: Views,
-    /// What the operator asked for.
+    /// What the operator asked for in the settings.
+    pub configured: Arc<Policy>,
+    /// The same with the limits that somebody has set since: what is in force, until `policy_until`.
     pub policy: Arc<Policy>,
+    /// When the first of these limits lapses.
+    policy_until: Option<Timestamp>,
+    /// What was spent of its budgets.
+    pub tallies: Tallies,
 }
 
 /// Where the writer puts each new state, and readers pick up the newest: neither waits for the other.
@@ -25,40 +37,248 @@ pub struct Board {
     per_lead: ArcSwapOption<CostPerLead>,
 }
 
+/// What the ledger was found to have of tallies that are not in memory.
+pub type Found = HashMap<Missing, Option<Tally>>;
+
+/// An entry that is recorded: its place in the ledger, what it says, and the day that it counts in.
+pub type Recorded<'e> = (i64, &'e CostEvent, &'e Entry, Date);
+
 impl Published {
-    /// Where every budget stands at this instant, in the policy's order.
-    pub fn standings(&self, now: Now) -> Vec<Standing> {
-        let budgets = self.policy.budgets.iter();
-        budgets.map(|budget| self.standing(budget, now)).collect()
+    /// What is shown of a ledger under the settings: `meters` are those of the configured budgets, in their order.
+    pub fn new(views: Views, configured: Arc<Policy>, meters: Vec<Meter>, now: Timestamp) -> Self {
+        let (policy, policy_until) = views.overrides.in_force(&configured, now);
+        let mut tallies = Tallies::new(meters);
+        for meter in tallies.meters_mut() {
+            meter.forget_reserved();
+        }
+        for hold in views.holds.counting() {
+            tallies.reserve(&policy, &hold.request, 1);
+        }
+        Self { views, configured, policy, policy_until, tallies }
     }
 
-    fn standing(&self, budget: &Budget, now: Now) -> Standing {
-        let period = self.policy.zone.period_of(budget.period, now.time);
-        let charges = self.views.sums(budget.service.as_ref(), period).charges;
-        let reached = self.views.marks.reached(budget, period, charges);
-        assess(budget, self.used(budget, now), reached, self.policy.zone.bounds(period), now.time)
+    /// The same under other settings from now on; `meters` are those of their budgets, in their order.
+    #[must_use]
+    pub fn under(&self, configured: Arc<Policy>, meters: Vec<Meter>, now: Timestamp) -> (Self, Vec<Crossing>) {
+        let mut next = Self::new(self.views.clone(), configured, meters, now);
+        let crossings = next.note_limits_since(&self.policy, now);
+        (next, crossings)
+    }
+
+    /// Has the limits in force be those that are at this instant, if one has lapsed. Answers with the keys that are at a threshold of a
+    /// limit that has changed.
+    pub fn lapse_limits(&mut self, now: Timestamp) -> Vec<Crossing> {
+        if self.policy_until.is_some_and(|until| until <= now) { self.renew_limits(now) } else { Vec::new() }
+    }
+
+    /// Takes a line of the history of overrides. Answers as [`Published::lapse_limits`] does.
+    pub fn set_limit(&mut self, line: LimitOverride, now: Timestamp) -> Vec<Crossing> {
+        self.views.overrides.put(line);
+        self.renew_limits(now)
+    }
+
+    fn renew_limits(&mut self, now: Timestamp) -> Vec<Crossing> {
+        let (policy, policy_until) = self.views.overrides.in_force(&self.configured, now);
+        let before = std::mem::replace(&mut self.policy, policy);
+        self.policy_until = policy_until;
+        self.note_limits_since(&before, now)
+    }
+
+    /// When a limit was reached is known of the limit that was in force then, and of no other.
+    fn note_limits_since(&mut self, before: &Policy, now: Timestamp) -> Vec<Crossing> {
+        let mut crossings = Vec::new();
+        let policy = Arc::clone(&self.policy);
+        for (position, budget) in policy.budgets.iter().enumerate() {
+            let before = before.budgets.iter().find(|before| before.name == budget.name);
+            let Some(meter) = self.tallies.meters_mut().get_mut(position) else { continue };
+            match before {
+                Some(before) if before.limit == budget.limit && before.warn_at == budget.warn_at => continue,
+                Some(before) if before.limit == budget.limit => meter.count_states(budget),
+                Some(_) => meter.note_new_limit(budget),
+                None => {}
+            }
+            if budget.each.is_some() {
+                crossings.extend(self.tallies.at_thresholds(&policy, position, now));
+            }
+        }
+        crossings
+    }
+
+    /// The tallies that these entries change and that only the ledger has.
+    pub fn missing_for<'e>(&self, entries: impl Iterator<Item = Recorded<'e>>) -> Vec<Missing> {
+        self.tallies.missing_for(&self.policy, entries.map(|(place, event, entry, _)| (place, event, entry)))
+    }
+
+    /// What is in force at an instant: readers do not wait for the writer to notice that a limit has lapsed.
+    fn policy_at(&self, now: Timestamp) -> Arc<Policy> {
+        match self.policy_until {
+            Some(until) if until <= now => self.views.overrides.in_force(&self.configured, now).0,
+            _ => Arc::clone(&self.policy),
+        }
+    }
+
+    /// Adds entries as [`Views::record`] does, and to the tallies of the budgets. Answers with what they touch and the keys that came to
+    /// a threshold.
+    pub fn record<'e>(
+        &mut self,
+        entries: impl Iterator<Item = Recorded<'e>> + Clone,
+        recorded_at: Timestamp,
+    ) -> (Touched, Vec<Crossing>) {
+        let touched = self.views.record(entries.clone().map(|(_, event, entry, day)| (event, entry, day)), recorded_at);
+        let placed = entries.map(|(place, event, entry, _)| (place, event, entry));
+        (touched, self.tallies.count(&self.policy, placed, true))
+    }
+
+    /// Adds a hold, in place of the one with its `seq` if there is one.
+    pub fn put_hold(&mut self, hold: Hold) {
+        self.remove_hold(hold.seq);
+        self.tallies.reserve(&self.policy, &hold.request, 1);
+        self.views.holds.put(hold);
+    }
+
+    /// Takes a hold out: it has ended, or the ledger knows that it has lapsed.
+    pub fn remove_hold(&mut self, seq: i64) -> Option<Arc<Hold>> {
+        let (hold, counted) = self.views.holds.remove(seq)?;
+        if counted {
+            self.tallies.reserve(&self.policy, &hold.request, -1);
+        }
+        Some(hold)
+    }
+
+    /// Stops counting holds that have run out of time, and says how many these are.
+    pub fn lapse(&mut self, now: Steady) -> usize {
+        let lapsed = self.views.holds.lapse(now);
+        lapsed.iter().for_each(|hold| self.tallies.reserve(&self.policy, &hold.request, -1));
+        lapsed.len()
+    }
+
+    /// Where every budget without `each` stands at this instant, in the policy's order.
+    pub fn standings(&self, now: Now) -> Vec<Standing> {
+        let policy = self.policy_at(now.time);
+        let whole = policy.budgets.iter().enumerate().filter(|(_, budget)| budget.each.is_none());
+        whole.map(|(position, budget)| self.whole(&policy, position, budget, now)).collect()
+    }
+
+    /// Where every budget stands at this instant, in the policy's order.
+    pub fn all_standings(&self, now: Now) -> Vec<BudgetStanding> {
+        let policy = self.policy_at(now.time);
+        let standing = |(position, budget): (usize, &Budget)| match budget.each {
+            None => BudgetStanding::Whole(self.whole(&policy, position, budget, now)),
+            Some(_) => BudgetStanding::Keyed(self.keyed(&policy, position, budget, now)),
+        };
+        policy.budgets.iter().enumerate().map(standing).collect()
+    }
+
+    /// Where one key of the budget at this place stands at this instant, which is empty where the budget has no `each`.
+    ///
+    /// # Errors
+    /// Those of `look_up`, which says what the ledger has of a tally that is not in memory.
+    pub fn key_standing<E>(
+        &self,
+        position: usize,
+        key: &str,
+        now: Now,
+        look_up: impl Fn(&Missing) -> Result<Option<Tally>, E>,
+    ) -> Result<Option<Standing>, E> {
+        let policy = self.policy_at(now.time);
+        let Some(budget) = policy.budgets.get(position) else { return Ok(None) };
+        let (account, reached) = self.account(&policy, position, key, now, look_up)?;
+        let key = budget.each.map(|_| Box::from(key));
+        Ok(Some(assess(budget, key, account, reached, now.time)))
+    }
+
+    /// How the keys of each budget with `each` stand: its name and the counts.
+    pub fn key_counts(&self, now: Now) -> Vec<(String, KeyCounts)> {
+        let policy = self.policy_at(now.time);
+        let keyed = policy.budgets.iter().zip(self.tallies.meters()).enumerate();
+        keyed
+            .filter(|(_, (budget, _))| budget.each.is_some())
+            .map(|(position, (budget, meter))| {
+                let span = self.tallies.span(&policy, position, now.time);
+                (budget.name.clone(), meter.key_counts(span))
+            })
+            .collect()
     }
 
     /// Whether the gate is active at this instant, from the same numbers that `standings` shows.
     pub fn gate(&self, now: Now) -> GateVerdict {
-        judge(&self.policy, self.views.manual(now.time), |budget| self.used(budget, now))
+        let policy = self.policy_at(now.time);
+        judge(&policy, self.views.manual(now.time), |position| self.known(&policy, position, now).0.account)
     }
 
     /// Whether something may be spent at this instant.
-    pub fn admit(&self, spend: Spend<'_>, now: Now) -> Admission {
-        let period_end = |budget: &Budget| self.bounds(budget, now).1;
-        admit(&self.policy, &self.gate(now), spend, |budget| self.used(budget, now), period_end)
+    ///
+    /// # Errors
+    /// Those of `look_up`, which says what the ledger has of a tally that is not in memory.
+    pub fn admit<E>(
+        &self,
+        spend: Spend<'_>,
+        now: Now,
+        look_up: impl Fn(&Missing) -> Result<Option<Tally>, E>,
+    ) -> Result<Admission, E> {
+        let policy = self.policy_at(now.time);
+        let gate = judge(&policy, self.views.manual(now.time), |position| self.known(&policy, position, now).0.account);
+        admit(&policy, &gate, spend, |position, key| Ok(self.account(&policy, position, key, now, &look_up)?.0))
     }
 
-    fn used(&self, budget: &Budget, now: Now) -> Used {
-        let service = budget.service.as_ref();
-        let period = self.policy.zone.period_of(budget.period, now.time);
-        Used { spent: self.views.sums(service, period).net(), reserved: self.views.holds.reserved(service, now.steady) }
+    fn whole(&self, policy: &Policy, position: usize, budget: &Budget, now: Now) -> Standing {
+        let (account, reached) = self.known(policy, position, now);
+        assess(budget, None, account, reached, now.time)
     }
 
-    fn bounds(&self, budget: &Budget, now: Now) -> (Timestamp, Timestamp) {
-        let zone = &self.policy.zone;
-        zone.bounds(zone.period_of(budget.period, now.time))
+    fn keyed(&self, policy: &Policy, position: usize, budget: &Budget, now: Now) -> KeysStanding {
+        let span = self.tallies.span(policy, position, now.time);
+        let meter = self.tallies.meters().get(position);
+        let fullest = meter.map(|meter| meter.fullest(budget, span)).unwrap_or_default();
+        let nothing = || Account::new(&budget.limit, None, None);
+        let (key, account) =
+            fullest.first().map_or((None, nothing()), |first| (Some(first.key.clone()), first.account.clone()));
+        let tally = |key: &str| self.tallies.find(position, span, key).ok().flatten();
+        let reached = key.as_deref().and_then(tally).map(|tally| tally.reached).unwrap_or_default();
+        KeysStanding {
+            standing: assess(budget, key, BudgetAccount { account, span }, reached, now.time),
+            counts: meter.map(|meter| meter.key_counts(span)).unwrap_or_default(),
+            fullest,
+        }
+    }
+
+    /// Where a budget without `each` stands: memory has that always.
+    fn known(&self, policy: &Policy, position: usize, now: Now) -> (BudgetAccount, Reached) {
+        let Ok(known) = self.account(policy, position, "", now, |_| Ok::<_, std::convert::Infallible>(None));
+        known
+    }
+
+    fn account<E>(
+        &self,
+        policy: &Policy,
+        position: usize,
+        key: &str,
+        now: Now,
+        look_up: impl Fn(&Missing) -> Result<Option<Tally>, E>,
+    ) -> Result<(BudgetAccount, Reached), E> {
+        let Some(budget) = policy.budgets.get(position) else { return Ok(Default::default()) };
+        let span = self.tallies.span(policy, position, now.time);
+        let read;
+        let tally = match self.tallies.find(position, span, key) {
+            Ok(tally) => tally,
+            Err(missing) => {
+                read = look_up(&missing)?;
+                read.as_ref()
+            }
+        };
+        let mut reserved = self.tallies.reserved(position, key).cloned();
+        // The writer wakes up for the next deadline, so there is next to never anything to take off.
+        for hold in self.views.holds.due(now.steady) {
+            if let Some(reserved) =
+                reserved.as_mut().filter(|_| budget.key_of(&hold.request.subject().folded()) == Some(key))
+            {
+                let amounts = budget.limit.measure(hold.request.estimated_cost, &hold.request.usage);
+                reserved.iter_mut().zip(amounts).for_each(|(reserved, amount)| *reserved -= amount);
+            }
+        }
+        let account = Account::new(&budget.limit, tally.map(|tally| &tally.spent), reserved.as_ref());
+        let reached = tally.map(|tally| tally.reached).unwrap_or_default();
+        Ok((BudgetAccount { account, span }, reached))
     }
 }
 

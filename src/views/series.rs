@@ -24,13 +24,13 @@ pub struct SeriesLimits {
 
 impl SeriesLimits {
     /// Whether one of these services has no series reserved.
-    pub fn lacks<'n>(&self, mut services: impl Iterator<Item = &'n Name>) -> bool {
-        services.any(|name| !self.reserved.contains(name))
+    pub fn lacks(&self, mut services: impl Iterator<Item = Name>) -> bool {
+        services.any(|name| !self.reserved.contains(&name))
     }
 
     /// Reserves series for these services as well.
-    pub fn reserve<'n>(&mut self, services: impl Iterator<Item = &'n Name>) {
-        let known: BTreeSet<Name> = self.reserved.iter().cloned().chain(services.cloned()).collect();
+    pub fn reserve(&mut self, services: impl Iterator<Item = Name>) {
+        let known: BTreeSet<Name> = self.reserved.iter().cloned().chain(services).collect();
         self.reserved = known.into_iter().collect();
     }
 }

@@ -10,7 +10,7 @@ impl Published {
     /// The gate at this instant.
     pub fn gate_standing(&self, now: Now) -> GateStanding {
         let verdict = self.gate(now);
-        let global = self.standings(now).into_iter().filter(|standing| standing.service.is_none());
+        let global = self.standings(now).into_iter().filter(|standing| standing.is_global);
         let manual = self.views.manual(now.time).filter(|_| verdict.mode == GateMode::Manual);
         GateStanding {
             now: now.time,

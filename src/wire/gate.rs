@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Word;
 use super::refusal::{BudgetMembers, given};
+use super::{UsageAmounts, Word};
 use crate::budget::{Admission, GateStanding};
 use crate::domain::{GateChange, GateMode, Usd};
 
@@ -69,9 +69,15 @@ pub struct CheckAnswer {
     /// The budget's name.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub budget: Option<Option<String>>,
-    /// Negative once the limit is passed.
+    /// Of a budget with `each`: whose limit it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Negative once the limit is passed; null where the budget is not of money.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub remaining_usd: Option<Option<Usd>>,
+    /// Of a budget of usage: what is left of the kind in question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_usage: Option<UsageAmounts>,
     /// When the budget's next period begins.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub period_end: Option<Option<Timestamp>>,
@@ -121,15 +127,18 @@ impl From<GateChange> for GateLine {
 impl From<&Admission> for CheckAnswer {
     fn from(admission: &Admission) -> Self {
         let refusal = if let Admission::Refused(refusal) = admission { Some(refusal) } else { None };
-        let BudgetMembers { budget, remaining_usd, period_end } = refusal.map(BudgetMembers::of).unwrap_or_default();
-        Self { allowed: refusal.is_none(), reason: admission.reason(), budget, remaining_usd, period_end }
+        let members = refusal.map(BudgetMembers::of).unwrap_or_default();
+        let BudgetMembers { budget, key, remaining_usd, remaining_usage, period_end } = members;
+        let (allowed, reason) = (refusal.is_none(), admission.reason());
+        Self { allowed, reason, budget, key, remaining_usd, remaining_usage, period_end }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::{BudgetLeft, Refusal};
+    use crate::budget::{BudgetLeft, Measure, Refusal, Unit};
+    use crate::domain::Span;
 
     #[test]
     fn a_status_is_written_as_it_was_read() {
@@ -145,8 +154,9 @@ mod tests {
     fn only_a_refusal_speaks_of_a_budget_and_may_say_null() {
         let left = BudgetLeft {
             name: "daily".into(),
-            remaining: Usd::parse("-0.000000000001").unwrap(),
-            period_end: "2026-11-23T00:00:00Z".parse().unwrap(),
+            key: None,
+            remaining: Measure { unit: Unit::Usd, parts: -1 },
+            span: Span { start: Timestamp::MIN, end: "2026-11-23T00:00:00Z".parse().unwrap() },
         };
         let closed = |budget| Admission::Refused(Refusal::GateActive { reason: "sale".into(), budget });
         for (admission, json) in [

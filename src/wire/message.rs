@@ -64,7 +64,7 @@ pub enum MessageType {
 pub enum MessageData {
     /// An item of `GET /budgets`, with the budget's name under `budget` as well, where refusals have it.
     #[serde(serialize_with = "with_budget")]
-    Budget(BudgetItem),
+    Budget(Box<BudgetItem>),
     /// The answer of `GET /scaling-gate/status`.
     Gate(GateStatus),
 }
@@ -117,7 +117,7 @@ impl TryFrom<Envelope> for Message {
     }
 }
 
-fn with_budget<S: Serializer>(item: &BudgetItem, serializer: S) -> Result<S::Ok, S::Error> {
+fn with_budget<S: Serializer>(item: &Box<BudgetItem>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Named<'a> {
         budget: &'a str,

@@ -12,6 +12,7 @@
 mod budgets;
 mod costs;
 mod events;
+mod exact;
 mod gate;
 mod health;
 mod listing;
@@ -23,9 +24,10 @@ mod reservations;
 mod spread;
 mod word;
 
-pub use budgets::BudgetItem;
+pub use budgets::{BudgetItem, KeyItem, UsageAmounts};
 pub use costs::{CostsByName, CostsOfDay};
 pub use events::{BatchAnswer, EventBody, PricedItem};
+pub use exact::Exact;
 pub use gate::{CheckAnswer, GateBudget, GateLine, GateStatus, SetGateBody};
 pub use health::HealthAnswer;
 pub use listing::{AdjustmentItem, EventItem, EventsPage, on_one_line, usage_json};

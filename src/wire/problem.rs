@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Word;
 use super::refusal::{BudgetMembers, given};
+use super::{UsageAmounts, Word};
 use crate::budget::Refusal;
 use crate::domain::{ReservationStage, Usd};
 
@@ -31,10 +31,16 @@ pub struct ProblemDocument {
     /// Of a refusal: the name of the budget in question; all three are null where an operator closed the gate.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub budget: Option<Option<String>>,
-    /// Of a refusal: what is left, negative once the limit is passed.
+    /// Of a refusal by a budget with `each`: whose limit it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Of a refusal: what is left, negative once the limit is passed; null where the budget is not of money.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub remaining_usd: Option<Option<Usd>>,
-    /// Of a refusal: when the budget's next period begins.
+    /// Of a refusal by a budget of usage: what is left of the kind in question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining_usage: Option<UsageAmounts>,
+    /// Of a refusal: when the budget's next period begins; null where there is none.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub period_end: Option<Option<Timestamp>>,
 }
@@ -60,7 +66,7 @@ impl ProblemDocument {
     /// Adds the budget in question.
     #[must_use]
     pub fn with_refusal(self, refusal: &Refusal) -> Self {
-        let BudgetMembers { budget, remaining_usd, period_end } = BudgetMembers::of(refusal);
-        Self { budget, remaining_usd, period_end, ..self }
+        let BudgetMembers { budget, key, remaining_usd, remaining_usage, period_end } = BudgetMembers::of(refusal);
+        Self { budget, key, remaining_usd, remaining_usage, period_end, ..self }
     }
 }

@@ -6,13 +6,16 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use crate::budget::Refusal;
+use super::{Exact, UsageAmounts};
+use crate::budget::{BudgetLeft, Refusal};
 use crate::domain::Usd;
 
 #[derive(Default)]
 pub(super) struct BudgetMembers {
     pub budget: Option<Option<String>>,
+    pub key: Option<String>,
     pub remaining_usd: Option<Option<Usd>>,
+    pub remaining_usage: Option<UsageAmounts>,
     pub period_end: Option<Option<Timestamp>>,
 }
 
@@ -21,10 +24,17 @@ impl BudgetMembers {
         let left = refusal.budget();
         Self {
             budget: Some(left.map(|left| left.name.clone())),
-            remaining_usd: Some(left.map(|left| left.remaining)),
-            period_end: Some(left.map(|left| left.period_end)),
+            key: left.and_then(|left| left.key.as_deref().map(str::to_owned)),
+            remaining_usd: Some(left.and_then(|left| left.remaining.usd())),
+            remaining_usage: left.filter(|left| left.remaining.usd().is_none()).map(usage),
+            period_end: Some(left.and_then(|left| left.span.ends_at())),
         }
     }
+}
+
+/// What is left, of the kind of usage in question.
+fn usage(left: &BudgetLeft) -> UsageAmounts {
+    [(left.remaining.unit.as_str().to_owned(), Exact::of(&left.remaining))].into()
 }
 
 /// A member that is there, be it null.

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::answer::{RecordAnswer, RecordError, ReservationAnswer, Taking};
 use super::rate::{RateAnswer, RateOrder};
 use crate::budget::Policy;
-use crate::domain::{CostEvent, GateOverride, ReservationRequest, Settlement};
+use crate::domain::{CostEvent, GateOverride, LimitOverride, ReservationRequest, Settlement};
 use crate::ledger::DeliveryReport;
 
 /// What may be asked about a reservation.
@@ -73,6 +73,8 @@ pub(super) enum Command {
     Rate { order: RateOrder, reply: Reply<Result<RateAnswer, RecordError>> },
     /// Have the gate follow an operator's word, or the budgets again.
     SetGate { order: GateOrder, reply: Reply<Result<(), RecordError>> },
+    /// Have a budget's limit be what somebody says, or that of the settings again.
+    SetLimit { line: LimitOverride, reply: Reply<Result<(), RecordError>> },
     /// Judge by this policy from now on.
     SetPolicy(Arc<Policy>),
     /// Write down what became of webhooks' messages.
@@ -113,7 +115,7 @@ impl Command {
             Self::Record { events, .. } => events.len(),
             Self::Rate { order, .. } => order.events.len(),
             Self::Reservation { command: ReservationCommand::Settle { .. }, .. } => 1,
-            Self::Reservation { .. } | Self::SetGate { .. } | Self::SetPolicy(_) => 0,
+            Self::Reservation { .. } | Self::SetGate { .. } | Self::SetLimit { .. } | Self::SetPolicy(_) => 0,
             Self::ReportDeliveries(_) | Self::Tick | Self::Stop => 0,
         }
     }
@@ -143,7 +145,7 @@ impl Command {
         match self {
             Self::Record { reply, .. } => reply.send(Err(why)),
             Self::Reservation { reply, .. } => reply.send(Err(why.into())),
-            Self::SetGate { reply, .. } => reply.send(Err(why)),
+            Self::SetGate { reply, .. } | Self::SetLimit { reply, .. } => reply.send(Err(why)),
             Self::Rate { reply, .. } => reply.send(Err(why)),
             Self::SetPolicy(_) | Self::ReportDeliveries(_) | Self::Tick | Self::Stop => {}
         }

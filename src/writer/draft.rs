@@ -13,8 +13,11 @@ use super::decision::Decision;
 use super::tally::Tally;
 use super::unsaved::{Unsaved, make_resident};
 use super::{Conflict, Recorded, Taking};
-use crate::domain::{Entry, GateChange, Now, Reservation, ReservationState};
-use crate::ledger::{CallSpan, Commit, KeyedEvent, Ledger, LedgerError, ReservationChange, StoredReservation};
+use crate::domain::{Entry, GateChange, LimitOverride, Now, Reservation, ReservationState};
+use crate::ledger::{
+    BudgetChanges, CallSpan, Commit, KeyedEvent, Ledger, LedgerError, ReservationChange, StoredReservation, StoredTally,
+};
+use crate::views::tallies::{Crossing, Missing, Tally as BudgetTally};
 use crate::views::{Hold, Holds, Published};
 
 /// Lapsed holds that one commit writes down: a few milliseconds. The others stopped counting as well, and follow.
@@ -35,6 +38,10 @@ pub(super) struct Draft<'l> {
     pub(super) changes: Changes,
     pub(super) gate: Vec<GateChange>,
     pub(super) override_changed: bool,
+    /// Limits that somebody sets.
+    overrides: Vec<LimitOverride>,
+    /// The keys of budgets that came to a threshold.
+    crossings: Vec<Crossing>,
     pub(super) tally: Tally,
 }
 
@@ -53,6 +60,8 @@ pub(super) struct Finished {
     pub next: Published,
     /// What the sums in the file will lack; `None` when they will be up to date.
     pub unsaved: Option<Unsaved>,
+    /// The keys of budgets that came to a threshold.
+    pub crossings: Vec<Crossing>,
     pub tally: Tally,
 }
 
@@ -84,6 +93,8 @@ impl<'l> Draft<'l> {
             changes,
             gate,
             override_changed: false,
+            overrides: Vec::new(),
+            crossings: Vec::new(),
             tally,
         };
         draft.lapse();
@@ -150,7 +161,7 @@ impl<'l> Draft<'l> {
 
     /// Ends an open reservation.
     pub(super) fn end(&mut self, before: StoredReservation, state: ReservationState, event_seq: Option<i64>) -> Reservation {
-        if self.next.views.holds.remove(before.seq).is_none() {
+        if self.next.remove_hold(before.seq).is_none() {
             self.next.views.holds.count_expired(0, 1);
         }
         self.tally.ended(state.stage());
@@ -161,20 +172,37 @@ impl<'l> Draft<'l> {
     }
 
     /// Counts the events that were taken, so that what follows is decided with them.
-    pub(super) fn count_events(&mut self) {
-        let new = self.events.behind_first(self.counted).map(|(_, keyed)| (&keyed.event, &keyed.entry, keyed.day));
-        self.unsaved.add(self.next.record(new, self.now.time));
+    pub(super) fn count_events(&mut self) -> Result<(), LedgerError> {
+        let new = self.events.behind_first(self.counted);
+        let new = new.map(|(place, keyed)| (place, &keyed.event, &keyed.entry, keyed.day));
+        for missing in self.next.missing_for(new.clone()) {
+            let found = find_tally(self.ledger, &missing)?;
+            self.next.tallies.put_found(&missing, found);
+        }
+        let (touched, crossings) = self.next.record(new, self.now.time);
+        self.unsaved.add(touched);
+        self.crossings.extend(crossings);
         self.counted = self.events.len();
+        Ok(())
+    }
+
+    /// Takes a limit that somebody sets.
+    pub(super) fn set_limit(&mut self, line: LimitOverride) -> Result<(), LedgerError> {
+        self.count_events()?;
+        self.crossings.extend(self.next.set_limit(line.clone(), self.now.time));
+        self.overrides.push(line);
+        Ok(())
     }
 
     /// What time alone brings about: holds lapse, and an operator's word.
     fn lapse(&mut self) {
+        self.crossings.extend(self.next.lapse_limits(self.now.time));
+        self.tally = Tally::lapsed(self.next.lapse(self.now.steady));
         let holds = &mut self.next.views.holds;
-        self.tally = Tally::lapsed(holds.lapse(self.now.steady));
         let lapsed: Vec<_> = holds.lapsed().take(LAPSED_PER_COMMIT).cloned().collect();
         holds.count_expired(lapsed.len() as u64, 0);
         for hold in lapsed {
-            self.next.views.holds.remove(hold.seq);
+            self.next.remove_hold(hold.seq);
             let (ended_at, state) = (Some(self.now.time), ReservationState::Expired);
             let reservation = Reservation { ended_at, state, ..hold.reservation() };
             let after = StoredReservation { seq: hold.seq, reservation, event_seq: None };
@@ -187,23 +215,29 @@ impl<'l> Draft<'l> {
     }
 
     /// Completes it. The sums are written with it if they are asked for and not up to date, or may not wait.
-    pub fn finish(mut self, wants_rollup: bool) -> Finished {
-        self.count_events();
+    pub fn finish(mut self, wants_rollup: bool) -> Result<Finished, LedgerError> {
+        self.count_events()?;
         self.note_gate();
         let events = self.events.into_entries();
         let gate_changed = !self.gate.is_empty() || self.override_changed;
         let must_roll_up = gate_changed || !self.ledger.may_defer_rollup(events.len());
-        let marks_changed = || !self.ledger.has_marks(&self.next.views.marks.to_list());
-        let (rollup, unsaved) = if must_roll_up || (wants_rollup && (!self.unsaved.is_empty() || marks_changed())) {
+        let (rollup, unsaved) = if must_roll_up || (wants_rollup && !self.unsaved.is_empty()) {
             let gate_override = self.override_changed.then(|| self.next.views.gate_override.clone());
             (Some(self.unsaved.rollup(&self.next.views, self.gate, gate_override)), None)
         } else {
             (None, Some(self.unsaved).filter(|unsaved| !unsaved.is_empty()))
         };
-        let commit =
-            Commit { events, places: self.places, reservations: self.changes.into_list(), rollup, ..Commit::default() };
-        Finished { commit, next: self.next, unsaved, tally: self.tally }
+        let budgets = BudgetChanges { overrides: self.overrides, ..BudgetChanges::default() };
+        let reservations = self.changes.into_list();
+        let commit = Commit { events, places: self.places, reservations, rollup, budgets, ..Commit::default() };
+        Ok(Finished { commit, next: self.next, unsaved, crossings: self.crossings, tally: self.tally })
     }
+}
+
+/// What the ledger has of a tally that is not in memory.
+pub(super) fn find_tally(ledger: &Ledger, missing: &Missing) -> Result<Option<BudgetTally>, LedgerError> {
+    let stored = ledger.find_tally(missing.meter, missing.span_start, &missing.key)?;
+    Ok(stored.map(|StoredTally { spent, reached, counted_to, .. }| BudgetTally { spent, reached, counted_to }))
 }
 
 /// The event on record under the same key.

@@ -3,11 +3,15 @@
 use super::GateOrder;
 use super::draft::Draft;
 use crate::domain::{GateChange, GateMode};
+use crate::ledger::LedgerError;
 
 impl Draft<'_> {
     /// Takes an operator's order. Where the gate is disabled it is kept, and takes effect when the gate is enabled again.
-    pub fn order_gate(&mut self, order: GateOrder) {
-        self.count_events();
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn order_gate(&mut self, order: GateOrder) -> Result<(), LedgerError> {
+        self.count_events()?;
         let before = self.next.views.gate_override.take();
         let (reason, actor) = match order {
             GateOrder::Manual(manual) => {
@@ -16,7 +20,7 @@ impl Draft<'_> {
                 said
             }
             // It follows the budgets already, so nothing changes.
-            GateOrder::Auto { .. } if before.is_none() => return,
+            GateOrder::Auto { .. } if before.is_none() => return Ok(()),
             GateOrder::Auto { reason, actor } => (reason, actor),
         };
         self.override_changed = true;
@@ -24,6 +28,7 @@ impl Draft<'_> {
         if verdict.mode != GateMode::Disabled {
             self.write_line(verdict.active, verdict.mode, reason, actor);
         }
+        Ok(())
     }
 
     /// Writes a line if what the rule says now is not what the newest line says.

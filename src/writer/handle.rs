@@ -13,7 +13,7 @@ use super::bell::Bell;
 use super::command::{Command, GateOrder, Receipt, Reply, ReservationCommand};
 use super::rate::{RateAnswer, RateOrder};
 use crate::budget::Policy;
-use crate::domain::CostEvent;
+use crate::domain::{CostEvent, LimitOverride};
 use crate::ledger::DeliveryReport;
 
 /// Messages that may wait for the writer; at the bound the sender is told `Overloaded`. With up to 512 connections, each
@@ -78,6 +78,17 @@ impl Writer {
     pub fn set_gate(&self, order: GateOrder) -> impl Future<Output = Result<(), RecordError>> + Send + use<> {
         let (reply, answer) = Reply::new(Box::new(|_| {}));
         self.queue(Command::SetGate { order, reply });
+        async move { answer.await.unwrap_or(Err(RecordError::Unavailable)) }
+    }
+
+    /// Has a budget's limit be what somebody says, or that of the settings again. When the answer is `Ok`, the change is synced to disk
+    /// and published.
+    ///
+    /// # Errors
+    /// The answer's: the ledger did not take it.
+    pub fn set_limit(&self, line: LimitOverride) -> impl Future<Output = Result<(), RecordError>> + Send + use<> {
+        let (reply, answer) = Reply::new(Box::new(|_| {}));
+        self.queue(Command::SetLimit { line, reply });
         async move { answer.await.unwrap_or(Err(RecordError::Unavailable)) }
     }
 

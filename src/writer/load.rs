@@ -1,13 +1,17 @@
 //! Start-up, and what follows a failed commit: views from what the ledger holds.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::Settings;
+use super::meters::load_meters;
 use super::unsaved::{Unsaved, make_resident};
+use crate::budget::Policy;
 use crate::domain::{BudgetZone, Month, Now};
 use crate::ledger::{Commit, Ledger, LedgerError, StoredReservation};
-use crate::views::{Hold, Holds, RESIDENT_PAIRS_MAX, Views};
+use crate::views::{Hold, Holds, Published, RESIDENT_PAIRS_MAX, Views};
 
 /// Builds the views from the ledger's sums and open reservations, and brings these up to date if the last process was killed before it did. Reads no
 /// closed events. Holds that were in memory `before` keep their time by the steady clock.
@@ -24,7 +28,6 @@ pub(super) fn load_views(
     let summary = ledger.summary()?;
     summary.series.into_iter().for_each(|(label, sums)| views.series.load(label, sums));
     summary.usage.into_iter().for_each(|(key, count)| views.usage.load(key, count));
-    summary.marks.into_iter().for_each(|mark| views.marks.put(mark));
     summary.models.into_iter().for_each(|(key, charges)| views.models.load(key, charges));
     views.gate = summary.gate;
     views.gate_override = summary.gate_override;
@@ -55,6 +58,25 @@ pub(super) fn load_views(
     Ok(views)
 }
 
+/// What readers see of these views under a policy, with what is counted of its budgets.
+///
+/// # Errors
+/// A row is damaged or cannot be read.
+pub(super) fn shown(
+    ledger: &Ledger,
+    mut views: Views,
+    configured: Arc<Policy>,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Published, LedgerError> {
+    ledger.limit_overrides()?.into_iter().for_each(|line| views.overrides.put(line));
+    let (in_force, _) = views.overrides.in_force(&configured, now);
+    let meters = load_meters(ledger, &in_force, &[], now)?;
+    let mut published = Published::new(views, configured, meters, now);
+    published.tallies.make_room(&in_force, settings.budget_keys_max);
+    Ok(published)
+}
+
 fn load_holds(ledger: &Ledger, now: Now, before: Option<&Holds>) -> Result<Holds, LedgerError> {
     let (held, expired) = ledger.open_reservations()?;
     let mut holds = Holds::with_expired(expired);
@@ -78,7 +100,6 @@ fn roll_up_tail(ledger: &mut Ledger, views: &mut Views, zone: &BudgetZone, now: 
     let mut unsaved = Unsaved::since(views.clone());
     let entries = tail.iter().map(|stored| (&stored.event, &stored.entry, zone.day_of(stored.event.time)));
     unsaved.add(views.record(entries, newest.recorded_at));
-    views.marks.doubt();
     let rollup = Some(unsaved.rollup(views, Vec::new(), None));
     ledger.commit(&Commit { rollup, ..Commit::default() }, now)
 }

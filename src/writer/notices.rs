@@ -1,7 +1,7 @@
 //! What the receivers of webhooks are told: that a budget came to a state, that the gate changed.
 //!
-//! *Invariants.* A message goes into the commit whose state it tells of. One for each budget, state, period and limit: its topic
-//! says these, and the ledger passes over a topic that it knows, also after a restart. So another limit begins anew, and one that was in
+//! *Invariants.* A message goes into the commit whose state it tells of. One for each budget, state, period, limit, key and, where it has
+//! several, alert threshold: its topic says these, and the ledger passes over a topic that it knows, also after a restart. So another limit begins anew, and one that was in
 //! force before has been told of. A commit that fails has told nothing.
 //!
 //! *Limits.* [`TOLD_MAX`] topics in memory. While the outbox is full nothing is told; once there is room, what holds then is.
@@ -9,13 +9,15 @@
 //! *Deliberately not here.* Who receives it, and how.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::budget::Standing;
-use crate::domain::{GateChange, Now};
+use crate::domain::{GateChange, Now, Threshold};
 use crate::ledger::{DeliveryReport, LedgerError, NewMessage, OutboxChanges};
 use crate::views::Published;
-use crate::wire::{Message, MessageData, MessageType, Origin};
+use crate::views::tallies::Crossing;
+use crate::wire::{BudgetItem, Message, MessageData, MessageType, Origin};
 
 /// Topics that are known without asking the ledger. Far more than budgets have states; beyond it they are forgotten, and the
 /// ledger is asked again.
@@ -59,10 +61,11 @@ impl Notices {
     pub fn changes(
         &mut self,
         next: &Published,
+        crossings: &[Crossing],
         now: Now,
         room: impl FnOnce() -> Result<usize, LedgerError>,
     ) -> Result<OutboxChanges, LedgerError> {
-        let mut messages = self.due(next, now);
+        let mut messages = self.due(next, crossings, now);
         if !messages.is_empty() {
             let room = room()? / self.receivers.len().max(1);
             let is_full = messages.len() > room;
@@ -90,16 +93,28 @@ impl Notices {
         }
     }
 
-    fn due(&self, next: &Published, now: Now) -> Vec<NewMessage> {
+    /// Whether there was no room for all of the newest messages.
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    fn due(&self, next: &Published, crossings: &[Crossing], now: Now) -> Vec<NewMessage> {
         if self.receivers.is_empty() {
             return Vec::new();
         }
-        let of_budgets = next.standings(now).into_iter().filter_map(|standing| {
-            let (kind, topic) = budget_topic(&standing)?;
-            if self.told.contains(&topic) {
-                return None;
-            }
-            self.message(kind, topic, MessageData::Budget(standing.into()), now)
+        // Those that came to a threshold just now are in memory.
+        let of_key = |crossing: &Crossing| {
+            let Ok(standing) = next.key_standing(crossing.position, &crossing.key, now, |_| Ok::<_, Infallible>(None));
+            standing.filter(|standing| standing.span == crossing.span)
+        };
+        let standings = next.standings(now).into_iter().chain(crossings.iter().filter_map(of_key));
+        let of_budgets = standings.flat_map(|standing| {
+            let new = topics(&standing).into_iter().filter(|(_, topic, _)| !self.told.contains(topic));
+            let messages = new.filter_map(|(kind, topic, threshold)| {
+                let item = BudgetItem { threshold: threshold.map(Threshold::share), ..standing.clone().into() };
+                self.message(kind, topic, MessageData::Budget(Box::new(item)), now)
+            });
+            messages.collect::<Vec<_>>()
         });
         let of_gate = self
             .gate_topic(next)
@@ -126,9 +141,29 @@ impl Notices {
     }
 }
 
-fn budget_topic(standing: &Standing) -> Option<(MessageType, String)> {
-    let kind = MessageType::of_budget(standing.state)?;
-    Some((kind, format!("{} {} {} {}", kind.as_str(), standing.name, standing.period_start, standing.limit_usd)))
+/// What is to be told of a budget: of its state, and of each alert threshold that it has come to, if it has several.
+fn topics(standing: &Standing) -> Vec<(MessageType, String, Option<Threshold>)> {
+    let Standing { name, span, limit, key, warn_at, state, account, .. } = standing;
+    let start = span.starts_at().map(|start| start.to_string()).unwrap_or_default();
+    let limit = limit.usd().map_or_else(|| limit.to_string(), |usd| usd.to_string());
+    let key = key.as_ref().map(|key| format!(" key {key}")).unwrap_or_default();
+    let topic = |kind: MessageType, more: String| format!("{} {name} {start} {limit}{key}{more}", kind.as_str());
+    let mut topics = Vec::new();
+    if let [_, _, ..] = warn_at.as_slice() {
+        for threshold in warn_at.iter().filter(|share| account.at_or_above(**share).is_some()) {
+            let kind = MessageType::BudgetWarning;
+            topics.push((kind, topic(kind, format!(" at {}", threshold.share())), Some(*threshold)));
+        }
+    }
+    match MessageType::of_budget(*state) {
+        Some(MessageType::BudgetWarning) if topics.is_empty() => {
+            let kind = MessageType::BudgetWarning;
+            topics.push((kind, topic(kind, String::new()), warn_at.first().copied()));
+        }
+        Some(MessageType::BudgetWarning) | None => {}
+        Some(kind) => topics.push((kind, topic(kind, String::new()), None)),
+    }
+    topics
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::ledger::LedgerError;
 pub(super) enum Pending {
     Batch(Reply<RecordAnswer>, RecordAnswer),
     Reservation(Reply<ReservationAnswer>, ReservationAnswer),
-    Gate(Reply<Result<(), RecordError>>),
+    Order(Reply<Result<(), RecordError>>),
     Rate(Reply<Result<RateAnswer, RecordError>>, RateAnswer),
 }
 
@@ -65,10 +65,20 @@ impl Draft<'_> {
                     return Err(error);
                 }
             },
-            Command::SetGate { order, reply } => {
-                self.order_gate(order);
-                pending.push(Pending::Gate(reply));
-            }
+            Command::SetGate { order, reply } => match self.order_gate(order) {
+                Ok(()) => pending.push(Pending::Order(reply)),
+                Err(error) => {
+                    reply.send(Err(RecordError::Unavailable));
+                    return Err(error);
+                }
+            },
+            Command::SetLimit { line, reply } => match self.set_limit(line) {
+                Ok(()) => pending.push(Pending::Order(reply)),
+                Err(error) => {
+                    reply.send(Err(RecordError::Unavailable));
+                    return Err(error);
+                }
+            },
             // Nobody waits for these; they were taken out of the group.
             Command::SetPolicy(_) | Command::ReportDeliveries(_) | Command::Tick | Command::Stop => {}
         }
@@ -81,7 +91,7 @@ impl Pending {
         match self {
             Self::Batch(reply, outcome) => reply.send(outcome),
             Self::Reservation(reply, outcome) => reply.send(outcome),
-            Self::Gate(reply) => reply.send(Ok(())),
+            Self::Order(reply) => reply.send(Ok(())),
             Self::Rate(reply, answer) => reply.send(Ok(answer)),
         }
     }
@@ -91,7 +101,7 @@ impl Pending {
         match self {
             Self::Batch(reply, _) => reply.send(Err(RecordError::Unavailable)),
             Self::Reservation(reply, _) => reply.send(Err(RecordError::Unavailable.into())),
-            Self::Gate(reply) => reply.send(Err(RecordError::Unavailable)),
+            Self::Order(reply) => reply.send(Err(RecordError::Unavailable)),
             Self::Rate(reply, _) => reply.send(Err(RecordError::Unavailable)),
         }
     }

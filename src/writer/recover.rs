@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 
 use super::RecordError;
 use super::command::Command;
-use super::load::load_views;
+use super::load::{load_views, shown};
 use super::run::{Ended, Loop, RECOVERY_PAUSE};
+use super::saving::Haste;
 use crate::error_chain::ErrorChain;
 use crate::ledger::LedgerError;
-use crate::views::Published;
 
 impl Loop {
     /// Waits until the ledger can be written and read again. Answers how the writer has ended, if it has.
@@ -46,7 +46,7 @@ impl Loop {
     fn refuse_queued(&mut self) -> bool {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::SetPolicy(policy)) => self.set_policy(policy),
+                Ok(Command::SetPolicy(policy)) => self.late_policy = Some(policy),
                 // Whoever reports does so again until it is in the file.
                 Ok(Command::Tick | Command::ReportDeliveries(_)) => {}
                 Ok(Command::Stop) => self.commands.close(),
@@ -68,23 +68,20 @@ impl Loop {
     }
 
     pub(super) fn reload_views(&mut self) -> Result<(), LedgerError> {
-        let Published { views: before, policy } = self.published();
+        let before = self.published();
+        let configured = self.late_policy.take().unwrap_or(before.configured);
+        self.settings.series.reserve(configured.services());
         let now = self.clock.instant();
-        let mut views = load_views(&mut self.ledger, &self.settings, &policy.zone, now, Some(&before.holds))?;
-        // The newest that is known of the limits in force; what the file has besides was not counted one by one.
-        let is_all_counted = views.entries == before.entries;
-        views.marks = before.marks;
-        if !is_all_counted {
-            views.marks.doubt();
-        }
+        let views = load_views(&mut self.ledger, &self.settings, &configured.zone, now, Some(&before.views.holds))?;
         self.unsaved = None;
-        self.board.publish(Published::at_start(views, policy, now.time));
+        self.saving.forget();
+        self.board.publish(shown(&self.ledger, views, configured, &self.settings, now.time)?);
         Ok(())
     }
 
     pub(super) fn close(mut self) -> Ended {
         let now = self.clock.instant();
-        let saved = self.roll_up(now).and_then(|()| self.ledger.sort_all_ids());
+        let saved = self.roll_up(now, Haste::All).and_then(|()| self.ledger.sort_all_ids());
         match saved.and_then(|()| self.ledger.checkpoint_all()) {
             Err(LedgerError::SyncFailed(_)) => Ended::SyncFailed,
             // The WAL is synced; it is read at the next start.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::decide::{Known, Retold};
 use super::decision::Decision::{self, Refused, Taken};
-use super::draft::{Draft, stored};
+use super::draft::{Draft, find_tally, stored};
 use super::{Done, RecordError, ReservationCommand, ReservationError};
 use crate::budget::{Admission, Spend};
 use crate::domain::{
@@ -49,9 +49,9 @@ impl Draft<'_> {
         if self.next.views.holds.len() >= holds_max {
             return Ok(Refused(RecordError::Overloaded.into()));
         }
-        self.count_events();
-        let spend = Spend { service: &request.service, operation: &request.operation, estimate: request.estimated_cost };
-        let critical = match self.next.admit(spend, self.now) {
+        self.count_events()?;
+        let spend = Spend { subject: request.subject(), estimate: request.estimated_cost, usage: &request.usage };
+        let critical = match self.next.admit(spend, self.now, |missing| find_tally(self.ledger, missing))? {
             Admission::Refused(refusal) => {
                 self.tally.denied += 1;
                 return Ok(Refused(ReservationError::Refused(refusal)));
@@ -74,7 +74,7 @@ impl Draft<'_> {
         let seq = self.ledger.reservations() + self.changes.granted() + 1;
         let hold = Hold::until(self.now.steady + ttl, seq, &reservation);
         self.changes.put(None, stored(&hold));
-        self.next.views.holds.put(hold);
+        self.next.put_hold(hold);
         self.tally.held += 1;
         Done { reservation, is_new: true }
     }
@@ -144,7 +144,7 @@ impl Draft<'_> {
         let reservation = Reservation { expires_at, ..found.reservation.clone() };
         let hold = Hold::until(deadline, hold.seq, &reservation);
         self.changes.put(Some(found), stored(&hold));
-        self.next.views.holds.put(hold);
+        self.next.put_hold(hold);
         Ok(Taken(Done { reservation, is_new: true }))
     }
 

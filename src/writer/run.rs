@@ -22,8 +22,10 @@ use super::exhausted::Exhausted;
 use super::instruments::Instruments;
 use super::load::resident_floor;
 use super::memory::Memory;
+use super::meters::load_meters;
 use super::notices::Notices;
 use super::pending::Pending;
+use super::saving::{Haste, Saving};
 use super::settings::RESERVATIONS_KEPT;
 use super::shared::Shared;
 use super::tally::Tally;
@@ -33,12 +35,15 @@ use crate::budget::Policy;
 use crate::clock::Clock;
 use crate::domain::{Entry, Now};
 use crate::error_chain::ErrorChain;
-use crate::ledger::{Ledger, LedgerError, LogCare};
+use crate::ledger::{BudgetChanges, Ledger, LedgerError, LogCare};
+use crate::views::tallies::Crossing;
 use crate::views::{Board, Published};
 
 /// Events from which a commit takes no further batch. Two full requests: a commit of that size takes some tens of
 /// milliseconds, which everybody behind it waits.
 const COMMIT_EVENTS_MAX: usize = 20_000;
+/// Keys of budgets that wait for room in the outbox. Of more nobody is told.
+const CROSSINGS_MAX: usize = 10_000;
 /// Between two looks at what has lapsed.
 const LAPSE_PAUSE: Duration = Duration::from_millis(20);
 /// Pause between attempts to find the ledger writable again.
@@ -79,6 +84,11 @@ pub(super) struct Loop {
     pub exhausted: Exhausted,
     pub shared: Shared,
     pub memory: Memory,
+    pub saving: Saving,
+    /// The keys of budgets that came to a threshold since a commit told of such.
+    pub crossings: Vec<Crossing>,
+    /// Settings that came while the ledger could not be read.
+    pub late_policy: Option<Arc<Policy>>,
 }
 
 impl Loop {
@@ -123,7 +133,7 @@ impl Loop {
     /// next tick that can write.
     pub(super) fn lapse(&self) {
         let mut next = self.published();
-        let lapsed = next.views.holds.lapse(self.clock.instant().steady);
+        let lapsed = next.lapse(self.clock.instant().steady);
         if lapsed > 0 {
             self.instruments.count_reservations(Tally::lapsed(lapsed));
             self.board.publish(next);
@@ -159,7 +169,6 @@ impl Loop {
         let span = spans::group(commands.len(), events_len);
         let _entered = span.enter();
         let now = self.clock.instant();
-        let before = self.board.read();
         let mut commands = commands.into_iter();
         let mut pending = Vec::with_capacity(commands.len());
         let done = self.prepare(policy, commands.as_slice(), now).and_then(|wants_rollup| {
@@ -171,16 +180,15 @@ impl Loop {
                 }
                 draft.decide(command, &mut self.memory, &mut pending, self.settings.holds_max)?;
             }
-            let finished = draft.finish(ticked || wants_rollup);
-            self.commit(finished, now)
+            let finished = draft.finish(ticked || wants_rollup)?;
+            self.commit(finished, Haste::AsDue, now)
         });
         match done {
             Ok(()) => {
                 self.memory.trim();
                 pending.into_iter().for_each(Pending::send);
-                let shown = self.board.read();
-                if ticked || shown.views.marks != before.views.marks {
-                    self.exhausted.tell(&shown, now);
+                if ticked {
+                    self.exhausted.tell(&self.board.read(), now);
                 }
                 self.housekeep(now, ticked)
             }
@@ -197,13 +205,15 @@ impl Loop {
     fn prepare(&mut self, policy: Option<Arc<Policy>>, commands: &[Command], now: Now) -> Result<bool, LedgerError> {
         let published = self.board.read();
         let names_services = policy.as_ref().is_some_and(|policy| self.settings.series.lacks(policy.services()));
-        let clock_stepped_back = published.policy.zone.day_of(now.time) < published.views.resident_from();
+        let clock_stepped_back = published.policy.zone.day_of(now.time) < published.views.resident_from()
+            || published.tallies.lack(&published.policy, now.time);
         let is_late = self.old_days(commands)?.iter().any(|day| !published.views.is_resident(*day));
         let has_new_policy = policy.is_some();
         // Sums may be about to be read back from the file.
-        let rolled_up = if clock_stepped_back || is_late || names_services { self.roll_up(now) } else { Ok(()) };
+        let reads_sums = clock_stepped_back || is_late || has_new_policy;
+        let rolled_up = if reads_sums { self.roll_up(now, Haste::AsDue) } else { Ok(()) };
         if let Some(policy) = policy {
-            self.set_policy(policy);
+            self.set_policy(policy)?;
         }
         rolled_up?;
         if clock_stepped_back || names_services {
@@ -233,10 +243,28 @@ impl Loop {
 
     /// Readers judge by it at once; what it means for the gate's history follows with the next commit, and what it means for the
     /// names in metrics when the views are next built.
-    pub(super) fn set_policy(&mut self, policy: Arc<Policy>) {
+    ///
+    /// # Errors
+    /// What is counted of new budgets cannot be read. The policy is kept for when it can.
+    fn set_policy(&mut self, policy: Arc<Policy>) -> Result<(), LedgerError> {
         self.settings.series.reserve(policy.services());
-        let next = self.board.read().under(policy, self.clock.now());
+        self.late_policy = Some(Arc::clone(&policy));
+        let (published, now) = (self.board.read(), self.clock.now());
+        let (in_force, _) = published.views.overrides.in_force(&policy, now);
+        // Of a budget that is new, what is not in memory yet.
+        let mut meters = load_meters(&self.ledger, &in_force, published.tallies.meters(), now)?;
+        for (budget, meter) in in_force.budgets.iter().zip(&mut meters) {
+            if !published.tallies.meters().iter().any(|known| known.id == meter.id) {
+                meter.count_states(budget);
+            }
+        }
+        let (mut next, crossings) = published.under(policy, meters, now);
+        next.tallies.make_room(&next.policy.clone(), self.settings.budget_keys_max);
+        self.crossings.extend(crossings);
+        self.saving.forget();
         self.board.publish(next);
+        self.late_policy = None;
+        Ok(())
     }
 
     pub(super) fn published(&self) -> Published {
@@ -244,16 +272,21 @@ impl Loop {
     }
 
     /// Brings the file's sums up to date.
-    pub(super) fn roll_up(&mut self, now: Now) -> Result<(), LedgerError> {
+    pub(super) fn roll_up(&mut self, now: Now, haste: Haste) -> Result<(), LedgerError> {
         let draft = Draft::begin(&self.ledger, self.published(), self.unsaved.take(), [], now)?;
-        let finished = draft.finish(true);
-        self.commit(finished, now)
+        let finished = draft.finish(true)?;
+        self.commit(finished, haste, now)
     }
 
     /// Writes what was decided, and publishes it.
-    fn commit(&mut self, finished: Finished, now: Now) -> Result<(), LedgerError> {
-        let Finished { mut commit, mut next, unsaved, tally } = finished;
-        commit.outbox = self.notices.changes(&next, now, || self.ledger.outbox_room())?;
+    fn commit(&mut self, finished: Finished, haste: Haste, now: Now) -> Result<(), LedgerError> {
+        let Finished { mut commit, mut next, unsaved, crossings, tally } = finished;
+        self.crossings.extend(crossings);
+        commit.outbox = self.notices.changes(&next, &self.crossings, now, || self.ledger.outbox_room())?;
+        let newest = self.ledger.events() + commit.events.len() as i64;
+        let haste = if commit.rollup.is_some() { haste.max(Haste::WithSums) } else { haste };
+        let saved = self.saving.changes(&next, &self.ledger, newest, haste, now);
+        commit.budgets = BudgetChanges { overrides: std::mem::take(&mut commit.budgets.overrides), ..saved };
         if unsaved.is_none() {
             // Only what the file's sums hold may be let go, so never before they are worked out.
             let zone = &next.policy.zone;
@@ -266,6 +299,7 @@ impl Loop {
             let span = spans::commit(&commit);
             span.in_scope(|| self.ledger.commit(&commit, now.time)).inspect_err(|_| spans::failed(&span))?;
             self.count_unpriced(&mut next);
+            self.saving.saved(&mut next);
             self.notices.told(&commit.outbox);
             self.instruments.committed(start.elapsed(), commit.events.len());
             for keyed in commit.events.iter().filter(|keyed| keyed.entry == Entry::First) {
@@ -275,6 +309,13 @@ impl Loop {
                 tracing::warn!(active = line.active, reason = %line.reason, "the scaling gate changed");
             }
         }
+        if self.notices.is_full() {
+            self.crossings.truncate(CROSSINGS_MAX);
+        } else {
+            self.crossings.clear();
+        }
+        next.tallies.retire(now.time);
+        next.tallies.make_room(&Arc::clone(&next.policy), self.settings.budget_keys_max);
         self.instruments.count_reservations(tally);
         self.board.publish(next);
         Ok(())
@@ -306,11 +347,11 @@ impl Loop {
         match self.ledger.log_care()? {
             LogCare::Nothing => Ok(()),
             LogCare::Checkpoint => {
-                self.roll_up(now)?;
+                self.roll_up(now, Haste::AsDue)?;
                 self.ledger.begin_checkpoint()
             }
             LogCare::Restart => {
-                self.roll_up(now)?;
+                self.roll_up(now, Haste::AsDue)?;
                 self.ledger.restart_log()
             }
         }
@@ -327,6 +368,9 @@ impl Loop {
             self.board.publish(next);
         }
         self.ledger.tidy_outbox(&self.settings.receivers, now)?;
+        for meter in self.board.read().tallies.meters() {
+            self.ledger.forget_tallies(meter.id, meter.counted_from)?;
+        }
         if let Some(keep) = self.settings.retention {
             self.ledger.prune(keep, now)?;
             let mut next = self.published();

@@ -21,6 +21,8 @@ pub struct Settings {
     pub ahead_max: SignedDuration,
     /// Reservations that may be held at once.
     pub holds_max: usize,
+    /// Keys of budgets in memory.
+    pub budget_keys_max: usize,
     /// How long raw events are kept; `None` for ever.
     pub retention: Option<SignedDuration>,
     /// Who is told of budgets and the gate, by their names in the outbox.

@@ -17,16 +17,17 @@ use super::exhausted::Exhausted;
 use super::handle::{QUEUE_MESSAGES_MAX, Writer};
 use super::health::Health;
 use super::instruments::Instruments;
-use super::load::load_views;
+use super::load::{load_views, shown};
 use super::memory::Memory;
 use super::notices::Notices;
 use super::run::{Ended, Loop};
+use super::saving::Saving;
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::budget::Policy;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
-use crate::views::{Board, Published};
+use crate::views::Board;
 
 /// How often the writer looks at the clock by itself. The gate's history promises a period's end within a second.
 pub(super) const TICK: Duration = Duration::from_millis(500);
@@ -72,8 +73,9 @@ pub fn load(mut ledger: Ledger, policy: Arc<Policy>, settings: Settings, clock: 
     let now = clock.instant();
     let views = load_views(&mut ledger, &settings, &policy.zone, now, None).map_err(StartError::Ledger)?;
     let notices = Notices::new(Arc::clone(&settings.receivers), settings.origin.clone(), views.gate.as_ref());
-    let exhausted = Exhausted::told_of(&views.marks);
-    let board = Arc::new(Board::new(Published::at_start(views, policy, now.time)));
+    let published = shown(&ledger, views, policy, &settings, now.time).map_err(StartError::Ledger)?;
+    let exhausted = Exhausted::told_of(&published, now);
+    let board = Arc::new(Board::new(published));
     Ok(Loaded { board, ledger, notices, exhausted, settings, clock })
 }
 
@@ -102,6 +104,9 @@ impl Loaded {
             exhausted,
             shared: Shared::default(),
             memory: Memory::default(),
+            saving: Saving::default(),
+            crossings: Vec::new(),
+            late_policy: None,
         };
         let (tell_ended, ended) = oneshot::channel();
         let thread = std::thread::Builder::new()

@@ -48,7 +48,6 @@ impl Unsaved {
             pairs: changes(self.touched.pairs, |(day, pair)| (pair_of(before, *day, pair), pair_of(after, *day, pair))),
             series: changes(self.touched.labels, |label| (before.series.get(label), after.series.get(label))),
             usage: changes(self.touched.usage, |key| (before.usage.get(key), after.usage.get(key))),
-            marks: after.marks.to_list(),
             models: changes(self.touched.models, |key| (before.models.get(key), after.models.get(key))),
             gate,
             gate_override,

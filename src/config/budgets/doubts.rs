@@ -10,27 +10,27 @@ use crate::domain::{PeriodKind, Usd};
 pub(super) fn about(budgets: &[(Budget, Origin)]) -> Vec<String> {
     let mut doubts: Vec<String> = Vec::new();
     let budgets: Vec<&Budget> = budgets.iter().map(|(budget, _)| budget).collect();
-    let (global, of_services): (Vec<&Budget>, Vec<&Budget>) = budgets.iter().partition(|budget| budget.service.is_none());
-    let spends = |budget: &&&Budget| budget.limit > Usd::ZERO;
-    for month in budgets.iter().filter(|budget| budget.period == PeriodKind::Monthly && budget.limit > Usd::ZERO) {
-        let day = budgets
-            .iter()
-            .find(|day| day.period == PeriodKind::Daily && covers_the_same(day, month) && day.limit > month.limit);
+    let (global, of_services): (Vec<&Budget>, Vec<&Budget>) = budgets.iter().partition(|budget| budget.is_global());
+    let spends = |budget: &&&Budget| usd(budget) > Usd::ZERO;
+    for month in budgets.iter().filter(|budget| budget.cycle.kind == PeriodKind::Monthly && usd(budget) > Usd::ZERO) {
+        let is_above =
+            |day: &&&Budget| day.cycle.kind == PeriodKind::Daily && covers_the_same(day, month) && usd(day) > usd(month);
+        let day = budgets.iter().find(is_above);
         if let Some(day) = day {
             doubts.push(format!(
-                "budget {:?} ({} USD a month) is below budget {:?} ({} USD a day): one day may use up the month",
+                "budget {:?} ({} a month) is below budget {:?} ({} a day): one day may use up the month",
                 month.name, month.limit, day.name, day.limit
             ));
         }
     }
     for budget in of_services {
         let smaller = global.iter().filter(spends).find(|all| {
-            let is_as_long = all.period == budget.period || budget.period == PeriodKind::Daily;
-            is_as_long && all.limit < budget.limit
+            let is_as_long = all.cycle == budget.cycle || budget.cycle.kind == PeriodKind::Daily;
+            is_as_long && usd(all) < usd(budget)
         });
         if let Some(all) = smaller {
             doubts.push(format!(
-                "budget {:?} ({} USD) is above budget {:?} ({} USD), which covers all services and is used up before",
+                "budget {:?} ({}) is above budget {:?} ({}), which covers all services and is used up before",
                 budget.name, budget.limit, all.name, all.limit
             ));
         }
@@ -38,8 +38,12 @@ pub(super) fn about(budgets: &[(Budget, Origin)]) -> Vec<String> {
     doubts
 }
 
+/// The limit of a budget of money; 0 of others, which are not compared.
+fn usd(budget: &Budget) -> Usd {
+    budget.limit.usd().unwrap_or(Usd::ZERO)
+}
+
 /// Whether both are of all services, or of the same one.
 fn covers_the_same(one: &Budget, other: &Budget) -> bool {
-    let folded = |budget: &Budget| budget.service.as_ref().map(|service| service.as_str().to_lowercase());
-    folded(one) == folded(other)
+    one.each == other.each && one.cover.definition() == other.cover.definition()
 }

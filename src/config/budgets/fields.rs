@@ -1,6 +1,6 @@
 //! The keys of a `[[budget]]` table.
 
-use super::super::kinds::{label, limit, period, service, share};
+use super::super::kinds::{label, limit, period, service, share, shares};
 use super::super::spec::Spec;
 use super::draft::BudgetDraft;
 
@@ -11,10 +11,12 @@ pub(in crate::config) type Field = Spec<BudgetDraft>;
 pub(in crate::config) fn all() -> Vec<Field> {
     vec![
         Field::new("name", "Unique name", label(), |to| &mut to.budget.name).required(),
-        Field::new("service", "The service it is for; all services without it", service(), |to| &mut to.budget.service),
-        Field::new("period", "How often it begins anew", period(), |to| &mut to.budget.period).required(),
+        Field::new("service", "The service it is for; all services without it", service(), |to| &mut to.service),
+        Field::new("period", "How often it begins anew", period(), |to| &mut to.budget.cycle.kind).required(),
         Field::new("limit_usd", "What may be spent in one period", limit(), |to| &mut to.limit).required(),
-        Field::new("warn_at", "Share of the limit at which its state becomes warning", share(), |to| &mut to.budget.warn_at),
+        Field::new("warn_at", "Share of the limit at which its state becomes warning", shares(), |to| {
+            &mut to.budget.warn_at
+        }),
         Field::new("gate_at", "Share of the limit at which its state becomes critical", share(), |to| {
             &mut to.budget.gate_at
         }),

@@ -39,7 +39,7 @@ pub(in crate::config) fn resolve(
 ) -> Budgets {
     let thresholds: BTreeMap<PeriodKind, _> = global
         .iter()
-        .map(|Placed { value, .. }| (value.budget.period, (value.budget.warn_at, value.budget.gate_at)))
+        .map(|Placed { value, .. }| (value.budget.cycle.kind, (value.budget.warn_at.clone(), value.budget.gate_at)))
         .collect();
     let mut entries = Entries::default();
     // A name is free again where the setting says `none`.
@@ -52,8 +52,8 @@ pub(in crate::config) fn resolve(
     let mut doubts: Vec<String> = entries.list.iter().filter_map(|entry| late_warning(&entry.value.budget)).collect();
     let tables_end = entries.list.len();
     for mut cap in caps {
-        if let Some((warn_at, gate_at)) = thresholds.get(&cap.value.budget.period) {
-            cap.value.budget.warn_at = *warn_at;
+        if let Some((warn_at, gate_at)) = thresholds.get(&cap.value.budget.cycle.kind) {
+            cap.value.budget.warn_at.clone_from(warn_at);
             cap.value.budget.gate_at = *gate_at;
         }
         entries.cap(cap);
@@ -70,7 +70,7 @@ pub(in crate::config) fn resolve(
 }
 
 fn late_warning(budget: &Budget) -> Option<String> {
-    let (warn, gate) = (budget.warn_at, budget.gate_at);
+    let (warn, gate) = (*budget.warn_at.first()?, budget.gate_at);
     (warn > gate).then(|| {
         format!(
             "budget {:?}: its warning threshold ({} %) is above its gate threshold ({} %), so its state is never warning",
@@ -112,11 +112,8 @@ impl Entries {
 fn yields(entry: &Placed<BudgetDraft>, cap: &Placed<BudgetDraft>) -> bool {
     let higher = matches!((&entry.origin, &cap.origin), (Origin::File { .. }, Origin::Environment(_)));
     let (entry, cap) = (&entry.value.budget, &cap.value.budget);
-    let is_same_service = match (&entry.service, &cap.service) {
-        (Some(entry), Some(cap)) => entry.is_like(cap),
-        (entry, cap) => entry == cap,
-    };
-    higher && is_same_service && entry.period == cap.period
+    let covers_the_same = entry.cover.definition() == cap.cover.definition() && entry.each == cap.each;
+    higher && covers_the_same && entry.cycle == cap.cycle
 }
 
 fn taken(name: &str, by: &Origin) -> String {

@@ -8,7 +8,7 @@ mod places;
 mod words;
 
 pub(super) use calls::{call_key, cost_from, roads};
-pub(super) use money::{event_usd, limit, parse_limit, share};
+pub(super) use money::{event_usd, limit, parse_limit, share, shares};
 pub(super) use names::{label, operations, parse_label, parse_token, service, token};
 pub(super) use numbers::{count, days_or_none, milliseconds, port, seconds, timeout};
 pub(super) use places::{host, hosts, listen, path, webhook_url, zone};

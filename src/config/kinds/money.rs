@@ -49,6 +49,14 @@ pub fn event_usd() -> Kind<Usd> {
     Kind::new(Shape::Number, "USD", format!("an amount above 0 and at most {USD_MAX}"), parse).shown_as(Usd::to_string)
 }
 
+/// Shares of a limit, ascending. In the file it may be a list.
+pub fn shares() -> Kind<Vec<Threshold>> {
+    let share = share();
+    Kind::new(Shape::Number, "SHARE", share.allowed, move |text| (share.parse)(text).map(|share| vec![share])).shown_as(
+        |shares: &Vec<Threshold>| shares.iter().map(|share| share.share().to_string()).collect::<Vec<_>>().join(", "),
+    )
+}
+
 /// A share of a limit. Percent figures are the usual mistake, so they get the answer they need.
 pub fn share() -> Kind<Threshold> {
     let parse = |text: &str| {

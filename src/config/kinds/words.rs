@@ -48,7 +48,8 @@ pub fn log_format() -> Kind<LogFormat> {
 /// How often a budget begins anew.
 pub fn period() -> Kind<PeriodKind> {
     let parse = |text: &str| text.parse().map_err(|_| "is not a period".into());
-    Kind::new(Shape::Text, "PERIOD", "daily or monthly", parse).shown_as(|period: &PeriodKind| period.as_str().into())
+    Kind::new(Shape::Text, "PERIOD", "hourly, daily, weekly, monthly, quarterly, yearly or total", parse)
+        .shown_as(|period: &PeriodKind| period.as_str().into())
 }
 
 /// How a webhook's messages are written.

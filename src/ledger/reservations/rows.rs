@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::LedgerError;
+use super::super::events::NoneIsNull;
 use super::super::row::{Cell, Cells, Codec, Pico, Plain, Shape, Sink, row};
 use crate::domain::{Attribution, Reservation, ReservationRequest, ReservationState, Usd};
 
@@ -32,7 +33,7 @@ row! {
     (StoredReservation {
         seq,
         reservation: Reservation {
-            request: ReservationRequest { id, id_given, service, operation, estimated_cost, ttl_seconds, attribution },
+            request: ReservationRequest { id, id_given, service, operation, estimated_cost, ttl_seconds, attribution, model, usage },
             critical,
             created_at,
             expires_at,
@@ -58,6 +59,10 @@ row! {
         "ended_at_ns" => ended_at;
         "state", "amount_pico", "reason" => state;
         "event_seq" => event_seq;
+    }
+    later {
+        "model" => model;
+        "usage" => usage: NoneIsNull;
     }
 }
 

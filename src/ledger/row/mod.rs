@@ -14,12 +14,14 @@
 
 mod cell;
 mod codec;
+mod later;
 mod read;
 mod spelling;
 mod write;
 
 pub(super) use cell::{Cell, Cells, Shape};
 pub(super) use codec::{Pico, nanoseconds};
+pub(super) use later::ZeroIsNull;
 pub(super) use read::{check, damaged, each_row, read_row, read_rows};
 pub(super) use spelling::{
     Codec, LaterCodec, Plain, Row, Sink, Stored, later_shapes_of, put_later, row, shapes_of, take_later,

@@ -1,4 +1,11 @@
 -- A ledger of format 2, read as one of the newest: what it lacks is empty.
-CREATE TEMP VIEW event AS SELECT *, NULL AS origin FROM main.event;
+CREATE TEMP VIEW event AS SELECT *, NULL AS origin, NULL AS usage_removed FROM main.event;
+CREATE TEMP VIEW reservation AS SELECT *, NULL AS model, NULL AS usage FROM main.reservation;
+CREATE TEMP VIEW head AS SELECT *, NULL AS meters_digest, NULL AS overrides, NULL AS overrides_chain FROM main.head;
 CREATE TEMP TABLE call_span (trace, span, seq, ancestors, is_rooted, checksum);
 CREATE TEMP TABLE unpriced (seq, time_ns, service, model, usage, checksum);
+CREATE TEMP TABLE budget_meter (
+    id, budget, definition, limits, counted_from_ns, counted_to, forgotten, tallies_digest, checksum
+);
+CREATE TEMP TABLE budget_tally (meter, span_start_ns, key, spent, reached, reached_at_ns, counted_to, checksum);
+CREATE TEMP TABLE budget_override (seq, budget, limits, reason, actor, timestamp_ns, expires_at_ns, checksum);

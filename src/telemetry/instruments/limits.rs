@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::definition::{Counter, Definition, NONE, PERCENT, Reading, Total, USD};
 use crate::budget::Standing;
-use crate::domain::{Quantity, ReservationStage, Usd};
+use crate::domain::{PeriodKind, Quantity, ReservationStage, Usd};
 use crate::telemetry::moment::Moment;
 
 pub(super) const GAUGES: [Definition; 8] = [
@@ -30,19 +30,19 @@ pub(super) const GAUGES: [Definition; 8] = [
         name: "lead_factory_budget_limit_usd",
         unit: USD,
         help: "What may be spent in one period, in USD, by budget.",
-        read: |moment| by_budget(moment, |standing| Some(standing.limit_usd)),
+        read: |moment| by_budget(moment, |standing| Some(standing.usd()?[0])),
     },
     Definition {
         name: "lead_factory_budget_spent_usd",
         unit: USD,
         help: "Cost of the current period that counts against the budget, in USD.",
-        read: |moment| by_budget(moment, |standing| Some(standing.spent_usd)),
+        read: |moment| by_budget(moment, |standing| Some(standing.usd()?[1])),
     },
     Definition {
         name: "lead_factory_budget_reserved_usd",
         unit: USD,
         help: "What open reservations set aside of the budget, in USD.",
-        read: |moment| by_budget(moment, |standing| Some(standing.reserved_usd)),
+        read: |moment| by_budget(moment, |standing| Some(standing.usd()?[2])),
     },
     Definition {
         name: "lead_factory_reservations_open",
@@ -54,7 +54,7 @@ pub(super) const GAUGES: [Definition; 8] = [
         name: "lead_factory_budget_forecast_usd",
         unit: USD,
         help: "What the current period will cost at its pace so far, in USD, by budget; none until an hour and 5 % of it have passed.",
-        read: |moment| by_budget(moment, |standing| standing.forecast_usd),
+        read: |moment| by_budget(moment, Standing::forecast_usd),
     },
 ];
 
@@ -65,21 +65,22 @@ pub(super) const COUNTERS: [Counter; 1] = [Counter {
     read: |moment| vec![Total::count(Quantity::of(moment.published.views.gate_activations), [])],
 }];
 
-/// A period has one series: that of its first global budget, which is the one of the settings unless that is `none`.
+/// A period has one series: that of its fullest global budget.
 fn budget_utilization(moment: &Moment) -> Vec<Reading> {
-    let mut first = BTreeMap::new();
-    for standing in moment.standings.iter().filter(|standing| standing.service.is_none()) {
-        first.entry(standing.period).or_insert(standing.utilization_percent);
+    let mut fullest: BTreeMap<PeriodKind, f64> = BTreeMap::new();
+    for standing in moment.standings.iter().filter(|standing| standing.is_global) {
+        let percent = fullest.entry(standing.cycle.kind).or_default();
+        *percent = percent.max(standing.utilization_percent);
     }
-    first.into_iter().map(|(period, percent)| Reading::labelled(percent, [("period", period.as_str())])).collect()
+    fullest.into_iter().map(|(period, percent)| Reading::labelled(percent, [("period", period.as_str())])).collect()
 }
 
 fn service_budget_utilization(moment: &Moment) -> Vec<Reading> {
-    let of_services = moment.standings.iter().filter_map(|standing| Some((standing, standing.service.as_ref()?)));
+    let of_services = moment.standings.iter().filter_map(|standing| Some((standing, standing.service()?)));
     of_services
         .map(|(standing, service)| {
-            let period = standing.period.as_str();
-            let labels = [("budget", standing.name.as_str()), ("period", period), ("service", service.as_str())];
+            let period = standing.cycle.kind.as_str();
+            let labels = [("budget", standing.name.as_str()), ("period", period), ("service", service)];
             Reading::labelled(standing.utilization_percent, labels)
         })
         .collect()
@@ -91,7 +92,7 @@ fn by_budget(moment: &Moment, amount: fn(&Standing) -> Option<Usd>) -> Vec<Readi
         .standings
         .iter()
         .filter_map(|standing| {
-            let labels = [("budget", standing.name.as_str()), ("period", standing.period.as_str())];
+            let labels = [("budget", standing.name.as_str()), ("period", standing.cycle.kind.as_str())];
             Some(Reading::labelled(amount(standing)?.to_f64(), labels))
         })
         .collect()

@@ -1,0 +1,60 @@
+//! Where a budget stands whose limit holds for each value of something by itself.
+
+use super::{Account, BudgetState, Standing};
+
+/// Where a budget stands.
+#[derive(Clone, Debug)]
+pub enum BudgetStanding {
+    /// One that has one limit for all that it covers.
+    Whole(Standing),
+    /// One whose limit holds for each value of something by itself.
+    Keyed(KeysStanding),
+}
+
+/// Where a budget with `each` stands.
+#[derive(Clone, Debug)]
+pub struct KeysStanding {
+    /// The standing of the fullest key; of none where there is none.
+    pub standing: Standing,
+    /// How the keys with cost or holds in this period stand.
+    pub counts: KeyCounts,
+    /// The fullest keys.
+    pub fullest: Vec<KeyStanding>,
+}
+
+/// Where one key of a budget stands.
+#[derive(Clone, Debug)]
+pub struct KeyStanding {
+    /// The key, folded.
+    pub key: Box<str>,
+    /// What is used.
+    pub account: Account,
+    /// How serious it is.
+    pub state: BudgetState,
+}
+
+/// How many keys of a budget stand how, in one period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyCounts {
+    /// All that have cost.
+    pub keys: u64,
+    /// Those from the lowest alert threshold on, but below the limit.
+    pub warning: u64,
+    /// Those that have used up the limit.
+    pub exhausted: u64,
+}
+
+impl KeyCounts {
+    /// Counts a key that stood so, if it did, and now stands so.
+    pub fn change(&mut self, before: Option<BudgetState>, now: Option<BudgetState>) {
+        for (state, sign) in [(before, -1), (now, 1)] {
+            let Some(state) = state else { continue };
+            self.keys = self.keys.saturating_add_signed(sign);
+            match state {
+                BudgetState::Ok => {}
+                BudgetState::Warning | BudgetState::Critical => self.warning = self.warning.saturating_add_signed(sign),
+                BudgetState::Exhausted => self.exhausted = self.exhausted.saturating_add_signed(sign),
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What a budget looks at: the six things that an event or a question may say of itself, and which values of them it covers.
+//!
+//! *Invariants.* Values are compared without regard to letter case (see [`Folded`](super::Folded)). What says nothing of a facet is
+//! covered by no condition on that facet, `*` included.
+//!
+//! *Limits.* [`PATTERNS_MAX`] for a facet, [`PATTERN_BYTES_MAX`] each.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use super::{CostEvent, Name, ReservationRequest, fold_text, matches};
+
+/// Patterns that a budget may have for one facet.
+pub const PATTERNS_MAX: usize = 100;
+/// Longest pattern, in bytes of UTF-8: as long as the longest value.
+pub const PATTERN_BYTES_MAX: usize = 200;
+
+/// Something that an event may say of itself, and that budgets look at.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Facet {
+    /// The paid service.
+    Service,
+    /// What it is asked to do.
+    Operation,
+    /// The process that makes the call.
+    Worker,
+    /// The batch of work.
+    Batch,
+    /// The lead it is for.
+    Lead,
+    /// The model that is used.
+    Model,
+}
+
+/// What an event, or somebody who asks, says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The paid service.
+    pub service: &'a Name,
+    /// What it is asked to do.
+    pub operation: &'a Name,
+    /// The process that makes the call.
+    pub worker: Option<&'a str>,
+    /// The batch of work.
+    pub batch: Option<&'a str>,
+    /// The lead it is for.
+    pub lead: Option<&'a str>,
+    /// The model that is used.
+    pub model: Option<&'a str>,
+}
+
+/// The same without regard to letter case.
+#[derive(Clone, Debug)]
+pub struct FoldedSubject<'a>([Option<Cow<'a, str>>; Facet::VARIANTS.len()]);
+
+/// A text in which `*` stands for any text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern {
+    folded: Box<str>,
+    written: Box<str>,
+}
+
+/// What a budget covers: for each facet nothing, which covers whatever it is, or patterns of which one must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cover([Box<[Pattern]>; Facet::VARIANTS.len()]);
+
+impl Facet {
+    /// The word used in settings and JSON.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl<'a> Subject<'a> {
+    /// The same without regard to letter case.
+    pub fn folded(&self) -> FoldedSubject<'a> {
+        let Self { service, operation, worker, batch, lead, model } = *self;
+        let said = [Some(service.as_str()), Some(operation.as_str()), worker, batch, lead, model];
+        // An empty text says nothing.
+        FoldedSubject(said.map(|text| text.filter(|text| !text.is_empty()).map(fold_text)))
+    }
+}
+
+impl FoldedSubject<'_> {
+    /// What is said of a facet, folded.
+    pub fn get(&self, facet: Facet) -> Option<&str> {
+        self.0[facet as usize].as_deref()
+    }
+}
+
+impl Pattern {
+    /// Reads one.
+    pub fn new(text: &str) -> Self {
+        Self { folded: fold_text(text).into(), written: text.into() }
+    }
+
+    /// The name that alone matches it, as it was written, if no `*` is in it.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.written.contains('*')).then_some(&*self.written)
+    }
+
+    /// Whether a text that is folded matches.
+    pub fn matches_folded(&self, text: &str) -> bool {
+        matches(&self.folded, text)
+    }
+
+    /// The pattern, as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+}
+
+impl Cover {
+    /// One that covers a service, in any letter case.
+    pub fn of_service(service: &Name) -> Self {
+        Self::default().with(Facet::Service, [Pattern::new(service.as_str())])
+    }
+
+    /// The same with these patterns for a facet.
+    #[must_use]
+    pub fn with(mut self, facet: Facet, patterns: impl IntoIterator<Item = Pattern>) -> Self {
+        let mut patterns: Vec<_> = patterns.into_iter().collect();
+        patterns.sort();
+        patterns.dedup_by(|one, other| one.folded == other.folded);
+        self.0[facet as usize] = patterns.into();
+        self
+    }
+
+    /// Whether it covers everything.
+    pub fn is_everything(&self) -> bool {
+        self.0.iter().all(|patterns| patterns.is_empty())
+    }
+
+    /// The patterns for a facet, ordered; none cover whatever it is.
+    pub fn patterns(&self, facet: Facet) -> &[Pattern] {
+        &self.0[facet as usize]
+    }
+
+    /// Whether it covers this.
+    pub fn covers(&self, subject: &FoldedSubject<'_>) -> bool {
+        let mut conditions = self.0.iter().zip(&subject.0).filter(|(patterns, _)| !patterns.is_empty());
+        conditions.all(|(patterns, said)| {
+            said.as_deref().is_some_and(|text| patterns.iter().any(|pattern| pattern.matches_folded(text)))
+        })
+    }
+
+    /// One text for all covers that cover the same: a JSON object.
+    pub fn definition(&self) -> String {
+        let mut text = String::from("{");
+        for facet in Facet::VARIANTS.iter().filter(|facet| !self.patterns(**facet).is_empty()) {
+            let patterns: Vec<&str> = self.patterns(*facet).iter().map(|pattern| &*pattern.folded).collect();
+            let separator = if text.len() > 1 { "," } else { "" };
+            // A list of texts always serializes, and a String can always be written to.
+            let patterns = serde_json::to_string(&patterns).unwrap_or_default();
+            let _ = write!(text, "{separator}\"{}\":{patterns}", facet.as_str());
+        }
+        text.push('}');
+        text
+    }
+}
+
+impl CostEvent {
+    /// What budgets look at.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            service: &self.service,
+            operation: &self.operation,
+            worker: self.worker.as_deref(),
+            batch: self.batch_id.as_deref(),
+            lead: self.lead_id.as_deref(),
+            model: self.model.as_deref(),
+        }
+    }
+}
+
+impl ReservationRequest {
+    /// What budgets look at.
+    pub fn subject(&self) -> Subject<'_> {
+        let [worker, batch, lead] = self.attributed_to();
+        Subject { service: &self.service, operation: &self.operation, worker, batch, lead, model: self.model.as_deref() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(cover: &Cover, lead: Option<&str>, model: Option<&str>) -> bool {
+        let (service, operation) = (Name::new("OpenAI").unwrap(), Name::new("chat").unwrap());
+        let subject = Subject { service: &service, operation: &operation, worker: None, batch: None, lead, model };
+        cover.covers(&subject.folded())
+    }
+
+    fn patterns(texts: &[&str]) -> Vec<Pattern> {
+        texts.iter().map(|text| Pattern::new(text)).collect()
+    }
+
+    #[test]
+    fn every_condition_must_hold_and_of_its_patterns_one() {
+        let cover = Cover::default().with(Facet::Service, patterns(&["anthropic", "OPENAI"]));
+        assert!(covers(&cover, None, None));
+        let cover = cover.with(Facet::Model, patterns(&["gpt-*", "o?"]));
+        assert!(covers(&cover, None, Some("GPT-5")));
+        assert!(!covers(&cover, None, Some("o3")));
+        assert!(!covers(&cover.with(Facet::Operation, patterns(&["embeddings"])), None, Some("gpt-5")));
+        assert!(covers(&Cover::default(), None, None) && Cover::default().is_everything());
+    }
+
+    #[test]
+    fn what_says_nothing_is_not_covered_even_by_a_star() {
+        let any_lead = Cover::default().with(Facet::Lead, patterns(&["*"]));
+        assert!(covers(&any_lead, Some("x"), None));
+        assert!(!covers(&any_lead, None, None));
+        assert!(!covers(&any_lead, Some(""), None));
+    }
+
+    #[test]
+    fn covers_of_the_same_have_one_definition() {
+        let one = Cover::default().with(Facet::Lead, patterns(&["b*", "A"])).with(Facet::Service, patterns(&["x\"y"]));
+        let other =
+            Cover::default().with(Facet::Service, patterns(&["X\"y"])).with(Facet::Lead, patterns(&["a", "B*", "a"]));
+        assert_eq!(one.definition(), other.definition());
+        assert_eq!(one.definition(), r#"{"service":["x\"y"],"lead":["a","b*"]}"#);
+        assert_eq!(Cover::default().definition(), "{}");
+    }
+}

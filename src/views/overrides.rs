@@ -1,0 +1,63 @@
+//! The limits that somebody has set in place of those of the settings.
+//!
+//! *Limits.* The newest line of each budget's history, as many as there ever were names of budgets.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use jiff::Timestamp;
+
+use crate::budget::{Budget, Limit, Policy};
+use crate::domain::{LimitOverride, Quantity, UsageCount, Usd};
+
+/// The newest line of each budget's history, by the budget's name.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides(OrdMap<Box<str>, Arc<LimitOverride>>);
+
+impl Overrides {
+    /// Takes a line, in place of the one before.
+    pub fn put(&mut self, line: LimitOverride) {
+        self.0.insert(line.budget.clone(), Arc::new(line));
+    }
+
+    /// What is said of a budget's limit at an instant, if anything is.
+    pub fn of(&self, budget: &str, now: Timestamp) -> Option<&LimitOverride> {
+        self.0.get(budget).map(Arc::as_ref).filter(|line| line.holds_at(now))
+    }
+
+    /// The policy with the limits that hold at an instant, and when the first of them lapses.
+    pub fn in_force(&self, configured: &Arc<Policy>, now: Timestamp) -> (Arc<Policy>, Option<Timestamp>) {
+        let overridden = |budget: &Budget| self.of(&budget.name, now).and_then(|line| limit_of(line, &budget.limit));
+        if self.0.is_empty() || !configured.budgets.iter().any(|budget| overridden(budget).is_some()) {
+            return (Arc::clone(configured), None);
+        }
+        let mut policy = Policy::clone(configured);
+        let mut until: Option<Timestamp> = None;
+        for budget in &mut policy.budgets {
+            let Some(limit) = overridden(budget) else { continue };
+            budget.limit = limit;
+            let lapses_at = self.of(&budget.name, now).and_then(|line| line.expires_at);
+            until = until.into_iter().chain(lapses_at).min();
+        }
+        (Arc::new(policy), until)
+    }
+}
+
+/// The limit that a line sets, if it is one in the units of the budget: the settings may have changed these since.
+fn limit_of(line: &LimitOverride, configured: &Limit) -> Option<Limit> {
+    let amounts = line.limit.as_ref()?;
+    match configured {
+        Limit::Usd(_) => match amounts.as_slice() {
+            [(unit, pico)] if **unit == *crate::budget::Unit::Usd.as_str() => Some(Limit::Usd(Usd::from_pico(*pico))),
+            _ => None,
+        },
+        Limit::Usage(counts) => {
+            let limit = |count: &UsageCount| {
+                let (_, micros) = amounts.iter().find(|(unit, _)| **unit == *count.kind.as_str())?;
+                Some(UsageCount { kind: count.kind.clone(), count: Quantity::from_micros(u128::try_from(*micros).ok()?) })
+            };
+            let limits: Option<Vec<_>> = counts.iter().map(limit).collect();
+            limits.filter(|limits| limits.len() == amounts.len()).map(Limit::Usage)
+        }
+    }
+}
