@@ -37,16 +37,16 @@ const BODY_WAIT: Duration = Duration::from_millis(10);
 
 /// 204: it may pass. 403: it may not. Anything else says that the agent cannot tell, and the gateway decides.
 pub(super) async fn authorize(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
-    let mut response = decide(&state, &call).unwrap_or_else(Problem::into_response);
+    let mut response = decide(&state, &call).await.unwrap_or_else(Problem::into_response);
     if !skip(&call.headers, body).await {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
 }
 
-fn decide(state: &State, call: &Call) -> Result<Response, Problem> {
+async fn decide(state: &State, call: &Call) -> Result<Response, Problem> {
     let question = state.question(&Words::of_query_and_headers(QueryString::of(call)?, &call.headers))?;
-    match state.weigh(&question) {
+    match state.weigh(&question).await? {
         Admission::Critical | Admission::Unenforced => Ok(pass()),
         // What was spent since may not have been recorded. The gateway fails open or closed, as its operator chose.
         _ if state.writer.health().problem().is_some() => Err(Problem::CannotTell),

@@ -39,7 +39,7 @@ pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Respon
 /// Whether something may be spent now. Nothing is set aside by asking.
 pub(super) async fn check(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     let question = state.question(&Words::of_query(QueryString::of(&call)?))?;
-    let admission = state.weigh(&question);
+    let admission = state.weigh(&question).await?;
     if let Admission::Refused(_) = admission {
         state.count_refused(&question);
     }

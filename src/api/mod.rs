@@ -33,6 +33,7 @@ mod ingest;
 mod instruments;
 mod memo;
 mod metrics;
+mod missing;
 mod openapi;
 mod percent;
 mod prices;

@@ -11,24 +11,30 @@ use super::State;
 use super::problem::Problem;
 use super::query_string::QueryString;
 use crate::budget::{Admission, Spend};
-use crate::domain::{Name, Subject, Usd, check_text, check_visible};
+use crate::domain::{Name, Subject, UsageCount, Usd, check_text, check_visible};
 use crate::formats::native::read_usage;
 use crate::ingest::{OPERATION_DEFAULT, TEXT_BYTES_MAX, parse_estimate};
 
 const SERVICE: &str = "service";
 const OPERATION: &str = "operation";
-const ESTIMATE: &str = "estimated_cost_usd";
+const WORKER: &str = "worker";
+const BATCH: &str = "batch_id";
+const LEAD: &str = "lead_id";
 const MODEL: &str = "model";
+const ESTIMATE: &str = "estimated_cost_usd";
 const USAGE: &str = "usage";
 
 /// The query parameters of a question.
-pub(super) const NAMES: &[&str] = &[SERVICE, OPERATION, ESTIMATE, MODEL, USAGE];
+pub(super) const NAMES: &[&str] = &[SERVICE, OPERATION, WORKER, BATCH, LEAD, MODEL, ESTIMATE, USAGE];
 
 /// The header that says the same as a query parameter.
 fn header_for(name: &str) -> Option<HeaderName> {
     match name {
         SERVICE => Some(HeaderName::from_static("x-cost-service")),
         OPERATION => Some(HeaderName::from_static("x-cost-operation")),
+        WORKER => Some(HeaderName::from_static("x-cost-worker")),
+        BATCH => Some(HeaderName::from_static("x-cost-batch")),
+        LEAD => Some(HeaderName::from_static("x-cost-lead")),
         MODEL => Some(HeaderName::from_static("x-cost-model")),
         ESTIMATE => Some(HeaderName::from_static("x-cost-estimate")),
         _ => None,
@@ -47,7 +53,20 @@ pub(super) struct Words<'c> {
 pub(super) struct Question {
     service: Name,
     operation: Name,
+    worker: Option<Box<str>>,
+    batch: Option<Box<str>>,
+    lead: Option<Box<str>>,
+    model: Option<Box<str>>,
     estimate: Usd,
+    usage: Vec<UsageCount>,
+}
+
+impl Question {
+    fn spend(&self) -> Spend<'_> {
+        let Self { service, operation, worker, batch, lead, model, estimate, usage } = self;
+        let (worker, batch, lead, model) = (worker.as_deref(), batch.as_deref(), lead.as_deref(), model.as_deref());
+        Spend { subject: Subject { service, operation, worker, batch, lead, model }, estimate: *estimate, usage }
+    }
 }
 
 impl<'c> Words<'c> {
@@ -96,18 +115,36 @@ impl State {
         let service = words.get(SERVICE)?.ok_or_else(|| Problem::malformed("service is required"))?;
         let service = name(SERVICE, service)?;
         let operation = name(OPERATION, words.get(OPERATION)?.unwrap_or(OPERATION_DEFAULT))?;
-        let estimate = self.estimate_in(words, &service)?;
-        Ok(Question { service, operation, estimate })
+        let said = |parameter| words.get(parameter).and_then(|text| optional(parameter, text));
+        let (worker, batch, lead, model) = (said(WORKER)?, said(BATCH)?, said(LEAD)?, said(MODEL)?);
+        let usage = words.get(USAGE)?.map(|text| read_usage(text.as_bytes())).transpose()?;
+        let amount = match words.query.get(ESTIMATE) {
+            Some(amount) => Some(amount),
+            // Of two ways to say it, the one that stands in the query.
+            None if usage.is_some() => None,
+            None => words.header(ESTIMATE)?,
+        };
+        let estimate = match (amount, &usage) {
+            (Some(text), _) => {
+                parse_estimate(text).map_err(|error| Problem::malformed(format!("{ESTIMATE} {error}")))?
+            }
+            (None, Some(usage)) => {
+                let model = model.as_deref();
+                let model = model.ok_or_else(|| Problem::malformed("model is required, to price usage by"))?;
+                self.estimate(&service, model, usage)?
+            }
+            (None, None) => Usd::ZERO,
+        };
+        Ok(Question { service, operation, worker, batch, lead, model, estimate, usage: usage.unwrap_or_default() })
     }
 
     /// Whether it may be paid for now. Nothing is set aside by asking.
-    pub(super) fn weigh(&self, question: &Question) -> Admission {
-        let Question { service, operation, estimate } = question;
-        let subject = Subject { service, operation, worker: None, batch: None, lead: None, model: None };
-        let spend = Spend { subject, estimate: *estimate, usage: &[] };
-        let Ok(admission) =
-            self.board.read().admit(spend, self.clock.instant(), |_| Ok::<_, std::convert::Infallible>(None));
-        admission
+    ///
+    /// # Errors
+    /// What only the ledger knows of it cannot be read.
+    pub(super) async fn weigh(&self, question: &Question) -> Result<Admission, Problem> {
+        let spend = question.spend();
+        self.with_tallies(|published, look_up| published.admit(spend, self.clock.instant(), look_up)).await
     }
 
     /// Counts a refusal.
@@ -115,26 +152,15 @@ impl State {
         let Question { service, operation, .. } = question;
         self.instruments.count_blocked(&self.board.read().views.series.label(service, operation));
     }
+}
 
-    fn estimate_in(&self, words: &Words<'_>, service: &Name) -> Result<Usd, Problem> {
-        let usage = words.get(USAGE)?;
-        let amount = match words.query.get(ESTIMATE) {
-            Some(amount) => Some(amount),
-            // Of two ways to say it, the one that stands in the query.
-            None if usage.is_some() => None,
-            None => words.header(ESTIMATE)?,
-        };
-        match (amount, usage) {
-            (Some(text), _) => parse_estimate(text).map_err(|error| Problem::malformed(format!("{ESTIMATE} {error}"))),
-            (None, Some(usage)) => {
-                let model = words.get(MODEL)?.filter(|model| !model.is_empty());
-                let model = model.ok_or_else(|| Problem::malformed("model is required, to price usage by"))?;
-                check_text(model, TEXT_BYTES_MAX).map_err(|error| Problem::malformed(format!("{MODEL} {error}")))?;
-                self.estimate(service, model, &read_usage(usage.as_bytes())?)
-            }
-            (None, None) => Ok(Usd::ZERO),
-        }
-    }
+/// What is said of something that has a name; nothing where the text is empty.
+fn optional(parameter: &str, text: Option<&str>) -> Result<Option<Box<str>>, Problem> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    check_text(text, TEXT_BYTES_MAX)
+        .and_then(|()| check_visible(text))
+        .map_err(|error| Problem::malformed(format!("{parameter} {error}")))?;
+    Ok(Some(text.into()))
 }
 
 fn name(parameter: &str, text: &str) -> Result<Name, Problem> {

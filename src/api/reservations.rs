@@ -178,6 +178,8 @@ mod tests {
             estimated_cost: Usd::parse("0.50").unwrap(),
             ttl_seconds: 60,
             attribution: None,
+            model: None,
+            usage: Vec::new(),
         };
         Reservation {
             request,

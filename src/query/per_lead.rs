@@ -128,14 +128,15 @@ mod tests {
         let now = Cell::new(Now { time: CostEvent::example().time, steady: Steady::default() });
         let mut ledger = Ledger::open(&path, &zone, now.get().time).unwrap();
         let policy = Arc::new(Policy::example(zone.clone(), 50));
+        let shown = |views| Published::new(views, Arc::clone(&policy), Vec::new(), CostEvent::example().time);
         let mut views = Views::new(SeriesLimits::default(), date(2026, 11, 1));
-        let board = Arc::new(Board::new(Published { views: views.clone(), policy: Arc::clone(&policy) }));
+        let board = Arc::new(Board::new(shown(views.clone())));
         let mut record = |lead: &str, dollars| {
             let (lead_id, amount) = (Some(lead.into()), Usd::from_dollars(dollars));
             let events = vec![ledger.keyed(CostEvent { lead_id, amount, ..CostEvent::example() })];
             ledger.commit(&Commit { events, ..Commit::default() }, now.get().time).unwrap();
             views.entries += 1;
-            board.publish(Published { views: views.clone(), policy: Arc::clone(&policy) });
+            board.publish(shown(views.clone()));
         };
         let (stop, reader) = (Arc::default(), Reader::new(path.clone(), zone));
         let mut watch = Watch {

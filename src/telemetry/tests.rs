@@ -8,8 +8,9 @@ use super::*;
 use crate::budget::{Budget, Policy};
 use crate::clock::Clock;
 use crate::domain::{
-    BudgetZone, CostEvent, Entry, GateChange, GateMode, Kind, Name, PeriodKind, Quantity, Threshold, UsageCount, Usd,
+    BudgetZone, CostEvent, Cover, Entry, GateChange, GateMode, Kind, Name, PeriodKind, Quantity, UsageCount, Usd,
 };
+use crate::views::tallies::Meter;
 use crate::views::{Board, Published, SeriesLimits, Views};
 
 const NOON: &str = "2026-11-22T12:00:00Z";
@@ -37,32 +38,27 @@ fn event(service: &str, operation: &str, amount: &str) -> CostEvent {
 }
 
 fn budget(name: &str, service: Option<&str>, period: PeriodKind, limit: &str) -> Budget {
-    Budget {
-        name: name.into(),
-        service: service.map(|name| Name::new(name).unwrap()),
-        period,
-        limit: usd(limit),
-        warn_at: Threshold::parse("0.8").unwrap(),
-        gate_at: Threshold::parse("0.9").unwrap(),
-    }
+    let cover = service.map_or_else(Cover::default, |name| Cover::of_service(&Name::new(name).unwrap()));
+    Budget { cover, ..Budget::example(name, period, limit) }
 }
 
 fn published(events: &[CostEvent], budgets: Vec<Budget>) -> Published {
     let mut limits = SeriesLimits::default();
-    limits.reserve(budgets.iter().filter_map(|budget| budget.service.as_ref()));
-    let mut views = Views::new(limits, date(2026, 10, 1));
-    for event in events {
-        views.record([(event, &Entry::First, date(2026, 11, 22))], "2026-11-22T11:59:30.25Z".parse().unwrap());
+    let policy = Policy {
+        zone: BudgetZone::UTC,
+        budgets,
+        gate_enabled: true,
+        critical: crate::budget::CriticalOperations::default(),
+    };
+    limits.reserve(policy.services());
+    let meter = |budget: &Budget| Meter::new(1, budget, &policy.zone, Timestamp::MIN);
+    let meters = policy.budgets.iter().map(meter).collect();
+    let mut published = Published::new(Views::new(limits, date(2026, 10, 1)), Arc::new(policy), meters, NOON.parse().unwrap());
+    for (place, event) in (1..).zip(events) {
+        let recorded = [(place, event, &Entry::First, date(2026, 11, 22))];
+        published.record(recorded.into_iter(), "2026-11-22T11:59:30.25Z".parse().unwrap());
     }
-    Published {
-        views,
-        policy: Arc::new(Policy {
-            zone: BudgetZone::UTC,
-            budgets,
-            gate_enabled: true,
-            critical: crate::budget::CriticalOperations::default(),
-        }),
-    }
+    published
 }
 
 fn fixture(published: Published) -> Fixture {

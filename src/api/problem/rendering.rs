@@ -180,11 +180,11 @@ pub(in crate::api) fn differences(conflict: &Conflict) -> impl Iterator<Item = P
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
+    use jiff::Timestamp;
 
     use super::*;
-    use crate::budget::BudgetLeft;
-    use crate::domain::ReservationStage;
-    use crate::domain::Usd;
+    use crate::budget::{BudgetLeft, Measure, Unit};
+    use crate::domain::{ReservationStage, Span, Usd};
     use crate::writer::{RecordError, ReservationError};
 
     async fn read(problem: Problem) -> (Response, serde_json::Value) {
@@ -226,8 +226,9 @@ mod tests {
     async fn a_refusal_names_the_budget_and_what_is_left() {
         let left = BudgetLeft {
             name: "daily".into(),
-            remaining: Usd::parse("-0.5").unwrap(),
-            period_end: "2026-11-23T00:00:00Z".parse().unwrap(),
+            key: None,
+            remaining: Measure { unit: Unit::Usd, parts: Usd::parse("-0.5").unwrap().pico() },
+            span: Span { start: Timestamp::MIN, end: "2026-11-23T00:00:00Z".parse().unwrap() },
         };
         let (response, document) = read(Problem::Refused(Refusal::BudgetExhausted(left.clone()))).await;
         assert_eq!((response.status().as_u16(), &document["type"]), (409, &"/problems/budget-exhausted".into()));

@@ -34,6 +34,7 @@ use crate::ledger::{Ledger, Reader};
 use crate::net::{self, Server};
 use crate::telemetry::{self, Telemetry};
 use crate::views::SeriesLimits;
+use crate::views::tallies::KEYS_MAX;
 use crate::wire::Origin;
 use crate::writer::{self, Ended, Started};
 
@@ -78,6 +79,7 @@ impl TestAgent {
         let ledger = Ledger::open(&path, &policy.zone, clock.now()).unwrap();
         let writer_settings = writer::Settings {
             holds_max: 1_000,
+            budget_keys_max: KEYS_MAX,
             origin: Origin::default(),
             series: SeriesLimits::default(),
             age_max: SignedDuration::from_hours(35 * 24),

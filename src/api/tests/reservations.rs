@@ -17,6 +17,8 @@ fn hold(agent: &TestAgent, holds: &[(i64, &str, u32)]) {
             estimated_cost: Usd::parse("0.5").unwrap(),
             ttl_seconds: *ttl_seconds,
             attribution: Attribution { worker: Some("w1".into()), ..Attribution::default() }.shared(),
+            model: None,
+            usage: Vec::new(),
         };
         let reservation = Reservation {
             request,
