@@ -125,9 +125,7 @@ impl State {
             None => words.header(ESTIMATE)?,
         };
         let estimate = match (amount, &usage) {
-            (Some(text), _) => {
-                parse_estimate(text).map_err(|error| Problem::malformed(format!("{ESTIMATE} {error}")))?
-            }
+            (Some(text), _) => parse_estimate(text).map_err(|error| Problem::malformed(format!("{ESTIMATE} {error}")))?,
             (None, Some(usage)) => {
                 let model = model.as_deref();
                 let model = model.ok_or_else(|| Problem::malformed("model is required, to price usage by"))?;

@@ -53,7 +53,8 @@ fn published(events: &[CostEvent], budgets: Vec<Budget>) -> Published {
     limits.reserve(policy.services());
     let meter = |budget: &Budget| Meter::new(1, budget, &policy.zone, Timestamp::MIN);
     let meters = policy.budgets.iter().map(meter).collect();
-    let mut published = Published::new(Views::new(limits, date(2026, 10, 1)), Arc::new(policy), meters, NOON.parse().unwrap());
+    let mut published =
+        Published::new(Views::new(limits, date(2026, 10, 1)), Arc::new(policy), meters, NOON.parse().unwrap());
     for (place, event) in (1..).zip(events) {
         let recorded = [(place, event, &Entry::First, date(2026, 11, 22))];
         published.record(recorded.into_iter(), "2026-11-22T11:59:30.25Z".parse().unwrap());
