@@ -308,3 +308,42 @@ impl Board {
         self.per_lead.load().as_deref().copied()
     }
 }
+
+#[cfg(test)]
+impl Published {
+    /// What is shown of views that have counted no event of a budget so far, for tests.
+    pub(crate) fn example(views: Views, policy: Arc<Policy>, now: Timestamp) -> Self {
+        let meters = (1..)
+            .zip(&policy.budgets)
+            .map(|(id, budget)| Meter::new(id, budget, &policy.zone, policy.zone.span_of(&budget.cycle, now).start));
+        let meters = meters.collect();
+        Self::new(views, policy, meters, now)
+    }
+
+    /// The same under other settings, for tests. Of a budget that is new nothing is counted.
+    pub(crate) fn example_under(&self, policy: Arc<Policy>, now: Timestamp) -> Self {
+        let new = Self::example(self.views.clone(), Arc::clone(&policy), now);
+        let known = self.tallies.meters();
+        let meters = new.tallies.meters().iter().map(|meter| {
+            known
+                .iter()
+                .find(|known| (&known.budget, &known.definition) == (&meter.budget, &meter.definition))
+                .unwrap_or(meter)
+                .clone()
+        });
+        self.under(policy, meters.collect(), now).0
+    }
+
+    /// Counts events one after the other, for tests.
+    pub(crate) fn record_events<'e>(
+        &mut self,
+        events: impl IntoIterator<Item = (&'e CostEvent, &'e Entry)>,
+        now: Timestamp,
+    ) {
+        let zone = self.policy.zone.clone();
+        let behind = self.views.entries as i64 + 1;
+        let events: Vec<_> =
+            (behind..).zip(events).map(|(place, (event, entry))| (place, event, entry, zone.day_of(event.time))).collect();
+        self.record(events.into_iter(), now);
+    }
+}

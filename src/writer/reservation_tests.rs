@@ -8,14 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use opentelemetry::metrics::MeterProvider;
 
 use super::*;
-use crate::budget::{Policy, Refusal, Standing};
+use crate::budget::{Limit, Policy, Refusal, Standing};
 use crate::clock::Clock;
 use crate::domain::{
-    Attribution, BudgetZone, CostEvent, EventKey, GateMode, GateOverride, Name, Outcome, ReservationRequest,
+    Attribution, BudgetZone, CostEvent, Cover, EventKey, GateMode, GateOverride, Name, Outcome, ReservationRequest,
     ReservationStage, ReservationState, Settlement, Usd,
 };
 use crate::ledger::{Ledger, Reader, verify};
-use crate::views::{Published, SeriesLimits};
+use crate::views::SeriesLimits;
 use crate::wire::Origin;
 
 /// A writer on a ledger of its own, with a budget of 10 USD a day.
@@ -33,6 +33,7 @@ fn start_on(path: &Path, clock: &Clock) -> Started {
         age_max: SignedDuration::from_hours(35 * 24),
         ahead_max: SignedDuration::from_mins(5),
         holds_max: 100,
+        budget_keys_max: 1_000,
         origin: Origin::default(),
         receivers: Arc::default(),
         retention: None,
@@ -76,7 +77,8 @@ impl Rig {
 
     fn used(&self) -> (String, String) {
         let daily = self.daily();
-        (daily.spent_usd.to_string(), daily.reserved_usd.to_string())
+        let [_, spent, reserved, _] = daily.usd().unwrap();
+        (spent.to_string(), reserved.to_string())
     }
 
     /// Stops, verifies the file, and starts on it again.
@@ -99,6 +101,8 @@ fn request(id: &str, usd: &str) -> ReservationRequest {
         estimated_cost: Usd::parse(usd).unwrap(),
         ttl_seconds: 60,
         attribution: Attribution { worker: Some("w1".into()), ..Attribution::default() }.shared(),
+        model: None,
+        usage: vec![],
     }
 }
 
@@ -147,8 +151,8 @@ async fn what_is_asked_at_once_is_granted_exactly_as_far_as_it_fits() {
     let Err(ReservationError::Refused(Refusal::BudgetExhausted(left))) = rig.reserve("late", "0.5").await else {
         panic!("nothing is left")
     };
-    assert_eq!((left.name.as_str(), left.remaining), ("daily", Usd::ZERO));
-    assert_eq!(left.period_end, "2026-11-23T00:00:00Z".parse::<Timestamp>().unwrap());
+    assert_eq!((left.name.as_str(), left.remaining.usd()), ("daily", Some(Usd::ZERO)));
+    assert_eq!(left.span.end, "2026-11-23T00:00:00Z".parse::<Timestamp>().unwrap());
     assert!(rig.release("r0").await.is_ok());
     assert!(rig.reserve("late", "0.5").await.unwrap().is_new, "a refusal is not remembered");
 }
@@ -282,11 +286,11 @@ async fn a_service_that_a_new_budget_names_is_judged_by_all_its_cost() {
     rig.started.writer.record(few.collect(), Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
     let mut policy = Policy::example(BudgetZone::UTC, 100);
     let template = policy.budgets[1].clone();
-    let service = Some(Name::new("s249").unwrap());
+    let cover = Cover::of_service(&Name::new("s249").unwrap());
     policy.budgets.push(crate::budget::Budget {
         name: "s249-monthly".into(),
-        service,
-        limit: Usd::parse("0.01").unwrap(),
+        cover,
+        limit: Limit::Usd(Usd::parse("0.01").unwrap()),
         ..template
     });
     rig.started.writer.set_policy(Arc::new(policy)).await.unwrap();
@@ -335,8 +339,9 @@ async fn a_day_full_of_names_still_counts_against_the_budgets_of_services() {
     let mut policy = Policy::example(BudgetZone::UTC, 1_000);
     let template = policy.budgets[0].clone();
     for service in ["noisy", "late"] {
-        let (name, service) = (format!("{service}-daily"), Some(Name::new(service).unwrap()));
-        policy.budgets.push(crate::budget::Budget { name, service, limit: Usd::from_dollars(101), ..template.clone() });
+        let (name, cover) = (format!("{service}-daily"), Cover::of_service(&Name::new(service).unwrap()));
+        let limit = Limit::Usd(Usd::from_dollars(101));
+        policy.budgets.push(crate::budget::Budget { name, cover, limit, ..template.clone() });
     }
     rig.started.writer.set_policy(Arc::new(policy.clone())).await.unwrap();
     let of = |service: &str, number: usize| CostEvent {
@@ -350,9 +355,8 @@ async fn a_day_full_of_names_still_counts_against_the_budgets_of_services() {
     }
     rig.post(of("late", 0)).await.unwrap();
     let spent = |rig: &Rig| {
-        let published = Published { policy: Arc::new(policy.clone()), ..Published::clone(&rig.started.board.read()) };
-        let standings = published.standings(rig.clock.instant());
-        standings[2..].iter().map(|standing| standing.spent_usd.to_string()).collect::<Vec<_>>()
+        let standings = rig.started.board.read().standings(rig.clock.instant());
+        standings[2..].iter().map(|standing| standing.usd().unwrap()[1].to_string()).collect::<Vec<_>>()
     };
     assert_eq!(spent(&rig), ["110", "0.001"]);
     let rig = rig.restart().await;

@@ -31,6 +31,7 @@ pub(super) fn start_at(path: &Path, clock: &Clock) -> Started {
         age_max: SignedDuration::from_hours(35 * 24),
         ahead_max: SignedDuration::from_mins(5),
         holds_max: 1_000,
+        budget_keys_max: 1_000,
         origin: Origin::default(),
         retention: None,
         receivers: Arc::default(),
@@ -59,7 +60,7 @@ fn charge(id: &str, dollars: i64, time: Timestamp) -> CostEvent {
 fn spent(board: &Board, clock: &Clock) -> [Usd; 2] {
     let published = board.read();
     let standings = published.standings(clock.instant());
-    [standings[0].spent_usd, standings[1].spent_usd]
+    [0, 1].map(|at| standings[at].usd().unwrap()[1])
 }
 
 /// Waits for a state that a tick brings about.
@@ -325,7 +326,7 @@ proptest! {
                     *by_day.entry(zone.day_of(time(*hour))).or_insert(Usd::ZERO) += Usd::from_dollars(*dollars);
                 }
                 for (day, total) in &by_day {
-                    assert_eq!(published.views.sums(None, Period::Day(*day)).net(), *total);
+                    assert_eq!(published.views.sums(Period::Day(*day)).net(), *total);
                 }
                 let reader = Reader::new(path.clone(), zone.clone());
                 let Some(first) = by_day.keys().next().copied() else { continue };

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::counted::{Counted, Tally};
 use super::{Missing, Placed, add};
 use crate::budget::{Amounts, Budget, BudgetState, KeyCounts, Policy};
-use crate::domain::{BudgetZone, Folded, Span};
+use crate::domain::{BudgetZone, Entry, Folded, Span};
 
 /// What is counted of one budget.
 #[derive(Clone, Debug)]
@@ -113,14 +113,15 @@ impl Meter {
     ) -> Option<Span> {
         let span = self.span_counting(policy, budget, event.time)?;
         let amounts = budget.limit.measure_entry(event, entry);
-        if amounts.iter().all(|amount| *amount == 0) {
-            return None;
-        }
+        let is_nothing = amounts.iter().all(|amount| *amount == 0);
         let counted = self.counted_mut(span, budget);
         let with = is_live.then_some(event.time);
-        let Some(tally) = counted.get_mut(key) else {
+        let Some(tally) = counted.get_mut(key).filter(|_| !is_nothing || !matches!(entry, Entry::First)) else {
+            if is_nothing {
+                return None;
+            }
             let mut tally = Tally { spent: amounts, counted_to: place, ..Tally::default() };
-            tally.note(tally.state(budget) == BudgetState::Exhausted, with);
+            tally.note(entry.tells_event() && tally.state(budget) == BudgetState::Exhausted, with);
             let level = tally.level(budget);
             counted.put(key, tally, budget);
             return (level > 0).then_some(span);
@@ -132,7 +133,8 @@ impl Meter {
         add(&mut tally.spent, &amounts, 1);
         tally.counted_to = place;
         let after = (tally.level(budget), tally.state(budget));
-        tally.note(after.1 == BudgetState::Exhausted, with);
+        // Half of a pair of moves must not look like cost; what tells the event comes behind it.
+        tally.note(entry.tells_event() && after.1 == BudgetState::Exhausted, with);
         if before == after {
             return None;
         }

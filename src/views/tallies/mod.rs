@@ -217,3 +217,6 @@ fn add(to: &mut Amounts, more: &Amounts, sign: i128) {
         *to = to.saturating_add(more.saturating_mul(sign));
     }
 }
+
+#[cfg(test)]
+mod tests;

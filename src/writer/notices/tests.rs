@@ -21,13 +21,12 @@ fn at(text: &str) -> Now {
 fn empty(now: Now) -> Published {
     let policy = Policy::example(BudgetZone::UTC, 50);
     let views = Views::new(SeriesLimits::default(), policy.zone.day_of(now.time));
-    Published { views, policy: Arc::new(policy) }
+    Published::example(views, Arc::new(policy), now.time)
 }
 
 fn spend(published: &mut Published, dollars: i64, now: Now) {
     let event = CostEvent { amount: Usd::from_dollars(dollars), time: now.time, ..CostEvent::example() };
-    let day = published.policy.zone.day_of(now.time);
-    published.views.record([(&event, &Entry::First, day)], now.time);
+    published.record_events([(&event, &Entry::First)], now.time);
 }
 
 fn origin() -> Origin {
@@ -45,7 +44,7 @@ fn room() -> Result<usize, LedgerError> {
 /// The topics of what is told by a commit that goes through.
 #[track_caller]
 fn tell(notices: &mut Notices, published: &Published, now: Now) -> Vec<String> {
-    let changes = notices.changes(published, now, room).unwrap();
+    let changes = notices.changes(published, &[], now, room).unwrap();
     notices.told(&changes);
     changes.messages.into_iter().map(|message| message.topic).collect()
 }
@@ -86,7 +85,8 @@ fn each_state_is_told_again_under_another_limit_and_not_when_the_first_is_back()
     let (mut notices, mut published) = (notices(), empty(now));
     spend(&mut published, 51, now);
     assert_eq!(tell(&mut notices, &published, now), ["budget.exhausted daily 2026-11-22T00:00:00Z 50"]);
-    let under = |published: &Published, limit| published.under(Arc::new(Policy::example(BudgetZone::UTC, limit)), now.time);
+    let under =
+        |published: &Published, limit| published.example_under(Arc::new(Policy::example(BudgetZone::UTC, limit)), now.time);
     let mut raised = under(&published, 500);
     assert_eq!(tell(&mut notices, &raised, now), Vec::<String>::new());
     for (dollars, told) in [(360, Some("warning")), (50, Some("critical")), (30, None), (10, Some("exhausted"))] {
@@ -115,7 +115,7 @@ fn the_body_is_the_item_that_clients_see() {
     let (mut notices, mut published) = (notices(), empty(now));
     spend(&mut published, 45, now);
     change_gate(&mut published, true, now);
-    let messages = notices.changes(&published, now, room).unwrap().messages;
+    let messages = notices.changes(&published, &[], now, room).unwrap().messages;
     let bodies: Vec<serde_json::Value> =
         messages.iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect();
     assert_eq!(bodies[0]["type"], "budget.critical");
@@ -134,8 +134,8 @@ fn a_commit_that_failed_has_told_nothing() {
     let (mut notices, mut published) = (notices(), empty(now));
     spend(&mut published, 45, now);
     change_gate(&mut published, true, now);
-    let lost = notices.changes(&published, now, room).unwrap();
-    assert_eq!(notices.changes(&published, now, room).unwrap().messages, lost.messages);
+    let lost = notices.changes(&published, &[], now, room).unwrap();
+    assert_eq!(notices.changes(&published, &[], now, room).unwrap().messages, lost.messages);
     assert_eq!(lost.messages.len(), 2);
 }
 
@@ -160,7 +160,7 @@ fn while_the_outbox_is_full_nothing_is_told_and_then_what_holds() {
     spend(&mut published, 40, now);
     change_gate(&mut published, true, now);
     // One more would do for one of the two receivers only.
-    let changes = notices.changes(&published, now, || Ok(1)).unwrap();
+    let changes = notices.changes(&published, &[], now, || Ok(1)).unwrap();
     notices.told(&changes);
     assert_eq!(changes.messages, []);
     change_gate(&mut published, false, now);
@@ -174,7 +174,7 @@ fn without_receivers_nothing_is_ever_told() {
     let (mut notices, mut published) = (Notices::new(Arc::default(), origin(), None), empty(now));
     spend(&mut published, 1_000, now);
     change_gate(&mut published, true, now);
-    let changes = notices.changes(&published, now, || panic!("the ledger is not asked")).unwrap();
+    let changes = notices.changes(&published, &[], now, || panic!("the ledger is not asked")).unwrap();
     assert!(changes.is_empty());
 }
 
@@ -191,6 +191,7 @@ async fn a_restart_tells_nothing_twice_and_forgets_no_delivery() {
         let ledger = Ledger::open(&path, &BudgetZone::UTC, clock.now()).unwrap();
         let settings = Settings {
             holds_max: 100,
+            budget_keys_max: 1_000,
             origin: Origin::default(),
             series: SeriesLimits::default(),
             age_max: SignedDuration::from_hours(35 * 24),
