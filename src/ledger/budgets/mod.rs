@@ -288,3 +288,6 @@ pub(super) fn problems(connection: &Connection, head: &Head, newest: i64) -> Res
     note(overrides::newest(connection, head).map(drop));
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

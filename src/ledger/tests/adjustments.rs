@@ -105,11 +105,11 @@ fn an_adjustment_that_does_not_follow_is_found() {
     let amount = event(3).amount;
     let adjust = |first, difference: i64, standing| {
         let event = CostEvent { amount: Usd::from_pico(difference.into()), revision: 1, ..event(3) };
-        (event, Entry::Adjustment(Box::new(Adjustment { first, standing, usage_added: vec![] })))
+        (event, Entry::Adjustment(Box::new(Adjustment { first, standing, usage_added: vec![], usage_removed: vec![] })))
     };
     let right = adjust(4, 9, amount + Usd::from_pico(9));
     let again = adjust(4, 1, amount + Usd::from_pico(1));
-    let moved = (event(3), Entry::Move { first: 4 });
+    let moved = (event(3), Entry::Move { first: 4, usage_removed: Box::default() });
     for (entries, is_sound) in [
         (vec![right.clone()], true),
         (vec![adjust(4, 9, amount)], false),
