@@ -26,7 +26,8 @@ pub(super) fn load_meters(
     now: Timestamp,
 ) -> Result<Vec<Meter>, LedgerError> {
     let stored = ledger.meters();
-    let mut next_id = stored.iter().map(|meter| meter.id).chain(known.iter().map(|meter| meter.id)).max().unwrap_or(0) + 1;
+    // Behind those of the ledger, of which some may be forgotten and still have tallies, and those that it does not know yet.
+    let mut next_id = known.iter().map(|meter| meter.id + 1).fold(ledger.next_meter(), i64::max);
     let zone = &in_force.zone;
     let mut meters = Vec::with_capacity(in_force.budgets.len());
     let (mut behind, mut since): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());

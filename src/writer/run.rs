@@ -371,6 +371,7 @@ impl Loop {
         for meter in self.board.read().tallies.meters() {
             self.ledger.forget_tallies(meter.id, meter.counted_from)?;
         }
+        self.ledger.sweep_meters()?;
         if let Some(keep) = self.settings.retention {
             self.ledger.prune(keep, now)?;
             let mut next = self.published();

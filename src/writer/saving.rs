@@ -113,6 +113,10 @@ impl Saving {
                 key: key.into(),
             }));
         }
+        // In the order of the table the rows of a commit lie on a few pages; in that of the maps each has one of its own, which the log gets in full.
+        self.queue.sort_unstable_by(|one, next| {
+            (next.meter, next.span_start, &next.key).cmp(&(one.meter, one.span_start, &one.key))
+        });
         // Rows belong to a meter that the ledger knows.
         changes.meters = meters(next, |_, meter| (meter.saved_to, meter.saved_limits.to_vec()));
         let in_use: HashSet<i64> = next.tallies.meters().iter().map(|meter| meter.id).collect();

@@ -259,7 +259,10 @@ fn old_tallies_are_forgotten_in_steps() {
     let keys = 0..TALLIES_FORGOTTEN_MAX + 10;
     let given = keys.clone().map(|key| tally(1, old, &key.to_string(), 1));
     let kept = vec![tally(1, new, "a", 1), tally(1, new, "b", 1)];
-    commit(&mut ledger, changes(vec![meter(1, 0), meter(2, 0)], given.chain(kept.clone()).chain([tally(2, old, "", 4)]).collect()));
+    commit(
+        &mut ledger,
+        changes(vec![meter(1, 0), meter(2, 0)], given.chain(kept.clone()).chain([tally(2, old, "", 4)]).collect()),
+    );
     assert!(!ledger.forget_tallies(1, at(old)).unwrap(), "what began then did not begin before");
     assert_eq!(tallies(&ledger, 1).unwrap().len(), keys.len() + 2);
     assert!(ledger.forget_tallies(1, at(new)).unwrap());
@@ -300,7 +303,8 @@ fn a_forgotten_meter_is_gone_at_once_and_its_tallies_in_steps() {
     assert_eq!(tallies(&ledger, 2).unwrap(), [tally(2, DAY, "new", 1)]);
     assert_sound(&fixture);
     // Forgotten, and again another one in the same commit.
-    let replaced = BudgetChanges { forgotten_meters: vec![1], ..changes(vec![meter(1, 0)], vec![tally(1, DAY, "newer", 1)]) };
+    let replaced =
+        BudgetChanges { forgotten_meters: vec![1], ..changes(vec![meter(1, 0)], vec![tally(1, DAY, "newer", 1)]) };
     commit(&mut ledger, replaced);
     assert_eq!(tallies(&ledger, 1).unwrap(), [tally(1, DAY, "newer", 1)]);
     commit(&mut ledger, BudgetChanges { forgotten_meters: vec![1, 2], ..BudgetChanges::default() });
