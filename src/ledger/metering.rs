@@ -45,42 +45,34 @@ impl Ledger {
         budgets::find_tally(&self.connection, meter, span_start, key)
     }
 
-    /// Hands over the entries with a higher `seq`.
-    ///
-    /// # Errors
-    /// See above, and those of `take`.
-    pub fn each_entry_behind(
-        &self,
-        seq: i64,
-        take: impl FnMut(StoredEvent) -> Result<(), LedgerError>,
-    ) -> Result<(), LedgerError> {
-        self.each_entry_of(seq + 1, self.events(), take)
+    /// The stretches of entries with a higher `seq`, each from its first to its last; at most a segment's.
+    pub fn entries_behind(&self, seq: i64) -> Vec<(i64, i64)> {
+        let newest = self.events();
+        let firsts = std::iter::successors(Some(seq + 1), |first| Some(first + SEGMENT_EVENTS));
+        firsts.take_while(|first| *first <= newest).map(|first| (first, newest.min(first + SEGMENT_EVENTS - 1))).collect()
     }
 
-    /// Hands over at least the entries of events that happened at a time or later; earlier ones among them.
+    /// The stretches that hold at least the entries of events that happened at a time or later; earlier ones among them.
     ///
     /// # Errors
-    /// See above, and those of `take`.
-    pub fn each_entry_since(
-        &self,
-        time: Timestamp,
-        mut take: impl FnMut(StoredEvent) -> Result<(), LedgerError>,
-    ) -> Result<(), LedgerError> {
+    /// See above.
+    pub fn entries_since(&self, time: Timestamp) -> Result<Vec<(i64, i64)>, LedgerError> {
         let (zone, time_ns) = (&self.state.zone, nanoseconds(time));
         let segments = Segment::read_all(&self.connection)?;
-        let closed = segments.len() as i64;
-        for segment in segments.iter().filter(|segment| segment.span(zone).until_ns > time_ns) {
-            let (first, last) = Segment::bounds(segment.number);
-            self.each_entry_of(first, last, &mut take)?;
-        }
-        self.each_entry_of(closed * SEGMENT_EVENTS + 1, self.events(), take)
+        let open = segments.len() as i64 * SEGMENT_EVENTS;
+        let may_hold = segments.iter().filter(|segment| segment.span(zone).until_ns > time_ns);
+        let mut stretches: Vec<_> = may_hold.map(|segment| Segment::bounds(segment.number)).collect();
+        stretches.extend(self.entries_behind(open));
+        Ok(stretches)
     }
 
-    /// The entries of a stretch, without those that retention has removed.
-    fn each_entry_of(
+    /// Hands over the entries of a stretch, without those that retention has removed.
+    ///
+    /// # Errors
+    /// See above, and those of `take`.
+    pub fn each_entry_of(
         &self,
-        first: i64,
-        last: i64,
+        (first, last): (i64, i64),
         mut take: impl FnMut(StoredEvent) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         let mut next = first.max(self.state.head.pruned_segments * SEGMENT_EVENTS + 1);

@@ -237,7 +237,7 @@ impl<'l> Draft<'l> {
 /// What the ledger has of a tally that is not in memory.
 pub(super) fn find_tally(ledger: &Ledger, missing: &Missing) -> Result<Option<BudgetTally>, LedgerError> {
     let stored = ledger.find_tally(missing.meter, missing.span_start, &missing.key)?;
-    Ok(stored.map(|StoredTally { spent, reached, counted_to, .. }| BudgetTally { spent, reached, counted_to }))
+    Ok(stored.map(|StoredTally { spent, reached, counted_to, .. }| BudgetTally::read_back(spent, reached, counted_to)))
 }
 
 /// The event on record under the same key.

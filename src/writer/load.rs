@@ -63,7 +63,7 @@ pub(super) fn load_views(
 /// # Errors
 /// A row is damaged or cannot be read.
 pub(super) fn shown(
-    ledger: &Ledger,
+    ledger: &mut Ledger,
     mut views: Views,
     configured: Arc<Policy>,
     settings: &Settings,
@@ -71,10 +71,8 @@ pub(super) fn shown(
 ) -> Result<Published, LedgerError> {
     ledger.limit_overrides()?.into_iter().for_each(|line| views.overrides.put(line));
     let (in_force, _) = views.overrides.in_force(&configured, now);
-    let meters = load_meters(ledger, &in_force, &[], now)?;
-    let mut published = Published::new(views, configured, meters, now);
-    published.tallies.make_room(&in_force, settings.budget_keys_max);
-    Ok(published)
+    let meters = load_meters(ledger, &in_force, &[], settings.budget_keys_max, now)?;
+    Ok(Published::new(views, configured, meters, now))
 }
 
 fn load_holds(ledger: &Ledger, now: Now, before: Option<&Holds>) -> Result<Holds, LedgerError> {

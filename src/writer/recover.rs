@@ -75,7 +75,7 @@ impl Loop {
         let views = load_views(&mut self.ledger, &self.settings, &configured.zone, now, Some(&before.views.holds))?;
         self.unsaved = None;
         self.saving.forget();
-        self.board.publish(shown(&self.ledger, views, configured, &self.settings, now.time)?);
+        self.board.publish(shown(&mut self.ledger, views, configured, &self.settings, now.time)?);
         Ok(())
     }
 

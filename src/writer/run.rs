@@ -252,14 +252,14 @@ impl Loop {
         let (published, now) = (self.board.read(), self.clock.now());
         let (in_force, _) = published.views.overrides.in_force(&policy, now);
         // Of a budget that is new, what is not in memory yet.
-        let mut meters = load_meters(&self.ledger, &in_force, published.tallies.meters(), now)?;
+        let keys_max = self.settings.budget_keys_max;
+        let mut meters = load_meters(&mut self.ledger, &in_force, published.tallies.meters(), keys_max, now)?;
         for (budget, meter) in in_force.budgets.iter().zip(&mut meters) {
             if !published.tallies.meters().iter().any(|known| known.id == meter.id) {
                 meter.count_states(budget);
             }
         }
-        let (mut next, crossings) = published.under(policy, meters, now);
-        next.tallies.make_room(&next.policy.clone(), self.settings.budget_keys_max);
+        let (next, crossings) = published.under(policy, meters, now);
         self.crossings.extend(crossings);
         self.saving.forget();
         self.board.publish(next);
@@ -299,7 +299,9 @@ impl Loop {
             let span = spans::commit(&commit);
             span.in_scope(|| self.ledger.commit(&commit, now.time)).inspect_err(|_| spans::failed(&span))?;
             self.count_unpriced(&mut next);
-            self.saving.saved(&mut next);
+            if self.saving.saved(&mut next) {
+                next.tallies.make_room(&Arc::clone(&next.policy), self.settings.budget_keys_max);
+            }
             self.notices.told(&commit.outbox);
             self.instruments.committed(start.elapsed(), commit.events.len());
             for keyed in commit.events.iter().filter(|keyed| keyed.entry == Entry::First) {
@@ -315,7 +317,6 @@ impl Loop {
             self.crossings.clear();
         }
         next.tallies.retire(now.time);
-        next.tallies.make_room(&Arc::clone(&next.policy), self.settings.budget_keys_max);
         self.instruments.count_reservations(tally);
         self.board.publish(next);
         Ok(())

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::budget::Budget;
-use crate::domain::{Now, Steady};
+use crate::budget::{Amounts, Budget};
+use crate::domain::{Now, Span, Steady};
 use crate::ledger::{BudgetChanges, Ledger, StoredMeter, StoredTally};
 use crate::views::Published;
 use crate::views::tallies::{Meter, Tally};
@@ -24,8 +24,10 @@ const PASS_PAUSE: Duration = Duration::from_secs(60);
 const ROWS_PER_COMMIT: usize = 256;
 
 /// How far the pass that is under way has come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Saving {
+    /// Keys that memory shall have at most.
+    keys_max: usize,
     /// The tallies that are still to be written; taken from the end.
     queue: Vec<Queued>,
     /// The entry at which the pass began, while one is under way.
@@ -53,9 +55,14 @@ pub(super) enum Haste {
 }
 
 impl Saving {
+    /// No pass so far.
+    pub fn new(keys_max: usize) -> Self {
+        Self { keys_max, queue: Vec::new(), upto: None, began: Steady::default() }
+    }
+
     /// Forgets the pass that is under way: the ledger has none of it, or nobody knows.
     pub fn forget(&mut self) {
-        *self = Self { began: self.began, ..Self::default() };
+        (self.queue, self.upto) = (Vec::new(), None);
     }
 
     /// What a commit writes that leads to `next`, whose newest entry stands at `newest`. What it means is taken over by [`Saving::saved`].
@@ -65,28 +72,34 @@ impl Saving {
             self.begin(next, ledger, newest, now, &mut changes);
         }
         let Some(upto) = self.upto else { return changes };
-        let rows = if haste == Haste::All { usize::MAX } else { ROWS_PER_COMMIT };
+        // As many again as there may be new ones, so that a flood of keys is not faster than what makes room for them.
+        let keyed = next.policy.budgets.iter().filter(|budget| budget.each.is_some()).count();
+        let new = usize::try_from(newest - ledger.events()).unwrap_or(0) * keyed;
+        let rows = if haste == Haste::All { usize::MAX } else { ROWS_PER_COMMIT + 2 * new };
         while changes.tallies.len() < rows {
             let Some(queued) = self.queue.pop() else { break };
-            changes.tallies.extend(row_of(next, &queued));
+            changes.tallies.extend(row(next, &queued));
         }
         if self.queue.is_empty() {
-            changes.meters = meters(next, |budget, _| (upto, budget.limit.amounts().to_vec()));
+            changes.meters = meters(next, |budget, _| (upto, budget.limit.amounts()));
         }
         changes
     }
 
-    /// Takes over that a commit is on the disk.
-    pub fn saved(&mut self, next: &mut Published) {
-        if let Some(upto) = self.upto.take_if(|_| self.queue.is_empty()) {
+    /// Takes over that a commit is on the disk. Answers whether a pass is done: only then is there more that memory need not have.
+    pub fn saved(&mut self, next: &mut Published) -> bool {
+        let done = self.upto.take_if(|_| self.queue.is_empty());
+        if let Some(upto) = done {
             for (budget, meter) in next.policy.budgets.iter().zip(next.tallies.meters_mut()) {
                 meter.saved_to = upto;
                 meter.saved_limits = budget.limit.amounts();
             }
         }
+        done.is_some()
     }
 
     fn is_due(&self, next: &Published, newest: i64, haste: Haste, now: Now) -> bool {
+        let keys = next.tallies.keys_len();
         let meters = next.tallies.meters();
         // One that the ledger does not know yet would be counted anew by the next start.
         let oldest = meters.iter().map(|meter| meter.saved_to).min().unwrap_or(newest);
@@ -96,9 +109,10 @@ impl Saving {
         }
         match haste {
             Haste::All => true,
-            Haste::WithSums if next.tallies.keys_len() == 0 => true,
-            Haste::WithSums | Haste::AsDue => newest - oldest >= PASS_ENTRIES || now.steady.since(self.began) >= PASS_PAUSE,
-        }
+Haste::WithSums if keys == 0 => true,
+            Haste::WithSums | Haste::AsDue => {
+                newest - oldest >= PASS_ENTRIES || now.steady.since(self.began) >= PASS_PAUSE || keys > self.keys_max
+            }        }
     }
 
     fn begin(&mut self, next: &Published, ledger: &Ledger, newest: i64, now: Now, changes: &mut BudgetChanges) {
@@ -118,28 +132,39 @@ impl Saving {
             (next.meter, next.span_start, &next.key).cmp(&(one.meter, one.span_start, &one.key))
         });
         // Rows belong to a meter that the ledger knows.
-        changes.meters = meters(next, |_, meter| (meter.saved_to, meter.saved_limits.to_vec()));
+        changes.meters = meters(next, |_, meter| (meter.saved_to, meter.saved_limits.clone()));
         let in_use: HashSet<i64> = next.tallies.meters().iter().map(|meter| meter.id).collect();
         changes.forgotten_meters = ledger.meters().iter().map(|meter| meter.id).filter(|id| !in_use.contains(id)).collect();
     }
 }
 
 /// The meters as the ledger is to have them.
-fn meters(next: &Published, saved: impl Fn(&Budget, &Meter) -> (i64, Vec<i128>)) -> Vec<StoredMeter> {
+fn meters(next: &Published, saved: impl Fn(&Budget, &Meter) -> (i64, Amounts)) -> Vec<StoredMeter> {
     let budgets = next.policy.budgets.iter().zip(next.tallies.meters());
     budgets
         .map(|(budget, meter)| {
             let (counted_to, limits) = saved(budget, meter);
-            StoredMeter {
-                id: meter.id,
-                budget: (*meter.budget).into(),
-                definition: (*meter.definition).into(),
-                limits,
-                counted_from: meter.counted_from,
-                counted_to,
-            }
+            stored_meter(meter, counted_to, &limits)
         })
         .collect()
+}
+
+/// A meter that the ledger has up to an entry, under these limits.
+pub(super) fn stored_meter(meter: &Meter, counted_to: i64, limits: &Amounts) -> StoredMeter {
+    StoredMeter {
+        id: meter.id,
+        budget: (*meter.budget).into(),
+        definition: (*meter.definition).into(),
+        limits: limits.to_vec(),
+        counted_from: meter.counted_from,
+        counted_to,
+    }
+}
+
+/// The row of a tally.
+pub(super) fn row_of(meter: i64, span: Span, key: &str, tally: &Tally) -> StoredTally {
+    let Tally { spent, reached, counted_to } = tally.clone();
+    StoredTally { meter, span_start: span.start, key: key.into(), spent, reached, counted_to }
 }
 
 /// Whether the ledger has when another limit was used up.
@@ -148,10 +173,9 @@ fn is_new_limit(budget: &Budget, meter: &Meter) -> bool {
 }
 
 /// The row of a tally as it stands; `None` where it is over.
-fn row_of(next: &Published, Queued { meter: id, span_start, key }: &Queued) -> Option<StoredTally> {
+fn row(next: &Published, Queued { meter: id, span_start, key }: &Queued) -> Option<StoredTally> {
     let meter = next.tallies.meters().iter().find(|meter| meter.id == *id)?;
     let span = meter.spans().find(|span| span.start == *span_start)?;
     let tally = meter.find(0, span, key).ok().flatten()?;
-    let Tally { spent, reached, counted_to } = tally.clone();
-    Some(StoredTally { meter: *id, span_start: *span_start, key: key.clone(), spent, reached, counted_to })
+    Some(row_of(*id, span, key, tally))
 }

@@ -73,7 +73,7 @@ pub fn load(mut ledger: Ledger, policy: Arc<Policy>, settings: Settings, clock: 
     let now = clock.instant();
     let views = load_views(&mut ledger, &settings, &policy.zone, now, None).map_err(StartError::Ledger)?;
     let notices = Notices::new(Arc::clone(&settings.receivers), settings.origin.clone(), views.gate.as_ref());
-    let published = shown(&ledger, views, policy, &settings, now.time).map_err(StartError::Ledger)?;
+    let published = shown(&mut ledger, views, policy, &settings, now.time).map_err(StartError::Ledger)?;
     let exhausted = Exhausted::told_of(&published, now);
     let board = Arc::new(Board::new(published));
     Ok(Loaded { board, ledger, notices, exhausted, settings, clock })
@@ -94,6 +94,7 @@ impl Loaded {
             ledger,
             unsaved: None,
             board: Arc::clone(&board),
+            saving: Saving::new(settings.budget_keys_max),
             settings,
             clock,
             commands,
@@ -104,7 +105,6 @@ impl Loaded {
             exhausted,
             shared: Shared::default(),
             memory: Memory::default(),
-            saving: Saving::default(),
             crossings: Vec::new(),
             late_policy: None,
         };

@@ -37,6 +37,12 @@ pub(super) enum Kept {
 }
 
 impl Tally {
+    /// One that memory had let go, as the ledger has it. Whether the limit was another one when it was reached is not known any more.
+    pub fn read_back(spent: Amounts, reached: Reached, counted_to: i64) -> Self {
+        let reached = if reached == Reached::Never { reached } else { Reached::SomeTime };
+        Self { spent, reached, counted_to }
+    }
+
     /// How serious it is.
     pub fn state(&self, budget: &Budget) -> BudgetState {
         Account::new(&budget.limit, Some(&self.spent), None).state(budget)

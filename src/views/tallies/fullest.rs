@@ -1,9 +1,8 @@
 //! The keys of a budget that are nearest to its limit, and those that are farthest from it.
 
-use std::cmp::Ordering;
-
+use super::counted::Tally;
 use super::meter::Meter;
-use crate::budget::{Account, Budget, KeyCounts, KeyStanding, Policy};
+use crate::budget::{Account, Budget, KeyCounts, KeyStanding};
 use crate::domain::Span;
 
 /// Keys that are shown of a budget with `each`.
@@ -50,29 +49,30 @@ impl Meter {
     }
 }
 
-/// Lets go of keys until so many are left, the emptiest first, as far as the ledger has them as they are.
-pub(super) fn make_room(meters: &mut [Meter], policy: &Policy, keys: usize) {
-    let mut clean: Vec<(f64, usize, Span, Box<str>)> = Vec::new();
-    for (at, (meter, budget)) in
-        meters.iter().zip(&policy.budgets).enumerate().filter(|(_, (_, budget))| budget.each.is_some())
-    {
-        let saved = meter.all().filter(|(_, _, tally)| tally.counted_to <= meter.saved_to);
-        clean.extend(saved.map(|(span, key, tally)| {
+/// Lets go of keys until so many are left, the emptiest first, as far as the ledger has them as they are, which `may_go` says. It takes time
+/// with how many there are.
+pub fn let_go(
+    meters: &mut [(&Budget, &mut Meter)],
+    keys: usize,
+    may_go: impl Fn(&Meter, &Tally) -> bool,
+) {
+    let kept: usize = meters.iter().map(|(_, meter)| meter.keys_len()).sum();
+    let mut going: Vec<(f64, usize, Span, Box<str>)> = Vec::new();
+    for (at, (budget, meter)) in meters.iter().enumerate().filter(|(_, (budget, _))| budget.each.is_some()) {
+        let may_go = meter.all().filter(|(_, _, tally)| may_go(meter, tally));
+        going.extend(may_go.map(|(span, key, tally)| {
             let account = Account::new(&budget.limit, Some(&tally.spent), None);
             (account.utilization_percent(), at, span, Box::from(key))
         }));
     }
-    let kept: usize = meters.iter().map(Meter::keys_len).sum();
-    let superfluous = kept.saturating_sub(keys).min(clean.len());
+    let superfluous = kept.saturating_sub(keys).min(going.len());
     if superfluous == 0 {
         return;
     }
-    if superfluous < clean.len() {
-        clean.select_nth_unstable_by(superfluous, |one, other| {
-            one.0.partial_cmp(&other.0).unwrap_or(Ordering::Equal).then_with(|| one.3.cmp(&other.3))
-        });
+    if superfluous < going.len() {
+        going.select_nth_unstable_by(superfluous, |one, other| one.0.total_cmp(&other.0).then_with(|| one.3.cmp(&other.3)));
     }
-    for (_, at, span, key) in clean.drain(..superfluous) {
-        meters[at].leave_to_ledger(span, &key);
+    for (_, at, span, key) in going.drain(..superfluous) {
+        meters[at].1.leave_to_ledger(span, &key);
     }
 }

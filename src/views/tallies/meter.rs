@@ -82,6 +82,21 @@ impl Meter {
         }
     }
 
+    /// The tally that something which happened then under this key would change, if only the ledger has it.
+    pub fn missing(
+        &self,
+        policy: &Policy,
+        budget: &Budget,
+        position: usize,
+        key: &str,
+        time: Timestamp,
+    ) -> Option<Missing> {
+        if !self.is_partial() {
+            return None;
+        }
+        self.find(position, self.span_counting(policy, budget, time)?, key).err()
+    }
+
     /// What open holds set aside for a key.
     pub fn reserved(&self, key: &str) -> Option<&Amounts> {
         self.reserved.get(key)
@@ -180,7 +195,8 @@ impl Meter {
         }
     }
 
-    pub(super) fn put_found(&mut self, missing: &Missing, found: Option<Tally>) {
+    /// Puts in what the ledger has of a tally that was missing: nothing, or a tally.
+    pub fn put_found(&mut self, missing: &Missing, found: Option<Tally>) {
         let Some(counted) = self.spans.iter_mut().find(|counted| counted.span.start == missing.span_start) else { return };
         // It was counted before it was let go. Without cost it counts as a key from the next entry on.
         if let (super::counted::Kept::ByKey(tallies), Some(tally)) = (&mut counted.tallies, found) {
@@ -194,7 +210,8 @@ impl Meter {
         }
     }
 
-    pub(super) fn keys_len(&self) -> usize {
+    /// Keys in memory.
+    pub fn keys_len(&self) -> usize {
         self.spans.iter().map(Counted::keys_len).sum()
     }
 

@@ -21,7 +21,7 @@ use crate::budget::{Amounts, Budget, Policy};
 use crate::domain::{CostEvent, Entry, FoldedSubject, ReservationRequest, Span};
 
 pub use counted::Tally;
-pub use fullest::FULLEST_MAX;
+pub use fullest::{FULLEST_MAX, let_go};
 pub use meter::Meter;
 
 /// Keys in memory over all budgets, unless a setting says otherwise. Each takes some 250 bytes.
@@ -138,8 +138,7 @@ impl Tallies {
             let subject = event.subject().folded();
             for (position, (budget, meter)) in policy.budgets.iter().zip(self.0.iter()).enumerate() {
                 let Some(key) = budget.key_of(&subject) else { continue };
-                let Some(span) = meter.span_counting(policy, budget, event.time) else { continue };
-                missing.extend(meter.find(position, span, key).err());
+                missing.extend(meter.missing(policy, budget, position, key, event.time));
             }
         }
         missing
@@ -183,13 +182,12 @@ impl Tallies {
         self.0.iter().map(Meter::keys_len).sum()
     }
 
-    /// Lets go of keys that the ledger has as they are, the emptiest first, until nine tenths of the bound are left: looking for them costs
-    /// as much as there are.
+    /// Lets go of keys that the ledger has as they are, the emptiest first, until nine tenths of the bound are left.
     pub fn make_room(&mut self, policy: &Policy, keys_max: usize) {
-        if self.keys_len() <= keys_max {
-            return;
+        if self.keys_len() > keys_max {
+            let mut meters: Vec<_> = policy.budgets.iter().zip(self.meters_mut()).collect();
+            let_go(&mut meters, keys_max - keys_max / 10, |meter, tally| tally.counted_to <= meter.saved_to);
         }
-        fullest::make_room(self.meters_mut(), policy, keys_max - keys_max / 10);
     }
 }
 
