@@ -94,7 +94,12 @@ impl Loading<'_> {
             let of_row = span.filter(|span| span.start == row.span_start);
             let of_row = of_row.unwrap_or_else(|| policy.zone.span_of(&budget.cycle, row.span_start));
             span = Some(of_row);
-            meter.load(budget, of_row, &row.key, Tally { spent: row.spent, reached: row.reached, counted_to: row.counted_to });
+            meter.load(
+                budget,
+                of_row,
+                &row.key,
+                Tally { spent: row.spent, reached: row.reached, counted_to: row.counted_to },
+            );
             if meter.keys_len() > keys_max {
                 let_go(&mut [(budget, &mut *meter)], keys_max - keys_max / 10, |_, _| true);
             }

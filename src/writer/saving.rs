@@ -109,10 +109,11 @@ impl Saving {
         }
         match haste {
             Haste::All => true,
-Haste::WithSums if keys == 0 => true,
+            Haste::WithSums if keys == 0 => true,
             Haste::WithSums | Haste::AsDue => {
                 newest - oldest >= PASS_ENTRIES || now.steady.since(self.began) >= PASS_PAUSE || keys > self.keys_max
-            }        }
+            }
+        }
     }
 
     fn begin(&mut self, next: &Published, ledger: &Ledger, newest: i64, now: Now, changes: &mut BudgetChanges) {

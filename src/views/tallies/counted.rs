@@ -3,10 +3,9 @@
 //! *Invariants.* The counts are those of all keys of the span, also of such as are not in memory.
 
 use imbl::HashMap;
-use jiff::Timestamp;
 
 use crate::budget::{Account, Amounts, Budget, BudgetState, KeyCounts};
-use crate::domain::{Folded, Reached, Span, Threshold};
+use crate::domain::{CostEvent, Entry, Folded, Reached, Span, Threshold};
 
 /// What was spent of a budget by one key in one span.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,16 +54,22 @@ impl Tally {
         thresholds.filter(|share| account.at_or_above(*share).is_some()).count()
     }
 
-    /// Takes note of the event with which the limit was used up, if it is now and was not.
-    pub(super) fn note(&mut self, is_exhausted: bool, with: Option<Timestamp>) {
-        if self.reached == Reached::Never && is_exhausted {
-            self.reached = with.map_or(Reached::SomeTime, Reached::At);
+    /// Takes note of the event with which the limit was used up, if it is now and was not. `is_live` says whether the limit in force
+    /// then is the one that is known.
+    pub(super) fn note(&mut self, budget: &Budget, entry: &Entry, event: &CostEvent, is_live: bool) {
+        // Half of a pair of moves must not look like cost; what tells the event comes behind it.
+        if self.reached == Reached::Never && entry.tells_event() && self.is_exhausted(budget) {
+            self.reached = if is_live { Reached::At(event.time) } else { Reached::SomeTime };
         }
     }
 
     /// Forgets when the limit was used up: another one is in force from now on.
-    pub(super) fn note_new_limit(&mut self, is_exhausted: bool) {
-        self.reached = if is_exhausted { Reached::SomeTime } else { Reached::Never };
+    pub(super) fn note_new_limit(&mut self, budget: &Budget) {
+        self.reached = if self.is_exhausted(budget) { Reached::SomeTime } else { Reached::Never };
+    }
+
+    fn is_exhausted(&self, budget: &Budget) -> bool {
+        self.spent.iter().zip(budget.limit.amounts()).any(|(spent, limit)| *spent >= limit)
     }
 }
 
@@ -83,13 +88,14 @@ impl Counted {
 
     /// Puts a tally in, and counts it as one more or as another than before.
     pub fn put(&mut self, key: &str, tally: Tally, budget: &Budget) {
-        let state = tally.state(budget);
-        let before = match &mut self.tallies {
-            Kept::One(one) => one.replace(tally),
-            Kept::ByKey(tallies) => tallies.insert(Folded::from_folded(key), tally),
-        };
-        let before = before.map(|before| before.state(budget));
-        self.counts.change(before, Some(state));
+        match &mut self.tallies {
+            Kept::One(one) => *one = Some(tally),
+            Kept::ByKey(tallies) => {
+                let state = tally.state(budget);
+                let before = tallies.insert(Folded::from_folded(key), tally);
+                self.counts.change(before.map(|before| before.state(budget)), Some(state));
+            }
+        }
     }
 
     /// The tally of a key, to be changed by [`Counted::recount`] or not at all.

@@ -51,11 +51,7 @@ impl Meter {
 
 /// Lets go of keys until so many are left, the emptiest first, as far as the ledger has them as they are, which `may_go` says. It takes time
 /// with how many there are.
-pub fn let_go(
-    meters: &mut [(&Budget, &mut Meter)],
-    keys: usize,
-    may_go: impl Fn(&Meter, &Tally) -> bool,
-) {
+pub fn let_go(meters: &mut [(&Budget, &mut Meter)], keys: usize, may_go: impl Fn(&Meter, &Tally) -> bool) {
     let kept: usize = meters.iter().map(|(_, meter)| meter.keys_len()).sum();
     let mut going: Vec<(f64, usize, Span, Box<str>)> = Vec::new();
     for (at, (budget, meter)) in meters.iter().enumerate().filter(|(_, (budget, _))| budget.each.is_some()) {

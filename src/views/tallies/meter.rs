@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::counted::{Counted, Tally};
 use super::{Missing, Placed, add};
-use crate::budget::{Amounts, Budget, BudgetState, KeyCounts, Policy};
+use crate::budget::{Amounts, Budget, KeyCounts, Policy};
 use crate::domain::{BudgetZone, Entry, Folded, Span};
 
 /// What is counted of one budget.
@@ -83,14 +83,7 @@ impl Meter {
     }
 
     /// The tally that something which happened then under this key would change, if only the ledger has it.
-    pub fn missing(
-        &self,
-        policy: &Policy,
-        budget: &Budget,
-        position: usize,
-        key: &str,
-        time: Timestamp,
-    ) -> Option<Missing> {
+    pub fn missing(&self, policy: &Policy, budget: &Budget, position: usize, key: &str, time: Timestamp) -> Option<Missing> {
         if !self.is_partial() {
             return None;
         }
@@ -130,37 +123,37 @@ impl Meter {
         let amounts = budget.limit.measure_entry(event, entry);
         let is_nothing = amounts.iter().all(|amount| *amount == 0);
         let counted = self.counted_mut(span, budget);
-        let with = is_live.then_some(event.time);
         let Some(tally) = counted.get_mut(key).filter(|_| !is_nothing || !matches!(entry, Entry::First)) else {
             if is_nothing {
                 return None;
             }
             let mut tally = Tally { spent: amounts, counted_to: place, ..Tally::default() };
-            tally.note(entry.tells_event() && tally.state(budget) == BudgetState::Exhausted, with);
-            let level = tally.level(budget);
+            tally.note(budget, entry, event, is_live);
+            let level = if budget.each.is_some() { tally.level(budget) } else { 0 };
             counted.put(key, tally, budget);
             return (level > 0).then_some(span);
         };
         if tally.counted_to >= place {
             return None;
         }
-        let before = (tally.level(budget), tally.state(budget));
+        let standing = |tally: &Tally| budget.each.is_some().then(|| (tally.level(budget), tally.state(budget)));
+        let before = standing(tally);
         add(&mut tally.spent, &amounts, 1);
         tally.counted_to = place;
-        let after = (tally.level(budget), tally.state(budget));
-        // Half of a pair of moves must not look like cost; what tells the event comes behind it.
-        tally.note(entry.tells_event() && after.1 == BudgetState::Exhausted, with);
-        if before == after {
-            return None;
+        tally.note(budget, entry, event, is_live);
+        // How keys stand is counted; a budget without any is looked at when somebody asks.
+        let after = standing(tally);
+        let ((level_before, before), (level, after)) = (before?, after?);
+        if (level_before, before) != (level, after) {
+            counted.counts.change(Some(before), Some(after));
         }
-        counted.counts.change(Some(before.1), Some(after.1));
-        (after.0 > before.0).then_some(span)
+        (level > level_before).then_some(span)
     }
 
     /// Takes over that another limit is in force from now on.
     pub fn note_new_limit(&mut self, budget: &Budget) {
         for counted in &mut self.spans {
-            counted.change_each(|tally| tally.note_new_limit(tally.state(budget) == BudgetState::Exhausted));
+            counted.change_each(|tally| tally.note_new_limit(budget));
         }
         self.count_states(budget);
     }
