@@ -65,13 +65,18 @@ impl Router {
     /// # Errors
     /// `not-found` or `method-not-allowed`.
     pub fn find(&self, method: &Method, path: &str) -> Result<Ready, Unrouted> {
-        let (place, id) = match self.by_path.get(path) {
-            Some(place) => (place, ""),
-            None => self.by_template(path).ok_or(Unrouted { path: None, problem: Problem::NotFound })?,
-        };
-        if let Some(ready) = place.iter().find(|ready| ready.endpoint.verb.takes(method)) {
+        let takes = |ready: &&Ready| ready.endpoint.verb.takes(method);
+        let of_path = self.by_path.get(path);
+        if let Some(ready) = of_path.and_then(|place| place.iter().find(takes)) {
             return Ok(ready.clone());
         }
+        // An id may look like the end of a path: a budget may be called `history`.
+        let of_template = self.by_template(path);
+        if let Some(ready) = of_template.and_then(|(place, _)| place.iter().find(takes)) {
+            return Ok(ready.clone());
+        }
+        let place = of_path.map(|place| (place, "")).or(of_template);
+        let (place, id) = place.ok_or(Unrouted { path: None, problem: Problem::NotFound })?;
         let methods: Vec<&str> = place.iter().map(|ready| ready.endpoint.verb.allow()).collect();
         // An id at the end may have slashes in it, but where no method fits they rather are those of a path that does not exist.
         let problem = if id.contains('/') && path.ends_with(id) {

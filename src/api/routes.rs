@@ -12,8 +12,8 @@ use super::endpoint::Scope::{Admin, Record, Reserve};
 use super::problem::Problem;
 use super::route::{Route, any, get, post, put};
 use super::{
-    authorize, budgets, costs_read, costs_spread, costs_write, events, export, gate, health, import, index, ingest, metrics,
-    openapi, prices, question, reservation_list, reservations,
+    authorize, budgets, costs_read, costs_spread, costs_write, events, export, gate, health, import, index, ingest, limits,
+    metrics, openapi, prices, question, reservation_list, reservations,
 };
 use crate::formats::{cloudevents, litellm, native, otlp};
 
@@ -62,7 +62,9 @@ pub(super) static ROUTES: &[Route] = &[
     post("/reprice", &prices::reprice).about(Prices, "Rate priced events anew")
         .query(&["from", "to", "model", "service", "dry_run", "after"]),
 
-    get("/budgets", &budgets::list).about(Budgets, "List budgets"),
+    get("/budgets", &budgets::list).about(Budgets, "List budgets").query(&["key"]),
+    put("/budgets/{name}", &limits::set).about(Budgets, "Override a limit").needs(Admin).accepts(Json),
+    get("/budgets/history", &limits::history).about(Budgets, "History of limits").query(&["limit"]),
 
     get("/scaling-gate/status", &gate::status).about(Gate, "Gate status"),
     get("/scaling-gate/history", &gate::history).about(Gate, "Gate history").query(&["limit"]),

@@ -10,19 +10,24 @@ use crate::domain::{ParseQuantityError, Quantity, UsageCount};
 impl Check {
     /// Quantities, ordered by kind.
     pub(super) fn usage(&mut self, value: &Field<RawUsage<'_>>, names: &mut Names) -> Vec<UsageCount> {
-        let Some(counts) = self.optional("usage", value, "an object") else {
+        self.counts("usage", value, names)
+    }
+
+    /// Quantities in some field, ordered by kind.
+    pub(super) fn counts(&mut self, field: &str, value: &Field<RawUsage<'_>>, names: &mut Names) -> Vec<UsageCount> {
+        let Some(counts) = self.optional(field, value, "an object") else {
             return Vec::new();
         };
         let mut usage = Vec::with_capacity(counts.len().min(USAGE_NAMES_MAX));
         for (kind, count) in counts.iter().take(USAGE_NAMES_MAX) {
             match (names.take(kind), usage_count(count)) {
                 (Ok(kind), Ok(count)) => usage.push(UsageCount { kind, count }),
-                (Err(error), _) => self.refuse("usage", || format!("name {:?} {error}", shown(kind))),
-                (Ok(kind), Err(why)) => self.refuse("usage", || why.of(kind.as_str())),
+                (Err(error), _) => self.refuse(field, || format!("name {:?} {error}", shown(kind))),
+                (Ok(kind), Err(why)) => self.refuse(field, || why.of(kind.as_str())),
             }
         }
         if counts.len() > USAGE_NAMES_MAX {
-            self.refuse("usage", || format!("has more than {USAGE_NAMES_MAX} names"));
+            self.refuse(field, || format!("has more than {USAGE_NAMES_MAX} names"));
         }
         usage.sort_unstable_by(|left, right| left.kind.cmp(&right.kind));
         usage

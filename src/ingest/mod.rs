@@ -18,6 +18,7 @@ mod cost;
 mod event;
 mod extras;
 mod gate;
+mod limit;
 mod limits;
 mod names;
 mod raw;
@@ -35,12 +36,14 @@ pub use calls::{CallRules, TakenCall};
 pub use cost::within;
 pub use event::Validator;
 pub use gate::{GateRequest, GateWish, validate_gate_order};
+pub use limit::{LimitRequest, LimitWish, validate_limit_order};
 pub use limits::{
     AGE_MAX, ATTRIBUTES_BYTES_MAX, EXPIRES_IN_SECONDS, Limits, OPERATION_DEFAULT, REASON_BYTES_MAX, TEXT_BYTES_MAX,
     TTL_SECONDS, TTL_SECONDS_DEFAULT, USAGE_COUNT_END, USAGE_NAMES_MAX,
 };
 pub use raw::{
-    Field, RawEvent, RawGateOrder, RawJson, RawNumber, RawReservation, RawSingle, RawText, RawTime, RawUsage, Shape,
+    Field, RawEvent, RawGateOrder, RawJson, RawLimitOrder, RawNumber, RawReservation, RawSingle, RawText, RawTime, RawUsage,
+    Shape,
 };
 pub use reason::{Invalid, REASONS_MAX, Reason};
 pub use reservation::{

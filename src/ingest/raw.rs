@@ -155,6 +155,23 @@ pub struct RawGateOrder<'a> {
     pub unknown: Vec<Cow<'a, str>>,
 }
 
+/// Somebody's word about a budget's limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawLimitOrder<'a> {
+    /// So much money, or null.
+    pub limit_usd: RawNumber<'a>,
+    /// So much usage, or null.
+    pub limit_usage: Field<RawUsage<'a>>,
+    /// Why.
+    pub reason: RawText<'a>,
+    /// Who says so.
+    pub actor: RawText<'a>,
+    /// When the word lapses.
+    pub expires_in_seconds: RawNumber<'a>,
+    /// Names that are no field of it.
+    pub unknown: Vec<Cow<'a, str>>,
+}
+
 /// A request with a single field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawSingle<'a> {
@@ -209,6 +226,11 @@ impl RawReservation<'_> {
 impl RawGateOrder<'_> {
     /// The names of its fields.
     pub const FIELDS: [&'static str; 4] = ["state", "reason", "actor", "expires_in_seconds"];
+}
+
+impl RawLimitOrder<'_> {
+    /// The names of its fields.
+    pub const FIELDS: [&'static str; 5] = ["limit_usd", "limit_usage", "reason", "actor", "expires_in_seconds"];
 }
 
 impl<T> Field<T> {

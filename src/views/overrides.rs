@@ -25,6 +25,11 @@ impl Overrides {
         self.0.get(budget).map(Arc::as_ref).filter(|line| line.holds_at(now))
     }
 
+    /// The line that sets the limit of a budget as it stands in the settings, at an instant, if one does.
+    pub fn sets(&self, configured: &Budget, now: Timestamp) -> Option<&LimitOverride> {
+        self.of(&configured.name, now).filter(|line| limit_of(line, &configured.limit).is_some())
+    }
+
     /// The policy with the limits that hold at an instant, and when the first of them lapses.
     pub fn in_force(&self, configured: &Arc<Policy>, now: Timestamp) -> (Arc<Policy>, Option<Timestamp>) {
         let overridden = |budget: &Budget| self.of(&budget.name, now).and_then(|line| limit_of(line, &budget.limit));

@@ -1,4 +1,4 @@
-//! `GET /budgets`.
+//! `GET /budgets`, and what somebody sets a limit to.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Word;
 use super::exact::Exact;
-use crate::budget::{Account, Action, BudgetStanding, BudgetState, KeyStanding, KeysStanding, Measure, Standing, Used};
-use crate::domain::{Cover, Facet, PeriodKind, Usd};
+use crate::budget::{
+    Account, Action, BudgetStanding, BudgetState, KeyStanding, KeysStanding, Limit, Measure, Standing, Used,
+};
+use crate::domain::{Cover, Facet, LimitOverride, PeriodKind, Usd};
 
 /// So much of each kind of usage, by its name.
 pub type UsageAmounts = BTreeMap<String, Exact>;
@@ -88,6 +90,28 @@ pub struct BudgetItem {
     /// In a message about an alert threshold: which, as a share of the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Usd>,
+    /// Where somebody has set the limit in place of that of the settings: who and why.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<OverrideItem>,
+}
+
+/// What is said about a limit that somebody has set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrideItem {
+    /// The limit of the settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured_limit_usd: Option<Usd>,
+    /// The limits of the settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured_limit_usage: Option<UsageAmounts>,
+    /// Why.
+    pub reason: String,
+    /// Who says so; empty when not said.
+    pub actor: String,
+    /// Since when.
+    pub timestamp: Timestamp,
+    /// When it lapses; null: not by itself.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// One value of what a budget has a limit for each of.
@@ -172,6 +196,7 @@ impl From<Standing> for BudgetItem {
             keys_exhausted: None,
             fullest: None,
             threshold: None,
+            overridden: None,
             name: standing.name,
         }
     }
@@ -217,6 +242,16 @@ impl From<KeyStanding> for KeyItem {
             utilization_percent: account.utilization_percent(),
             state: state.into(),
         }
+    }
+}
+
+impl OverrideItem {
+    /// What is said where the settings have this limit.
+    pub fn new(line: &LimitOverride, configured: &Limit) -> Self {
+        let account = Account::new(configured, None, None);
+        let (configured_limit_usd, configured_limit_usage) = amounts(&account, |used| used.limit);
+        let LimitOverride { reason, actor, timestamp, expires_at, .. } = line.clone();
+        Self { configured_limit_usd, configured_limit_usage, reason, actor, timestamp, expires_at }
     }
 }
 

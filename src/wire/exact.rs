@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::budget::Measure;
+use crate::domain::Quantity;
 
 /// A decimal number, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,12 @@ impl Exact {
     /// The digits of an amount.
     pub fn of(measure: &Measure) -> Self {
         Self(measure.digits().into())
+    }
+}
+
+impl From<Quantity> for Exact {
+    fn from(quantity: Quantity) -> Self {
+        Self(quantity.to_string().into())
     }
 }
 

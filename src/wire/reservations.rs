@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Word;
+use super::{Exact, UsageAmounts, Word};
 use crate::domain::{Name, Reservation, ReservationStage, ReservationState, Usd};
 
 /// The answer to a grant. A retry gets it to the letter, whatever became of the reservation since.
@@ -89,6 +89,12 @@ pub struct ReservationItem<'a> {
     pub batch_id: Option<Cow<'a, str>>,
     /// The lead it is for.
     pub lead_id: Option<Cow<'a, str>>,
+    /// The model that it asks.
+    #[serde(default)]
+    pub model: Option<Cow<'a, str>>,
+    /// What it will use at most, by kind.
+    #[serde(default, skip_serializing_if = "UsageAmounts::is_empty")]
+    pub usage: UsageAmounts,
 }
 
 impl<'a> From<&'a Reservation> for ReservationItem<'a> {
@@ -115,6 +121,8 @@ impl<'a> From<&'a Reservation> for ReservationItem<'a> {
             worker,
             batch_id,
             lead_id,
+            model: request.model.as_deref().map(Cow::Borrowed),
+            usage: request.usage.iter().map(|count| (count.kind.as_str().to_owned(), Exact::from(count.count))).collect(),
         }
     }
 }
@@ -132,10 +140,13 @@ mod tests {
                 _ => "",
             };
             let json = format!(
-                r#"{{"reservation_id":"job\"7","id":null,"service":"openai","operation":"chat","estimated_cost_usd":0.05,"state":{end},"critical":false,"created_at":"2026-11-22T10:00:00Z","expires_at":"2026-11-22T10:01:00.5Z",{more}"worker":"w7","batch_id":null,"lead_id":null}}"#
+                r#"{{"reservation_id":"job\"7","id":null,"service":"openai","operation":"chat","estimated_cost_usd":0.05,"state":{end},"critical":false,"created_at":"2026-11-22T10:00:00Z","expires_at":"2026-11-22T10:01:00.5Z",{more}"worker":"w7","batch_id":null,"lead_id":null,"model":"gpt-5","usage":{{"input_tokens":9007199254740993.000001}}}}"#
             );
             let item: ReservationItem<'_> = serde_json::from_str(&json).unwrap();
             assert_eq!(serde_json::to_string(&item).unwrap(), json);
+            let older = json.split(",\"model\"").next().unwrap().to_owned() + "}";
+            let item: ReservationItem<'_> = serde_json::from_str(&older).unwrap();
+            assert_eq!(serde_json::to_string(&item).unwrap(), older.replace('}', ",\"model\":null}"));
         }
     }
 }

@@ -26,6 +26,8 @@ pub(in super::super) enum Problem {
     NotFound,
     /// No reservation under the id in the path.
     UnknownReservation,
+    /// No budget has the name in the path.
+    UnknownBudget,
     /// The path knows other methods only.
     MethodNotAllowed {
         /// Those methods, as `Allow` lists them.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::formats::json::{Value, members};
 use crate::ingest::{
-    Field, REASONS_MAX, RawEvent, RawGateOrder, RawReservation, RawSingle, RawTime, RawUsage, USAGE_NAMES_MAX,
+    Field, REASONS_MAX, RawEvent, RawGateOrder, RawLimitOrder, RawReservation, RawSingle, RawTime, RawUsage, USAGE_NAMES_MAX,
 };
 
 /// Fills one field of something from a member.
@@ -78,6 +78,17 @@ pub(super) fn extension<'a>(raw: &mut RawSingle<'a>, key: &Cow<'a, str>, value: 
 pub(super) fn gate_order<'a>(raw: &mut RawGateOrder<'a>, key: &Cow<'a, str>, value: Value<'a>) {
     match key.as_ref() {
         "state" => raw.state = value.text(),
+        "reason" => raw.reason = value.text(),
+        "actor" => raw.actor = value.text(),
+        "expires_in_seconds" => raw.expires_in_seconds = value.number(),
+        _ => keep(&mut raw.unknown, key),
+    }
+}
+
+pub(super) fn limit_order<'a>(raw: &mut RawLimitOrder<'a>, key: &Cow<'a, str>, value: Value<'a>) {
+    match key.as_ref() {
+        "limit_usd" => raw.limit_usd = value.digits(),
+        "limit_usage" => raw.limit_usage = usage(value),
         "reason" => raw.reason = value.text(),
         "actor" => raw.actor = value.text(),
         "expires_in_seconds" => raw.expires_in_seconds = value.number(),

@@ -9,4 +9,4 @@ mod tests;
 
 pub use events::{FORMATS, IMPORTS};
 pub use key::idempotency_key;
-pub use requests::{read_extension, read_gate, read_release, read_reservation, read_settlement, read_usage};
+pub use requests::{read_extension, read_gate, read_limit, read_release, read_reservation, read_settlement, read_usage};

@@ -1,4 +1,4 @@
-//! Bodies that are one JSON object: reservations and what follows them, and orders to the gate.
+//! Bodies that are one JSON object: reservations and what follows them, orders to the gate, and limits.
 //!
 //! *Invariants.* As for events: what cannot be read is told before any broken rule, an unknown field is refused by its name, and
 //! every broken rule is told.
@@ -12,8 +12,8 @@ use crate::domain::{Settlement, UsageCount};
 use crate::formats::RequestError;
 use crate::formats::json::{self, Reader, Stop, Top, Value, Visit};
 use crate::ingest::{
-    Field, GateRequest, Limits, RawText, ReservationWish, Shape, validate_extension, validate_gate_order, validate_release,
-    validate_reservation, validate_settlement, validate_usage,
+    Field, GateRequest, LimitRequest, Limits, RawText, ReservationWish, Shape, validate_extension, validate_gate_order,
+    validate_limit_order, validate_release, validate_reservation, validate_settlement, validate_usage,
 };
 use crate::wire::ProblemEntry;
 
@@ -79,6 +79,14 @@ pub fn read_extension(body: &[u8]) -> Result<u32, RequestError> {
 /// See [`RequestError`].
 pub fn read_gate(body: &[u8]) -> Result<GateRequest, RequestError> {
     Ok(validate_gate_order(&read_object(body, "the gate's state", fields::gate_order)?)?)
+}
+
+/// Reads the body of `PUT /budgets/{name}`.
+///
+/// # Errors
+/// See [`RequestError`].
+pub fn read_limit(body: &[u8]) -> Result<LimitRequest, RequestError> {
+    Ok(validate_limit_order(&read_object(body, "a limit", fields::limit_order)?)?)
 }
 
 /// The one object that a body is, filled from its members; `what` it is called in a sentence.
