@@ -22,6 +22,9 @@ const HISTORY_LINES_MAX: u32 = 1_000;
 /// Lines when the client does not say.
 const HISTORY_LINES_DEFAULT: u32 = 50;
 
+/// Amounts by their units.
+type Parts = Vec<(Box<str>, i128)>;
+
 /// Sets a limit, or lifts what was set, and answers with how the budget stands then.
 pub(super) async fn set(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     QueryString::of(&call)?;
@@ -56,7 +59,7 @@ fn limit_in<'p>(policy: &'p Policy, budget: &str) -> Option<&'p Limit> {
 }
 
 /// What is wished for in the smallest parts of the budget's units.
-fn parts(wish: LimitWish, configured: &Limit) -> Result<Option<Vec<(Box<str>, i128)>>, Problem> {
+fn parts(wish: LimitWish, configured: &Limit) -> Result<Option<Parts>, Problem> {
     let (field, limit) = match wish {
         LimitWish::Configured => return Ok(None),
         LimitWish::Usd(usd) => ("limit_usd", Limit::Usd(usd)),

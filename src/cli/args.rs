@@ -81,11 +81,15 @@ With --id the command is safe to repeat: the event counts once.")]
   lead-factory-metrics costs range --from 2026-11-01 --to 2026-11-15 --by attributes.team,model
   lead-factory-metrics costs leads --month 2026-11")]
     Costs(Box<CostsArgs>),
-    /// Show all budgets and how much of each is used
+    /// Show all budgets and how much of each is used; set limits
     #[command(after_help = "Examples:
   lead-factory-metrics budgets
   lead-factory-metrics budgets --watch 10
-  lead-factory-metrics budgets --output json")]
+  lead-factory-metrics budgets --key acme --output json
+  lead-factory-metrics budgets set daily --limit-usd 80 --reason 'the launch is tonight' --expires-in 8h
+  lead-factory-metrics budgets history
+
+Exit codes: 0 done, 1 failed")]
     Budgets(BudgetsArgs),
     /// Show, ask or set the scaling gate
     #[command(after_help = "Examples:

@@ -143,6 +143,11 @@ impl AgentClient {
         self.write(self.http.put(self.url(path)), token, body)
     }
 
+    /// The agent's answer to a PUT of JSON to one item of a list, whatever its id looks like.
+    pub fn put_item(&self, path: &str, id: &str, token: Option<&str>, body: String) -> Result<String, ClientError> {
+        self.write(self.http.put(address::of_item(self.url(path), id)), token, body)
+    }
+
     fn write(&self, request: RequestBuilder, token: Option<&str>, body: String) -> Result<String, ClientError> {
         let request = request.header("content-type", "application/json").body(body);
         self.send(match token {

@@ -21,6 +21,7 @@ mod gate;
 mod guides;
 mod healthcheck;
 mod import;
+mod order_args;
 mod output;
 mod overview;
 mod parse;
@@ -70,7 +71,7 @@ where
         Some(CliVerb::Healthcheck(arguments)) => healthcheck::run(&arguments, &process),
         Some(CliVerb::Record(arguments)) => record::run(&arguments, &process, &screen),
         Some(CliVerb::Costs(arguments)) => costs::run(*arguments, &process, &screen),
-        Some(CliVerb::Budgets(arguments)) => budgets::run(&arguments, &process, &screen),
+        Some(CliVerb::Budgets(arguments)) => budgets::run(arguments, &process, &screen),
         Some(CliVerb::Gate(arguments)) => gate::run(arguments, &process, &screen),
         Some(CliVerb::Reservations(arguments)) => reservations::run(arguments, &process, &screen),
         Some(CliVerb::Estimate(arguments)) => estimate::run(*arguments, process, &screen),

@@ -1,7 +1,10 @@
 //! Values of arguments whose rule clap does not know.
 
+use std::collections::BTreeMap;
+
 use serde_json::value::RawValue;
 
+use super::Failure;
 use crate::domain::{Quantity, Usd};
 
 /// Longest time after which an operator's word on the gate lapses by itself: a year.
@@ -18,6 +21,23 @@ pub fn usage(text: &str) -> Result<(String, Quantity), String> {
     let (name, quantity) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
     let quantity = Quantity::parse(quantity).map_err(|error| format!("{name} {error}"))?;
     Ok((name.to_owned(), quantity))
+}
+
+/// Quantities by their names, none of them twice; `flag` is what they were given with.
+pub fn usage_by_name<'a>(given: &'a [(String, Quantity)], flag: &str) -> Result<BTreeMap<&'a str, Quantity>, Failure> {
+    let mut usage = BTreeMap::new();
+    for (name, count) in given {
+        if usage.insert(name.as_str(), *count).is_some() {
+            return Err(Failure::Usage(format!("{flag} was given twice for {name:?}")));
+        }
+    }
+    Ok(usage)
+}
+
+/// Reads a limit in USD.
+pub fn limit_usd(text: &str) -> Result<Usd, String> {
+    let amount = Usd::parse(text).map_err(|error| error.to_string())?;
+    if amount < Usd::ZERO { Err("must not be negative".to_owned()) } else { Ok(amount) }
 }
 
 /// Reads a quantity.

@@ -5,7 +5,6 @@
 //!
 //! *Limits.* [`TRIES_MAX`] tries, [`PAUSE_MAX`] between two of them.
 
-use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
@@ -60,10 +59,10 @@ pub struct RecordArgs {
     #[arg(long)]
     pub worker: Option<String>,
     /// Batch the call belongs to
-    #[arg(long)]
+    #[arg(long, alias = "batch")]
     pub batch_id: Option<String>,
     /// Lead the call was made for
-    #[arg(long)]
+    #[arg(long, alias = "lead")]
     pub lead_id: Option<String>,
     /// Model or tier used
     #[arg(long)]
@@ -165,12 +164,7 @@ fn cost(answer: &BatchAnswer<'_>) -> String {
 }
 
 fn body(arguments: &RecordArgs, id: &str) -> Result<String, Failure> {
-    let mut usage = BTreeMap::new();
-    for (name, count) in &arguments.usage {
-        if usage.insert(name.as_str(), *count).is_some() {
-            return Err(Failure::Usage(format!("--usage was given twice for {name:?}")));
-        }
-    }
+    let usage = parse::usage_by_name(&arguments.usage, "--usage")?;
     let event = EventBody {
         service: &arguments.service,
         amount_usd: arguments.amount_usd.as_deref(),

@@ -14,9 +14,10 @@ use crate::domain::ReservationStage;
 use crate::wire::{ReservationItem, Word};
 
 /// The columns that people see; CSV has all.
-const SHOWN: &[&str] = &["reservation_id", "service", "operation", "state", "estimated_cost_usd", "expires_at", "worker"];
+const SHOWN: &[&str] =
+    &["reservation_id", "service", "operation", "state", "estimated_cost_usd", "expires_at", "worker", "model"];
 /// What a narrow screen goes without.
-const DROPPED_FIRST: &[&str] = &["worker", "operation", "expires_at"];
+const DROPPED_FIRST: &[&str] = &["model", "worker", "operation", "expires_at"];
 
 #[derive(Args, Debug)]
 pub struct ReservationsArgs {
@@ -83,6 +84,8 @@ pub(super) fn table(items: Vec<ReservationItem<'static>>) -> Table {
         "batch_id",
         "lead_id",
         "reason",
+        "model",
+        "usage",
     ])
     .for_people(SHOWN, DROPPED_FIRST);
     for item in items {
@@ -100,6 +103,8 @@ pub(super) fn table(items: Vec<ReservationItem<'static>>) -> Table {
             Cell::optional(item.batch_id, Cell::name),
             Cell::optional(item.lead_id, Cell::name),
             Cell::optional(item.reason, Cell::text),
+            Cell::optional(item.model, Cell::name),
+            Cell::usage(&item.usage),
         ]);
     }
     table

@@ -106,6 +106,17 @@ fn nonsense_is_a_usage_error() {
         "p record --service a --amount-usd 1 --attributes [1]",
         "p record --service a --amount-usd 1 --duration-seconds inf",
         "p budgets --output yaml",
+        "p budgets set",
+        "p budgets set daily --reason a",
+        "p budgets set daily --limit-usd 5",
+        "p budgets set daily --limit-usd none --reason a",
+        "p budgets set daily --limit-usd -1 --reason a",
+        "p budgets set daily --limit-usd 5 --limit-usage a=1 --reason a",
+        "p budgets clear daily",
+        "p budgets clear daily --reason a --expires-in 1h",
+        "p budgets --key a history",
+        "p budgets history --limit 0",
+        "p gate check --service a --usage a",
     ] {
         let error = parse(line).err().unwrap_or_else(|| panic!("{line}"));
         assert_eq!(error.exit_code(), 2, "{line}");

@@ -44,13 +44,13 @@ fn usual_budgets() -> Table {
         budget("openai-daily", json!("openai"), ["20", "21.5", "0", "-1.5", "51.6"], 107.5, "exhausted"),
         budget("sendgrid-monthly", json!("sendgrid"), ["5", "0.0042", "0", "4.9958", "0.01"], 0.084, "ok"),
     ];
-    budgets::table(read(&format!("[{}]", budgets.join(","))).unwrap())
+    budgets::show::table(read(&format!("[{}]", budgets.join(","))).unwrap())
 }
 
 fn worst_budgets() -> Table {
     let amounts = ["1000000000000", "999999999999.999999999999", "0.000000000001", "-1000000000000", "123456789012345678"];
     let budgets = long_names().map(|name| budget(&name, json!(name), amounts, 1e26, "exhausted"));
-    budgets::table(read(&format!("[{}]", budgets.join(","))).unwrap())
+    budgets::show::table(read(&format!("[{}]", budgets.join(","))).unwrap())
 }
 
 fn reservation(id: &str, name: &str, amount: &str, state: &str) -> String {

@@ -438,7 +438,7 @@ async fn all_series_of_a_scrape_show_one_state() {
         name: "lead_factory_later",
         unit: "",
         help: "Later.",
-        read: |moment| vec![instruments::Reading::plain(moment.standings[0].spent_usd.to_f64())],
+        read: |moment| vec![instruments::Reading::plain(moment.standings[0].usd().unwrap()[1].to_f64())],
     };
     instruments::gauge(&fixture.telemetry.meter(), &fixture.telemetry.source, later);
     for (daily, later) in [("1", "1"), ("2", "2")] {

@@ -117,7 +117,7 @@ impl TryFrom<Envelope> for Message {
     }
 }
 
-fn with_budget<S: Serializer>(item: &Box<BudgetItem>, serializer: S) -> Result<S::Ok, S::Error> {
+fn with_budget<S: Serializer>(item: &BudgetItem, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Named<'a> {
         budget: &'a str,

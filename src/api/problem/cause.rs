@@ -44,7 +44,7 @@ pub(in super::super) enum Problem {
     /// A reservation's id is known with other content; the fields that differ.
     ReservationConflict(Vec<&'static str>),
     /// It may not be spent.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The same, told to a gateway, which turns its caller away only for 401 and 403.
     Barred(Box<Refusal>),
     /// The reservation is over, and not in the way that was asked for.
@@ -143,7 +143,7 @@ impl From<ReservationError> for Problem {
     fn from(error: ReservationError) -> Self {
         match error {
             ReservationError::NotFound => Self::UnknownReservation,
-            ReservationError::Refused(refusal) => Self::Refused(refusal),
+            ReservationError::Refused(refusal) => Self::Refused(Box::new(refusal)),
             ReservationError::Finished(stage) => Self::ReservationFinished(stage),
             ReservationError::Conflict(fields) => Self::ReservationConflict(fields),
             ReservationError::NotRecorded(error) => error.into(),

@@ -231,20 +231,20 @@ mod tests {
             remaining: Measure { unit: Unit::Usd, parts: Usd::parse("-0.5").unwrap().pico() },
             span: Span { start: Timestamp::MIN, end: "2026-11-23T00:00:00Z".parse().unwrap() },
         };
-        let (response, document) = read(Problem::Refused(Refusal::BudgetExhausted(left.clone()))).await;
+        let (response, document) = read(Problem::Refused(Box::new(Refusal::BudgetExhausted(left.clone())))).await;
         assert_eq!((response.status().as_u16(), &document["type"]), (409, &"/problems/budget-exhausted".into()));
         assert_eq!((&document["budget"], &document["remaining_usd"]), (&"daily".into(), &(-0.5).into()));
         assert_eq!(document["period_end"], "2026-11-23T00:00:00Z");
         assert!(document.get("state").is_none() && document.get("errors").is_none());
 
         let closed = |budget| Refusal::GateActive { reason: "sale".into(), budget };
-        let (response, document) = read(Problem::Refused(closed(None))).await;
+        let (response, document) = read(Problem::Refused(Box::new(closed(None)))).await;
         assert_eq!((response.status().as_u16(), &document["type"]), (409, &"/problems/gate-active".into()));
         assert_eq!(document["detail"], "Scaling gate is active: sale");
         for member in ["budget", "remaining_usd", "period_end"] {
             assert_eq!(document.get(member), Some(&serde_json::Value::Null), "{member}");
         }
-        let (_, document) = read(Problem::Refused(closed(Some(left)))).await;
+        let (_, document) = read(Problem::Refused(Box::new(closed(Some(left))))).await;
         assert_eq!(document["budget"], "daily");
     }
 

@@ -8,6 +8,7 @@ pub(super) mod status;
 use clap::{Args, Subcommand};
 
 use super::agent_args::{AgentArgs, OutputArgs};
+use super::order_args::OrderArgs;
 use super::output::Screen;
 use super::watch::WatchArgs;
 use super::{Exit, Failure};
@@ -38,9 +39,10 @@ pub enum GateVerb {
     #[command(after_help = "Examples:
   lead-factory-metrics gate check --service openai
   lead-factory-metrics gate check --service openai --estimated-cost-usd 0.05 || exit
+  lead-factory-metrics gate check --service openai --lead acme --model gpt-4o --usage output_tokens=1000
 
 Exit codes: 0 allowed, 3 refused, 1 no usable answer from the agent")]
-    Check(check::CheckArgs),
+    Check(Box<check::CheckArgs>),
     /// Stop non-critical work, whatever the budgets say
     #[command(after_help = "Examples:
   lead-factory-metrics gate activate --reason 'provider is double billing'
@@ -59,7 +61,7 @@ Exit codes: 0 done, 1 failed")]
   lead-factory-metrics gate auto --reason 'provider fixed its billing'
 
 Exit codes: 0 done, 1 failed")]
-    Auto(order::OrderArgs),
+    Auto(OrderArgs),
     /// List changes of the gate, newest first
     #[command(after_help = "Examples:
   lead-factory-metrics gate history

@@ -2,30 +2,13 @@
 
 use clap::Args;
 
-use super::super::agent_args::{AgentArgs, OutputArgs};
 use super::super::client::{ANSWER_TIMEOUT, AgentClient};
+use super::super::order_args::OrderArgs;
 use super::super::output::Screen;
-use super::super::token::TokenArgs;
 use super::super::{Failure, parse};
 use super::status;
 use crate::config::Sources;
 use crate::wire::SetGateBody;
-
-#[derive(Args, Debug)]
-pub struct OrderArgs {
-    /// Why; kept in the history
-    #[arg(long)]
-    pub reason: String,
-    /// Who decided [default: $USER]
-    #[arg(long)]
-    pub actor: Option<String>,
-    #[command(flatten)]
-    pub token: TokenArgs,
-    #[command(flatten)]
-    pub agent: AgentArgs,
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
 
 #[derive(Args, Debug)]
 pub struct OverrideArgs {
@@ -51,8 +34,7 @@ pub fn give(
 }
 
 fn body(state: &str, expires_in_seconds: Option<u64>, order: &OrderArgs, process: &Sources) -> Result<String, Failure> {
-    let actor = order.actor.as_deref().or_else(|| process.variable("USER")).filter(|actor| !actor.is_empty());
-    let body = SetGateBody { state, reason: &order.reason, actor, expires_in_seconds };
+    let body = SetGateBody { state, reason: &order.reason, actor: order.actor(process), expires_in_seconds };
     serde_json::to_string(&body).map_err(|error| Failure::Failed(error.to_string()))
 }
 

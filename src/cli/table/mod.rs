@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use super::Failure;
 use super::output::{OutputFormat, Screen, print_line, print_text, printable};
 use crate::domain::Usd;
+use crate::wire::{Exact, UsageAmounts};
 use layout::{Layout, Needs, layout};
 use paint::{Drawn, draw};
 
@@ -111,6 +112,15 @@ impl Cell {
     /// A number of things.
     pub fn count(count: u64) -> Self {
         Self::new(count.to_string(), Kind::Number).shown_as(people::grouped(count.into()))
+    }
+
+    /// Quantities by kind: `1,000 input_tokens, 2 pages`.
+    pub fn usage(amounts: &UsageAmounts) -> Self {
+        let joined = |digits: fn(&str) -> String| {
+            let one = |(kind, amount): (&String, &Exact)| format!("{} {kind}", digits(&amount.to_string()));
+            amounts.iter().map(one).collect::<Vec<_>>().join(", ")
+        };
+        Self::text(joined(str::to_owned)).shown_as(joined(people::digits))
     }
 
     /// A time: to the second for people.

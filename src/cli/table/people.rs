@@ -60,6 +60,15 @@ pub fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
+/// A decimal number with a comma between thousands, and all its decimals.
+pub fn digits(number: &str) -> String {
+    let (sign, magnitude) = number.strip_prefix('-').map_or(("", number), |magnitude| ("-", magnitude));
+    let (whole, fraction) = magnitude.split_once('.').map_or((magnitude, None), |(whole, rest)| (whole, Some(rest)));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
+    let fraction = fraction.map(|digits| format!(".{digits}")).unwrap_or_default();
+    format!("{sign}{whole}{fraction}")
+}
+
 /// A count with a comma between thousands.
 pub fn grouped(number: u128) -> String {
     let digits = number.to_string();
