@@ -1,6 +1,7 @@
 //! The surface as its clients see it: a real listener, a real ledger, bytes over a socket.
 
 mod authorize;
+mod budgets;
 mod calls;
 mod gate;
 mod ingest;
@@ -72,10 +73,19 @@ impl TestAgent {
     }
 
     async fn start_over(settings: Settings, limits: Limits, table: &'static [Route], call_timeout: Duration) -> Self {
+        Self::start_under(Policy::example(BudgetZone::UTC, 50), settings, limits, table, call_timeout).await
+    }
+
+    async fn start_under(
+        policy: Policy,
+        settings: Settings,
+        limits: Limits,
+        table: &'static [Route],
+        call_timeout: Duration,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
         let clock = Clock::manual(NOON.parse::<Timestamp>().unwrap());
-        let policy = Policy::example(BudgetZone::UTC, 50);
         let ledger = Ledger::open(&path, &policy.zone, clock.now()).unwrap();
         let writer_settings = writer::Settings {
             holds_max: 1_000,
