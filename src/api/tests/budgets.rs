@@ -82,9 +82,7 @@ async fn a_limit_is_set_shown_kept_in_the_history_and_lapses() {
     assert_eq!(agent.put_limit("daily", &json!({"limit_usd": 0, "reason": "stop"})).await.json()["state"], "exhausted");
     let lifted = agent.put_limit("daily", &json!({"limit_usd": null, "reason": "over"})).await.json();
     assert_eq!((&lifted["limit_usd"], lifted.get("override")), (&json!(50), None));
-    let line = |limit: Value, reason: &str, actor: &str, timestamp: &str, expires_at: Value| {
-        json!({"budget": "daily", "limit_usd": limit, "reason": reason, "actor": actor, "timestamp": timestamp, "expires_at": expires_at})
-    };
+    let line = |limit: Value, reason: &str, actor: &str, timestamp: &str, expires_at: Value| json!({"budget": "daily", "limit_usd": limit, "reason": reason, "actor": actor, "timestamp": timestamp, "expires_at": expires_at});
     let one = "2026-11-22T13:00:00Z";
     let first = json!(80.000000000001);
     let lines = [
@@ -146,8 +144,14 @@ async fn a_limit_that_breaks_a_rule_changes_nothing() {
     }
     agent.put_limit("%zz", &right).await.assert_problem(400, "malformed");
     agent.put_limit("daily?x=1", &right).await.assert_problem(400, "malformed");
-    agent.call("PUT /budgets/daily", "Content-Type: text/plain\r\n", right.to_string()).await.assert_problem(415, "unsupported-media-type");
-    agent.call("PUT /budgets/daily", "Content-Type: application/json\r\nOrigin: http://x\r\n", right.to_string()).await.assert_problem(403, "forbidden");
+    agent
+        .call("PUT /budgets/daily", "Content-Type: text/plain\r\n", right.to_string())
+        .await
+        .assert_problem(415, "unsupported-media-type");
+    agent
+        .call("PUT /budgets/daily", "Content-Type: application/json\r\nOrigin: http://x\r\n", right.to_string())
+        .await
+        .assert_problem(403, "forbidden");
     agent.get("/budgets/daily").await.assert_problem(405, "method-not-allowed");
     agent.call("POST /budgets/history", "", "").await.assert_problem(405, "method-not-allowed");
     assert_eq!(agent.budgets("").await, before);
@@ -179,7 +183,10 @@ async fn each_key_has_the_limit_by_itself_and_is_named_in_any_case() {
     assert_eq!(held.status, 201, "{held:?}");
     assert_eq!(agent.reserve(r#""lead_id":"initech","estimated_cost_usd":2,"ttl_seconds":600"#).await.status, 201);
     let item = agent.budget("lead-cap", "").await;
-    assert_eq!((&item["each"], &item["keys"], &item["keys_warning"], &item["keys_exhausted"]), (&json!("lead"), &json!(3), &json!(1), &json!(0)));
+    assert_eq!(
+        (&item["each"], &item["keys"], &item["keys_warning"], &item["keys_exhausted"]),
+        (&json!("lead"), &json!(3), &json!(1), &json!(0))
+    );
     let key = |key: &str, [spent, reserved, remaining]: [f64; 3], percent: f64, state: &str| {
         let mut amounts = json!({"key": key, "utilization_percent": percent, "state": state});
         for (name, amount) in [("spent_usd", spent), ("reserved_usd", reserved), ("remaining_usd", remaining)] {
@@ -216,11 +223,17 @@ async fn each_key_has_the_limit_by_itself_and_is_named_in_any_case() {
         json!({"allowed": false, "reason": "Budget lead-cap (acme) has 0.25 USD left until 2026-12-01T00:00:00Z", "budget": "lead-cap",
             "key": "acme", "remaining_usd": 0.25, "period_end": "2026-12-01T00:00:00Z"})
     );
-    for fits in ["lead_id=ACME&estimated_cost_usd=0.25", "lead_id=globex&estimated_cost_usd=4", "lead_id=&estimated_cost_usd=20"] {
+    for fits in
+        ["lead_id=ACME&estimated_cost_usd=0.25", "lead_id=globex&estimated_cost_usd=4", "lead_id=&estimated_cost_usd=20"]
+    {
         assert_eq!(agent.checked(fits).await["allowed"], true, "{fits}");
     }
-    let problem = agent.reserve(r#""lead_id":"acmE","estimated_cost_usd":0.26"#).await.assert_problem(409, "budget-exhausted");
-    assert_eq!((&problem["budget"], &problem["key"], &problem["remaining_usd"]), (&json!("lead-cap"), &json!("acme"), &json!(0.25)));
+    let problem =
+        agent.reserve(r#""lead_id":"acmE","estimated_cost_usd":0.26"#).await.assert_problem(409, "budget-exhausted");
+    assert_eq!(
+        (&problem["budget"], &problem["key"], &problem["remaining_usd"]),
+        (&json!("lead-cap"), &json!("acme"), &json!(0.25))
+    );
     let id = held.json()["reservation_id"].as_str().unwrap().to_owned();
     assert_eq!(agent.call_json(&format!("POST /reservations/{id}/release"), "{}").await.status, 200);
     assert_eq!(agent.checked("lead_id=acme&estimated_cost_usd=0.75").await["allowed"], true);
@@ -259,8 +272,14 @@ async fn a_budget_of_usage_counts_its_kinds_where_its_model_is_asked() {
     );
     assert_eq!(agent.checked(&usage(r#"{"pages":2}"#)).await["remaining_usage"], json!({"pages": 1.5}));
     assert_eq!(agent.checked("model=claude&estimated_cost_usd=0&usage=%7B%22tokens%22:5000%7D").await["allowed"], true);
-    let problem = agent.reserve(r#""model":"gpt-5","estimated_cost_usd":0,"usage":{"tokens":100}"#).await.assert_problem(409, "budget-exhausted");
-    assert_eq!((&problem["budget"], &problem["remaining_usd"], &problem["remaining_usage"]), (&json!("tokens"), &Value::Null, &json!({"tokens": 99.5})));
+    let problem = agent
+        .reserve(r#""model":"gpt-5","estimated_cost_usd":0,"usage":{"tokens":100}"#)
+        .await
+        .assert_problem(409, "budget-exhausted");
+    assert_eq!(
+        (&problem["budget"], &problem["remaining_usd"], &problem["remaining_usage"]),
+        (&json!("tokens"), &Value::Null, &json!({"tokens": 99.5}))
+    );
 
     let listed = agent.get("/reservations").await.json();
     assert_eq!((&listed[0]["model"], &listed[0]["usage"]), (&json!("GPT-4o"), &json!({"pages": 0.5, "tokens": 300})));
@@ -268,7 +287,10 @@ async fn a_budget_of_usage_counts_its_kinds_where_its_model_is_asked() {
 
     let set = json!({"limit_usage": {"tokens": 2000.5, "pages": 2}, "reason": "backfill"});
     let item = agent.put_limit("tokens", &set).await.json();
-    assert_eq!((&item["limit_usage"], &item["remaining_usage"]["tokens"]), (&json!({"pages": 2, "tokens": 2000.5}), &json!(1100)));
+    assert_eq!(
+        (&item["limit_usage"], &item["remaining_usage"]["tokens"]),
+        (&json!({"pages": 2, "tokens": 2000.5}), &json!(1100))
+    );
     assert_eq!(item["override"]["configured_limit_usage"], json!({"pages": 2, "tokens": 1000}));
     for null in ["limit_usage", "limit_usd"] {
         let item = agent.put_limit("tokens", &json!({null: null, "reason": "over"})).await.json();
@@ -287,7 +309,10 @@ async fn what_only_watches_refuses_nothing() {
     let agent = agent().await;
     agent.post_json(r#"{"service":"a","worker":"W1","amount_usd":3}"#).await;
     let item = agent.budget("history", "").await;
-    assert_eq!((&item["action"], &item["state"], &item["keys_exhausted"]), (&json!("watch"), &json!("exhausted"), &json!(1)));
+    assert_eq!(
+        (&item["action"], &item["state"], &item["keys_exhausted"]),
+        (&json!("watch"), &json!("exhausted"), &json!(1))
+    );
     assert_eq!(agent.checked("worker=w1&estimated_cost_usd=10").await["allowed"], true);
     assert_eq!(agent.reserve(r#""worker":"w1","estimated_cost_usd":10"#).await.status, 201);
     assert_eq!(agent.budget("history", "?key=w1").await["remaining_usd"], -12);
