@@ -35,6 +35,10 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// How long that may take. A gateway that passes `Content-Length` on without the body would wait for ever.
 const BODY_WAIT: Duration = Duration::from_millis(10);
 
+/// What Envoy adds to each question of its `ext_authz`.
+const OF_ENVOY: [HeaderName; 2] =
+    [HeaderName::from_static("x-envoy-expected-rq-timeout-ms"), HeaderName::from_static("x-envoy-internal")];
+
 /// 204: it may pass. 403: it may not. Anything else says that the agent cannot tell, and the gateway decides.
 pub(super) async fn authorize(state: Arc<State>, call: Arc<Call>, body: BodyStream) -> Result<Response, Problem> {
     let mut response = decide(&state, &call).await.unwrap_or_else(Problem::into_response);
@@ -47,10 +51,10 @@ pub(super) async fn authorize(state: Arc<State>, call: Arc<Call>, body: BodyStre
 async fn decide(state: &State, call: &Call) -> Result<Response, Problem> {
     let question = state.question(&Words::of_query_and_headers(QueryString::of(call)?, &call.headers))?;
     match state.weigh(&question).await? {
-        Admission::Critical | Admission::Unenforced => Ok(pass()),
+        Admission::Critical | Admission::Unenforced => Ok(pass(&call.headers)),
         // What was spent since may not have been recorded. The gateway fails open or closed, as its operator chose.
         _ if state.writer.health().problem().is_some() => Err(Problem::CannotTell),
-        Admission::Fits => Ok(pass()),
+        Admission::Fits => Ok(pass(&call.headers)),
         Admission::Refused(refusal) => {
             state.count_refused(&question);
             Ok(barred(refusal))
@@ -58,9 +62,11 @@ async fn decide(state: &State, call: &Call) -> Result<Response, Problem> {
     }
 }
 
-fn pass() -> Response {
+fn pass(headers: &HeaderMap) -> Response {
     let mut response = Response::default();
-    *response.status_mut() = StatusCode::NO_CONTENT;
+    // All others take any success. Envoy takes 200 alone, and makes a 204 its answer to the caller (findings/envoy-turns-away-with-204.sh).
+    let is_envoy = OF_ENVOY.iter().any(|name| headers.contains_key(name));
+    *response.status_mut() = if is_envoy { StatusCode::OK } else { StatusCode::NO_CONTENT };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

