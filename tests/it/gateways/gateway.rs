@@ -39,7 +39,7 @@ pub enum Fails {
 pub struct Gateway {
     child: Child,
     addr: SocketAddr,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn examples() -> PathBuf {
@@ -158,7 +158,7 @@ impl Gateway {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut gateway = Self { child, addr, _folder: folder };
+        let mut gateway = Self { child, addr, folder };
         within(READY_MAX, "the gateway listens", || {
             let said = fs::read_to_string(&log).unwrap();
             assert!(gateway.child.try_wait().unwrap().is_none(), "{kind:?} ended: {said}");
@@ -199,6 +199,12 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "--- the gateway's log:\n{}---",
+                fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+            );
+        }
         // Those with processes of their own end them only when they are asked to.
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
