@@ -7,6 +7,7 @@
 mod account;
 mod admission;
 mod critical;
+mod definition;
 mod gate;
 mod keys;
 mod limit;
@@ -16,6 +17,7 @@ mod standing;
 pub use account::{Account, Used};
 pub use admission::{Admission, BudgetAccount, BudgetLeft, Refusal, Spend, admit};
 pub use critical::CriticalOperations;
+pub use definition::Definition;
 pub use gate::{GateStanding, GateVerdict, REASON_BELOW, REASON_DISABLED, judge};
 pub use keys::{BudgetStanding, KeyCounts, KeyStanding, KeysStanding};
 pub use limit::{Amounts, Limit, Measure, UNITS_MAX, Unit};

@@ -90,22 +90,6 @@ impl Budget {
             _ => None,
         }
     }
-
-    /// One text for all budgets that count the same things in the same spans: what is counted of one may be used for another.
-    pub fn definition(&self, zone: &BudgetZone) -> String {
-        let Cycle { kind, week_starts, start_day } = self.cycle;
-        let units: Vec<String> = self.limit.units().map(|unit| unit.as_str().to_owned()).collect();
-        serde_json::json!({
-            "match": self.cover.definition(),
-            "each": self.each.map(Facet::as_str),
-            "period": kind.as_str(),
-            "week_starts": format!("{week_starts:?}").to_lowercase(),
-            "start_day": start_day,
-            "units": units,
-            "zone": zone.name(),
-        })
-        .to_string()
-    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use super::agent_args::OutputArgs;
 use super::output::{OutputFormat, Screen};
 use super::table::{Cell, Table, Tone};
 use super::{Exit, Failure};
+use crate::budget::Definition;
 use crate::config::{self, Sources};
 use crate::error_chain::ErrorChain;
-use crate::ledger::{self, VerifyReport};
+use crate::ledger::{self, Counted, Counting, VerifyReport};
 
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
@@ -33,13 +34,23 @@ pub fn run(arguments: &VerifyArgs, process: Sources, screen: &Screen) -> Result<
             config::load(&Sources { config_flag, ..process })?.ledger.path
         }
     };
-    let report = ledger::verify(&path).map_err(|error| Failure::Failed(ErrorChain(&error).to_string()))?;
+    let report =
+        ledger::verify_counting(&path, &read_definition).map_err(|error| Failure::Failed(ErrorChain(&error).to_string()))?;
     let json = serde_json::to_string(&report).map_err(|error| Failure::Failed(error.to_string()))?;
     match arguments.output.output {
         OutputFormat::Csv => problems(&report).write(OutputFormat::Csv, &json, screen)?,
         format => summary(&report).write(format, &json, screen)?,
     };
     if report.problems.is_empty() { Ok(Exit::Done) } else { Ok(Exit::Failed) }
+}
+
+/// Counts anew what a budget has spent.
+fn read_definition(text: &str) -> Option<Counting> {
+    let mut definition = Definition::parse(text)?;
+    Some(Box::new(move |event, entry| {
+        let (span, key, amounts) = definition.count(event, entry)?;
+        Some(Counted { span_start: span.start, key, amounts })
+    }))
 }
 
 /// For people: what was counted, then what is wrong.
@@ -55,6 +66,7 @@ fn summary(report: &VerifyReport) -> Table {
     table.push(vec![Cell::text("events"), Cell::count(report.events)]);
     table.push(vec![Cell::text("events removed by retention"), Cell::count(report.events_pruned)]);
     table.push(vec![Cell::text("adjustments"), Cell::count(report.adjustments)]);
+    table.push(vec![Cell::text("budgets counted again"), Cell::count(report.budgets)]);
     table.push(vec![Cell::text("last recorded"), last]);
     table.push(vec![Cell::text("total USD"), Cell::money(report.total_usd)]);
     table.push(vec![Cell::text("time zone"), Cell::text(&report.time_zone)]);

@@ -76,7 +76,7 @@ pub use reservations::{ReservationChange, StoredReservation};
 pub use rows::PairRow;
 pub use settings::{RETENTION_DAYS_MIN, Settings};
 pub use spread::SPREAD_KEYS_MAX;
-pub use verify::{VerifyReport, verify};
+pub use verify::{Counted, Counting, ReadDefinition, VerifyReport, verify, verify_counting};
 pub use wal::LogCare;
 
 #[cfg(test)]

@@ -330,28 +330,24 @@ fn another_time_zone_forgets_every_meter() {
     assert_sound(&fixture);
 }
 
-fn seqs(each: impl FnOnce(&mut dyn FnMut(i64)) -> Result<(), LedgerError>) -> Result<Vec<i64>, LedgerError> {
+fn seqs(ledger: &Ledger, stretches: Vec<(i64, i64)>) -> Result<Vec<i64>, LedgerError> {
     let mut found = Vec::new();
-    each(&mut |seq| found.push(seq))?;
+    for stretch in stretches {
+        assert!((1..=SEGMENT_EVENTS).contains(&(stretch.1 - stretch.0 + 1)), "{stretch:?}");
+        ledger.each_entry_of(stretch, |stored| {
+            found.push(stored.seq);
+            Ok(())
+        })?;
+    }
     Ok(found)
 }
 
 fn behind(ledger: &Ledger, seq: i64) -> Result<Vec<i64>, LedgerError> {
-    seqs(|take| {
-        ledger.each_entry_behind(seq, |stored| {
-            take(stored.seq);
-            Ok(())
-        })
-    })
+    seqs(ledger, ledger.entries_behind(seq))
 }
 
 fn since(ledger: &Ledger, time: Timestamp) -> Result<Vec<i64>, LedgerError> {
-    seqs(|take| {
-        ledger.each_entry_since(time, |stored| {
-            take(stored.seq);
-            Ok(())
-        })
-    })
+    seqs(ledger, ledger.entries_since(time)?)
 }
 
 /// Three segments, of which the second has one late event, and some events in the open one.

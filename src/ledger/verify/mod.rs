@@ -1,16 +1,19 @@
 //! Proof that a ledger is what was written: every checksum, chain, digest and total, worked out anew.
 //!
-//! Works beside a running agent, on one consistent read. Keeps the rollups in memory, never the events.
+//! Works beside a running agent, on one consistent read. Keeps the rollups and what budgets count in memory, never the events.
+
+mod adjusted;
+mod recount;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::{Connection, Transaction};
+use rusqlite::Transaction;
 use serde::Serialize;
 
-use super::events::{StoredEvent, each_event, event_at};
+use super::events::{StoredEvent, each_event};
 use super::head::{End, Head};
 use super::ids::{self, BLOCK_SEGMENTS, IdIndex, place_of, read_entries};
 use super::row::nanoseconds;
@@ -19,8 +22,12 @@ use super::schema;
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
 use super::{LedgerError, OpenError, budgets, calls, gate, meta, outbox, reservations};
-use crate::domain::{BudgetZone, Entry, OTHER_LABEL, PAIRS_PER_DAY_MAX, Pair, Sums, Usd};
+use crate::domain::{BudgetZone, OTHER_LABEL, PAIRS_PER_DAY_MAX, Pair, Sums, Usd};
 use crate::error_chain::ErrorChain;
+use adjusted::Adjusted;
+use recount::Recount;
+
+pub use recount::{Counted, Counting, ReadDefinition};
 
 /// Problems that a report lists; a damaged file may have millions.
 const PROBLEMS_MAX: usize = 50;
@@ -36,6 +43,8 @@ pub struct VerifyReport {
     pub adjustments: u64,
     /// When the newest event was recorded.
     pub last_recorded_at: Option<Timestamp>,
+    /// Budgets of which was counted anew what they have spent, in every period of which all events are there.
+    pub budgets: u64,
     /// Everything the rollups add up to.
     pub total_usd: Usd,
     /// The zone whose days are counted.
@@ -49,12 +58,20 @@ pub struct VerifyReport {
 /// # Errors
 /// The file cannot be opened or read, or is no ledger of a known format.
 pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
+    verify_counting(path, &|_| None)
+}
+
+/// The same, and counts anew what budgets have spent whose definition is read.
+///
+/// # Errors
+/// As for [`verify()`].
+pub fn verify_counting(path: &Path, read_definition: ReadDefinition<'_>) -> Result<VerifyReport, OpenError> {
     let wrap = |source| OpenError::of(path, source);
     let (mut connection, format) = schema::open_for_reading(path)?;
     let transaction = connection.transaction().map_err(|error| wrap(error.into()))?;
     let (report, calls) = (VerifyReport::default(), calls::Expected::default());
     let (by_day, standing) = (BTreeMap::new(), BTreeMap::new());
-    let mut check = Check { transaction: &transaction, format, report, by_day, standing, calls };
+    let mut check = Check { transaction: &transaction, format, report, by_day, standing, calls, read_definition };
     // One part that cannot be read says nothing about the others.
     for part in [
         Check::structure,
@@ -85,6 +102,7 @@ struct Check<'a> {
     standing: BTreeMap<i64, Usd>,
     /// What the tables of calls must hold.
     calls: calls::Expected,
+    read_definition: ReadDefinition<'a>,
 }
 
 impl Check<'_> {
@@ -155,6 +173,7 @@ impl Check<'_> {
         let mut counted: BTreeMap<Date, HashMap<Pair, Sums>> = BTreeMap::new();
         let mut problems = Vec::new();
         let mut adjusted = Adjusted::default();
+        let mut recount = Recount::begin(self.transaction, &head, &segments, &zone, self.read_definition)?;
         let (by_day, calls) = (&self.by_day, &mut self.calls);
         each_event(self.transaction, i64::MIN, i64::MAX, |stored, checksum| {
             let seq = end.events + 1;
@@ -166,17 +185,9 @@ impl Check<'_> {
             let number = Segment::number_of(end.events);
             let segment = usize::try_from(number).ok().and_then(|number| segments.get(number));
             let day = zone.day_of(stored.event.time);
-            if end.events % SEGMENT_EVENTS == 0 && segment.is_some_and(|segment| segment.event_chain != end.event_chain) {
-                problems.push(format!("the chain is broken in segment {number}"));
-            }
-            if segment.is_some_and(|segment| !segment.touches(day, day)) {
-                problems.push(format!("segment {number} does not know of day {day}"));
-            }
-            let time = nanoseconds(stored.event.time);
-            if segment.is_some_and(|segment| !segment.span(&zone).contains(time)) {
-                problems.push(format!("segment {number} does not know when event {seq} happened"));
-            }
+            problems.extend(segment.into_iter().flat_map(|segment| segment_problems(segment, &end, &stored, &zone)));
             calls.add(&stored);
+            recount.add(&stored);
             problems.extend(adjusted.add(self.transaction, &stored, head.pruned_segments)?);
             problems.truncate(PROBLEMS_MAX);
             if end.events > head.rolled_up.events {
@@ -199,6 +210,8 @@ impl Check<'_> {
         self.report.events -= adjusted.adjustments + adjusted.moves;
         self.report.total_usd += not_rolled_up.net();
         self.report.last_recorded_at = end.last_recorded_at;
+        self.report.budgets = recount.budgets();
+        recount.problems().for_each(|problem| self.problem(problem));
         if chain_at_head != Some(head.rolled_up.event_chain) {
             self.problem("the chain over the events does not end where the head row says");
         }
@@ -296,49 +309,23 @@ impl Check<'_> {
     }
 }
 
-/// The events that were adjusted, while entries pass in order.
-#[derive(Default)]
-struct Adjusted {
-    adjustments: u64,
-    moves: u64,
-    /// What each costs so far, by the `seq` of its first entry.
-    standing: BTreeMap<i64, Usd>,
-    /// What is moved away and not yet back.
-    moved: Usd,
-}
-
-impl Adjusted {
-    /// What is wrong with an entry, if it is one of an adjustment.
-    fn add(
-        &mut self,
-        connection: &Connection,
-        stored: &StoredEvent,
-        pruned_segments: i64,
-    ) -> Result<Option<String>, LedgerError> {
-        let StoredEvent { seq, event, entry, .. } = stored;
-        let (first, standing) = match entry {
-            Entry::First => return Ok(None),
-            Entry::Move { .. } => {
-                self.moves += 1;
-                self.moved += event.amount;
-                return Ok(None);
-            }
-            Entry::Adjustment(adjustment) => (adjustment.first, adjustment.standing),
-        };
-        self.adjustments += 1;
-        let moved = std::mem::take(&mut self.moved);
-        let is_pruned = Segment::number_of(first) < pruned_segments;
-        let before = match self.standing.insert(first, standing) {
-            Some(before) => Some(before),
-            None => {
-                event_at(connection, first)?.filter(|first| first.event.key == event.key).map(|first| first.event.amount)
-            }
-        };
-        let is_right = before.is_none_or(|before| before + event.amount == standing) && moved == Usd::ZERO;
-        // Retention may have removed what an adjustment rests on.
-        let is_sound = if is_pruned { true } else { before.is_some() && is_right };
-        Ok((!is_sound).then(|| format!("entry {seq} does not follow from the event that it adjusts")))
-    }
+/// What is wrong with an entry, which is at the end so far, and the row of its segment.
+fn segment_problems(
+    segment: &Segment,
+    end: &End,
+    StoredEvent { seq, event, .. }: &StoredEvent,
+    zone: &BudgetZone,
+) -> impl Iterator<Item = String> {
+    let (number, day) = (segment.number, zone.day_of(event.time));
+    let is_end = end.events % SEGMENT_EVENTS == 0;
+    [
+        (is_end && segment.event_chain != end.event_chain).then(|| format!("the chain is broken in segment {number}")),
+        (!segment.touches(day, day)).then(|| format!("segment {number} does not know of day {day}")),
+        (!segment.span(zone).contains(nanoseconds(event.time)))
+            .then(|| format!("segment {number} does not know when event {seq} happened")),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The pairs of a day that has no room for further names, with everything that was added up under an `other` as one: whether a
@@ -351,3 +338,6 @@ fn fold_others(pairs: &HashMap<Pair, Sums>) -> HashMap<Pair, Sums> {
     }
     folded
 }
+
+#[cfg(test)]
+mod tests;
