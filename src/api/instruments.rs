@@ -10,6 +10,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use warp::http::Method;
 
+use super::labelled::Labelled;
 use crate::domain::{Name, Pair};
 use crate::ingest::Ignored;
 use crate::writer::{Disagreement, RecordAnswer};
@@ -27,17 +28,20 @@ const STATUS_HUNG_UP: u16 = 499;
 /// The surface's own counters and histogram.
 #[derive(Debug)]
 pub(super) struct Instruments {
-    requests: Counter<u64>,
+    requests: Labelled<RequestKind>,
     durations: Histogram<f64>,
-    events: Counter<u64>,
+    events: Labelled<(&'static str, EventResult)>,
     blocked: Counter<u64>,
     ignored: Counter<u64>,
     disagreements: Counter<u64>,
     suspected: Counter<u64>,
 }
 
+/// What requests are counted by: method, endpoint, status.
+type RequestKind = (&'static str, &'static str, u16);
+
 /// What became of events that came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum EventResult {
     /// New in the ledger, or a new revision of what it had.
     Recorded,
@@ -56,22 +60,27 @@ impl Instruments {
     pub fn new(meter: &Meter) -> Self {
         Self {
             // The exporter adds `_total` and the unit to the names.
-            requests: meter
-                .u64_counter("lead_factory_http_requests")
-                .with_description(
-                    "Requests to this agent, by the route's template. Status 499: the client hung up before the answer.",
-                )
-                .build(),
+            requests: Labelled::new(
+                meter,
+                "lead_factory_http_requests",
+                "Requests to this agent, by the route's template. Status 499: the client hung up before the answer.",
+                |(method, endpoint, status): RequestKind| {
+                    let status = KeyValue::new("http_status", i64::from(status));
+                    [KeyValue::new("method", method), KeyValue::new("endpoint", endpoint), status]
+                },
+            ),
             durations: meter
                 .f64_histogram("lead_factory_http_request_duration")
                 .with_unit("s")
                 .with_description("Time from a request's headers to its answer.")
                 .with_boundaries(SECONDS_BUCKETS.to_vec())
                 .build(),
-            events: meter
-                .u64_counter("lead_factory_events")
-                .with_description("Events received by this process, by what became of them.")
-                .build(),
+            events: Labelled::new(
+                meter,
+                "lead_factory_events",
+                "Events received by this process, by what became of them.",
+                |(format, result): (_, EventResult)| [KeyValue::new("format", format), KeyValue::new("result", result.as_str())],
+            ),
             blocked: meter
                 .u64_counter("lead_factory_scaling_gate_blocked")
                 .with_description("Checks and reservations refused by this process, by the gate or by a budget, by names that have recorded cost, else under other.")
@@ -99,18 +108,15 @@ impl Instruments {
         status: Option<u16>,
         took: Duration,
     ) {
-        let method = KeyValue::new("method", method);
-        let endpoint = KeyValue::new("endpoint", endpoint.unwrap_or(UNMATCHED));
-        let status = KeyValue::new("http_status", i64::from(status.unwrap_or(STATUS_HUNG_UP)));
-        self.durations.record(took.as_secs_f64(), &[method.clone(), endpoint.clone()]);
-        self.requests.add(1, &[method, endpoint, status]);
+        let (endpoint, status) = (endpoint.unwrap_or(UNMATCHED), status.unwrap_or(STATUS_HUNG_UP));
+        self.durations.record(took.as_secs_f64(), &[KeyValue::new("method", method), KeyValue::new("endpoint", endpoint)]);
+        self.requests.add((method, endpoint, status), 1);
     }
 
     /// Counts events of one format.
     pub(super) fn count_events(&self, format: &'static str, result: EventResult, count: usize) {
         if count > 0 {
-            let labels = [KeyValue::new("format", format), KeyValue::new("result", result.as_str())];
-            self.events.add(count as u64, &labels);
+            self.events.add((format, result), count as u64);
         }
     }
 

@@ -31,6 +31,7 @@ mod import;
 mod index;
 mod ingest;
 mod instruments;
+mod labelled;
 mod limits;
 mod memo;
 mod metrics;

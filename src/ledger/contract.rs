@@ -37,6 +37,7 @@ use super::schema::{self, FileKind};
 use super::segment::SEGMENT_EVENTS;
 use super::state::State;
 use super::sums::read_day_pairs;
+use super::transaction::WriteTransaction;
 use super::wal::{self, Log};
 use super::{CallSpan, LedgerError, OpenError, Unpriced, UnpricedChange, calls, connection, events, identify, meta};
 use crate::domain::{BudgetZone, CostEvent, Entry, EventKey, Kind, ReservationState, TraceId};
@@ -146,7 +147,7 @@ impl Ledger {
     /// # Errors
     /// Nothing has changed in memory; the page above says what that means for the file, and what may follow.
     pub fn commit(&mut self, commit: &Commit, recorded_at: Timestamp) -> Result<(), LedgerError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = WriteTransaction::begin(&mut self.connection)?;
         let staged = self.state.write(&transaction, commit, recorded_at)?;
         transaction.commit()?;
         self.state.apply(commit, staged);

@@ -57,6 +57,7 @@ mod settings;
 mod spread;
 mod state;
 mod sums;
+mod transaction;
 mod verify;
 mod wal;
 

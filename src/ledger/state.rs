@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 
 use super::budgets::{MeterRow, Meters, overrides};
 use super::commit::{Commit, Summary};
@@ -110,12 +110,7 @@ impl State {
     }
 
     /// Writes every part of a commit.
-    pub fn write(
-        &self,
-        transaction: &Transaction<'_>,
-        commit: &Commit,
-        recorded_at: Timestamp,
-    ) -> Result<Staged, LedgerError> {
+    pub fn write(&self, transaction: &Connection, commit: &Commit, recorded_at: Timestamp) -> Result<Staged, LedgerError> {
         let mut head = self.head.clone();
         let (end, segment_ends) = events::write(transaction, &commit.events, recorded_at, self.end.clone())?;
         let unpriced_changes = calls::write(transaction, self.end.events + 1, &commit.events)?;

@@ -81,14 +81,19 @@ impl Instruments {
             size_bytes,
         };
         // An increase can only be seen from a series that is there.
-        instruments.count_reservations(Tally::default());
+        Tally::default().by_result().into_iter().for_each(|(result, count)| instruments.count_result(result, count));
         instruments
     }
 
     pub fn count_reservations(&self, tally: Tally) {
-        for (result, count) in tally.by_result() {
-            self.reservations.add(count, &[KeyValue::new("result", result)]);
+        // Most commits are about none.
+        for (result, count) in tally.by_result().into_iter().filter(|(_, count)| *count > 0) {
+            self.count_result(result, count);
         }
+    }
+
+    fn count_result(&self, result: &'static str, count: u64) {
+        self.reservations.add(count, &[KeyValue::new("result", result)]);
     }
 
     pub fn committed(&self, took: Duration, events: usize) {

@@ -30,10 +30,10 @@ impl Draft<'_> {
         match command {
             Command::Record { events, taking, reply } => {
                 let ledger = self.ledger;
-                let batch = events.into_iter().map(|event| ledger.keyed(event)).collect();
+                let batch = events.into_iter().map(|event| ledger.keyed(event));
                 let before = self.events.len();
                 let decided = match taking {
-                    Taking::Calls => self.record_calls(batch, memory).map(Decision::Taken),
+                    Taking::Calls => self.record_calls(batch.collect(), memory).map(Decision::Taken),
                     Taking::AllOrNothing | Taking::GoodOnes => self.record(batch, taking),
                 };
                 let decided = decided.and_then(|mut decision| {

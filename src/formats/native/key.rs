@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::ingest::{Field, RawText};
 
@@ -17,7 +17,9 @@ pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// # Errors
 /// A sentence for the client: there are several, or it is not UTF-8.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<RawText<'static>, String> {
-    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    // As HTTP looks for it, which takes no reading of the name.
+    const NAME: HeaderName = HeaderName::from_static("idempotency-key");
+    let mut values = headers.get_all(NAME).iter();
     let Some(value) = values.next() else { return Ok(Field::Absent) };
     if values.next().is_some() {
         return Err(format!("The header {IDEMPOTENCY_KEY} is given twice"));
