@@ -46,12 +46,22 @@ impl CallFacts {
         let count = |kind: &str| event.usage.iter().find(|usage| usage.kind.as_str() == kind).map(|usage| usage.count);
         let duration = event.duration_seconds.and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());
         Self {
-            is_wrapper: event.origin.as_ref().is_some_and(|origin| origin.is_wrapper),
-            has_response_id: event.key.source.starts_with(RESPONSE_SOURCE),
+            is_wrapper: Self::is_of_wrapper(event),
+            has_response_id: Self::is_of_response(event),
             model: event.model.clone(),
             counts: COMPARED_COUNTS.map(count),
             span: (duration.and_then(|duration| event.time.checked_sub(duration).ok()), event.time),
         }
+    }
+
+    /// Whether an event adds up what is below it.
+    pub fn is_of_wrapper(event: &CostEvent) -> bool {
+        event.origin.as_ref().is_some_and(|origin| origin.is_wrapper)
+    }
+
+    /// Whether an event is known by the provider's response id.
+    pub fn is_of_response(event: &CostEvent) -> bool {
+        event.key.source.starts_with(RESPONSE_SOURCE)
     }
 
     /// Which of the two says again what the other one says, where this one's span lies above the other's.

@@ -1,7 +1,7 @@
 //! The JSON values of a body, one by one, while it comes: the elements of an array, or values one after another, one a line.
 //!
-//! A value is found by its brackets and quotes alone, which takes no more than a look at each byte, and handed out as text: whoever gets it
-//! reads it with serde, which sees to the grammar. A value that lies in the reader's buffer is not copied.
+//! A value is found by its brackets and quotes alone and handed out as text: whoever gets it reads it with serde, which sees to the grammar.
+//! A value that lies in the reader's buffer is not copied.
 //!
 //! *Invariants.* All of a body is read, or an error says why not: one whose end is missing is never taken for a shorter one. A value
 //! that cannot be read, or must not be taken, does not keep the others from being taken; but of a body in which nothing can be read
@@ -10,6 +10,8 @@
 //! *Limits.* [`ITEM_BYTES_MAX`] of a value and [`DEPTH_MAX`] containers in each other; memory for one value.
 
 use std::io::{self, BufRead};
+
+use memchr::{memchr, memchr2};
 
 use super::calls::{CallError, CallSink, ITEM_BYTES_MAX};
 use super::json::lean::LeanError;
@@ -60,11 +62,9 @@ struct Taker<'b> {
     unreadable: Option<String>,
 }
 
-/// Finds a value's end.
+/// Finds a value's end: by its brackets and quotes, or at the line's.
 enum End {
-    /// By its brackets and quotes.
     Value(Scan),
-    /// At the line's.
     Line,
 }
 
@@ -267,7 +267,7 @@ impl End {
     fn find(&mut self, ready: &[u8]) -> Option<(usize, usize)> {
         match self {
             Self::Value(scan) => scan.advance(ready).map(|at| (at, at)),
-            Self::Line => ready.iter().position(|byte| *byte == b'\n').map(|at| (at, at + 1)),
+            Self::Line => memchr(b'\n', ready).map(|at| (at, at + 1)),
         }
     }
 
@@ -310,7 +310,7 @@ impl Scan {
                 self.is_escaped = false;
                 rest = rest.get(1..)?;
             }
-            let at = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+            let at = memchr2(b'"', b'\\', rest)?;
             self.is_escaped = rest.get(at) == Some(&b'\\');
             rest = rest.get(at + 1..)?;
             if !self.is_escaped {

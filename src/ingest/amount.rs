@@ -26,6 +26,18 @@ pub(super) fn read_amount(digits: &str, kind: Option<Kind>, usd_max: Usd) -> Res
     }
 }
 
+/// Holds an amount that was read elsewhere to the rules of a charge.
+///
+/// # Errors
+/// A message that completes a sentence which begins with the field's name.
+pub(super) fn check_charge(amount: Usd, usd_max: Usd) -> Result<Usd, String> {
+    match amount {
+        amount if amount < Usd::ZERO => Err(NEGATIVE.to_owned()),
+        amount if amount > usd_max => Err(too_large(usd_max)),
+        amount => Ok(amount),
+    }
+}
+
 /// Reads what something is thought to cost: written as an amount is, zero or more, and no more than an event may cost.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::amount::read_amount;
+use super::amount::check_charge;
 use super::call::{Call, Ignored};
 use super::call_settings::{CallSettings, CostFrom};
 use super::limits::{ATTRIBUTES_BYTES_MAX, Limits, OPERATION_DEFAULT, TEXT_BYTES_MAX, USAGE_COUNT_END, USAGE_NAMES_MAX};
@@ -22,6 +22,8 @@ use crate::pricing::{Book, Query, Rated};
 const SPAN_SOURCE: &str = "span";
 /// What the roads of LiteLLM's callbacks have in their names.
 const LITELLM: &str = "litellm";
+/// Answers of the book that are kept while a body is read: looked through one by one, so only a few.
+const PROVIDERS_KEPT_MAX: usize = 16;
 /// The service of a call of which nobody knows the provider.
 const SERVICE_UNKNOWN: &str = "unknown";
 
@@ -46,6 +48,15 @@ pub struct CallRules<'r> {
     limits: &'r Limits,
     new_id: &'r mut dyn FnMut() -> Box<str>,
     names: Names,
+    /// The providers of the calls before, by what was said of them: most calls of a body are of a few models, and the book tries many patterns.
+    providers: Vec<KnownProvider<'r>>,
+}
+
+/// What the book says of a sender's word for a provider, if there was one, and a model.
+struct KnownProvider<'r> {
+    said: Option<Box<str>>,
+    model: Box<str>,
+    provider: Option<&'r str>,
 }
 
 /// What a call costs, and how that is known.
@@ -63,7 +74,7 @@ impl<'r> CallRules<'r> {
         limits: &'r Limits,
         new_id: &'r mut dyn FnMut() -> Box<str>,
     ) -> Self {
-        Self { received_at, book, settings, limits, new_id, names: Names::default() }
+        Self { received_at, book, settings, limits, new_id, names: Names::default(), providers: Vec::new() }
     }
 
     /// What becomes of a call.
@@ -84,10 +95,24 @@ impl<'r> CallRules<'r> {
         }
     }
 
+    /// What the book says of a sender's word for a provider, and a model.
+    fn in_book(&mut self, said: Option<&str>, model: &str) -> Option<&'r str> {
+        let is_asked = |known: &&KnownProvider<'_>| known.said.as_deref() == said && *known.model == *model;
+        if let Some(known) = self.providers.iter().find(is_asked) {
+            return known.provider;
+        }
+        let provider = self.book.provider(said, model);
+        if self.providers.len() == PROVIDERS_KEPT_MAX {
+            self.providers.clear();
+        }
+        self.providers.push(KnownProvider { said: said.map(Box::from), model: model.into(), provider });
+        provider
+    }
+
     /// The provider by the book's name for it; else by the sender's, or whatever stands for it.
-    fn provider(&self, call: &Call<'_>) -> Cow<'r, str> {
+    fn provider(&mut self, call: &Call<'_>) -> Cow<'r, str> {
         let said = Some(&*call.provider).filter(|said| !said.is_empty());
-        if let Some(known) = self.book.provider(said, &call.model) {
+        if let Some(known) = self.in_book(said, &call.model) {
             return Cow::Borrowed(known);
         }
         let otherwise = Some(&*call.service_otherwise).filter(|otherwise| !otherwise.is_empty());
@@ -145,7 +170,7 @@ impl<'r> CallRules<'r> {
         // What adds up several calls carries the id of one of them, which is not to be charged for all.
         let is_of_one = !call.is_wrapper || call.span.is_none();
         if is_of_one && !call.response_id.is_empty() {
-            let source = self.response_source(call, provider);
+            let source = response_source(self.response_provider(call, provider));
             return EventKey { source: bounded(&source), id: bounded(&call.response_id) };
         }
         if let Some(place) = &call.span {
@@ -158,22 +183,21 @@ impl<'r> CallRules<'r> {
     }
 
     /// Whose ids those of its response are.
-    fn response_source(&self, call: &Call<'_>, provider: &str) -> String {
-        let is_known = !call.provider.is_empty() || self.book.provider(None, &call.model).is_some();
-        format!("{RESPONSE_SOURCE}{}", if is_known { provider } else { SERVICE_UNKNOWN })
+    fn response_provider<'p>(&mut self, call: &Call<'_>, provider: &'p str) -> &'p str {
+        let is_known = !call.provider.is_empty() || self.in_book(None, &call.model).is_some();
+        if is_known { provider } else { SERVICE_UNKNOWN }
     }
 
     /// The other sources under which its response's id may stand: LiteLLM's `openmeter` callback does not say who the provider is, its others do.
-    fn also_under(&self, call: &Call<'_>, provider: &str) -> Vec<Box<str>> {
+    fn also_under(&mut self, call: &Call<'_>, provider: &str) -> Vec<Box<str>> {
         if call.response_id.is_empty() || !(call.provider.is_empty() || call.road.contains(LITELLM)) {
             return Vec::new();
         }
-        let own = self.response_source(call, provider);
-        let by_model = self.book.provider(None, &call.model);
+        let own = self.response_provider(call, provider);
+        let by_model = self.in_book(None, &call.model);
         let all = if call.provider.is_empty() { self.book.providers() } else { Vec::new() };
         let names = all.into_iter().chain(by_model).chain([SERVICE_UNKNOWN]);
-        let sources = names.map(|name| format!("{RESPONSE_SOURCE}{name}").into_boxed_str());
-        sources.filter(|source| **source != *own).collect()
+        names.filter(|name| *name != own).map(|name| response_source(name).into()).collect()
     }
 
     fn time(&self, end: Option<Timestamp>) -> Result<Timestamp, String> {
@@ -214,7 +238,7 @@ impl<'r> CallRules<'r> {
         let told = match call.cost {
             Some(cost) => {
                 // Held to the rules of an amount that a worker sends.
-                let cost = read_amount(&cost.to_string(), Some(Kind::Charge), self.limits.event_usd_max);
+                let cost = check_charge(cost, self.limits.event_usd_max);
                 Some(cost.map_err(|why| format!("its cost {why}"))?)
             }
             None => None,
@@ -239,6 +263,11 @@ impl<'r> CallRules<'r> {
         }
         Ok(cost)
     }
+}
+
+/// The source of the ids of a provider's responses.
+fn response_source(provider: &str) -> String {
+    [RESPONSE_SOURCE, provider].concat()
 }
 
 /// Whether the sender says that something was used and cost nothing.

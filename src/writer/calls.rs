@@ -32,8 +32,8 @@ impl Draft<'_> {
         // What need not be charged is not even charged for a moment.
         batch.sort_by_key(|keyed| preference(&keyed.event));
         for keyed in batch {
-            let keyed = self.under_known_key(keyed)?;
-            match self.known(&keyed)? {
+            let (keyed, known) = self.under_known_key(keyed)?;
+            match known {
                 None => self.tell_call(keyed, memory, &mut answer)?,
                 Some(known) => {
                     let place = place_of(&keyed.event).cloned();
@@ -50,20 +50,23 @@ impl Draft<'_> {
         Ok(answer)
     }
 
-    /// The call under the key that is known of it, where its road or another one did not say who the provider is.
-    fn under_known_key(&self, keyed: KeyedEvent) -> Result<KeyedEvent, LedgerError> {
+    /// The call under the key that is known of it, where its road or another one did not say who the provider is; and what is known.
+    fn under_known_key(&self, mut keyed: KeyedEvent) -> Result<(KeyedEvent, Option<Known>), LedgerError> {
+        let known = self.known(&keyed)?;
         let sources = keyed.event.origin.as_ref().map_or(&[][..], |origin| &origin.also_under);
-        if sources.is_empty() || self.known(&keyed)?.is_some() {
-            return Ok(keyed);
+        if known.is_some() || sources.is_empty() {
+            return Ok((keyed, known));
         }
         for source in sources {
             let key = EventKey { source: source.clone(), id: keyed.event.key.id.clone() };
-            let other = self.ledger.keyed(CostEvent { key, ..keyed.event.clone() });
-            if self.known(&other)?.is_some() {
-                return Ok(other);
+            let key_hash = self.ledger.key_hash(&key);
+            if self.events.contains(key_hash, &key) || self.ledger.find_event(&key)?.is_some() {
+                (keyed.event.key, keyed.key_hash) = (key, key_hash);
+                let known = self.known(&keyed)?;
+                return Ok((keyed, known));
             }
         }
-        Ok(keyed)
+        Ok((keyed, None))
     }
 
     /// Takes a call that is not known, unless it says again what another one says.
@@ -232,7 +235,7 @@ fn place_of(event: &CostEvent) -> Option<&SpanPlace> {
 
 /// Those first that others repeat: of calls of one trace those with a response id, then the lowest.
 fn preference(event: &CostEvent) -> (bool, bool, Reverse<usize>) {
-    let facts = CallFacts::of(event);
-    let depth = if facts.has_response_id { 0 } else { place_of(event).map_or(0, |place| place.ancestors.len()) };
-    (facts.is_wrapper, !facts.has_response_id, Reverse(depth))
+    let (is_wrapper, has_response_id) = (CallFacts::is_of_wrapper(event), CallFacts::is_of_response(event));
+    let depth = if has_response_id { 0 } else { place_of(event).map_or(0, |place| place.ancestors.len()) };
+    (is_wrapper, !has_response_id, Reverse(depth))
 }

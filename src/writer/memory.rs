@@ -3,7 +3,7 @@
 //! *Invariants.* It only ever says what the ledger says, with the entries that are about to be committed, and besides that which spans lie above
 //! others. So it may be let go at any time between two commits; it is, when a commit fails.
 //!
-//! *Limits.* [`PLACES_MAX`].
+//! *Limits.* [`PLACES_MAX`], and [`PLACES_UNCOUNTED_MAX`] more before they are counted.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -16,6 +16,9 @@ use crate::ledger::{Ledger, LedgerError};
 /// Calls and links of traces that are kept between commits, a few hundred bytes each. Beyond it the traces that nobody told of for longest go.
 const PLACES_MAX: usize = 16_384;
 
+/// Calls and links that may have come between two counts of what is kept: counting goes through all traces.
+const PLACES_UNCOUNTED_MAX: usize = 1_024;
+
 /// The traces and calls that were told of last.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -24,6 +27,8 @@ pub(super) struct Memory {
     pub recent: Recent,
     /// Counts how often a trace was looked at.
     clock: u64,
+    /// Places that may have come since they were counted last.
+    uncounted: usize,
 }
 
 #[derive(Debug, Default)]
@@ -38,8 +43,14 @@ impl Memory {
         self.clock += 1;
         let remembered = match self.traces.entry(place.trace) {
             Slot::Occupied(slot) => slot.into_mut(),
-            Slot::Vacant(slot) => slot.insert(Remembered { trace: read(ledger, place.trace)?, looked_at: 0 }),
+            Slot::Vacant(slot) => {
+                let trace = read(ledger, place.trace)?;
+                self.uncounted += trace.len();
+                slot.insert(Remembered { trace, looked_at: 0 })
+            }
         };
+        // The call that is told there, and a link for each span of its line.
+        self.uncounted += 2 + place.ancestors.len();
         remembered.looked_at = self.clock;
         remembered.trace.learn(place);
         Ok(&mut remembered.trace)
@@ -47,6 +58,10 @@ impl Memory {
 
     /// Lets go of the oldest, if it has become much.
     pub fn trim(&mut self) {
+        if self.uncounted < PLACES_UNCOUNTED_MAX {
+            return;
+        }
+        self.uncounted = 0;
         let mut places: usize = self.traces.values().map(|remembered| remembered.trace.len()).sum();
         if places <= PLACES_MAX {
             return;

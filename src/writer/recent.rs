@@ -48,8 +48,9 @@ impl Recent {
         let alike = self.hasher.hash_one((event.service.as_str().to_lowercase(), facts.counts));
         let told = self.alike.entry(alike).or_default();
         let is_like = |other: &&Told| {
-            let apart = other.end.duration_since(event.time).abs();
-            other.road != road && apart <= END_APART_MAX && is_same_model(other.model.as_deref(), facts.model.as_deref())
+            other.road != road
+                && other.end.duration_since(event.time).abs() <= END_APART_MAX
+                && is_same_model(other.model.as_deref(), facts.model.as_deref())
         };
         let found = told.iter().rev().filter(is_like).map(|other| other.first).collect();
         if told.len() == ALIKE_MAX {
