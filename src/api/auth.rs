@@ -3,15 +3,18 @@
 //! *Invariants.* The checks come in one order: host, browser headers, then token or loopback; nothing of the body has been read
 //! before they pass.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use subtle::{Choice, ConstantTimeEq};
 use warp::http::HeaderMap;
 use warp::http::header::{AUTHORIZATION, FORWARDED, HeaderName, ORIGIN, VIA};
 
 use super::call::Call;
-use super::endpoint::Scope;
+use super::endpoint::{Accepts, Scope};
 use super::host::Host;
 use super::problem::Problem;
 use super::{Settings, Token};
@@ -93,9 +96,9 @@ impl Access {
         if is_local && !self.loopback_needs_token {
             return Ok(());
         }
-        let sent = bearer(&call.headers).unwrap_or_default();
+        let sent = sent_token(call).unwrap_or_default();
         // Every token is compared, whichever matches, so that the time tells nothing about them but their lengths.
-        let matches = tokens.iter().fold(Choice::from(0), |any, token| any | token.expose().ct_eq(sent));
+        let matches = tokens.iter().fold(Choice::from(0), |any, token| any | token.expose().ct_eq(&sent));
         if matches.into() && !sent.is_empty() { Ok(()) } else { Err(Problem::Unauthorized) }
     }
 }
@@ -106,12 +109,23 @@ fn check_browser(headers: &HeaderMap) -> Result<(), Problem> {
     if from_page { Err(Problem::Forbidden("Web pages may not write.")) } else { Ok(()) }
 }
 
-/// The token of the one `Authorization: Bearer …`.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
+/// The token of the one `Authorization`: what follows `Bearer`. Where calls are taken also the password behind `Basic`, because Langfuse's
+/// SDK can say it in no other way (as its secret key).
+fn sent_token(call: &Call) -> Option<Cow<'_, [u8]>> {
+    let mut values = call.headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
+    let at = value.as_bytes().iter().position(|byte| *byte == b' ')?;
+    let (scheme, rest) = value.as_bytes().split_at(at);
+    if scheme.eq_ignore_ascii_case(b"Bearer") {
+        return Some(Cow::Borrowed(rest.trim_ascii()));
+    }
+    let takes_calls = matches!(call.endpoint.accepts, Accepts::Calls(_));
+    if !takes_calls || !scheme.eq_ignore_ascii_case(b"Basic") {
+        return None;
+    }
+    let pair = BASE64_STANDARD.decode(rest.trim_ascii()).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    pair.get(colon + 1..).map(|password| Cow::Owned(password.to_vec()))
 }
 
 #[cfg(test)]
@@ -182,6 +196,30 @@ mod tests {
         guarded.set_tokens(vec![Token::new("third")]);
         assert_status(&guarded, LOCAL, &[("authorization", "Bearer first")], 401);
         assert_status(&guarded, LOCAL, &[("authorization", "Bearer third")], 200);
+    }
+
+    #[test]
+    fn where_calls_are_taken_the_token_may_be_a_password() {
+        static CALLS: Endpoint = Endpoint { accepts: Accepts::Calls(&[]), ..ENDPOINT };
+        let guarded = access(&["first", "se:cond"]);
+        let basic = |pair: &str| format!("Basic {}", BASE64_STANDARD.encode(pair));
+        for (authorization, is_right) in [
+            (basic("pk-lf-1:first"), true),
+            (basic(":se:cond"), true),
+            (basic("pk-lf-1:firs"), false),
+            (basic("first"), false),
+            (basic("first:"), false),
+            (basic(":"), false),
+            ("Basic first".to_owned(), false),
+            ("Basic".to_owned(), false),
+            ("Bearer first".to_owned(), true),
+        ] {
+            let headers = [("host", "localhost"), ("authorization", authorization.as_str())];
+            let to = |endpoint| Call { endpoint, ..call(REMOTE, "/v1/traces", &headers) };
+            assert_eq!(guarded.check(&to(&CALLS)).is_ok(), is_right, "{authorization}");
+            let is_bearer = authorization.starts_with("Bearer");
+            assert_eq!(guarded.check(&to(&ENDPOINT)).is_ok(), is_right && is_bearer, "{authorization}");
+        }
     }
 
     #[test]

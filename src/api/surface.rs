@@ -18,7 +18,7 @@ use warp::http::{Request, StatusCode};
 use warp::reply::Response;
 
 use super::call::Call;
-use super::grpc::{Export, GrpcServer};
+use super::grpc::GrpcServer;
 use super::instruments::fold_method;
 use super::problem::Problem;
 use super::route::Route;
@@ -76,7 +76,7 @@ impl Surface {
 
     /// Answers OTLP over gRPC until `shutdown` is ready.
     pub async fn serve_grpc(self, server: GrpcServer, shutdown: impl Future<Output = ()>) {
-        server.serve(Export(Arc::clone(&self.0.state)), shutdown).await;
+        server.serve(Arc::clone(&self.0.state), shutdown).await;
     }
 
     /// Takes other tokens from the next request on; none: only loopback may write.

@@ -220,7 +220,8 @@ fn bind_otlp(settings: &net::Settings) -> Result<Option<Server>, AppError> {
 /// Takes the port for OTLP over gRPC, where there is to be one.
 fn bind_grpc(settings: &net::Settings) -> Result<Option<GrpcServer>, AppError> {
     let Some(address) = settings.otlp_grpc_listen else { return Ok(None) };
-    let server = GrpcServer::bind(address).map_err(|source| AppError::Listen { address, source })?;
+    let server =
+        GrpcServer::bind(address, settings.connections_max).map_err(|source| AppError::Listen { address, source })?;
     let address = server.local_addr().map_err(AppError::System)?;
     tracing::info!(%address, "taking OTLP over gRPC");
     Ok(Some(server))

@@ -14,7 +14,7 @@ const BACKLOG: u32 = 1_024;
 
 /// A bound socket. Connections to it wait until they are accepted.
 #[derive(Debug)]
-pub(super) struct Listener(TcpListener);
+pub struct Listener(TcpListener);
 
 impl Listener {
     /// Takes the address, so that a taken port is reported before anything runs. Needs a Tokio runtime around it.

@@ -19,6 +19,7 @@ mod peer;
 mod server;
 mod settings;
 
+pub use listener::Listener;
 pub use peer::Peer;
 pub use server::Server;
 pub use settings::Settings;
