@@ -188,3 +188,28 @@ fn a_chunked_body_within_the_limit_is_read_whole() {
     conn.read().unwrap().expect(200);
     assert_eq!(agent.get("/costs/daily").text(), r#"{"s":1}"#);
 }
+
+#[test]
+fn bombs_at_the_routes_of_calls_stop_at_the_limit() {
+    let agent = Setup::new().start();
+    let bytes = 100 * 1024 * 1024;
+    let json = gzip(&vec![b' '; bytes]);
+    // A field that no message has, which a reader passes over.
+    let unknown = gzip(&[&[0x7a, 0x80, 0x80, 0x80, 0x32][..], &vec![b'a'; bytes]].concat());
+    for (path, media_type, bomb) in [
+        ("/ingest/litellm", "application/json", &json),
+        ("/ingest/litellm", "application/x-ndjson", &json),
+        ("/ingest/cloudevents", "application/cloudevents-batch+json", &json),
+        ("/api/v1/events", "application/cloudevents+json", &json),
+        ("/v1/traces", "application/json", &json),
+        ("/v1/traces", "application/x-protobuf", &unknown),
+        ("/v1/logs", "application/x-protobuf", &unknown),
+        ("/v1/metrics", "application/x-protobuf", &unknown),
+    ] {
+        let headers = [("Content-Type", media_type), ("Content-Encoding", "gzip")];
+        let answer = agent.client().request("POST", path, &headers, bomb).unwrap();
+        assert_eq!(answer.status, 413, "{path} {media_type}: {answer:?}");
+    }
+    assert_nothing_recorded(&agent);
+    assert!(agent.status_kib("VmHWM") < 96 * 1024, "a bomb is not inflated whole: {} KiB", agent.status_kib("VmHWM"));
+}

@@ -1,6 +1,7 @@
 //! OTLP taken from other programs, at the port of everything and at one of its own.
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
@@ -37,6 +38,10 @@ fn a_port_of_its_own_takes_otlp_and_nothing_else() {
 
 /// One message over gRPC, with a token where one is given.
 fn export(address: SocketAddr, token: Option<&str>) -> Result<ExportTraceServiceResponse, tonic::Status> {
+    export_named(address, token, "chat")
+}
+
+fn export_named(address: SocketAddr, token: Option<&str>, name: &str) -> Result<ExportTraceServiceResponse, tonic::Status> {
     let text = |key: &str, value: &str| KeyValue {
         key: key.to_owned(),
         value: Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) }),
@@ -45,6 +50,7 @@ fn export(address: SocketAddr, token: Option<&str>) -> Result<ExportTraceService
     let span = Span {
         trace_id: vec![1; 16],
         span_id: vec![2; 8],
+        name: name.to_owned(),
         attributes: vec![
             text("gen_ai.provider.name", "openai"),
             text("gen_ai.request.model", "gpt-4o"),
@@ -80,4 +86,33 @@ fn calls_come_over_grpc_from_those_who_may_write() {
     }
     assert_eq!(agent.get("/costs/daily").text(), r#"{"openai":0.003}"#);
     assert!(agent.terminate().success(), "the port is drained");
+}
+
+#[test]
+fn a_message_over_grpc_is_bounded_as_it_is_inflated() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let agent = Setup::new().env("OTLP_GRPC_LISTEN", address.to_string()).env("MAX_INGEST_BODY_BYTES", "1048576").start();
+    let bomb = "a".repeat(64 << 20);
+    let refused = export_named(address, None, &bomb).unwrap_err();
+    assert!([tonic::Code::OutOfRange, tonic::Code::ResourceExhausted].contains(&refused.code()), "{refused:?}");
+    assert_eq!(agent.get("/costs/daily").text(), "{}");
+    assert!(agent.status_kib("VmHWM") < 96 * 1024, "{} KiB", agent.status_kib("VmHWM"));
+    export_named(address, None, &bomb[..1_000_000]).unwrap();
+    assert_eq!(agent.get("/costs/daily").text(), r#"{"openai":0.003}"#);
+}
+
+#[test]
+fn connections_over_grpc_that_say_nothing_make_room() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let agent = Setup::new().env("OTLP_GRPC_LISTEN", address.to_string()).env("MAX_CONNECTIONS", "2").start();
+    let mut silent = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
+    // It waits in the kernel's queue until one of them has ended.
+    export(address, None).unwrap();
+    assert_eq!(agent.get("/costs/daily").text(), r#"{"openai":0.003}"#);
+    for stream in &mut silent {
+        // What was said first, if anything, and then the end.
+        let mut said = Vec::new();
+        let _ = stream.read_to_end(&mut said);
+        assert!(said.len() < 100, "{said:?}");
+    }
 }
