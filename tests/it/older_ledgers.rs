@@ -64,7 +64,12 @@ fn setup(folder: &Path, answers: &Answers) -> Setup {
 #[track_caller]
 fn assert_answers(agent: &TestAgent, expected: &BTreeMap<String, String>) {
     for (path, text) in expected {
-        assert_eq!(agent.get(path).expect(200).text(), *text, "{path}");
+        let mut answer = agent.get(path).expect(200).text();
+        if path.starts_with("/reservations") {
+            // Since format 4 a reservation may say for which model it is; these are for none.
+            answer = answer.replace(r#","model":null"#, "");
+        }
+        assert_eq!(answer, *text, "{path}");
     }
 }
 
