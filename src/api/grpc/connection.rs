@@ -16,9 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 use tonic::transport::server::Connected;
 
-use super::KEEPALIVE;
 use crate::net::{Listener, Peer};
 
+/// How often a connection is asked whether somebody is still there.
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How long a connection may be without its first byte.
 const FIRST_BYTES_MAX: Duration = Duration::from_secs(5);
 /// How long it may say nothing then: who is there answers the question whether that is so.

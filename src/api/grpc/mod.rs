@@ -31,7 +31,7 @@ use tonic::{Request, Response, Status};
 use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderValue};
 use warp::http::{self, Uri};
 
-use self::connection::connections;
+use self::connection::{KEEPALIVE, connections};
 use self::raw::Raw;
 use self::status::status_of;
 use super::State;
@@ -46,8 +46,6 @@ use crate::net::{Listener, Peer};
 const STREAMS_MAX: u32 = 8;
 /// How long a message may take, from its first byte to the answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often a connection is asked whether somebody is still there.
-const KEEPALIVE: Duration = Duration::from_secs(60);
 
 static TRACES: Endpoint = Endpoint { scope: Scope::Record, ..Endpoint::new(Verb::Post, "/v1/traces") };
 static LOGS: Endpoint = Endpoint { scope: Scope::Record, ..Endpoint::new(Verb::Post, "/v1/logs") };
