@@ -12,6 +12,7 @@ use crate::support::Setup;
 /// Names in capitals that other programs read, or that only the guides' own commands use.
 const NOT_OURS: &[&str] = &[
     "CONFIG_FILE",
+    "LANGFUSE_SECRET_KEY",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
