@@ -9,6 +9,7 @@ use super::output::{OutputFormat, Screen, note, print_line};
 use super::settings_args::SettingsArgs;
 use super::table::{Cell, Table};
 use super::{Exit, Failure};
+use crate::budget::Action;
 use crate::config::{self, Config, Problems, ShownBudget, ShownWebhook, Sources};
 
 #[derive(Args, Debug)]
@@ -62,20 +63,48 @@ fn table(config: &Config) -> Table {
     }
     for webhook in &config.shown_webhooks {
         let signed = if webhook.signed { "signed" } else { "not signed" };
-        row("webhook".into(), format!("{} as {}, {signed}", webhook.url, webhook.format), webhook.origin.to_string());
+        let mut words = format!("{} as {}, {signed}", webhook.url, webhook.format);
+        for (what, patterns) in [("only", &webhook.events), ("of budgets", &webhook.budgets)] {
+            if !patterns.is_empty() {
+                words = format!("{words}, {what} {}", patterns.join(" or "));
+            }
+        }
+        row("webhook".into(), words, webhook.origin.to_string());
     }
     table
 }
 
 fn budget_in_words(budget: &ShownBudget) -> String {
-    let covered = budget.service.as_ref().map_or("all services", |service| service.as_str());
+    let usage = budget.limit_usage.iter().map(|(name, count)| format!("{count} {name}"));
+    let limits: Vec<String> = budget.limit_usd.map(|usd| format!("{usd} USD")).into_iter().chain(usage).collect();
+    let begins = match (&budget.week_starts, budget.start_day) {
+        (Some(day), _) => format!(" from {day}"),
+        (None, Some(day)) => format!(" from day {day}"),
+        (None, None) => String::new(),
+    };
+    let percents =
+        if budget.warn_at_percents.is_empty() { vec![budget.warn_at_percent] } else { budget.warn_at_percents.clone() };
+    let warnings: Vec<String> = percents.iter().map(|percent| format!("{percent} %")).collect();
     format!(
-        "{} {} for {covered}, warning at {} %, critical at {} %",
-        budget.limit,
+        "{} {}{begins} for {}, warning at {}, critical at {} %{}",
+        limits.join(", "),
         budget.period.as_str(),
-        budget.warn_at_percent,
-        budget.gate_at_percent
+        covered_in_words(budget),
+        warnings.join(", "),
+        budget.gate_at_percent,
+        if budget.action == Some(Action::Watch) { ", only watched" } else { "" }
     )
+}
+
+fn covered_in_words(budget: &ShownBudget) -> String {
+    let facets: Vec<String> =
+        budget.cover.iter().map(|(facet, patterns)| format!("{facet} {}", patterns.join(" or "))).collect();
+    let covered = match &budget.service {
+        Some(service) => service.clone(),
+        None if facets.is_empty() => "all services".to_owned(),
+        None => facets.join(" and "),
+    };
+    budget.each.map_or(covered.clone(), |facet| format!("each {} of {covered}", facet.as_str()))
 }
 
 fn good_json(config: &Config) -> Result<String, Failure> {
@@ -140,6 +169,37 @@ mod tests {
         assert!(json.ends_with(
             r#""webhooks":[{"url":"https://hooks.example:8443/•••","format":"json","signed":false,"from":"environment WEBHOOK_URL"}]}"#
         ), "{json}");
+    }
+
+    #[test]
+    fn budgets_of_anything_and_what_receivers_are_told_are_shown_in_words_and_json() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.toml");
+        let text = "daily_budget = 'none'\nmonthly_budget = 'none'\n\
+            [[budget]]\nname = 'lead'\nperiod = 'total'\neach = 'lead'\nlimit_usd = 5\nmatch = { service = 'openai' }\naction = 'watch'\n\
+            [[budget]]\nname = 'tokens'\nperiod = 'weekly'\nweek_starts = 'sunday'\nlimit_usage = { input_tokens = 2e6, pages = 1.5 }\n\
+            match = { model = ['gpt-*', 'o3'], batch = '*' }\nwarn_at = [0.5, 0.8]\n\
+            [[budget]]\nname = 'quarter'\nperiod = 'quarterly'\nstart_day = 10\nlimit_usd = 300\n\
+            [[webhook]]\nurl = 'https://a.example/'\nevents = ['budget.*', 'gate.active']\nbudgets = 'tokens'\n";
+        std::fs::write(&path, text).unwrap();
+        let config = config::load(&Sources { config_flag: Some(path), ..Sources::default() }).unwrap();
+        let (csv, json) = (table(&config).csv().unwrap(), good_json(&config).unwrap());
+        for words in [
+            "budget lead,\"5 USD total for each lead of openai, warning at 80 %, critical at 90 %, only watched\"",
+            "budget tokens,\"2000000 input_tokens, 1.5 pages weekly from sunday for batch * and model gpt-* or o3, warning at 50 %, 80 %, critical at 90 %\"",
+            "budget quarter,\"300 USD quarterly from day 10 for all services, warning at 80 %, critical at 90 %\"",
+            "webhook,\"https://a.example/••• as json, not signed, only budget.* or gate.active, of budgets tokens\"",
+        ] {
+            assert!(csv.contains(words), "{words}\n{csv}");
+        }
+        for members in [
+            r#"{"name":"lead","service":"openai","period":"total","each":"lead","limit_usd":5,"warn_at_percent":80.0,"gate_at_percent":90.0,"action":"watch","from":"#,
+            r#"{"name":"tokens","service":null,"period":"weekly","week_starts":"sunday","match":{"batch":["*"],"model":["gpt-*","o3"]},"limit_usage":{"input_tokens":2000000,"pages":1.5},"warn_at_percent":50.0,"warn_at_percents":[50.0,80.0],"gate_at_percent":90.0,"from":"#,
+            r#"{"name":"quarter","service":null,"period":"quarterly","start_day":10,"limit_usd":300,"#,
+            r#""signed":false,"events":["budget.*","gate.active"],"budgets":["tokens"],"from":"#,
+        ] {
+            assert!(json.contains(members), "{members}\n{json}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) fn finish(mut layers: Layers, sources: &Sources) -> Result<Config, Pr
     }
     let otlp = resolve_otlp(&mut layers, sources);
     let budgets = resolve_budgets(&mut layers);
-    let webhooks = resolve_webhooks(&mut layers);
+    let webhooks = resolve_webhooks(&mut layers, &budgets);
     let book = resolve_prices(&mut layers);
     judge_doubts(&mut layers, sources);
     Ok(config(layers.sound()?, tokens, otlp, budgets, webhooks, book, sources.terminal))
@@ -103,7 +103,7 @@ fn resolve_budgets(layers: &mut Layers) -> Budgets {
 }
 
 /// Who is told. What is wrong with the secrets is noted, and what is set without effect.
-fn resolve_webhooks(layers: &mut Layers) -> Webhooks {
+fn resolve_webhooks(layers: &mut Layers, budgets: &Budgets) -> Webhooks {
     let value = layers.draft.webhook.clone();
     // A URL that is wrong is noted already; its secret is looked at all the same, so that all mistakes are told at once.
     let is_wrong = layers.problems.iter().any(|problem| problem.setting == Some("webhook_url"));
@@ -120,6 +120,7 @@ fn resolve_webhooks(layers: &mut Layers) -> Webhooks {
     let mut found = webhooks::resolve(single, std::mem::take(&mut layers.draft.webhooks));
     layers.problems.append(&mut found.problems);
     layers.warnings.append(&mut found.warnings);
+    layers.doubts.extend(found.doubts(budgets.list.iter().map(|(budget, _)| budget.name.as_str())));
     found
 }
 

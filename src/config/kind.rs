@@ -7,6 +7,8 @@ use std::borrow::Cow;
 pub(super) enum Shape {
     Text,
     Number,
+    /// A number, or several in an array.
+    Numbers,
     Boolean,
     List,
     /// A date, with quotes or without.

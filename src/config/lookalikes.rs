@@ -36,9 +36,21 @@ const COMMON: &[&str] = &[
 ];
 /// What people put in front of a program's settings.
 const PREFIXES: &[&str] = &["lead_factory_metrics_", "lead_factory_", "leadfactory_", "lfm_"];
-/// Periods in which there are no caps.
-const OTHER_PERIODS: &[&str] =
-    &["hourly", "weekly", "quarterly", "yearly", "annual", "day", "month", "week", "year", "hour"];
+/// Words for periods, and how settings call them. The last four have no caps, but tables of the file.
+const OTHER_PERIODS: &[(&str, &str)] = &[
+    ("day", "daily"),
+    ("month", "monthly"),
+    ("hour", "hourly"),
+    ("hourly", "hourly"),
+    ("week", "weekly"),
+    ("weekly", "weekly"),
+    ("quarter", "quarterly"),
+    ("quarterly", "quarterly"),
+    ("year", "yearly"),
+    ("yearly", "yearly"),
+    ("annual", "yearly"),
+    ("total", "total"),
+];
 /// What is said of the currency, which is always the same.
 const CURRENCIES: &[&str] = &["usd", "dollars", "dollar", "eur", "cents", "amount"];
 
@@ -47,12 +59,18 @@ const CURRENCIES: &[&str] = &["usd", "dollars", "dollar", "eur", "cents", "amoun
 pub(super) struct Lookalike {
     pub name: String,
     pub near: String,
+    /// The period that it names, where only tables of the file have that.
+    pub period: Option<&'static str>,
 }
 
 impl fmt::Display for Lookalike {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, near } = self;
-        write!(formatter, "environment {name} is no setting and has no effect; did you mean {near}?")
+        let Self { name, near, period } = self;
+        write!(formatter, "environment {name} is no setting and has no effect; did you mean {near}?")?;
+        match period {
+            Some(period) => write!(formatter, " A [[budget]] table of the settings file may have period = {period:?}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -66,7 +84,7 @@ pub(super) fn find(sources: &Sources) -> Vec<Lookalike> {
     };
     let mut found: Vec<Lookalike> = names
         .filter(|name| !is_theirs(name))
-        .filter_map(|name| Some(Lookalike { name: name.clone(), near: near(name)? }))
+        .filter_map(|name| Some(Lookalike { name: name.clone(), near: near(name)?, period: period_of_tables(name) }))
         .collect();
     found.sort_by(|one, other| one.name.cmp(&other.name));
     found
@@ -119,15 +137,14 @@ fn near_cap(key: &str) -> Option<String> {
     let has_currency = key.split('_').count() > words.len();
     let is_cap = matches!(*limit, "cap" | "caps" | "capp" | "cpa");
     // As the whole budget is called: of a service it is a cap.
-    let is_budget = *limit == "budget" && service.len() == 1;
+    let is_budget = *limit == "budget" && service.len() <= 1 && period.ends_with("ly");
     let meant = ["daily", "monthly"].into_iter().find(|known| is_misspelled_word(period, known) || period == known);
     let meant = match meant {
         Some(meant) => meant,
-        None if is_cap && OTHER_PERIODS.contains(period) => match *period {
-            "month" => "monthly",
+        None => match OTHER_PERIODS.iter().find(|(word, _)| word == period)?.1 {
+            "monthly" => "monthly",
             _ => "daily",
         },
-        None => return None,
     };
     if !(is_cap || is_budget || (has_currency && *limit == "cap")) {
         return None;
@@ -137,6 +154,13 @@ fn near_cap(key: &str) -> Option<String> {
         service => format!("{}_{meant}_cap", service.join("_")),
     };
     (meant != key).then(|| meant.to_ascii_uppercase())
+}
+
+/// The period in the name of a cap or a budget, where there are tables of it but no settings.
+fn period_of_tables(name: &str) -> Option<&'static str> {
+    let key = name.to_ascii_lowercase().replace('-', "_");
+    let named = |(word, period): &(&str, &'static str)| key.split('_').any(|part| part == *word).then_some(*period);
+    OTHER_PERIODS.iter().find_map(named).filter(|period| !matches!(*period, "daily" | "monthly"))
 }
 
 /// Whether a name has the words of ours, with a letter wrong here and there, without the lines between them, or in another order.
@@ -183,7 +207,7 @@ mod tests {
         NODE_ENV DATABASE_URL DB_HOST DB_PORT DB_PASS DB_PASSWORD DB_NAME DB_USER DB_HASH POSTGRES_DB POSTGRES_LOG_LEVEL \
         APP_TOKEN CI_TOKEN GITHUB_TOKEN SLACK_WEBHOOK_URL LOG_DIR LOG_FILE APP_ENVIRONMENT LOGLEVEL LISTEN_HOST METRICS_PATH \
         OPENAI_API_KEY OPENAI_DAILY_LIMIT DAILY_REPORT_TIME DAILY_DIGEST GOOGLE_ADS_DAILY_BUDGET MONTHLY_REPORT_RECIPIENTS \
-        MARKET_CAP SMALL_CAP RATE_CAP NODE_CAP REPORT_DAILY_MAP KUBERNETES_PORT_443_TCP OTEL_PYTHON_LOG_CORRELATION \
+        MARKET_CAP SMALL_CAP RATE_CAP NODE_CAP MARKETING_TOTAL_BUDGET ANNUAL_BUDGET TOTAL_BUDGET WEEKLY_REPORT REPORT_DAILY_MAP KUBERNETES_PORT_443_TCP OTEL_PYTHON_LOG_CORRELATION \
         OTEL_SERVICE_NAME WORKER_DAILY_TOKENS log_level http_proxy openai_daily_cap AWS_REGION AWS_ACCESS_KEY_ID S3_BUCKET \
         WEB_CONCURRENCY MALLOC_ARENA_MAX LD_PRELOAD FAKETIME";
 
@@ -200,6 +224,11 @@ mod tests {
             ("OPENAI_DAILY_CAP_USD", "OPENAI_DAILY_CAP"),
             ("OPENAI_DAILY_BUDGET", "OPENAI_DAILY_CAP"),
             ("DAILY_CAP", "DAILY_BUDGET"),
+            ("WEEKLY_CAP", "DAILY_BUDGET"),
+            ("WEEKLY_BUDGET", "DAILY_BUDGET"),
+            ("HOURLY_BUDGET_USD", "DAILY_BUDGET"),
+            ("OPENAI_WEEKLY_BUDGET", "OPENAI_DAILY_CAP"),
+            ("OPENAI_TOTAL_CAP", "OPENAI_DAILY_CAP"),
             ("SCALING_GATE_DAILY_TRESHOLD", "SCALING_GATE_DAILY_THRESHOLD"),
             ("DAILY_BUDGET_USD", "DAILY_BUDGET"),
             ("DAILY_BUDGTE", "DAILY_BUDGET"),
@@ -224,6 +253,23 @@ mod tests {
         for setting in SETTINGS.iter() {
             assert_eq!(near(&setting.environment_name()), None, "{}", setting.key);
         }
+    }
+
+    #[test]
+    fn a_period_that_only_tables_have_is_told() {
+        let said = |name: &str| {
+            let mut sources = Sources::default();
+            sources.environment.insert(name.into(), "5".into());
+            find(&sources).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            said("OPENAI_WEEKLY_CAP"),
+            "environment OPENAI_WEEKLY_CAP is no setting and has no effect; did you mean OPENAI_DAILY_CAP? \
+             A [[budget]] table of the settings file may have period = \"weekly\""
+        );
+        assert!(said("ANNUAL_BUDGET").is_empty(), "other programs have plans, too");
+        assert!(said("YEARLY_BUDGET").ends_with("period = \"yearly\""));
+        assert!(said("OPENAI_MONTH_CAP").ends_with("did you mean OPENAI_MONTHLY_CAP?"));
     }
 
     #[test]

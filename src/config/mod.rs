@@ -23,6 +23,7 @@ mod lookalikes;
 mod near;
 mod otel;
 mod page;
+mod patterns;
 mod prices;
 mod problem;
 mod relations;

@@ -3,16 +3,13 @@
 
 use std::sync::LazyLock;
 
-use super::budgets::{self, BUDGETS_MAX};
-use super::draft::{Draft, Setting};
+use super::draft::Setting;
 use super::kinds::{
     boolean, call_key, cost_from, count, days_or_none, event_usd, host, hosts, label, level, limit, listen, log_format,
     operations, path, port, roads, seconds, share, shares, timeout, token, webhook_format, webhook_url, zone,
 };
-use super::table::tables;
-use super::{otel, prices, webhooks};
+use super::{budgets, otel, prices, webhooks};
 use crate::ledger::RETENTION_DAYS_MIN;
-use crate::notify::WEBHOOKS_MAX;
 
 /// Every setting that all layers may have, in the order in which they are shown.
 pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
@@ -22,14 +19,7 @@ pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
 
 /// What only the file may have.
 pub(super) static TABLES: LazyLock<Vec<Setting>> = LazyLock::new(|| {
-    vec![
-        tables("budget", "A further budget", BUDGETS_MAX, budgets::fields::all(), |to: &mut Draft| &mut to.budgets)
-            .reloaded(),
-        prices::resolve::setting().reloaded(),
-        tables("webhook", "A further receiver of messages", WEBHOOKS_MAX, webhooks::fields::all(), |to: &mut Draft| {
-            &mut to.webhooks
-        }),
-    ]
+    vec![budgets::fields::setting().reloaded(), prices::resolve::setting().reloaded(), webhooks::fields::setting()]
 });
 
 impl Setting {

@@ -2,11 +2,15 @@
 //!
 //! *Invariants.* Nothing here is secret: secrets are dots, and of a webhook's URL the path is left out.
 
+use std::collections::BTreeMap;
+
+use jiff::civil::Weekday;
 use serde::{Serialize, Serializer};
+use strum::VariantArray;
 
 use super::problem::Origin;
-use crate::budget::Budget;
-use crate::domain::PeriodKind;
+use crate::budget::{Action, Budget, Limit};
+use crate::domain::{Cycle, Facet, Pattern, PeriodKind, Quantity, UsageCount, Usd};
 use crate::notify::Webhook;
 
 /// One setting as it holds.
@@ -25,16 +29,38 @@ pub struct Shown {
 pub struct ShownBudget {
     /// Its unique name.
     pub name: String,
-    /// The service it covers; `None` covers all cost.
+    /// The service it covers; `None` covers more than that of one.
     pub service: Option<String>,
     /// How often it begins anew.
     pub period: PeriodKind,
+    /// The first day of its weeks, unless that is Monday.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub week_starts: Option<String>,
+    /// The day of the month on which its periods begin, unless that is the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_day: Option<i8>,
+    /// What it covers, where that is more than a service: patterns by what they match.
+    #[serde(rename = "match", skip_serializing_if = "BTreeMap::is_empty")]
+    pub cover: BTreeMap<&'static str, Vec<String>>,
+    /// Of what each value has the limit by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub each: Option<Facet>,
     /// What may be spent in one period.
-    pub limit: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_usd: Option<Usd>,
+    /// What may be used in one period.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limit_usage: BTreeMap<String, Quantity>,
     /// Share of the limit, in percent, from which its state is `warning`.
     pub warn_at_percent: f64,
+    /// All such shares, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warn_at_percents: Vec<f64>,
     /// Share of the limit, in percent, from which its state is `critical`.
     pub gate_at_percent: f64,
+    /// What happens to work that would pass the limit, unless it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
     /// Where its limit came from.
     #[serde(rename = "from", serialize_with = "in_words")]
     pub origin: Origin,
@@ -49,6 +75,12 @@ pub struct ShownWebhook {
     pub format: &'static str,
     /// Whether its messages are signed.
     pub signed: bool,
+    /// Types of messages that it is told; none are all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// Names of budgets that it is told of; none are all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<String>,
     /// Where its URL came from.
     #[serde(rename = "from", serialize_with = "in_words")]
     pub origin: Origin,
@@ -56,13 +88,27 @@ pub struct ShownWebhook {
 
 impl ShownBudget {
     pub(super) fn of(budget: &Budget, origin: Origin) -> Self {
+        let Cycle { kind, week_starts, start_day } = budget.cycle;
+        let patterns = |facet: &Facet| texts(budget.cover.patterns(*facet));
+        let asked = Facet::VARIANTS.iter().map(|facet| (facet.as_str(), patterns(facet)));
+        let cover: BTreeMap<_, _> = asked.filter(|(_, patterns)| !patterns.is_empty()).collect();
+        let is_of_service = budget.service().is_some() && cover.len() == 1;
+        let usage: &[UsageCount] = if let Limit::Usage(counts) = &budget.limit { counts } else { &[] };
+        let percents: Vec<f64> = budget.warn_at.iter().map(|share| share.percent()).collect();
         Self {
             name: budget.name.clone(),
-            service: budget.service().map(str::to_owned),
-            period: budget.cycle.kind,
-            limit: budget.limit.to_string(),
-            warn_at_percent: budget.warn_at.first().map_or(100.0, |lowest| lowest.percent()),
+            service: budget.service().filter(|_| is_of_service).map(str::to_owned),
+            period: kind,
+            week_starts: (week_starts != Weekday::Monday).then(|| format!("{week_starts:?}").to_lowercase()),
+            start_day: (start_day != 1).then_some(start_day),
+            cover: if is_of_service { BTreeMap::new() } else { cover },
+            each: budget.each,
+            limit_usd: budget.limit.usd(),
+            limit_usage: usage.iter().map(|count| (count.kind.to_string(), count.count)).collect(),
+            warn_at_percent: percents.first().copied().unwrap_or(100.0),
+            warn_at_percents: if percents.len() > 1 { percents } else { Vec::new() },
             gate_at_percent: budget.gate_at.percent(),
+            action: Some(budget.action).filter(|action| *action != Action::Block),
             origin,
         }
     }
@@ -74,9 +120,15 @@ impl ShownWebhook {
             url: format!("{}/•••", webhook.url.origin().ascii_serialization()),
             format: webhook.format.as_str(),
             signed: webhook.secret.is_some(),
+            events: texts(&webhook.subscription.events),
+            budgets: texts(&webhook.subscription.budgets),
             origin,
         }
     }
+}
+
+fn texts(patterns: &[Pattern]) -> Vec<String> {
+    patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect()
 }
 
 fn in_words<S: Serializer>(origin: &Origin, serializer: S) -> Result<S::Ok, S::Error> {

@@ -32,6 +32,8 @@ pub struct Spec<D> {
     pub(super) is_required: bool,
     pub(super) shape: Shape,
     pub(super) put: Put<D>,
+    /// The keys of the table that its value is.
+    pub(super) inner: Vec<&'static str>,
     flag: String,
 }
 
@@ -80,7 +82,7 @@ impl<D: Default + 'static> Spec<D> {
     ) -> Self {
         let flag = key.replace('_', "-");
         let (default, is_reloaded, is_required) = (String::new(), false, false);
-        Self { key, doc, value_name, allowed, default, is_reloaded, is_required, shape, put, flag }
+        Self { key, doc, value_name, allowed, default, is_reloaded, is_required, shape, put, inner: Vec::new(), flag }
     }
 
     /// The same, and `SIGHUP` puts it in force.
@@ -91,6 +93,11 @@ impl<D: Default + 'static> Spec<D> {
     /// The same, and a table without it is wrong.
     pub(super) fn required(self) -> Self {
         Self { is_required: true, ..self }
+    }
+
+    /// The same, whose value is a table with these keys.
+    pub(super) fn holding(self, inner: Vec<&'static str>) -> Self {
+        Self { inner, ..self }
     }
 
     /// The same, and what may be written said in other words, where another setting bounds it.

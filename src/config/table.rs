@@ -3,6 +3,7 @@
 //! *Invariants.* Everything that is wrong with a table is found in one go, and said with its place. No text of a secret is
 //! repeated. A number is taken from its digits as they stand in the file, never through a float.
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::kind::Shape;
@@ -10,6 +11,9 @@ use super::near::nearest;
 use super::page::Reading;
 use super::problem::Placed;
 use super::spec::{Put, Spec};
+
+/// Rules between the keys of one table, which begins at a byte: looked at once each key is.
+pub(super) type Rules<T> = fn(&mut T, &DeTable<'_>, usize, &mut Reading<'_>);
 
 /// An array of tables: each adds a `T`, which begins as its default. More than `tables_max` are not looked at.
 ///
@@ -19,6 +23,7 @@ pub(super) fn tables<D: Default + 'static, T: Default + 'static>(
     doc: &'static str,
     tables_max: usize,
     fields: Vec<Spec<T>>,
+    rules: Rules<T>,
     place: fn(&mut D) -> &mut Vec<Placed<T>>,
 ) -> Spec<D> {
     Spec::of_file(key, doc, move |draft, value, reading| {
@@ -40,10 +45,39 @@ pub(super) fn tables<D: Default + 'static, T: Default + 'static>(
             };
             let mut value = T::default();
             read(key, &fields, &mut value, start, keys, reading);
+            rules(&mut value, keys, start, reading);
             place(draft).push(Placed { value, origin: reading.page.place(start) });
         }
     })
 }
+
+/// A key whose value is a table of its own, such as `match = { … }`, read into the same `T`. `name` is what messages call it.
+pub(super) fn inner<T: Default + 'static>(
+    name: &'static str,
+    key: &'static str,
+    doc: &'static str,
+    fields: Vec<Spec<T>>,
+) -> Spec<T> {
+    let keys = fields.iter().map(|field| field.key).collect();
+    let put = move |into: &mut T, value: &Spanned<DeValue<'_>>, reading: &mut Reading<'_>| {
+        let start = value.span().start;
+        match value.get_ref().as_table() {
+            Some(table) if table.is_empty() => {
+                let keys = fields.iter().map(|field| field.key).collect::<Vec<_>>().join(", ");
+                reading.wrong(Some(name), start, format!("is empty; its keys are {keys}"));
+            }
+            Some(table) => read(name, &fields, into, start, table, reading),
+            None => {
+                let found = with_article(value.get_ref().type_str());
+                reading.wrong(Some(name), start, format!("must be a table in braces, not {found}"));
+            }
+        }
+    };
+    Spec::of_file(key, doc, put).holding(keys)
+}
+
+/// No rules between keys.
+pub(super) fn no_rules<T>(_: &mut T, _: &DeTable<'_>, _: usize, _: &mut Reading<'_>) {}
 
 /// Reads the keys of one table, which begins at `start`. `name` is what messages call it.
 pub(super) fn read<T>(
@@ -80,7 +114,13 @@ pub(super) fn read<T>(
 
 fn unknown<T>(key: &str, fields: &[Spec<T>]) -> String {
     let keys = || fields.iter().map(|field| field.key);
-    match nearest(key, keys()) {
+    // An event has batch_id where a budget has batch.
+    let bare = key.strip_suffix("_id").unwrap_or(key);
+    let holder = fields.iter().find_map(|field| Some((field.key, field.inner.iter().find(|inner| **inner == bare)?)));
+    if let Some((holder, inner)) = holder {
+        return format!("has no key {key:?}; did you mean {holder} = {{ {inner} = … }}?");
+    }
+    match nearest(key, keys()).or_else(|| nearest(bare, keys())) {
         Some(near) => format!("has no key {key:?}; did you mean {near}?"),
         None => format!("has no key {key:?}; its keys are {}", keys().collect::<Vec<_>>().join(", ")),
     }
@@ -90,6 +130,11 @@ fn unknown<T>(key: &str, fields: &[Spec<T>]) -> String {
 pub(super) fn text_of(shape: Shape, value: &DeValue<'_>) -> Result<String, String> {
     let expected = match (shape, value) {
         (_, DeValue::String(text)) => return Ok(text.to_string()),
+        (Shape::Numbers, DeValue::Array(items)) => {
+            let texts: Result<Vec<_>, _> = items.iter().map(|item| text_of(Shape::Number, item.get_ref())).collect();
+            return texts.map(|texts| texts.join(",")).map_err(|wrong| format!("has an item that {wrong}"));
+        }
+        (Shape::Numbers, DeValue::Integer(_) | DeValue::Float(_)) => return text_of(Shape::Number, value),
         (Shape::Number, DeValue::Integer(number)) if number.radix() == 10 => return Ok(unsigned_plus(number.as_str())),
         (Shape::Number, DeValue::Float(number)) => return Ok(unsigned_plus(number.as_str())),
         (Shape::Number, DeValue::Integer(_)) => return Err("must be written in decimal digits".into()),
@@ -104,6 +149,7 @@ pub(super) fn text_of(shape: Shape, value: &DeValue<'_>) -> Result<String, Strin
             };
         }
         (Shape::Number, _) => "a number or a string",
+        (Shape::Numbers, _) => "a number, a string or an array of these",
         (Shape::Boolean, _) => "true, false or a string",
         (Shape::List, _) => "a string, or an array of strings",
         (Shape::Date, _) => "a date, or a string",
@@ -118,7 +164,7 @@ fn unsigned_plus(digits: &str) -> String {
     digits.strip_prefix('+').unwrap_or(digits).to_owned()
 }
 
-fn with_article(noun: &str) -> String {
+pub(super) fn with_article(noun: &str) -> String {
     let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {noun}")
 }

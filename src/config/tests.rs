@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::budget::CriticalOperations;
+use crate::budget::{Budget, CriticalOperations};
 use crate::domain::{Name, Usd};
 use crate::telemetry::{LogFormat, LogSettings, OtlpSettings};
 use crate::views::{HOLDS_MAX, SeriesLimits};
@@ -38,7 +38,12 @@ fn environment_problems(pairs: &[(&str, &str)]) -> Vec<String> {
 }
 
 fn limits(config: &Config) -> Vec<(String, String)> {
-    config.policy.budgets.iter().map(|budget| (budget.name.clone(), budget.limit.to_string())).collect()
+    config.policy.budgets.iter().map(|budget| (budget.name.clone(), budget.limit.usd().unwrap().to_string())).collect()
+}
+
+/// The lowest alert threshold, in percent.
+fn warn_at(budget: &Budget) -> f64 {
+    budget.warn_at[0].percent()
 }
 
 /// A value besides the default, for every setting.
@@ -73,6 +78,7 @@ fn example(key: &str) -> &'static str {
         "max_event_age_seconds" => "7200",
         "otel_bsp_max_export_batch_size" | "otel_blrp_max_export_batch_size" => "100",
         "metric_services_max" => "100",
+        "budget_keys_max" => "5000",
         key if key.starts_with("m") => "2048",
         key if key.starts_with("otel_") => otel_example(key),
         other => panic!("give {other} an example"),
@@ -107,8 +113,7 @@ fn without_any_source_the_defaults_of_each_stage_hold() {
     assert_eq!(format!("{:?}", config.ledger), format!("{:?}", ledger::Settings::default()));
     assert_eq!(format!("{:?}", config.writer.series), format!("{:?}", SeriesLimits::default()));
     assert_eq!(limits(&config), [("daily".into(), "50".into()), ("monthly".into(), "1000".into())]);
-    let percents: Vec<_> =
-        config.policy.budgets.iter().map(|budget| (budget.warn_at.percent(), budget.gate_at.percent())).collect();
+    let percents: Vec<_> = config.policy.budgets.iter().map(|budget| (warn_at(budget), budget.gate_at.percent())).collect();
     assert_eq!(percents, [(80.0, 90.0); 2]);
     assert_eq!(config.telemetry.environment, "production");
     assert_eq!(format!("{:?}", config.otlp), format!("{:?}", OtlpSettings::default()));
@@ -236,12 +241,12 @@ fn what_is_wrong_in_the_environment_is_said_by_name() {
         (
             "DAILY_ALERT_THRESHOLD",
             "80",
-            "\"80\" is not a share of the limit (1 is the whole limit); for 80 percent write 0.8; allowed: a share above 0 and at most 10, where 1 is the whole limit",
+            "\"80\" is not a share of the limit (1 is the whole limit); for 80 percent write 0.8; allowed: a share above 0 and at most 10, where 1 is the whole limit; or up to 10 of them",
         ),
         (
             "DAILY_ALERT_THRESHOLD",
             "12.5%",
-            "\"12.5%\" is not a share of the limit (1 is the whole limit); for 12.5 percent write 0.125; allowed: a share above 0 and at most 10, where 1 is the whole limit",
+            "\"12.5%\" is not a share of the limit (1 is the whole limit); for 12.5 percent write 0.125; allowed: a share above 0 and at most 10, where 1 is the whole limit; or up to 10 of them",
         ),
         (
             "SCALING_GATE_ENABLED",

@@ -24,6 +24,7 @@ mod period;
 mod quantity;
 mod ratio;
 mod reached;
+mod receiver;
 mod reservation;
 mod selection;
 mod spread;
@@ -53,6 +54,7 @@ pub use period::{BudgetZone, DayStretch, Month, Period, PeriodParseError};
 pub use quantity::{ParseQuantityError, Quantity};
 pub use ratio::{Threshold, nearest_f64_percent};
 pub use reached::Reached;
+pub use receiver::{Receiver, Subscription};
 pub use reservation::{
     Attribution, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after,
     differing_request_fields,

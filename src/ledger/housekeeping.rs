@@ -2,14 +2,13 @@
 //!
 //! *Invariants.* Nothing here changes a total. Whoever writes calls it between two commits; what takes long goes on beside them.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::TransactionBehavior;
 
 use super::contract::Ledger;
 use super::wal::LogCare;
 use super::{LedgerError, outbox};
+use crate::domain::Receiver;
 
 /// Each of these fails as [`Ledger::commit`] does.
 impl Ledger {
@@ -141,7 +140,7 @@ impl Ledger {
     ///
     /// # Errors
     /// As for [`Ledger::commit`].
-    pub fn tidy_outbox(&mut self, receivers: &[Arc<str>], now: Timestamp) -> Result<(), LedgerError> {
+    pub fn tidy_outbox(&mut self, receivers: &[Receiver], now: Timestamp) -> Result<(), LedgerError> {
         outbox::tidy(&mut self.connection, receivers, now)
     }
 }

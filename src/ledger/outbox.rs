@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::row::{RowWriter, each_row, nanoseconds, read_row, read_rows, row, write_row};
 use super::{LedgerError, meta};
-use crate::domain::Usd;
+use crate::domain::{Receiver, Usd};
 
 /// Deliveries that may be open at once, over all receivers. Beyond it nothing new is told until there is room.
 pub const DELIVERIES_MAX: usize = 4_096;
@@ -36,6 +36,8 @@ pub struct NewMessage {
     pub created_at: Timestamp,
     /// The JSON that receivers get.
     pub body: String,
+    /// Who is to get it, by their names in the outbox. One for nobody is remembered all the same.
+    pub to: Arc<[Arc<str>]>,
 }
 
 /// What became of an attempt to deliver a message.
@@ -68,8 +70,6 @@ pub enum NextAttempt {
 pub struct OutboxChanges {
     /// New messages; those whose topic is known are passed over.
     pub messages: Vec<NewMessage>,
-    /// Who is to get them.
-    pub receivers: Arc<[Arc<str>]>,
     /// What became of earlier ones. A report about a delivery that is over changes nothing.
     pub reports: Vec<DeliveryReport>,
 }
@@ -169,11 +169,11 @@ pub(super) fn room(connection: &Connection) -> Result<usize, LedgerError> {
 }
 
 /// Removes what is open for receivers that are none any more, and the oldest messages once they need not be remembered.
-pub(super) fn tidy(connection: &mut Connection, receivers: &[Arc<str>], now: Timestamp) -> Result<(), LedgerError> {
+pub(super) fn tidy(connection: &mut Connection, receivers: &[Receiver], now: Timestamp) -> Result<(), LedgerError> {
     let mut named = connection.prepare_cached("SELECT DISTINCT receiver FROM webhook_delivery")?;
     let mut gone: Vec<String> = named.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
     drop(named);
-    gone.retain(|receiver| !receivers.iter().any(|known| **known == **receiver));
+    gone.retain(|receiver| !receivers.iter().any(|known| *known.name == **receiver));
     let horizon = nanoseconds(now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN));
     let oldest: Option<i64> = connection
         .prepare_cached(
@@ -239,7 +239,7 @@ pub(super) fn write(connection: &Connection, changes: &OutboxChanges) -> Result<
     }
     for message in &changes.messages {
         if let Some(seq) = write_message(connection, message)? {
-            for receiver in changes.receivers.iter() {
+            for receiver in message.to.iter() {
                 let (receiver, next_attempt_at) = (Arc::clone(receiver), message.created_at);
                 write_row(connection, &DeliveryRow { message: seq, receiver, attempts: 0, next_attempt_at })?;
             }
@@ -282,7 +282,7 @@ fn write_message(connection: &Connection, message: &NewMessage) -> Result<Option
     }
     let next = "SELECT coalesce(max(seq), 0) + 1 FROM webhook_message";
     let seq: i64 = connection.prepare_cached(next)?.query_row((), |row| row.get(0))?;
-    let NewMessage { topic, kind, created_at, body } = message.clone();
+    let NewMessage { topic, kind, created_at, body, to: _ } = message.clone();
     write_row(connection, &MessageRow { seq, topic, kind: kind.to_owned(), created_at, body })?;
     Ok(Some(seq))
 }

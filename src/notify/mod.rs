@@ -34,6 +34,7 @@ pub use post::{ATTEMPT_MAX, CONNECT_MAX};
 pub use schedule::Schedule;
 pub use settings::{Webhook, WebhookFormat, WebhookSecret};
 
+use crate::domain::Receiver;
 use courier::Courier;
 use instruments::DeliveryInstruments;
 
@@ -47,9 +48,13 @@ pub struct Deliveries {
     threads: Vec<Thread>,
 }
 
-/// The names in the outbox of everybody who is told, each once.
-pub fn receivers(webhooks: &[Webhook]) -> Arc<[Arc<str>]> {
-    distinct(webhooks).into_iter().map(|(receiver, _)| receiver).collect()
+/// Everybody who is told, each once, of all that its webhooks ask for.
+pub fn receivers(webhooks: &[Webhook]) -> Arc<[Receiver]> {
+    let of = |(name, _): (Arc<str>, Webhook)| {
+        let same = webhooks.iter().filter(|webhook| *webhook.receiver() == *name);
+        Receiver { subscriptions: same.map(|webhook| webhook.subscription.clone()).collect(), name }
+    };
+    distinct(webhooks).into_iter().map(of).collect()
 }
 
 /// Begins to deliver. Without webhooks there is nothing to do, and no metric of it.

@@ -6,6 +6,8 @@ use reqwest::Url;
 use ring::digest::{SHA256, digest};
 use strum::{EnumString, IntoStaticStr};
 
+use crate::domain::Subscription;
+
 /// Bytes of a hash that name a receiver: enough that no two are alike.
 const RECEIVER_BYTES: usize = 16;
 
@@ -18,6 +20,8 @@ pub struct Webhook {
     pub format: WebhookFormat,
     /// The key they are signed with; without one they are not signed.
     pub secret: Option<WebhookSecret>,
+    /// What it is told.
+    pub subscription: Subscription,
 }
 
 /// How a message is written.

@@ -1,6 +1,7 @@
 //! Messages as Slack's incoming webhooks take them: one line of text.
 
 use crate::budget::BudgetState;
+use crate::domain::Usd;
 use crate::wire::{BudgetItem, Message, MessageData, Origin};
 
 /// The body for Slack, made from a message's type and its own body.
@@ -25,9 +26,11 @@ fn text(message: &Message) -> String {
 
 fn budget(item: &BudgetItem) -> String {
     let service = item.service.as_ref().map(|service| format!(" for {service}")).unwrap_or_default();
-    let state = match item.state.known() {
-        Some(BudgetState::Warning) => "at its alert threshold",
-        _ => item.state.as_str(),
+    let state = match (item.threshold, item.state.known()) {
+        // It may be past that by now, and past the next one.
+        (Some(share), _) => format!("at its alert threshold of {}%", Usd::from_pico(share.pico().saturating_mul(100))),
+        (None, Some(BudgetState::Warning)) => "at its alert threshold".into(),
+        (None, _) => item.state.as_str().to_owned(),
     };
     let key = item.key.as_ref().map(|key| format!(" ({key})")).unwrap_or_default();
     let period = item.period_end.map(|end| format!(" in the period ending {end}")).unwrap_or_default();
@@ -79,6 +82,19 @@ mod tests {
         assert!(
             text_of("budget.warning", &item("warning", r#""openai""#))
                 .starts_with("Budget daily for openai is at its alert threshold: ")
+        );
+    }
+
+    /// Guards against: three messages at once that read the same, because the spending passed three thresholds in one step.
+    #[test]
+    fn a_threshold_is_named_whatever_the_state_is_by_now() {
+        let message = r#"{"type":"budget.warning","timestamp":"2026-11-22T10:00:00Z","data":{"name":"per-lead","service":null,
+            "period":"total","limit_usd":5,"spent_usd":6,"reserved_usd":0,"remaining_usd":-1,"utilization_percent":120.0,
+            "state":"exhausted","period_start":null,"period_end":null,"forecast_usd":null,"exhausted_at":null,
+            "each":"lead","key":"acme","threshold":0.825}}"#;
+        assert_eq!(
+            text_of("budget.warning", message),
+            "Budget per-lead (acme) is at its alert threshold of 82.5%: 120% used, 6 of 5 USD spent"
         );
     }
 

@@ -11,7 +11,7 @@ use opentelemetry::metrics::MeterProvider;
 
 use super::*;
 use crate::clock::Clock;
-use crate::domain::BudgetZone;
+use crate::domain::{self, BudgetZone, Pattern, Subscription};
 use crate::ledger::{Commit, DeliveryReport, Ledger, NewMessage, OutboxChanges, Reader};
 
 /// What a receiver does with a request.
@@ -68,7 +68,8 @@ impl Receiver {
 
     pub fn webhook(&self, format: WebhookFormat) -> Webhook {
         let url = format!("http://{}/hook?key=secret", self.addr).parse().unwrap();
-        Webhook { url, format, secret: Some(WebhookSecret(b"twenty-four bytes of key".to_vec())) }
+        let secret = Some(WebhookSecret(b"twenty-four bytes of key".to_vec()));
+        Webhook { url, format, secret, subscription: Subscription::default() }
     }
 }
 
@@ -135,10 +136,16 @@ impl Outbox {
     }
 
     pub fn tell(&self, texts: &[&str], to: &[Webhook], now: Timestamp) {
-        let message =
-            |text: &&str| NewMessage { topic: (*text).to_owned(), kind: "gate.active", created_at: now, body: body(text) };
+        let to: Arc<[Arc<str>]> = receivers(to).iter().map(|receiver| Arc::clone(&receiver.name)).collect();
+        let message = |text: &&str| NewMessage {
+            topic: (*text).to_owned(),
+            kind: "gate.active",
+            created_at: now,
+            body: body(text),
+            to: Arc::clone(&to),
+        };
         let messages = texts.iter().map(message).collect();
-        self.commit(OutboxChanges { messages, receivers: receivers(to), reports: Vec::new() }, now);
+        self.commit(OutboxChanges { messages, reports: Vec::new() }, now);
     }
 
     pub fn take_in(&self, reports: Vec<DeliveryReport>, now: Timestamp) {
@@ -257,7 +264,14 @@ fn a_message_is_given_up_when_the_receiver_is_gone_or_the_time_is_over() {
 fn a_receiver_is_named_by_a_hash_and_told_once_however_often_it_is_set() {
     let receiver = Receiver::that(|_, _| Manner::Answers(200));
     let (json, slack) = (receiver.webhook(WebhookFormat::Json), receiver.webhook(WebhookFormat::Slack));
-    let names = receivers(&[json.clone(), slack.clone(), json.clone()]);
-    assert_eq!(names.len(), 2);
-    assert!(names.iter().all(|name| name.len() == 32 && !name.contains("secret")), "{names:?}");
+    let of = |events: &str| Subscription { events: vec![Pattern::new(events)], budgets: Vec::new() };
+    let [gate, warnings] = ["gate.*", "budget.warning"].map(|events| Webhook { subscription: of(events), ..json.clone() });
+    let found = receivers(&[gate, slack, warnings]);
+    let [json, slack] = &*found else { panic!("two receivers: {found:?}") };
+    assert!(found.iter().all(|receiver| receiver.name.len() == 32 && !receiver.name.contains("secret")), "{found:?}");
+    let told = |receiver: &domain::Receiver| {
+        ["gate.active", "budget.warning", "budget.critical"].map(|kind| receiver.wants(kind, Some("daily")))
+    };
+    assert_eq!(told(json), [true, true, false], "what either asks for");
+    assert_eq!(told(slack), [true; 3]);
 }

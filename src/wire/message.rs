@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
-use strum::{EnumString, IntoStaticStr};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::{BudgetItem, GateStatus};
 use crate::budget::BudgetState;
@@ -33,8 +33,7 @@ pub struct Origin {
 }
 
 /// What receivers are told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString)]
-
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString, VariantArray)]
 pub enum MessageType {
     /// A budget is at its alert threshold.
     #[serde(rename = "budget.warning")]

@@ -6,14 +6,14 @@
 //!
 //! *Limits.* [`TOLD_MAX`] topics in memory. While the outbox is full nothing is told; once there is room, what holds then is.
 //!
-//! *Deliberately not here.* Who receives it, and how.
+//! *Deliberately not here.* How receivers get it.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::budget::Standing;
-use crate::domain::{GateChange, Now, Threshold};
+use crate::domain::{GateChange, Now, Receiver, Threshold};
 use crate::ledger::{DeliveryReport, LedgerError, NewMessage, OutboxChanges};
 use crate::views::Published;
 use crate::views::tallies::Crossing;
@@ -26,7 +26,7 @@ const TOLD_MAX: usize = 4_096;
 /// What was told, and what is to be noted about its delivery.
 #[derive(Debug)]
 pub(super) struct Notices {
-    receivers: Arc<[Arc<str>]>,
+    receivers: Arc<[Receiver]>,
     origin: Origin,
     told: HashSet<String>,
     /// The state of the gate that was told last, or that it had at the start.
@@ -38,7 +38,7 @@ pub(super) struct Notices {
 
 impl Notices {
     /// Nothing is ever told without receivers. `gate` is the newest line of the gate's history.
-    pub fn new(receivers: Arc<[Arc<str>]>, origin: Origin, gate: Option<&GateChange>) -> Self {
+    pub fn new(receivers: Arc<[Receiver]>, origin: Origin, gate: Option<&GateChange>) -> Self {
         Self {
             receivers,
             origin,
@@ -67,15 +67,20 @@ impl Notices {
     ) -> Result<OutboxChanges, LedgerError> {
         let mut messages = self.due(next, crossings, now);
         if !messages.is_empty() {
-            let room = room()? / self.receivers.len().max(1);
-            let is_full = messages.len() > room;
+            let room = room()?;
+            let deliveries = messages.iter().scan(0, |sum, message| {
+                *sum += message.to.len();
+                Some(*sum)
+            });
+            let fitting = deliveries.take_while(|sum| *sum <= room).count();
+            let is_full = messages.len() > fitting;
             if is_full && !self.is_full {
                 tracing::warn!("the webhook outbox is full; no new messages until some are delivered");
             }
             self.is_full = is_full;
-            messages.truncate(room);
+            messages.truncate(fitting);
         }
-        Ok(OutboxChanges { messages, receivers: Arc::clone(&self.receivers), reports: std::mem::take(&mut self.reports) })
+        Ok(OutboxChanges { messages, reports: std::mem::take(&mut self.reports) })
     }
 
     /// Takes note that a commit is on the disk.
@@ -111,21 +116,38 @@ impl Notices {
         let of_budgets = standings.flat_map(|standing| {
             let new = topics(&standing).into_iter().filter(|(_, topic, _)| !self.told.contains(topic));
             let messages = new.filter_map(|(kind, topic, threshold)| {
+                // What nobody wants is not written: a budget may have more keys than the outbox has room.
+                let to = Some(self.told_of(kind, Some(&standing.name))).filter(|to| !to.is_empty())?;
                 let item = BudgetItem { threshold: threshold.map(Threshold::share), ..standing.clone().into() };
-                self.message(kind, topic, MessageData::Budget(Box::new(item)), now)
+                self.message(kind, topic, MessageData::Budget(Box::new(item)), to, now)
             });
             messages.collect::<Vec<_>>()
         });
-        let of_gate = self
-            .gate_topic(next)
-            .and_then(|(kind, topic)| self.message(kind, topic, MessageData::Gate(next.gate_standing(now).into()), now));
+        // A change of the gate is remembered for nobody, too: the next one is a change only from there.
+        let of_gate = self.gate_topic(next).and_then(|(kind, topic)| {
+            let data = MessageData::Gate(next.gate_standing(now).into());
+            self.message(kind, topic, data, self.told_of(kind, None), now)
+        });
         of_budgets.chain(of_gate).collect()
     }
 
-    fn message(&self, r#type: MessageType, topic: String, data: MessageData, now: Now) -> Option<NewMessage> {
+    /// Who wants a message of this type, about the budget of this name if it is about one.
+    fn told_of(&self, kind: MessageType, budget: Option<&str>) -> Arc<[Arc<str>]> {
+        let wants = self.receivers.iter().filter(|receiver| receiver.wants(kind.as_str(), budget));
+        wants.map(|receiver| Arc::clone(&receiver.name)).collect()
+    }
+
+    fn message(
+        &self,
+        r#type: MessageType,
+        topic: String,
+        data: MessageData,
+        to: Arc<[Arc<str>]>,
+        now: Now,
+    ) -> Option<NewMessage> {
         let kind = r#type.as_str();
         match serde_json::to_string(&Message { r#type, timestamp: now.time, origin: self.origin.clone(), data }) {
-            Ok(body) => Some(NewMessage { topic, kind, created_at: now.time, body }),
+            Ok(body) => Some(NewMessage { topic, kind, created_at: now.time, body, to }),
             Err(error) => {
                 tracing::error!(%error, kind, "cannot write a webhook message");
                 None

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use crate::domain::Receiver;
 use crate::views::SeriesLimits;
 use crate::wire::Origin;
 
@@ -25,8 +26,8 @@ pub struct Settings {
     pub budget_keys_max: usize,
     /// How long raw events are kept; `None` for ever.
     pub retention: Option<SignedDuration>,
-    /// Who is told of budgets and the gate, by their names in the outbox.
-    pub receivers: Arc<[Arc<str>]>,
+    /// Who is told of budgets and the gate.
+    pub receivers: Arc<[Receiver]>,
     /// Who tells them.
     pub origin: Origin,
 }

@@ -1,49 +1,83 @@
 //! Budgets that contradict each other: each is allowed, and together they are probably not what somebody meant.
 //!
-//! *Invariants.* At most one doubt of a kind for each budget. A limit of 0 is no contradiction: it says that nothing may be spent.
+//! *Invariants.* At most one doubt of a kind for each budget. A limit of 0 is no contradiction: it says that nothing may be spent. Nor is
+//! a sum that was paid ahead, which says nothing about how fast it may go.
 
 use super::super::problem::Origin;
-use crate::budget::Budget;
-use crate::domain::{PeriodKind, Usd};
+use crate::budget::{Action, Budget};
+use crate::domain::{Cycle, PeriodKind};
 
 /// What is doubtful about the budgets as they hold.
 pub(super) fn about(budgets: &[(Budget, Origin)]) -> Vec<String> {
-    let mut doubts: Vec<String> = Vec::new();
     let budgets: Vec<&Budget> = budgets.iter().map(|(budget, _)| budget).collect();
-    let (global, of_services): (Vec<&Budget>, Vec<&Budget>) = budgets.iter().partition(|budget| budget.is_global());
-    let spends = |budget: &&&Budget| usd(budget) > Usd::ZERO;
-    for month in budgets.iter().filter(|budget| budget.cycle.kind == PeriodKind::Monthly && usd(budget) > Usd::ZERO) {
-        let is_above =
-            |day: &&&Budget| day.cycle.kind == PeriodKind::Daily && covers_the_same(day, month) && usd(day) > usd(month);
-        let day = budgets.iter().find(is_above);
-        if let Some(day) = day {
-            doubts.push(format!(
-                "budget {:?} ({} a month) is below budget {:?} ({} a day): one day may use up the month",
-                month.name, month.limit, day.name, day.limit
-            ));
-        }
-    }
-    for budget in of_services {
-        let smaller = global.iter().filter(spends).find(|all| {
-            let is_as_long = all.cycle == budget.cycle || budget.cycle.kind == PeriodKind::Daily;
-            is_as_long && usd(all) < usd(budget)
-        });
-        if let Some(all) = smaller {
-            doubts.push(format!(
-                "budget {:?} ({}) is above budget {:?} ({}), which covers all services and is used up before",
-                budget.name, budget.limit, all.name, all.limit
-            ));
-        }
-    }
-    doubts
+    let longer = budgets.iter().filter_map(|budget| below_a_shorter_one(budget, &budgets));
+    longer.chain(budgets.iter().filter_map(|budget| above_one_of_all(budget, &budgets))).collect()
 }
 
-/// The limit of a budget of money; 0 of others, which are not compared.
-fn usd(budget: &Budget) -> Usd {
-    budget.limit.usd().unwrap_or(Usd::ZERO)
+/// A limit below that of a shorter period of the same.
+fn below_a_shorter_one(budget: &Budget, budgets: &[&Budget]) -> Option<String> {
+    let long = word(budget.cycle.kind)?;
+    let is_above =
+        |other: &&&Budget| other.cycle.kind < budget.cycle.kind && covers_the_same(other, budget) && is_less(budget, other);
+    let other = budgets.iter().find(is_above)?;
+    let short = word(other.cycle.kind)?;
+    Some(format!(
+        "budget {:?} ({} {} {long}) is below budget {:?} ({} {} {short}): one {short} may use up the {long}",
+        budget.name,
+        budget.limit,
+        article(long),
+        other.name,
+        other.limit,
+        article(short)
+    ))
 }
 
-/// Whether both are of all services, or of the same one.
+/// A limit of some cost above one of all cost, which is used up before.
+fn above_one_of_all(budget: &Budget, budgets: &[&Budget]) -> Option<String> {
+    let refuses = !budget.is_global() && budget.action == Action::Block;
+    let is_before = |all: &&&Budget| all.is_global() && lies_within(&budget.cycle, &all.cycle) && is_less(all, budget);
+    let all = budgets.iter().find(|all| refuses && is_before(all))?;
+    Some(format!(
+        "budget {:?} ({}) is above budget {:?} ({}), which covers all services and is used up before",
+        budget.name, budget.limit, all.name, all.limit
+    ))
+}
+
+/// Whether there is less of a unit that both count, and more than none.
+fn is_less(one: &Budget, other: &Budget) -> bool {
+    let amounts = one.limit.amounts();
+    let mut pairs = amounts.iter().zip(other.limit.amounts());
+    one.limit.has_units_of(&other.limit) && amounts.iter().all(|one| *one > 0) && pairs.any(|(one, other)| *one < other)
+}
+
+/// Whether each period of a cycle lies in one of another.
+fn lies_within(inner: &Cycle, outer: &Cycle) -> bool {
+    use PeriodKind::{Daily, Hourly, Monthly, Quarterly, Total, Yearly};
+    let are_of_months = matches!(inner.kind, Monthly | Quarterly) && matches!(outer.kind, Quarterly | Yearly);
+    inner == outer
+        || outer.kind == Total
+        || (matches!(inner.kind, Hourly | Daily) && inner.kind <= outer.kind)
+        || (are_of_months && inner.kind <= outer.kind && inner.start_day == outer.start_day)
+}
+
+/// Whether both count the same, and do the same about it.
 fn covers_the_same(one: &Budget, other: &Budget) -> bool {
-    one.each == other.each && one.cover.definition() == other.cover.definition()
+    one.each == other.each && one.action == other.action && one.cover.definition() == other.cover.definition()
+}
+
+/// What a period is called, if it ends.
+fn word(kind: PeriodKind) -> Option<&'static str> {
+    match kind {
+        PeriodKind::Hourly => Some("hour"),
+        PeriodKind::Daily => Some("day"),
+        PeriodKind::Weekly => Some("week"),
+        PeriodKind::Monthly => Some("month"),
+        PeriodKind::Quarterly => Some("quarter"),
+        PeriodKind::Yearly => Some("year"),
+        PeriodKind::Total => None,
+    }
+}
+
+fn article(word: &str) -> &'static str {
+    if word == "hour" { "an" } else { "a" }
 }

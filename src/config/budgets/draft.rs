@@ -1,17 +1,27 @@
 //! A budget as somebody wrote it.
 
+use jiff::civil::Weekday;
+
 use crate::budget::{Action, Budget, Limit};
-use crate::domain::{Cover, Cycle, Name, PeriodKind, Threshold, Usd};
+use crate::domain::{Cover, Cycle, Facet, Name, Pattern, PeriodKind, Threshold, UsageCount, Usd};
 
 /// A budget, and whether there shall be one.
 #[derive(Clone, Debug)]
 pub(in crate::config) struct BudgetDraft {
     /// All of it but the limit. A name that is empty could not be used, which was noted.
     pub budget: Budget,
-    /// `None`: there shall be none.
+    /// `None`, where there is no usage either: there shall be no budget.
     pub limit: Option<Usd>,
+    /// The limit of a budget of usage, ordered by kind.
+    pub limit_usage: Vec<UsageCount>,
     /// The service it is for, where a table says it outside of `match`.
     pub service: Option<Name>,
+    /// The first day of its weeks, where a table says so.
+    pub week_starts: Option<Weekday>,
+    /// The first day of its months, quarters or years, where a table says so.
+    pub start_day: Option<i8>,
+    /// Whether a table says where its state becomes critical.
+    pub says_gate_at: bool,
 }
 
 impl Default for BudgetDraft {
@@ -29,7 +39,15 @@ impl Default for BudgetDraft {
             gate_at: share("0.9"),
             action: Action::Block,
         };
-        Self { budget, limit: None, service: None }
+        Self {
+            budget,
+            limit: None,
+            limit_usage: Vec::new(),
+            service: None,
+            week_starts: None,
+            start_day: None,
+            says_gate_at: false,
+        }
     }
 }
 
@@ -51,12 +69,25 @@ impl BudgetDraft {
         draft
     }
 
+    /// Puts what a table says in two places into one.
+    pub fn settle(&mut self) {
+        if let Some(service) = &self.service
+            && self.budget.cover.patterns(Facet::Service).is_empty()
+        {
+            let cover = std::mem::take(&mut self.budget.cover);
+            self.budget.cover = cover.with(Facet::Service, [Pattern::new(service.as_str())]);
+        }
+        let cycle = &mut self.budget.cycle;
+        cycle.week_starts = self.week_starts.unwrap_or(cycle.week_starts);
+        cycle.start_day = self.start_day.unwrap_or(cycle.start_day);
+    }
+
     /// The budget, if there shall be one.
     pub fn finish(self) -> Option<Budget> {
-        let budget = match &self.service {
-            Some(service) => Budget { cover: Cover::of_service(service), ..self.budget },
-            None => self.budget,
+        let limit = match self.limit {
+            _ if !self.limit_usage.is_empty() => Limit::Usage(self.limit_usage),
+            limit => Limit::Usd(limit?),
         };
-        self.limit.map(|limit| Budget { limit: Limit::Usd(limit), ..budget })
+        Some(Budget { limit, ..self.budget })
     }
 }

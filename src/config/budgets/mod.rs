@@ -9,5 +9,7 @@ pub(super) mod doubts;
 pub(super) mod draft;
 pub(super) mod fields;
 pub(super) mod resolve;
+mod rules;
+mod usage;
 
 pub use resolve::BUDGETS_MAX;

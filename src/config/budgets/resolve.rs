@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use super::super::problem::{Origin, Placed, Problem};
 use super::draft::BudgetDraft;
-use crate::budget::Budget;
+use crate::budget::{Action, Budget};
 use crate::domain::PeriodKind;
 
 /// Budgets there may be. Each is looked at in every decision, and has series in the metrics.
-pub const BUDGETS_MAX: usize = 1_000;
+pub const BUDGETS_MAX: usize = 64;
 
 /// The budgets in the order in which they are shown, each with where it was written.
 #[derive(Default)]
@@ -49,7 +49,8 @@ pub(in crate::config) fn resolve(
     for table in tables.into_iter().filter(|table| !table.value.budget.name.is_empty()) {
         entries.add(table);
     }
-    let mut doubts: Vec<String> = entries.list.iter().filter_map(|entry| late_warning(&entry.value.budget)).collect();
+    let doubts_of = |entry: &Placed<BudgetDraft>| [late_warning(&entry.value.budget), idle_gate(&entry.value)];
+    let mut doubts: Vec<String> = entries.list.iter().flat_map(doubts_of).flatten().collect();
     let tables_end = entries.list.len();
     for mut cap in caps {
         if let Some((warn_at, gate_at)) = thresholds.get(&cap.value.budget.cycle.kind) {
@@ -78,6 +79,16 @@ fn late_warning(budget: &Budget) -> Option<String> {
             warn.percent(),
             gate.percent()
         )
+    })
+}
+
+/// `gate_at` of a budget that closes no gate. Of a service it has always been the share at which its state is critical.
+fn idle_gate(draft: &BudgetDraft) -> Option<String> {
+    let budget = &draft.budget;
+    let is_of_service = budget.service().is_some() && budget.each.is_none() && budget.action == Action::Block;
+    (draft.says_gate_at && !budget.is_global() && !is_of_service).then(|| {
+        let why = if budget.action == Action::Watch { "only watches" } else { "is not of all cost" };
+        format!("budget {:?} {why}, so its gate_at closes no gate; from there its state is critical", budget.name)
     })
 }
 
@@ -111,9 +122,10 @@ impl Entries {
 /// Whether a cap is the same budget, said by a higher layer.
 fn yields(entry: &Placed<BudgetDraft>, cap: &Placed<BudgetDraft>) -> bool {
     let higher = matches!((&entry.origin, &cap.origin), (Origin::File { .. }, Origin::Environment(_)));
+    let of_usage = !entry.value.limit_usage.is_empty();
     let (entry, cap) = (&entry.value.budget, &cap.value.budget);
     let covers_the_same = entry.cover.definition() == cap.cover.definition() && entry.each == cap.each;
-    higher && covers_the_same && entry.cycle == cap.cycle
+    higher && covers_the_same && entry.cycle == cap.cycle && !of_usage
 }
 
 fn taken(name: &str, by: &Origin) -> String {

@@ -6,6 +6,8 @@ use crate::domain::{ParseUsdError, Threshold, Usd};
 
 /// What [`limit`] takes.
 const LIMIT: &str = "an amount in USD from 0, or none";
+/// Alert thresholds of one budget: each is a message of its own.
+const SHARES_MAX: usize = 10;
 
 fn usd(text: &str) -> Parsed<Usd> {
     Usd::parse(text).map_err(|problem| match problem {
@@ -49,12 +51,27 @@ pub fn event_usd() -> Kind<Usd> {
     Kind::new(Shape::Number, "USD", format!("an amount above 0 and at most {USD_MAX}"), parse).shown_as(Usd::to_string)
 }
 
-/// Shares of a limit, ascending. In the file it may be a list.
+/// Shares of a limit, in any order. In the file it may be an array.
 pub fn shares() -> Kind<Vec<Threshold>> {
     let share = share();
-    Kind::new(Shape::Number, "SHARE", share.allowed, move |text| (share.parse)(text).map(|share| vec![share])).shown_as(
-        |shares: &Vec<Threshold>| shares.iter().map(|share| share.share().to_string()).collect::<Vec<_>>().join(", "),
-    )
+    let allowed = format!("{}; or up to {SHARES_MAX} of them", share.allowed);
+    let parse = move |text: &str| {
+        let items: Vec<&str> = text.split(',').map(str::trim).collect();
+        let [_, _, ..] = items.as_slice() else { return Ok(vec![(share.parse)(text)?]) };
+        let read = |item: &&str| (share.parse)(item).map_err(|wrong| format!("has {}, which {wrong}", quoted(item)));
+        let mut shares: Vec<Threshold> = items.iter().map(read).collect::<Parsed<_>>()?;
+        if shares.len() > SHARES_MAX {
+            return Err(format!("has {} shares", shares.len()));
+        }
+        shares.sort_unstable();
+        match shares.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("has {} twice", pair[0].share())),
+            None => Ok(shares),
+        }
+    };
+    Kind::new(Shape::Numbers, "SHARE", allowed, parse).shown_as(|shares: &Vec<Threshold>| {
+        shares.iter().map(|share| share.share().to_string()).collect::<Vec<_>>().join(",")
+    })
 }
 
 /// A share of a limit. Percent figures are the usual mistake, so they get the answer they need.

@@ -24,7 +24,11 @@ pub fn label() -> Kind<String> {
 /// A service of which there is one or none.
 pub fn service() -> Kind<Option<Name>> {
     let allowed = "1 to 128 bytes without control characters; without it the budget is for all services";
-    let parse = |text: &str| Name::new(text).map(Some).map_err(|wrong| wrong.to_string());
+    let parse = |text: &str| match Name::new(text) {
+        Ok(_) if text.contains('*') => Err("has a *, which stands for any text in match = { service = … } only".into()),
+        Ok(name) => Ok(Some(name)),
+        Err(wrong) => Err(wrong.to_string()),
+    };
     Kind::new(Shape::Text, "NAME", allowed, parse)
 }
 

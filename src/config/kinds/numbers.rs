@@ -43,6 +43,11 @@ pub fn port() -> Kind<u16> {
     number("PORT", 0, 65_535, |port| u16::try_from(port).unwrap_or(0), ToString::to_string)
 }
 
+/// A day that every month has.
+pub fn day_of_month() -> Kind<Option<i8>> {
+    number("DAY", 1, 28, |day| i8::try_from(day).unwrap_or(1), ToString::to_string).optional()
+}
+
 /// Whole seconds.
 pub fn seconds(least: u64, most: u64) -> Kind<SignedDuration> {
     let from = |seconds| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));

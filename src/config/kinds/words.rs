@@ -1,9 +1,11 @@
 //! Choices from a few words.
 
+use jiff::civil::Weekday;
 use tracing::level_filters::LevelFilter;
 
 use super::super::kind::{Kind, Shape, word};
-use crate::domain::PeriodKind;
+use crate::budget::Action;
+use crate::domain::{Facet, PeriodKind};
 use crate::notify::WebhookFormat;
 use crate::telemetry::LogFormat;
 
@@ -50,6 +52,38 @@ pub fn period() -> Kind<PeriodKind> {
     let parse = |text: &str| text.parse().map_err(|_| "is not a period".into());
     Kind::new(Shape::Text, "PERIOD", "hourly, daily, weekly, monthly, quarterly, yearly or total", parse)
         .shown_as(|period: &PeriodKind| period.as_str().into())
+}
+
+/// What happens to work that would pass a limit.
+pub fn action() -> Kind<Action> {
+    word("ACTION", "block or watch", "is neither", &[("block", Action::Block), ("watch", Action::Watch)])
+}
+
+/// What a limit holds for each value of.
+pub fn facet() -> Kind<Option<Facet>> {
+    let words = &[
+        ("worker", Facet::Worker),
+        ("batch", Facet::Batch),
+        ("lead", Facet::Lead),
+        ("model", Facet::Model),
+        ("service", Facet::Service),
+        ("operation", Facet::Operation),
+    ];
+    word("WORD", "worker, batch, lead, model, service or operation", "is none of these", words).optional()
+}
+
+/// A day of the week.
+pub fn weekday() -> Kind<Option<Weekday>> {
+    let words = &[
+        ("monday", Weekday::Monday),
+        ("tuesday", Weekday::Tuesday),
+        ("wednesday", Weekday::Wednesday),
+        ("thursday", Weekday::Thursday),
+        ("friday", Weekday::Friday),
+        ("saturday", Weekday::Saturday),
+        ("sunday", Weekday::Sunday),
+    ];
+    word("DAY", "monday to sunday", "is not a day of the week", words).optional()
 }
 
 /// How a webhook's messages are written.

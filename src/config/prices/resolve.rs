@@ -9,7 +9,7 @@ use super::super::draft::Draft;
 use super::super::page::{Page, Reading, read_bounded};
 use super::super::problem::{Origin, Placed, Problem};
 use super::super::spec::{Put, Spec};
-use super::super::table::tables;
+use super::super::table::{no_rules, tables};
 use super::fields;
 use crate::pricing::{Book, BookError, FILE_BYTES_MAX, PriceFile, PriceTable, TABLES_MAX};
 
@@ -27,7 +27,7 @@ pub(in crate::config) struct Prices {
 
 /// The setting of the `[[price]]` tables.
 pub(in crate::config) fn setting() -> Spec<Draft> {
-    tables("price", "A price of your own", TABLES_MAX, fields::all(), |to: &mut Draft| &mut to.prices)
+    tables("price", "A price of your own", TABLES_MAX, fields::all(), no_rules, |to: &mut Draft| &mut to.prices)
 }
 
 /// Puts all prices together. `file` is the operator's file, with where it is named.

@@ -1,4 +1,4 @@
-//! That a key of a table may itself be a table: what budgets with `match = { … }` will need.
+//! That a key of a table may itself be a table.
 
 use toml::de::DeTable;
 

@@ -192,7 +192,46 @@ fn the_example_of_the_reference_is_good() {
     let example = example.replace("/run/secrets/agent-tokens", &path).replace("/run/secrets/webhook", &path);
     let config = load(&with_file(folder.path(), &example)).unwrap();
     let names: Vec<&str> = config.policy.budgets.iter().map(|budget| budget.name.as_str()).collect();
-    assert_eq!(names, ["daily", "monthly", "images", "night-runs", "openai-daily"]);
+    assert_eq!(names, ["daily", "monthly", "images", "night-runs", "tokens", "openai-daily"]);
     assert_eq!((config.webhooks.len(), config.api.tokens.len(), config.writer.holds_max), (2, 1, 50_000));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn a_receiver_may_choose_what_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = "openai_daily_cap = 1\n[[webhook]]\nurl = 'https://a.example/'\n";
+    let with = |keys: &str| load(&with_file(folder.path(), &format!("{table}{keys}")));
+    let config = with("events = ['budget.*', 'GATE.active']\nbudgets = 'OpenAI-*'").unwrap();
+    assert_eq!(config.warnings, Vec::<String>::new());
+    let receiver = &config.writer.receivers[0];
+    let told = [
+        ("budget.warning", Some("openai-daily")),
+        ("budget.warning", Some("daily")),
+        ("gate.active", None),
+        ("gate.inactive", None),
+    ]
+    .map(|(kind, budget)| receiver.wants(kind, budget));
+    assert_eq!(told, [true, false, true, false]);
+    let shown = &config.shown_webhooks[0];
+    assert_eq!(
+        (shown.events.as_slice(), shown.budgets.as_slice()),
+        (&["budget.*".to_owned(), "GATE.active".into()][..], &["OpenAI-*".to_owned()][..])
+    );
+    assert_eq!(config.waiting_for_a_restart(&with("").unwrap()), ["webhook"]);
+
+    let problems = |keys: &str| with(keys).unwrap_err().0.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let found = problems("events = ['budget.*', 'budget.exausted', 5]\nbudgets = []\nevnets = 'x'");
+    let ends = [
+        "4:23: webhook events \"budget.exausted\" is no type of message; allowed: budget.warning, budget.critical, budget.exhausted, gate.active, gate.inactive, * for any text",
+        "4:42: webhook events must be a string, or an array of strings, not an integer",
+        "5:11: webhook budgets must not be empty",
+        "6:1: webhook has no key \"evnets\"; did you mean events?",
+    ];
+    assert!(found.len() == 4 && found.iter().zip(ends).all(|(found, end)| found.ends_with(end)), "{found:#?}");
+    let doubts = with("budgets = ['daily', 'team-*']").unwrap().warnings;
+    assert!(
+        doubts.len() == 1 && doubts[0].ends_with("agent.toml:2:1: webhook budgets \"team-*\" matches no budget"),
+        "{doubts:?}"
+    );
 }

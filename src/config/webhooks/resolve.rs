@@ -4,6 +4,7 @@ use super::super::page::exposure;
 use super::super::problem::{Origin, Placed, Problem};
 use super::draft::WebhookDraft;
 use super::secret;
+use crate::domain::{Pattern, fold_text};
 use crate::notify::{WEBHOOKS_MAX, Webhook};
 
 /// The receivers, each with where it was written: the one of the settings first, the others as the file has them.
@@ -12,6 +13,21 @@ pub(in crate::config) struct Webhooks {
     pub list: Vec<(Webhook, Origin)>,
     pub problems: Vec<Problem>,
     pub warnings: Vec<String>,
+}
+
+impl Webhooks {
+    /// What is asked about budgets that there are none of.
+    pub fn doubts<'n>(&self, budgets: impl Iterator<Item = &'n str> + Clone) -> Vec<String> {
+        let is_of_none = |pattern: &&Pattern| !budgets.clone().any(|name| pattern.matches_folded(&fold_text(name)));
+        let of = |(webhook, origin): &(Webhook, Origin)| {
+            let found: Vec<&Pattern> = webhook.subscription.budgets.iter().filter(is_of_none).collect();
+            found
+                .into_iter()
+                .map(|pattern| format!("{origin}: webhook budgets {:?} matches no budget", pattern.as_str()))
+                .collect::<Vec<_>>()
+        };
+        self.list.iter().flat_map(of).collect()
+    }
 }
 
 /// Puts all that was written into one list, and reads the secrets: the one of the settings, if there is a URL, with where they
@@ -37,7 +53,7 @@ pub(in crate::config) fn resolve(
 
 impl Webhooks {
     fn add(&mut self, webhook: Placed<WebhookDraft>, setting: &'static str, key: &str, secret_origin: Origin) {
-        let Placed { value: WebhookDraft { url, format, secret_file }, origin } = webhook;
+        let Placed { value: WebhookDraft { url, format, secret_file, subscription }, origin } = webhook;
         let secret = secret_file.and_then(|path| match secret::read(&path) {
             Ok(secret) => {
                 self.warnings.extend(exposure("the secret of a webhook", &path));
@@ -56,6 +72,6 @@ impl Webhooks {
         } else if let Some((_, first)) = same_url().next() {
             self.warnings.push(format!("{origin}: same webhook URL as {first}; each message is sent twice"));
         }
-        self.list.push((Webhook { url, format, secret }, origin));
+        self.list.push((Webhook { url, format, secret, subscription }, origin));
     }
 }

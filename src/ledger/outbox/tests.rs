@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 
 use super::*;
-use crate::domain::BudgetZone;
+use crate::domain::{BudgetZone, Subscription};
 use crate::ledger::{Commit, Ledger, Reader, verify};
 
 fn now() -> Timestamp {
@@ -14,8 +14,12 @@ fn later(hours: i64) -> Timestamp {
     now() + SignedDuration::from_hours(hours)
 }
 
-fn receivers() -> Arc<[Arc<str>]> {
+fn to() -> Arc<[Arc<str>]> {
     [Arc::from("r1"), Arc::from("r2")].into()
+}
+
+fn receivers() -> Vec<Receiver> {
+    to().iter().map(|name| Receiver { name: Arc::clone(name), subscriptions: vec![Subscription::default()] }).collect()
 }
 
 struct Fixture {
@@ -48,13 +52,14 @@ impl Fixture {
 }
 
 fn message(topic: &str, created_at: Timestamp) -> NewMessage {
-    NewMessage { topic: topic.into(), kind: "budget.warning", created_at, body: format!(r#"{{"type":"{topic}"}}"#) }
+    let body = format!(r#"{{"type":"{topic}"}}"#);
+    NewMessage { topic: topic.into(), kind: "budget.warning", created_at, body, to: to() }
 }
 
 #[track_caller]
 fn tell(ledger: &mut Ledger, topics: &[&str], at: Timestamp) {
     let messages = topics.iter().map(|topic| message(topic, at)).collect();
-    let outbox = OutboxChanges { messages, receivers: receivers(), reports: Vec::new() };
+    let outbox = OutboxChanges { messages, reports: Vec::new() };
     ledger.commit(&Commit { outbox, ..Commit::default() }, at).unwrap();
 }
 
@@ -93,8 +98,13 @@ fn a_message_waits_for_each_receiver_over_a_restart_and_is_told_once() {
 fn topics_of_older_agents_get_the_limit_that_their_messages_tell_of() {
     let fixture = Fixture::new();
     let mut ledger = fixture.open();
-    let told =
-        |topic: &str, kind, body: &str| NewMessage { topic: topic.into(), kind, created_at: now(), body: body.into() };
+    let told = |topic: &str, kind, body: &str| NewMessage {
+        topic: topic.into(),
+        kind,
+        created_at: now(),
+        body: body.into(),
+        to: to(),
+    };
     let messages = vec![
         told(
             "budget.warning daily 2026-11-22T00:00:00Z",
@@ -104,7 +114,7 @@ fn topics_of_older_agents_get_the_limit_that_their_messages_tell_of() {
         told("budget.exhausted odd", "budget.exhausted", "not what it was"),
         told("gate.active 1", "gate.active", r#"{"data":{"limit_usd":50}}"#),
     ];
-    let outbox = OutboxChanges { messages, receivers: receivers(), reports: Vec::new() };
+    let outbox = OutboxChanges { messages, reports: Vec::new() };
     ledger.commit(&Commit { outbox, ..Commit::default() }, now()).unwrap();
     drop(ledger);
     add_limits(&Connection::open(fixture.path()).unwrap()).unwrap();

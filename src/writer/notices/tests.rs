@@ -6,7 +6,7 @@ use opentelemetry::metrics::MeterProvider;
 use super::*;
 use crate::budget::Policy;
 use crate::clock::Clock;
-use crate::domain::{BudgetZone, CostEvent, Entry, EventKey, GateMode, Steady, Usd};
+use crate::domain::{BudgetZone, CostEvent, Entry, EventKey, GateMode, Pattern, Steady, Subscription, Usd};
 use crate::ledger::{DELIVERIES_MAX, Ledger, NextAttempt, Reader, verify};
 use crate::views::{SeriesLimits, Views};
 use crate::wire::{BudgetItem, GateStatus, Origin};
@@ -33,8 +33,12 @@ fn origin() -> Origin {
     Origin { agent: "factory-7".into(), environment: "staging".into() }
 }
 
+fn receiver(name: &str, subscription: Subscription) -> Receiver {
+    Receiver { name: name.into(), subscriptions: vec![subscription] }
+}
+
 fn notices() -> Notices {
-    Notices::new([Arc::from("r1"), Arc::from("r2")].into(), origin(), None)
+    Notices::new([receiver("r1", Subscription::default()), receiver("r2", Subscription::default())].into(), origin(), None)
 }
 
 fn room() -> Result<usize, LedgerError> {
@@ -168,6 +172,34 @@ fn while_the_outbox_is_full_nothing_is_told_and_then_what_holds() {
     assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z 50", "gate.active 2"]);
 }
 
+/// Guards against: room that is taken by what nobody wants, and a gate that opens unnoticed because nobody wanted to hear that it closed.
+#[test]
+fn each_receiver_gets_what_it_asked_for_and_nothing_is_kept_for_nobody() {
+    let now = at("2026-11-22T10:00:00Z");
+    let of = |events: &str, budgets: &[&str]| Subscription {
+        events: vec![Pattern::new(events)],
+        budgets: budgets.iter().map(|budget| Pattern::new(budget)).collect(),
+    };
+    let receivers = [receiver("r1", of("gate.inactive", &[])), receiver("r2", of("*.exhausted", &["month*", "daily"]))];
+    let (mut notices, mut published) = (Notices::new(receivers.into(), origin(), None), empty(now));
+    let mut tell = |published: &Published, room| {
+        let changes = notices.changes(published, &[], now, || Ok(room)).unwrap();
+        notices.told(&changes);
+        let said = |message: NewMessage| format!("{} to {}", message.topic, message.to.join(", "));
+        changes.messages.into_iter().map(said).collect::<Vec<_>>()
+    };
+    spend(&mut published, 46, now);
+    change_gate(&mut published, true, now);
+    assert_eq!(tell(&published, 0), ["gate.active 1 to "], "nobody is told, and no room is needed");
+    spend(&mut published, 4, now);
+    change_gate(&mut published, false, now);
+    assert_eq!(
+        tell(&published, 2),
+        ["budget.exhausted daily 2026-11-22T00:00:00Z 50 to r2", "gate.inactive 1 to r1"],
+        "one delivery each"
+    );
+}
+
 #[test]
 fn without_receivers_nothing_is_ever_told() {
     let now = at("2026-11-22T10:00:00Z");
@@ -197,7 +229,7 @@ async fn a_restart_tells_nothing_twice_and_forgets_no_delivery() {
             age_max: SignedDuration::from_hours(35 * 24),
             ahead_max: SignedDuration::from_mins(5),
             retention: None,
-            receivers: [Arc::from("r1")].into(),
+            receivers: [receiver("r1", Subscription::default())].into(),
         };
         let policy = Arc::new(Policy::example(BudgetZone::UTC, 50));
         let Started { writer, ended, .. } = load(ledger, policy, settings, clock.clone()).unwrap().spawn(&meter).unwrap();
