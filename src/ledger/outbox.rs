@@ -4,26 +4,30 @@
 //! transaction that notes the delivery, or its failure for good. A topic is told once as long as its message is remembered. No
 //! `seq` is used twice. No URL is written.
 //!
-//! *Limits.* [`DELIVERIES_MAX`] open deliveries; messages are remembered for [`REMEMBERED`].
+//! *Limits.* [`DELIVERIES_MAX`] open deliveries; messages are remembered for [`REMEMBERED`], those of budgets with a longer period until
+//! that is over twice.
 //!
 //! *Deliberately not here.* What is told, and how it is delivered.
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::row::{RowWriter, each_row, nanoseconds, read_row, read_rows, row, write_row};
 use super::{LedgerError, meta};
-use crate::domain::{Receiver, Usd};
+use crate::domain::{PeriodKind, Receiver, Usd};
 
 /// Deliveries that may be open at once, over all receivers. Beyond it nothing new is told until there is room.
 pub const DELIVERIES_MAX: usize = 4_096;
-/// How long a message is remembered, so that it is not told again: longer than any budget's period, twice over.
+/// How long a message is remembered, so that it is not told again: a month, twice over.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 62);
+/// The same for a budget of quarters or years.
+const REMEMBERED_LONGER: SignedDuration = SignedDuration::from_hours(24 * 732);
 /// Messages that one tidying removes at most.
-const REMOVED_MAX: i64 = 1_000;
+const REMOVED_MAX: usize = 1_000;
 
 /// A message that is to be told, unless its topic was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +117,18 @@ struct Told {
     data: Limited,
 }
 
+/// How long what a message is about goes on.
+#[derive(Default, Deserialize)]
+struct Lasting {
+    data: LastingBudget,
+}
+
+#[derive(Default, Deserialize)]
+struct LastingBudget {
+    period: Option<PeriodKind>,
+    key: Option<IgnoredAny>,
+}
+
 #[derive(Deserialize)]
 struct Limited {
     limit_usd: Usd,
@@ -174,32 +190,55 @@ pub(super) fn tidy(connection: &mut Connection, receivers: &[Receiver], now: Tim
     let mut gone: Vec<String> = named.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
     drop(named);
     gone.retain(|receiver| !receivers.iter().any(|known| *known.name == **receiver));
-    let horizon = nanoseconds(now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN));
-    let oldest: Option<i64> = connection
-        .prepare_cached(
-            "SELECT created_at_ns FROM webhook_message WHERE seq < (SELECT max(seq) FROM webhook_message) ORDER BY seq LIMIT 1",
-        )?
-        .query_row((), |row| row.get(0))
-        .optional()?;
-    if gone.is_empty() && oldest.is_none_or(|oldest| oldest >= horizon) {
+    let forgotten = forgotten(connection, now)?;
+    if gone.is_empty() && forgotten.is_empty() {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for receiver in gone {
         transaction.execute("DELETE FROM webhook_delivery WHERE receiver = ?", [receiver])?;
     }
-    // A delivery is given up long before; one of that age belongs to an agent that was off for so long.
-    transaction.execute(
-        "DELETE FROM webhook_delivery WHERE message IN (SELECT seq FROM webhook_message WHERE created_at_ns < ?)",
-        [horizon],
-    )?;
-    transaction.execute(
-        "DELETE FROM webhook_message WHERE seq IN (SELECT seq FROM webhook_message WHERE created_at_ns < ? \
-         AND seq < (SELECT max(seq) FROM webhook_message) ORDER BY seq LIMIT ?)",
-        [horizon, REMOVED_MAX],
-    )?;
+    for seq in forgotten {
+        // A delivery is given up long before; one of that age belongs to an agent that was off for so long.
+        transaction.execute("DELETE FROM webhook_delivery WHERE message = ?", [seq])?;
+        transaction.execute("DELETE FROM webhook_message WHERE seq = ?", [seq])?;
+    }
     transaction.commit()?;
     Ok(())
+}
+
+/// The oldest messages that need not be remembered any longer; never the newest one, whose number is counted on from.
+fn forgotten(connection: &Connection, now: Timestamp) -> Result<Vec<i64>, LedgerError> {
+    let before = |age: SignedDuration| nanoseconds(now.checked_sub(age).unwrap_or(Timestamp::MIN));
+    let (horizon, longer) = (before(REMEMBERED), before(REMEMBERED_LONGER));
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, created_at_ns, body FROM webhook_message WHERE seq < (SELECT max(seq) FROM webhook_message) ORDER BY seq",
+    )?;
+    let mut rows = statement.query(())?;
+    let mut forgotten = Vec::new();
+    while let Some(row) = rows.next()? {
+        let created_at: i64 = row.get(1)?;
+        if created_at >= horizon || forgotten.len() >= REMOVED_MAX {
+            break;
+        }
+        let is_over = match lasting(&row.get::<_, String>(2)?) {
+            Some(PeriodKind::Total) => false,
+            Some(_) => created_at < longer,
+            None => true,
+        };
+        if is_over {
+            forgotten.push(row.get(0)?);
+        }
+    }
+    Ok(forgotten)
+}
+
+/// The period of the budget that a message is about, if it is longer than a month. Those of keys are told as they come to a threshold, once,
+/// and there may be any number of them: they are not kept.
+fn lasting(body: &str) -> Option<PeriodKind> {
+    let Lasting { data } = serde_json::from_str(body).unwrap_or_default();
+    let is_long = |period: &PeriodKind| matches!(period, PeriodKind::Quarterly | PeriodKind::Yearly | PeriodKind::Total);
+    data.period.filter(is_long).filter(|_| data.key.is_none())
 }
 
 /// What is still to be delivered to a receiver, oldest message first.

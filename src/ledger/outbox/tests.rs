@@ -169,6 +169,27 @@ fn old_messages_go_and_no_number_comes_twice() {
     assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
 }
 
+/// Guards against: the warning of a yearly or prepaid budget that comes again after two months.
+#[test]
+fn what_is_told_of_a_long_period_is_remembered_as_long_as_that_lasts() {
+    let fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let of = |period: &str, more: &str| NewMessage {
+        body: format!(r#"{{"type":"budget.warning","data":{{"name":"b","period":"{period}"{more}}}}}"#),
+        ..message(&format!("{period}{more}"), now())
+    };
+    let messages =
+        vec![of("total", ""), of("yearly", ""), of("monthly", ""), of("total", r#","key":"acme""#), message("gate", now()), message("z", now())];
+    ledger.commit(&Commit { outbox: OutboxChanges { messages, reports: Vec::new() }, ..Commit::default() }, now()).unwrap();
+    let left = || (1..=6).filter(|seq| fixture.reader().message(*seq).unwrap().is_some()).collect::<Vec<i64>>();
+    let just_over = SignedDuration::from_secs(1);
+    ledger.tidy_outbox(&receivers(), now() + REMEMBERED + just_over).unwrap();
+    assert_eq!(left(), [1, 2, 6]);
+    ledger.tidy_outbox(&receivers(), now() + REMEMBERED_LONGER + just_over).unwrap();
+    assert_eq!(left(), [1, 6]);
+    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+}
+
 #[test]
 fn nothing_waits_for_a_receiver_that_is_none_any_more() {
     let fixture = Fixture::new();
