@@ -264,6 +264,15 @@ needs a decision now.""",
 and reservations for that service are refused; others continue. Raise its cap or have its workers spend less.""",
           [("{{budget}} {{instance}}", "max by (budget, instance) (lead_factory_service_budget_utilization<S>)")],
           {"unit": "percent", "decimals": 1, "steps": OF_A_BUDGET, "noValue": "no service budget"}, lines_at_thresholds=True),
+    bars("Fullest budgets", """The ten budgets of any kind of which most is spent, in percent of their limits. At 100 % what they
+cover is refused, unless they only watch. Raise a limit for a while with lead-factory-metrics budgets set.""",
+         [("{{budget}} {{instance}}", """topk(10, max by (budget, instance) (100 * clamp_min(lead_factory_budget_spent_usd<F>, 0)
+              / (lead_factory_budget_limit_usd<F> > 0)))""")],
+         {"unit": "percent", "decimals": 1, "max": 120, "steps": OF_A_BUDGET, "noValue": "no budget"}),
+    graph("Limits of their own", """Of budgets with each: how many leads, batches or workers with cost in this period are below
+their limit (ok), near it (warning), or have used it up (exhausted). GET /budgets names the twenty fullest.""",
+          [("{{budget}} {{state}}", "sum by (budget, state) (lead_factory_budget_keys<F>)")],
+          {"unit": "short", "decimals": 0, "noValue": "no budget with each"}),
     graph("Daily budgets: spent and reserved, USD", """Spent from each daily budget, summed over the chosen agents, and held by open
 reservations on top; limits are dashed. Much reserved but never spent: workers estimate too high or do not settle.""",
           [("spent {{budget}}", 'sum by (budget) (lead_factory_budget_spent_usd<F, period="daily">)'),

@@ -15,17 +15,28 @@ use crate::support::{Client, Daemon, Receiver, Setup, TmpfsForLedger, free_addr,
 
 #[test]
 fn overspending_reaches_the_webhook_of_a_real_alertmanager() {
-    let agent = Setup::new().env("DAILY_BUDGET", "10").env("MONTHLY_BUDGET", "12").start();
+    let tables = "[[budget]]\nname = \"team\"\nmatch = { worker = \"w-*\" }\nperiod = \"total\"\nlimit_usd = 12\n\
+                  [[budget]]\nname = \"per-worker\"\neach = \"worker\"\nperiod = \"daily\"\nlimit_usd = 2";
+    let agent = Setup::new().env("DAILY_BUDGET", "10").env("MONTHLY_BUDGET", "12").setting(tables).start();
     let watch = Watch::over(agent.addr());
-    agent.costs(r#"{"id":"a","service":"openai","amount_usd":8.5}"#).expect(200);
+    agent.costs(r#"{"id":"a","service":"openai","worker":"w-1","amount_usd":8.5}"#).expect(200);
     watch.tells("HighDailyBudgetUtilization", "firing");
     assert!(!watch.has_told("HighMonthlyBudgetUtilization", "firing") && !watch.has_told("ScalingGateActive", "firing"));
-    agent.costs(r#"{"id":"b","service":"openai","amount_usd":2.5}"#).expect(200);
+    agent.costs(r#"{"id":"b","service":"openai","worker":"w-2","amount_usd":2.5}"#).expect(200);
     watch.tells("HighMonthlyBudgetUtilization", "firing");
     watch.tells("ScalingGateActive", "firing");
     watch.tells("BudgetExhausted", "firing");
-    agent.costs(r#"{"id":"c","service":"openai","kind":"credit","amount_usd":-9}"#).expect(200);
-    for name in ["HighDailyBudgetUtilization", "HighMonthlyBudgetUtilization", "ScalingGateActive", "BudgetExhausted"] {
+    watch.tells("BudgetNearlySpent", "firing");
+    // By now it was seen that only one of the two had.
+    watch.tells("BudgetKeysExhausted", "firing");
+    agent.costs(r#"{"id":"c","service":"openai","worker":"w-1","kind":"credit","amount_usd":-9}"#).expect(200);
+    for name in [
+        "BudgetNearlySpent",
+        "HighDailyBudgetUtilization",
+        "HighMonthlyBudgetUtilization",
+        "ScalingGateActive",
+        "BudgetExhausted",
+    ] {
         watch.tells(name, "resolved");
     }
     assert!(!watch.has_told("AgentDown", "firing") && !watch.has_told("LedgerNotWriting", "firing"));

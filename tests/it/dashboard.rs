@@ -246,6 +246,7 @@ fn every_question_has_an_answer_under_the_demo_and_it_is_the_ledgers() {
     let (collector, receiver) = (Collector::http(), Receiver::that_answers(200));
     let agent = Setup::new()
         .env("OPENAI_DAILY_CAP", "20")
+        .setting("[[budget]]\nname = \"per-lead\"\neach = \"lead\"\nperiod = \"total\"\nlimit_usd = 5")
         .env("ENVIRONMENT", "demo")
         .env("WEBHOOK_URL", receiver.url("/hook"))
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())

@@ -18,7 +18,11 @@ fn zone_with_a_forecast() -> &'static str {
 
 /// An agent that has done everything that has a metric.
 fn busy_agent() -> TestAgent {
-    let agent = Setup::new().env("OPENAI_DAILY_CAP", "20").env("BUDGET_TIMEZONE", zone_with_a_forecast()).start();
+    let agent = Setup::new()
+        .env("OPENAI_DAILY_CAP", "20")
+        .env("BUDGET_TIMEZONE", zone_with_a_forecast())
+        .setting("[[budget]]\nname = \"per-lead\"\neach = \"lead\"\nperiod = \"total\"\nlimit_usd = 5")
+        .start();
     agent
         .costs(
             r#"{"service":"openai","amount_usd":0.1,"model":"m","lead_id":"l","usage":{"tokens":7},"duration_seconds":0.5}"#,

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::definition::{Counter, Definition, NONE, PERCENT, Reading, Total, USD};
-use crate::budget::Standing;
+use crate::budget::{KeyCounts, Standing};
 use crate::domain::{PeriodKind, Quantity, ReservationStage, Usd};
 use crate::telemetry::moment::Moment;
 
-pub(super) const GAUGES: [Definition; 8] = [
+pub(super) const GAUGES: [Definition; 9] = [
     Definition {
         name: "lead_factory_budget_utilization",
         unit: PERCENT,
@@ -43,6 +43,12 @@ pub(super) const GAUGES: [Definition; 8] = [
         unit: USD,
         help: "What open reservations set aside of the budget, in USD.",
         read: |moment| by_budget(moment, |standing| Some(standing.usd()?[2])),
+    },
+    Definition {
+        name: "lead_factory_budget_keys",
+        unit: NONE,
+        help: "Keys with cost or holds in the current period of a budget with `each`, by how they stand against its limit.",
+        read: budget_keys,
     },
     Definition {
         name: "lead_factory_reservations_open",
@@ -96,6 +102,17 @@ fn by_budget(moment: &Moment, amount: fn(&Standing) -> Option<Usd>) -> Vec<Readi
             Some(Reading::labelled(amount(standing)?.to_f64(), labels))
         })
         .collect()
+}
+
+/// Three series for each budget with `each`, also where they are 0; never one for a key, of which there may be any number.
+fn budget_keys(moment: &Moment) -> Vec<Reading> {
+    let of_budget = |(budget, counts): (String, KeyCounts)| {
+        let KeyCounts { keys, warning, exhausted } = counts;
+        let ok = keys.saturating_sub(warning + exhausted);
+        [("ok", ok), ("warning", warning), ("exhausted", exhausted)]
+            .map(|(state, count)| Reading::labelled(count as f64, [("budget", budget.as_str()), ("state", state)]))
+    };
+    moment.published.key_counts(moment.now).into_iter().flat_map(of_budget).collect()
 }
 
 fn open_reservations(moment: &Moment) -> Vec<Reading> {
