@@ -19,6 +19,7 @@ mod bad_requests;
 mod bitflip;
 mod bounds;
 mod budgets;
+mod budgets_guide;
 mod circles;
 mod cli;
 mod corrections_guide;
