@@ -178,8 +178,14 @@ fn what_is_told_of_a_long_period_is_remembered_as_long_as_that_lasts() {
         body: format!(r#"{{"type":"budget.warning","data":{{"name":"b","period":"{period}"{more}}}}}"#),
         ..message(&format!("{period}{more}"), now())
     };
-    let messages =
-        vec![of("total", ""), of("yearly", ""), of("monthly", ""), of("total", r#","key":"acme""#), message("gate", now()), message("z", now())];
+    let messages = vec![
+        of("total", ""),
+        of("yearly", ""),
+        of("monthly", ""),
+        of("total", r#","key":"acme""#),
+        message("gate", now()),
+        message("z", now()),
+    ];
     ledger.commit(&Commit { outbox: OutboxChanges { messages, reports: Vec::new() }, ..Commit::default() }, now()).unwrap();
     let left = || (1..=6).filter(|seq| fixture.reader().message(*seq).unwrap().is_some()).collect::<Vec<i64>>();
     let just_over = SignedDuration::from_secs(1);
