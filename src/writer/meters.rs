@@ -85,7 +85,7 @@ impl Loading<'_> {
         let (policy, keys_max) = (self.policy, self.keys_max);
         let (budget, meter) = (&policy.budgets[position], &mut self.meters[position]);
         meter.id = stored.id;
-        meter.saved_to = stored.counted_to;
+        (meter.saved_to, meter.saved_from) = (stored.counted_to, Some(stored.counted_from));
         let mut span: Option<Span> = None;
         ledger.each_tally(stored.id, |row| {
             if row.span_start < meter.counted_from {

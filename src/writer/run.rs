@@ -299,7 +299,7 @@ impl Loop {
             let span = spans::commit(&commit);
             span.in_scope(|| self.ledger.commit(&commit, now.time)).inspect_err(|_| spans::failed(&span))?;
             self.count_unpriced(&mut next);
-            if self.saving.saved(&mut next) {
+            if self.saving.saved(&mut next, &commit.budgets) {
                 next.tallies.make_room(&Arc::clone(&next.policy), self.settings.budget_keys_max);
             }
             self.notices.told(&commit.outbox);
@@ -370,7 +370,9 @@ impl Loop {
         }
         self.ledger.tidy_outbox(&self.settings.receivers, now)?;
         for meter in self.board.read().tallies.meters() {
-            self.ledger.forget_tallies(meter.id, meter.counted_from)?;
+            if let Some(from) = meter.saved_from {
+                self.ledger.forget_tallies(meter.id, from)?;
+            }
         }
         self.ledger.sweep_meters()?;
         if let Some(keep) = self.settings.retention {

@@ -1,7 +1,8 @@
 //! When the ledger gets what is counted of the budgets: seldom, a few rows at a time, because it can be counted again.
 //!
 //! *Invariants.* A pass writes every tally that was changed up to the entry at which it began, and then that the ledger has them up to
-//! there. What was changed meanwhile is written as it is then: a tally says itself which entry changed it last.
+//! there. What was changed meanwhile is written as it is then: a tally says itself which entry changed it last. That a span is no longer
+//! counted is written before an entry of it is passed over.
 //!
 //! *Limits.* [`PASS_ENTRIES`] entries or [`PASS_PAUSE`] between two passes, [`ROWS_PER_COMMIT`] rows of a pass in a commit.
 
@@ -70,6 +71,8 @@ impl Saving {
         let mut changes = BudgetChanges::default();
         if self.upto.is_none() && self.is_due(next, newest, haste, now) {
             self.begin(next, ledger, newest, now, &mut changes);
+        } else if next.tallies.meters().iter().any(|meter| meter.saved_from.is_some_and(|from| from != meter.counted_from)) {
+            changes.meters = meters(next, |_, meter| (meter.saved_to, meter.saved_limits.clone()));
         }
         let Some(upto) = self.upto else { return changes };
         // As many again as there may be new ones, so that a flood of keys is not faster than what makes room for them.
@@ -87,7 +90,10 @@ impl Saving {
     }
 
     /// Takes over that a commit is on the disk. Answers whether a pass is done: only then is there more that memory need not have.
-    pub fn saved(&mut self, next: &mut Published) -> bool {
+    pub fn saved(&mut self, next: &mut Published, changes: &BudgetChanges) -> bool {
+        if !changes.meters.is_empty() {
+            next.tallies.meters_mut().iter_mut().for_each(|meter| meter.saved_from = Some(meter.counted_from));
+        }
         let done = self.upto.take_if(|_| self.queue.is_empty());
         if let Some(upto) = done {
             for (budget, meter) in next.policy.budgets.iter().zip(next.tallies.meters_mut()) {

@@ -23,6 +23,8 @@ pub struct Meter {
     pub counted_from: Timestamp,
     /// The entry of the ledger up to which it has what was counted; 0 while it has nothing of use.
     pub saved_to: i64,
+    /// From when on it has all that happened; `None` while it has nothing.
+    pub saved_from: Option<Timestamp>,
     /// The limits under which it has when they were used up.
     pub saved_limits: Amounts,
     /// By their beginning.
@@ -39,6 +41,7 @@ impl Meter {
             definition: budget.definition(zone).into(),
             counted_from,
             saved_to: 0,
+            saved_from: None,
             saved_limits: Amounts::new(),
             spans: Vec::new(),
             reserved: HashMap::new(),
