@@ -83,6 +83,16 @@ impl Account {
         }
     }
 
+    /// How serious it is of a key, as keys are counted: their gate threshold closes no gate.
+    pub fn key_state(&self, budget: &Budget) -> BudgetState {
+        let reached = |share| self.at_or_above(share).is_some();
+        match budget.warn_at.first() {
+            _ if reached(Threshold::FULL) => BudgetState::Exhausted,
+            Some(lowest) if reached(*lowest) => BudgetState::Warning,
+            _ => BudgetState::Ok,
+        }
+    }
+
     /// The unit of which so much more would pass the limit.
     pub fn passed_by(&self, more: &Amounts) -> Option<&Used> {
         self.0.iter().zip(more).find(|(used, more)| **more > used.remaining()).map(|(used, _)| used)

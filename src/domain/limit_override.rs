@@ -25,4 +25,9 @@ impl LimitOverride {
     pub fn holds_at(&self, now: Timestamp) -> bool {
         self.limit.is_some() && self.expires_at.is_none_or(|end| now < end)
     }
+
+    /// When the limit that it sets lapses, if it sets one that does.
+    pub fn lapses_at(&self) -> Option<Timestamp> {
+        self.expires_at.filter(|_| self.limit.is_some())
+    }
 }

@@ -12,6 +12,7 @@
 mod batch;
 mod costs;
 mod holds;
+mod limits;
 mod models;
 mod overrides;
 mod per_lead;

@@ -8,7 +8,7 @@ use imbl::OrdMap;
 use jiff::Timestamp;
 
 use crate::budget::{Budget, Limit, Policy};
-use crate::domain::{LimitOverride, Quantity, UsageCount, Usd};
+use crate::domain::{LimitOverride, Quantity, Span, UsageCount, Usd};
 
 /// The newest line of each budget's history, by the budget's name.
 #[derive(Clone, Debug, Default)]
@@ -30,21 +30,31 @@ impl Overrides {
         self.of(&configured.name, now).filter(|line| limit_of(line, &configured.limit).is_some())
     }
 
-    /// The policy with the limits that hold at an instant, and when the first of them lapses.
-    pub fn in_force(&self, configured: &Arc<Policy>, now: Timestamp) -> (Arc<Policy>, Option<Timestamp>) {
+    /// The policy with the limits that hold at an instant, and how long it is the same: from one lapse to the next. The clock may be set
+    /// back to before one.
+    pub fn in_force(&self, configured: &Arc<Policy>, now: Timestamp) -> (Arc<Policy>, Span) {
+        let mut same = Span::EVER;
+        if self.0.is_empty() {
+            return (Arc::clone(configured), same);
+        }
+        for lapse in configured.budgets.iter().filter_map(|budget| self.0.get(&*budget.name)?.lapses_at()) {
+            if lapse <= now {
+                same.start = same.start.max(lapse);
+            } else {
+                same.end = same.end.min(lapse);
+            }
+        }
         let overridden = |budget: &Budget| self.of(&budget.name, now).and_then(|line| limit_of(line, &budget.limit));
-        if self.0.is_empty() || !configured.budgets.iter().any(|budget| overridden(budget).is_some()) {
-            return (Arc::clone(configured), None);
+        if !configured.budgets.iter().any(|budget| overridden(budget).is_some()) {
+            return (Arc::clone(configured), same);
         }
         let mut policy = Policy::clone(configured);
-        let mut until: Option<Timestamp> = None;
         for budget in &mut policy.budgets {
-            let Some(limit) = overridden(budget) else { continue };
-            budget.limit = limit;
-            let lapses_at = self.of(&budget.name, now).and_then(|line| line.expires_at);
-            until = until.into_iter().chain(lapses_at).min();
+            if let Some(limit) = overridden(budget) {
+                budget.limit = limit;
+            }
         }
-        (Arc::new(policy), until)
+        (Arc::new(policy), same)
     }
 }
 

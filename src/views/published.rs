@@ -13,7 +13,7 @@ use crate::budget::{
     Account, Admission, Budget, BudgetAccount, BudgetStanding, GateVerdict, KeyCounts, KeysStanding, Policy, Spend,
     Standing, admit, assess, judge,
 };
-use crate::domain::{CostEvent, Entry, LimitOverride, Now, Reached, Steady};
+use crate::domain::{CostEvent, Entry, Now, Reached, Span, Steady};
 
 /// What readers see: the newest committed views under the policy in force. Immutable.
 #[derive(Clone, Debug)]
@@ -22,10 +22,10 @@ pub struct Published {
     pub views: Views,
     /// What the operator asked for in the settings.
     pub configured: Arc<Policy>,
-    /// The same with the limits that somebody has set since: what is in force, until `policy_until`.
+    /// The same with the limits that somebody has set since: what is in force within `policy_in`.
     pub policy: Arc<Policy>,
-    /// When the first of these limits lapses.
-    policy_until: Option<Timestamp>,
+    /// From when such a limit lapsed until another one does.
+    pub(super) policy_in: Span,
     /// What was spent of its budgets.
     pub tallies: Tallies,
 }
@@ -46,7 +46,7 @@ pub type Recorded<'e> = (i64, &'e CostEvent, &'e Entry, Date);
 impl Published {
     /// What is shown of a ledger under the settings: `meters` are those of the configured budgets, in their order.
     pub fn new(views: Views, configured: Arc<Policy>, meters: Vec<Meter>, now: Timestamp) -> Self {
-        let (policy, policy_until) = views.overrides.in_force(&configured, now);
+        let (policy, policy_in) = views.overrides.in_force(&configured, now);
         let mut tallies = Tallies::new(meters);
         for meter in tallies.meters_mut() {
             meter.forget_reserved();
@@ -54,7 +54,7 @@ impl Published {
         for hold in views.holds.counting() {
             tallies.reserve(&policy, &hold.request, 1);
         }
-        Self { views, configured, policy, policy_until, tallies }
+        Self { views, configured, policy, policy_in, tallies }
     }
 
     /// The same under other settings from now on; `meters` are those of their budgets, in their order.
@@ -65,56 +65,9 @@ impl Published {
         (next, crossings)
     }
 
-    /// Has the limits in force be those that are at this instant, if one has lapsed. Answers with the keys that are at a threshold of a
-    /// limit that has changed.
-    pub fn lapse_limits(&mut self, now: Timestamp) -> Vec<Crossing> {
-        if self.policy_until.is_some_and(|until| until <= now) { self.renew_limits(now) } else { Vec::new() }
-    }
-
-    /// Takes a line of the history of overrides. Answers as [`Published::lapse_limits`] does.
-    pub fn set_limit(&mut self, line: LimitOverride, now: Timestamp) -> Vec<Crossing> {
-        self.views.overrides.put(line);
-        self.renew_limits(now)
-    }
-
-    fn renew_limits(&mut self, now: Timestamp) -> Vec<Crossing> {
-        let (policy, policy_until) = self.views.overrides.in_force(&self.configured, now);
-        let before = std::mem::replace(&mut self.policy, policy);
-        self.policy_until = policy_until;
-        self.note_limits_since(&before, now)
-    }
-
-    /// When a limit was reached is known of the limit that was in force then, and of no other.
-    fn note_limits_since(&mut self, before: &Policy, now: Timestamp) -> Vec<Crossing> {
-        let mut crossings = Vec::new();
-        let policy = Arc::clone(&self.policy);
-        for (position, budget) in policy.budgets.iter().enumerate() {
-            let before = before.budgets.iter().find(|before| before.name == budget.name);
-            let Some(meter) = self.tallies.meters_mut().get_mut(position) else { continue };
-            match before {
-                Some(before) if before.limit == budget.limit && before.warn_at == budget.warn_at => continue,
-                Some(before) if before.limit == budget.limit => meter.count_states(budget),
-                Some(_) => meter.note_new_limit(budget),
-                None => {}
-            }
-            if budget.each.is_some() {
-                crossings.extend(self.tallies.at_thresholds(&policy, position, now));
-            }
-        }
-        crossings
-    }
-
     /// The tallies that these entries change and that only the ledger has.
     pub fn missing_for<'e>(&self, entries: impl Iterator<Item = Recorded<'e>>) -> Vec<Missing> {
         self.tallies.missing_for(&self.policy, entries.map(|(place, event, entry, _)| (place, event, entry)))
-    }
-
-    /// What is in force at an instant: readers do not wait for the writer to notice that a limit has lapsed.
-    fn policy_at(&self, now: Timestamp) -> Arc<Policy> {
-        match self.policy_until {
-            Some(until) if until <= now => self.views.overrides.in_force(&self.configured, now).0,
-            _ => Arc::clone(&self.policy),
-        }
     }
 
     /// Adds entries as [`Views::record`] does, and to the tallies of the budgets. Answers with what they touch and the keys that came to
@@ -161,10 +114,10 @@ impl Published {
 
     /// Where every budget stands at this instant, in the policy's order.
     pub fn all_standings(&self, now: Now) -> Vec<BudgetStanding> {
-        let policy = self.policy_at(now.time);
+        let (policy, lapsed) = (self.policy_at(now.time), self.lapsed(now));
         let standing = |(position, budget): (usize, &Budget)| match budget.each {
             None => BudgetStanding::Whole(self.whole(&policy, position, budget, now)),
-            Some(_) => BudgetStanding::Keyed(self.keyed(&policy, position, budget, now)),
+            Some(_) => BudgetStanding::Keyed(lapsed.keyed(&policy, position, budget, now)),
         };
         policy.budgets.iter().enumerate().map(standing).collect()
     }
@@ -189,13 +142,13 @@ impl Published {
 
     /// How the keys of each budget with `each` stand: its name and the counts.
     pub fn key_counts(&self, now: Now) -> Vec<(String, KeyCounts)> {
-        let policy = self.policy_at(now.time);
-        let keyed = policy.budgets.iter().zip(self.tallies.meters()).enumerate();
+        let (policy, lapsed) = (self.policy_at(now.time), self.lapsed(now));
+        let keyed = policy.budgets.iter().zip(lapsed.tallies.meters()).enumerate();
         keyed
             .filter(|(_, (budget, _))| budget.each.is_some())
             .map(|(position, (budget, meter))| {
                 let span = self.tallies.span(&policy, position, now.time);
-                (budget.name.clone(), meter.key_counts(span))
+                (budget.name.clone(), meter.key_counts(budget, span))
             })
             .collect()
     }
@@ -237,7 +190,7 @@ impl Published {
         let reached = key.as_deref().and_then(tally).map(|tally| tally.reached).unwrap_or_default();
         KeysStanding {
             standing: assess(budget, key, BudgetAccount { account, span }, reached, now.time),
-            counts: meter.map(|meter| meter.key_counts(span)).unwrap_or_default(),
+            counts: meter.map(|meter| meter.key_counts(budget, span)).unwrap_or_default(),
             fullest,
         }
     }
@@ -277,7 +230,11 @@ impl Published {
             }
         }
         let account = Account::new(&budget.limit, tally.map(|tally| &tally.spent), reserved.as_ref());
-        let reached = tally.map(|tally| tally.reached).unwrap_or_default();
+        let reached = match tally.map(|tally| tally.reached) {
+            // Of a limit that has lapsed since.
+            Some(Reached::At(_)) if !self.policy_in.contains(now.time) => Reached::SomeTime,
+            reached => reached.unwrap_or_default(),
+        };
         Ok((BudgetAccount { account, span }, reached))
     }
 }

@@ -234,11 +234,13 @@ impl Known {
             Ordering::Equal => differing_fields(&self.event, told),
             Ordering::Greater => fixed_fields_differing(&self.event, told),
         };
-        // Who the work was for is known from the reservation, so whoever tells of its settlement need not say it again.
+        // Who the work was for, and with which model, is known from the reservation, so whoever tells of its settlement need not say
+        // it again.
         let is_left_out = |field: &&str| match *field {
             "worker" => told.worker.is_none(),
             "batch_id" => told.batch_id.is_none(),
             "lead_id" => told.lead_id.is_none(),
+            "model" => told.model.is_none(),
             _ => false,
         };
         if self.reservation.is_some() {

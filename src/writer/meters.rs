@@ -123,7 +123,7 @@ impl Loading<'_> {
                     let Some(key) = budget.key_of(&subject).filter(|_| stored.seq > meter.saved_to) else { continue };
                     if let Some(missing) = meter.missing(policy, budget, *position, key, stored.event.time) {
                         let found = find_tally(of_ledger, &missing)?;
-                        meter.put_found(&missing, found);
+                        meter.put_found(budget, &missing, found);
                     }
                     meter.count(policy, budget, key, (stored.seq, &stored.event, &stored.entry), false);
                 }

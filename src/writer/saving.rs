@@ -156,13 +156,13 @@ fn meters(next: &Published, saved: impl Fn(&Budget, &Meter) -> (i64, Amounts)) -
         .collect()
 }
 
-/// A meter that the ledger has up to an entry, under these limits.
+/// A meter that the ledger has up to an entry, under these limits, or under several.
 pub(super) fn stored_meter(meter: &Meter, counted_to: i64, limits: &Amounts) -> StoredMeter {
     StoredMeter {
         id: meter.id,
         budget: (*meter.budget).into(),
         definition: (*meter.definition).into(),
-        limits: limits.to_vec(),
+        limits: if meter.has_old_limits { Vec::new() } else { limits.to_vec() },
         counted_from: meter.counted_from,
         counted_to,
     }

@@ -182,7 +182,10 @@ impl Meters {
         if removed.count == 0 {
             return Ok(None);
         }
-        let after = MeterRow { tallies_digest: row.tallies_digest.wrapping_sub(removed.digest), ..row.clone() };
+        // A start must not take what is left for all that was counted.
+        let meter = StoredMeter { counted_from: row.meter.counted_from.max(before), ..row.meter.clone() };
+        let tallies_digest = row.tallies_digest.wrapping_sub(removed.digest);
+        let after = MeterRow { meter, tallies_digest, ..row.clone() };
         let checksum = RowWriter::insert(connection)?.write(&after)?;
         head.meters_digest = digest_replace(head.meters_digest, Some(checksum_of(row)?), checksum);
         Ok(Some((after, removed.count == TALLIES_FORGOTTEN_MAX)))

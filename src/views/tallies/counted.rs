@@ -42,9 +42,9 @@ impl Tally {
         Self { spent, reached, counted_to }
     }
 
-    /// How serious it is.
+    /// How serious it is, as keys are counted.
     pub fn state(&self, budget: &Budget) -> BudgetState {
-        Account::new(&budget.limit, Some(&self.spent), None).state(budget)
+        Account::new(&budget.limit, Some(&self.spent), None).key_state(budget)
     }
 
     /// How many of the budget's thresholds it has come to, the limit included.
@@ -68,7 +68,7 @@ impl Tally {
         self.reached = if self.is_exhausted(budget) { Reached::SomeTime } else { Reached::Never };
     }
 
-    fn is_exhausted(&self, budget: &Budget) -> bool {
+    pub(super) fn is_exhausted(&self, budget: &Budget) -> bool {
         self.spent.iter().zip(budget.limit.amounts()).any(|(spent, limit)| *spent >= limit)
     }
 }

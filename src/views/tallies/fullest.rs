@@ -38,9 +38,11 @@ impl Meter {
     }
 
     /// How the keys of a span stand, those that only hold something included.
-    pub fn key_counts(&self, span: Span) -> KeyCounts {
+    pub fn key_counts(&self, budget: &Budget, span: Span) -> KeyCounts {
         let mut counts = self.counts(span);
-        counts.keys += self.all_reserved().filter(|(key, _)| !self.has(span, key)).count() as u64;
+        // Nothing of these is spent, but of a limit of 0 there is nothing to spend.
+        let state = Account::new(&budget.limit, None, None).key_state(budget);
+        self.all_reserved().filter(|(key, _)| !self.has(span, key)).for_each(|_| counts.change(None, Some(state)));
         counts
     }
 

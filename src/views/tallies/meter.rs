@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::counted::{Counted, Tally};
 use super::{Missing, Placed, add};
 use crate::budget::{Amounts, Budget, KeyCounts, Policy};
-use crate::domain::{BudgetZone, Entry, Folded, Span};
+use crate::domain::{BudgetZone, Entry, Folded, Reached, Span};
 
 /// What is counted of one budget.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Meter {
     pub saved_from: Option<Timestamp>,
     /// The limits under which it has when they were used up.
     pub saved_limits: Amounts,
+    /// Whether the limit has changed while only the ledger had some tallies: what these say of when it was used up is not of this limit.
+    pub has_old_limits: bool,
     /// By their beginning.
     spans: Vec<Counted>,
     reserved: HashMap<Folded, Amounts>,
@@ -43,6 +45,7 @@ impl Meter {
             saved_to: 0,
             saved_from: None,
             saved_limits: Amounts::new(),
+            has_old_limits: false,
             spans: Vec::new(),
             reserved: HashMap::new(),
         }
@@ -155,6 +158,7 @@ impl Meter {
 
     /// Takes over that another limit is in force from now on.
     pub fn note_new_limit(&mut self, budget: &Budget) {
+        self.has_old_limits |= self.is_partial();
         for counted in &mut self.spans {
             counted.change_each(|tally| tally.note_new_limit(budget));
         }
@@ -192,10 +196,14 @@ impl Meter {
     }
 
     /// Puts in what the ledger has of a tally that was missing: nothing, or a tally.
-    pub fn put_found(&mut self, missing: &Missing, found: Option<Tally>) {
+    pub fn put_found(&mut self, budget: &Budget, missing: &Missing, found: Option<Tally>) {
         let Some(counted) = self.spans.iter_mut().find(|counted| counted.span.start == missing.span_start) else { return };
         // It was counted before it was let go. Without cost it counts as a key from the next entry on.
-        if let (super::counted::Kept::ByKey(tallies), Some(tally)) = (&mut counted.tallies, found) {
+        if let (super::counted::Kept::ByKey(tallies), Some(mut tally)) = (&mut counted.tallies, found) {
+            if tally.reached == Reached::Never && tally.is_exhausted(budget) {
+                // The limit was lowered while only the ledger had it.
+                tally.reached = Reached::SomeTime;
+            }
             tallies.insert(Folded::from_folded(&missing.key), tally);
         }
     }

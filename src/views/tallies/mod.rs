@@ -145,9 +145,10 @@ impl Tallies {
     }
 
     /// Puts in what the ledger has of a tally that was missing: nothing, or a tally.
-    pub fn put_found(&mut self, missing: &Missing, found: Option<Tally>) {
-        if let Some(meter) = Arc::make_mut(&mut self.0).get_mut(missing.position) {
-            meter.put_found(missing, found);
+    pub fn put_found(&mut self, policy: &Policy, missing: &Missing, found: Option<Tally>) {
+        let meter = Arc::make_mut(&mut self.0).get_mut(missing.position);
+        if let Some((budget, meter)) = policy.budgets.get(missing.position).zip(meter) {
+            meter.put_found(budget, missing, found);
         }
     }
 
