@@ -4,13 +4,16 @@
 //! and limits are often drawn to meet what is left to the pico-dollar. All of a history lies within 35 days, so that nothing in
 //! it is ever forgotten.
 
+mod calls;
+mod policies;
 mod steps;
 
 use std::collections::VecDeque;
 
-use super::calendar::{DAY, MINUTE, Nanos, Zone, day_number, summer_begins, summer_ends};
+use super::calendar::{DAY, HOUR, MINUTE, Nanos, ZONES, Zone, day_number};
 use super::command::{
-    Command, DOLLAR, Event, MODELS, OPERATIONS, Pico, REASONS, Request, SERVICES, Settlement, State, TEAMS, WHO, Who, Word,
+    Command, Counts, DOLLAR, Event, MODELS, Names, OPERATIONS, Pico, REASONS, Request, SERVICES, Settlement, State, TEAMS,
+    WHO, Who, Word, names,
 };
 use super::naive::Model;
 use crate::support::Rng;
@@ -34,6 +37,7 @@ pub struct Chance {
     fresh: u32,
     /// What was asked about lately, to be asked again.
     events: VecDeque<(Word, u32)>,
+    calls: VecDeque<u32>,
     reservations: VecDeque<u32>,
 }
 
@@ -46,12 +50,17 @@ impl Chance {
             day_number(2028, 2, 29) * DAY,
             day_number(2027, 3, 1) * DAY,
             day_number(2027, 1, 1) * DAY,
-            summer_begins(2026),
-            summer_ends(2026),
+            // When clocks are set in Berlin, and on Lord Howe Island.
+            day_number(2026, 3, 29) * DAY + HOUR,
+            day_number(2026, 10, 25) * DAY + HOUR,
+            day_number(2026, 4, 4) * DAY + 15 * HOUR,
+            day_number(2026, 10, 3) * DAY + 31 * HOUR / 2,
         ];
-        let before = rng.below(3 * DAY.unsigned_abs()).cast_signed();
-        let start = near[rng.below(6) as usize] - before;
-        Self { rng, start, newest: 0, fresh: 1_000_000, events: VecDeque::new(), reservations: VecDeque::new() }
+        let most = if rng.below(2) == 0 { 6 * HOUR } else { 3 * DAY };
+        let before = rng.below(most.unsigned_abs()).cast_signed();
+        let start = near[rng.below(near.len() as u64) as usize] - before;
+        let (events, calls, reservations) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        Self { rng, start, newest: 0, fresh: 1_000_000, events, calls, reservations }
     }
 
     pub fn start(&self) -> Nanos {
@@ -59,12 +68,17 @@ impl Chance {
     }
 
     pub fn zone(&mut self) -> Zone {
-        if self.one_in(3) { Zone::Utc } else { Zone::Berlin }
+        self.pick(&ZONES)
+    }
+
+    /// How many keys of budgets fit into memory.
+    pub fn keys_max(&mut self) -> usize {
+        self.pick(&[100_000, 100_000, 100_000, 5, 5, 0, 12])
     }
 
     /// How many commands come at once.
     pub fn burst_len(&mut self) -> u64 {
-        if self.one_in(3) { 1 + self.below(6) } else { 1 + self.below(200) }
+        if self.one_in(2) { 1 + self.below(6) } else { 1 + self.below(60) }
     }
 
     pub fn below(&mut self, bound: u64) -> u64 {
@@ -88,8 +102,10 @@ impl Chance {
 
     pub fn command(&mut self, model: &Model) -> Command {
         match self.below(1_000) {
-            0..370 => Command::Record(self.batch(model)),
-            370..800 => Command::Reserve(self.request(model)),
+            0..300 => Command::Record(self.batch(model)),
+            300..370 => Command::Tell(self.told(model)),
+            370..780 => Command::Reserve(self.request(model)),
+            780..800 => self.limit(model),
             800..880 => Command::Commit { id: self.reserved_id(model), settlement: self.settlement(model) },
             880..920 => Command::Release { id: self.reserved_id(model), reason: self.reason() },
             920..992 => Command::Extend { id: self.reserved_id(model), ttl_seconds: self.ttl_seconds() },
@@ -156,7 +172,9 @@ impl Chance {
         let (who, model) = (self.who(), self.model());
         let team = if self.one_in(4) { Some(self.pick(&TEAMS)) } else { None };
         let revision = if self.one_in(20) { self.below(3) as u32 } else { 0 };
-        Event { source, id, service, operation, amount, credit, time, time_given, who, model, team, revision }
+        let usage = self.usage();
+        let road = None;
+        Event { source, id, service, operation, amount, credit, time, time_given, who, model, usage, team, revision, road }
     }
 
     /// Tells more of an event, or again what was told before that.
@@ -167,6 +185,9 @@ impl Chance {
             if self.one_in(4) { event.revision.saturating_sub(1) } else { event.revision + 1 + self.below(2) as u32 };
         if self.one_in(3) {
             event.team = if self.one_in(3) { None } else { Some(self.pick(&TEAMS)) };
+        }
+        if self.one_in(2) {
+            event.usage = self.usage();
         }
         if self.one_in(20) {
             self.vary(event);
@@ -184,12 +205,18 @@ impl Chance {
             if !self.one_in(4) {
                 event.who = [None; 3];
             }
+            if self.one_in(2) {
+                event.model = None;
+            }
             if let State::Committed(amount) = reservation.state
                 && !self.one_in(4)
             {
                 (event.amount, event.credit, event.time_given) = (amount, amount < 0, false);
                 event.time = model.now;
-                event.model = model.event("", id).and_then(|known| known.model);
+                if let Some(known) = model.event("", id) {
+                    event.usage = known.usage;
+                    event.model = if self.one_in(2) { known.model } else { None };
+                }
             }
         }
         event
@@ -197,11 +224,12 @@ impl Chance {
 
     /// Changes something in a retry, or leaves something out.
     fn vary(&mut self, event: &mut Event) {
-        match self.below(5) {
+        match self.below(6) {
             0 => event.amount += if event.credit { -1 } else { 1 },
             1 => event.who = [None; 3],
             2 => event.who = self.who(),
             3 => event.model = self.model(),
+            4 => event.usage = self.usage(),
             _ => event.service = self.pick(&SERVICES),
         }
     }
@@ -216,7 +244,9 @@ impl Chance {
             && !self.one_in(12)
         {
             let mut again = first.request.clone();
-            match self.below(20) {
+            match self.below(24) {
+                3 => again.usage = self.usage(),
+                4 => again.model = self.model(),
                 0 => again.estimate += 1,
                 1 => again.ttl_seconds += 1,
                 2 => again.who = self.who(),
@@ -229,8 +259,28 @@ impl Chance {
         remember(&mut self.reservations, id);
         let service = self.pick(&SERVICES);
         let operation = if self.one_in(4) { self.pick(&OPERATIONS) } else { "chat" };
-        let estimate = self.estimate(model.room(service));
-        Request { id, id_given, service, operation, estimate, ttl_seconds: self.ttl_seconds(), who: self.who() }
+        let (who, of_model, mut usage, ttl_seconds) = (self.who(), self.model(), self.usage(), self.ttl_seconds());
+        let [usd, used @ ..] = model.room(&names(service, operation, who, of_model));
+        let estimate = self.estimate(usd);
+        for (count, room) in usage.iter_mut().zip(used) {
+            let fitting = room.filter(|_| count.is_some() && self.one_in(3));
+            *count = fitting.map(|room| (room + self.pick(&[-1, 0, 0, 1])).max(0)).or(*count);
+        }
+        Request { id, id_given, service, operation, estimate, usage, ttl_seconds, who, model: of_model }
+    }
+
+    /// What something is called that somebody wants to pay for.
+    pub fn names(&mut self) -> Names {
+        let (service, operation) = (self.pick(&SERVICES), self.pick(&OPERATIONS));
+        names(service, operation, self.who(), self.model())
+    }
+
+    /// Millionths of what is used; whole ones mostly.
+    fn usage(&mut self) -> Counts {
+        std::array::from_fn(|_| {
+            let unit = self.pick(&[1, 1_000_000, 1_000_000]);
+            (self.one_in(2)).then(|| Pico::from(self.below(5) * self.below(400)) * unit)
+        })
     }
 
     /// Often just what is left, or a pico-dollar beside it.
@@ -246,7 +296,8 @@ impl Chance {
         let time = if time_given { self.event_time(model) } else { model.now };
         // Few amounts, so that a repeated commit often says the same.
         let amount = if self.one_in(3) { self.amount() } else { self.pick(&[0, 1, DOLLAR / 3]) };
-        Settlement { amount, time, time_given, model: if self.one_in(4) { self.model() } else { None } }
+        let usage = if self.one_in(2) { self.usage() } else { [None; 3] };
+        Settlement { amount, time, time_given, model: if self.one_in(4) { self.model() } else { None }, usage }
     }
 
     /// An id from the window, seldom an older one.

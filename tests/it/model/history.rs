@@ -8,12 +8,15 @@ use lead_factory_metrics::ledger::{Reader, verify};
 
 use super::border;
 use super::chance::Chance;
-use super::command::{Answer, Command, Event, OPERATIONS, Pico, SERVICES, Step, Word};
+use super::command::{Answer, Command, Event, Pico, Step, Word};
 use super::naive::Model;
 use super::program::{Coming, Program};
+use super::spending::Since;
 
 /// Newest commands that a failure shows.
 const SHOWN: usize = 20;
+/// Questions after each burst.
+const CHECKS: usize = 6;
 
 /// A history as far as it has come. It tells how to see it again when the test fails.
 struct Trail<'a> {
@@ -55,8 +58,8 @@ impl History {
     fn begin(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let mut model = Model::new(chance.start(), chance.zone());
-        model.policy = chance.policy(&model);
-        let program = Program::new(model.now, model.zone, &model.policy);
+        model.reload(chance.policy(&model));
+        let program = Program::new(model.now, model.zone, &model.policy, chance.keys_max());
         Self { chance, model, program }
     }
 
@@ -90,15 +93,21 @@ impl History {
                 self.compare();
             }
             Step::SetWall(now) => {
+                let is_back = now < self.model.now;
                 self.model.set_wall(now);
                 self.program.set_wall(now);
+                if is_back {
+                    // What was spent in periods that were over is not in memory any more.
+                    self.program.look().await;
+                }
                 self.compare();
             }
             Step::Reload(policy) => {
                 self.program.reload(&policy, self.model.zone).await;
-                self.model.policy = policy;
+                self.model.reload(policy);
             }
-            Step::Restart { crash, now, zone } => {
+            Step::Restart { crash, now, zone, policy } => {
+                self.model.policy = policy.unwrap_or(self.model.policy);
                 self.model.restart(now, zone);
                 let policy = &self.model.policy;
                 self.program = if crash {
@@ -118,7 +127,52 @@ impl History {
     }
 
     fn compare(&self) {
-        assert_eq!(self.program.view(), self.model.view(), "the program's view, and the model's");
+        let (mut shown, mut expected) = (self.program.view(), self.model.view());
+        if !self.program.has_all_keys() {
+            // How keys stand that are not in memory is known when somebody asks for one.
+            (shown.keys, expected.keys) = Default::default();
+        }
+        assert_eq!(shown, expected, "the program's view, and the model's");
+        for (position, budget) in self.model.policy.budgets.iter().enumerate() {
+            let keys = if budget.each.is_some() { self.model.keys(budget) } else { vec![String::new()] };
+            // Also one of which nobody has heard.
+            let unknown = budget.each.map(|_| "nobody".to_owned());
+            for key in keys.iter().cloned().chain(unknown) {
+                let (standing, since) = self.program.key_standing(position, &key);
+                assert_eq!(standing, self.model.standing(budget, &key), "a key as the program shows it, and the model");
+                // Not known is never wrong.
+                let is_known = since.is_none_or(|since| match self.model.exhausted_since(budget, &key) {
+                    _ if standing.limit.iter().any(|(_, limit)| *limit == 0) => {
+                        standing.period.is_some_and(|(start, _)| start == since)
+                    }
+                    Since::Event(time) => time == since,
+                    Since::Never | Since::Unknown => false,
+                });
+                let expected = self.model.exhausted_since(budget, &key);
+                assert!(is_known, "used up since {since:?}, by the model {expected:?}: {standing:?}");
+            }
+        }
+        self.compare_fullest();
+    }
+
+    /// The fullest keys come first, and all of them where there are no more than are shown.
+    fn compare_fullest(&self) {
+        for (name, shown) in self.program.fullest() {
+            let budget = self.model.policy.budgets.iter().find(|budget| budget.name == name).unwrap();
+            let utilization = |key: &str| self.model.used(budget, key).utilization();
+            for (key, used, state) in &shown {
+                let expected = self.model.standing(budget, key);
+                let units =
+                    (0..used.len()).map(|unit| (expected.spent[unit], expected.reserved[unit], expected.remaining[unit]));
+                assert_eq!((used, state), (&units.collect(), &expected.state), "{name} {key}");
+            }
+            assert!(shown.is_sorted_by(|one, next| utilization(&one.0) >= utilization(&next.0) - 1e-9), "{name}: {shown:?}");
+            if self.program.has_all_keys() {
+                let mut keys: Vec<&String> = shown.iter().map(|(key, ..)| key).collect();
+                keys.sort();
+                assert_eq!(keys, self.model.keys(budget).iter().collect::<Vec<_>>(), "{name}");
+            }
+        }
     }
 
     /// Also what the writer has written down of the gate.
@@ -134,13 +188,15 @@ impl History {
         }
     }
 
-    /// A check is allowed up to what is left, and not a pico-dollar further.
-    fn compare_checks(&self) {
-        for (service, operation) in SERVICES.into_iter().zip(OPERATIONS) {
-            let room = self.model.room(service).unwrap_or(0).max(0);
-            for estimate in [0, room, room + 1] {
-                let expected = self.model.refusal(service, operation, estimate);
-                assert_eq!(self.program.refusal(service, operation, estimate), expected, "{service} {operation} {estimate}");
+    /// A check is allowed up to what is left, and not a pico-dollar or a millionth of a token further.
+    fn compare_checks(&mut self) {
+        for _ in 0..CHECKS {
+            let names = self.chance.names();
+            let room = self.model.room(&names).map(|room| room.unwrap_or(0).max(0));
+            let beyond = self.chance.below(4) as usize;
+            for more in [[0; 4], room, std::array::from_fn(|unit| room[unit] + Pico::from(unit == beyond))] {
+                let expected = self.model.refusal(&names, &more);
+                assert_eq!(self.program.refusal(&names, &more), expected, "{names:?} {more:?}");
             }
         }
     }
@@ -148,7 +204,7 @@ impl History {
     /// The file is sound, and holds what was answered, event by event.
     async fn finish(self) {
         let Model { now, zone, .. } = self.model;
-        let Self { model, program, .. } = self.between(Step::Restart { crash: false, now, zone }).await;
+        let Self { model, program, .. } = self.between(Step::Restart { crash: false, now, zone, policy: None }).await;
         let path = program.path();
         // The folder goes when this does.
         let _folder = program.stop().await;

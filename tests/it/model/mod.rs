@@ -11,34 +11,39 @@ mod border;
 mod calendar;
 mod chance;
 mod command;
+mod events;
 mod history;
 mod naive;
 mod program;
 mod rules;
+mod spending;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-/// Commands in all; `MODEL_COMMANDS` says otherwise.
-const COMMANDS: u64 = 1_000_000;
-/// Commands of one history, each on a new ledger.
-const COMMANDS_PER_HISTORY: u64 = 20_000;
+/// Histories, each on a new ledger; `MODEL_HISTORIES` says otherwise, `MODEL_FIRST` with which seed they begin.
+const HISTORIES: u64 = 300;
+/// Commands of most histories, and of every so many of them, so that there are short ones with many starts and some that go on.
+const COMMANDS: u64 = 400;
+const COMMANDS_OF_LONG: u64 = 6_000;
+const LONG_EVERY: u64 = 20;
 
 #[test]
 fn budgets_gate_and_reservations_answer_as_a_naive_model_does() {
+    let commands = |seed: u64| if seed % LONG_EVERY == LONG_EVERY - 1 { COMMANDS_OF_LONG } else { COMMANDS };
     if let Some(seed) = number("MODEL_SEED") {
-        return live(seed, number("MODEL_COMMANDS").unwrap_or(COMMANDS_PER_HISTORY), &AtomicBool::new(false));
+        return live(seed, number("MODEL_COMMANDS").unwrap_or(commands(seed)), &AtomicBool::new(false));
     }
-    let commands = number("MODEL_COMMANDS").unwrap_or(COMMANDS);
-    let (histories, failed) = (AtomicU64::new(0), AtomicBool::new(false));
+    let first = number("MODEL_FIRST").unwrap_or(0);
+    let last = first + number("MODEL_HISTORIES").unwrap_or(HISTORIES);
+    let (next, failed) = (AtomicU64::new(first), AtomicBool::new(false));
     let in_turn = || {
         loop {
-            let seed = histories.fetch_add(1, Ordering::Relaxed);
-            let left = commands.saturating_sub(seed * COMMANDS_PER_HISTORY);
-            if left == 0 || failed.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= last || failed.load(Ordering::Relaxed) {
                 return;
             }
-            live(seed, left.min(COMMANDS_PER_HISTORY), &failed);
+            live(seed, commands(seed), &failed);
         }
     };
     thread::scope(|scope| {

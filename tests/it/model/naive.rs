@@ -1,14 +1,18 @@
 //! The model: what docs/reference.md says of events, budgets, the gate and reservations, written down in the simplest way. It
 //! shares no code with the program.
 //!
-//! *Invariants.* Sums are worked out from all days whenever somebody asks, what is set aside from all holds. Nothing is kept that
-//! could go stale.
+//! *Invariants.* What is set aside is worked out from all holds whenever somebody asks, and what was spent of a budget from all that
+//! was ever recorded whenever the settings change.
 
 use std::collections::BTreeMap;
 
 use super::calendar::{Nanos, SECOND, Zone};
-use super::command::{Answer, Command, Event, Pico, Policy, Request, Reservation, Settlement, State, WHO_FIELDS, Word};
+use super::command::{
+    Answer, Command, Event, Pico, Policy, Request, Reservation, Settlement, State, WHO_FIELDS, Word, amounts, names,
+};
+use super::events::count;
 use super::rules::is_critical;
+use super::spending::{Limits, Spending};
 
 /// An operator's word on the gate.
 #[derive(Clone, Debug)]
@@ -36,6 +40,10 @@ pub struct Model {
     /// Those that are held, and when each lapses by the steady clock.
     pub(super) holds: BTreeMap<u32, Nanos>,
     pub(super) manual: Option<Override>,
+    /// What was spent of the budgets.
+    pub(super) spending: Spending,
+    /// The newest word on each budget's limit.
+    pub(super) limits: Limits,
 }
 
 impl Model {
@@ -51,6 +59,8 @@ impl Model {
             reservations: BTreeMap::new(),
             holds: BTreeMap::new(),
             manual: None,
+            spending: Spending::default(),
+            limits: Limits::default(),
         }
     }
 
@@ -58,6 +68,7 @@ impl Model {
     pub fn apply(&mut self, command: &Command) -> Answer {
         match command {
             Command::Record(batch) => self.record(batch),
+            Command::Tell(calls) => self.tell(calls),
             Command::Reserve(request) => self.reserve(request),
             Command::Commit { id, settlement } => self.commit(*id, settlement),
             Command::Release { id, reason } => self.release(*id, *reason),
@@ -69,6 +80,11 @@ impl Model {
             }
             Command::Auto => {
                 self.manual = None;
+                Answer::Ordered
+            }
+            Command::Limit { budget, limit, lasts_seconds } => {
+                let ends_at = lasts_seconds.map(|seconds| self.now + Nanos::from(seconds) * SECOND);
+                self.set_limit(budget, limit.clone(), ends_at);
                 Answer::Ordered
             }
         }
@@ -98,6 +114,13 @@ impl Model {
             count(&mut self.days, zone, event);
         }
         self.lapse();
+        self.count_anew();
+    }
+
+    /// The settings are read again.
+    pub fn reload(&mut self, policy: Policy) {
+        self.policy = policy;
+        self.count_anew();
     }
 
     fn lapse(&mut self) {
@@ -106,76 +129,7 @@ impl Model {
             self.end(id, State::Expired);
         }
         self.manual = self.manual.take().filter(|manual| manual.ends_at.is_none_or(|end| self.now < end));
-    }
-
-    // === events ===
-
-    fn record(&mut self, batch: &[Event]) -> Answer {
-        // What the batch tells, in order, and how each event stands after it.
-        let mut told: Vec<Event> = Vec::new();
-        let (mut accepted, mut duplicates, mut revised, mut conflicts) = (0, 0, 0, Vec::new());
-        for (index, event) in batch.iter().enumerate() {
-            let in_batch = told.iter().rfind(|known| (known.source, known.id) == (event.source, event.id));
-            let recorded = self.events.get(&(event.source, event.id)).map(|(known, ends)| (known, *ends));
-            let ends = recorded.map(|(_, ends)| ends);
-            let known = in_batch.map(|known| (known, ends.unwrap_or_else(|| self.open_under(known).is_some()))).or(recorded);
-            let Some((known, ends)) = known else {
-                told.push(self.completed(event));
-                accepted += 1;
-                continue;
-            };
-            let is_higher = event.revision > known.revision;
-            match differing(known, event, ends) {
-                _ if event.revision < known.revision => duplicates += 1,
-                fields if !fields.is_empty() => conflicts.push((index, event.id, fields)),
-                _ if is_higher => {
-                    let Event { revision, amount, team, .. } = *event;
-                    told.push(Event { revision, amount, team, ..known.clone() });
-                    revised += 1;
-                }
-                _ => duplicates += 1,
-            }
-        }
-        if !conflicts.is_empty() {
-            return Answer::Conflicts(conflicts);
-        }
-        told.into_iter().for_each(|event| self.add(event));
-        Answer::Recorded { accepted, duplicates, revised }
-    }
-
-    /// What an event under the id of an open reservation leaves open is known from there.
-    fn completed(&self, event: &Event) -> Event {
-        let mut event = event.clone();
-        if let Some(open) = self.open_under(&event) {
-            event.who = std::array::from_fn(|field| event.who[field].or(open.request.who[field]));
-        }
-        event
-    }
-
-    fn open_under(&self, event: &Event) -> Option<&Reservation> {
-        let found = self.reservations.get(&event.id).filter(|_| event.source.is_empty());
-        found.filter(|found| matches!(found.state, State::Held | State::Expired))
-    }
-
-    fn add(&mut self, event: Event) {
-        let key = (event.source, event.id);
-        self.entries += 1;
-        let Some((before, ends)) = self.events.get(&key).cloned() else {
-            let ends = self.open_under(&event).is_some();
-            if ends {
-                self.end(event.id, State::Committed(event.amount));
-            }
-            count(&mut self.days, self.zone, &event);
-            self.events.insert(key, (event, ends));
-            return;
-        };
-        self.entries += if before.team != event.team && before.amount != 0 { 2 } else { 0 };
-        count(&mut self.days, self.zone, &Event { amount: event.amount - before.amount, ..event.clone() });
-        if ends {
-            let settled = self.reservations.get_mut(&event.id).expect("it was ended by the event");
-            settled.state = State::Committed(event.amount);
-        }
-        self.events.insert(key, (event, ends));
+        self.note_limits();
     }
 
     // === reservations ===
@@ -189,20 +143,24 @@ impl Model {
         if self.events.contains_key(&("", request.id)) {
             return Answer::OtherContent(vec!["id"]);
         }
-        if let Some(why) = self.refusal(request.service, request.operation, request.estimate) {
+        let (of, more) = (
+            names(request.service, request.operation, request.who, request.model),
+            amounts(request.estimate, &request.usage),
+        );
+        if let Some(why) = self.refusal(&of, &more) {
             return why;
         }
         let critical = is_critical(request.service, request.operation);
         let ttl = Nanos::from(request.ttl_seconds) * SECOND;
         let (created_at, expires_at) = (self.now, self.now + ttl);
         let request = request.clone();
-        let (id, service) = (request.id, request.service);
+        let id = request.id;
         let reservation = Reservation { request, critical, created_at, expires_at, ended_at: None, state: State::Held };
         self.holds.insert(id, self.steady + ttl);
         self.reservations.insert(id, reservation.clone());
         if self.policy.gate_enabled && !critical {
-            let passed = self.covering(service).find(|budget| self.remaining(budget) < 0);
-            assert!(passed.is_none(), "the model has let {reservation:?} pass the limit of {passed:?}");
+            let left = self.room(&of).into_iter().flatten().min();
+            assert!(left.is_none_or(|left| left >= 0), "the model has let {reservation:?} pass a limit");
         }
         Answer::Done { reservation, is_new: true }
     }
@@ -210,7 +168,8 @@ impl Model {
     fn commit(&mut self, id: u32, settlement: &Settlement) -> Answer {
         let Some(found) = self.reservations.get(&id) else { return Answer::NotFound };
         let Request { service, operation, who, .. } = found.request;
-        let Settlement { amount, time, time_given, model } = *settlement;
+        let Settlement { amount, time, time_given, usage, .. } = *settlement;
+        let model = settlement.model.or(found.request.model);
         let event = Event {
             source: "",
             id,
@@ -222,8 +181,10 @@ impl Model {
             time_given,
             who,
             model,
+            usage,
             team: None,
             revision: 0,
+            road: None,
         };
         match found.state {
             State::Released(_) => Answer::Finished("released"),
@@ -234,9 +195,11 @@ impl Model {
             State::Committed(_) => {
                 let known = &self.events[&("", id)].0;
                 let same_time = !time_given || known.time == time;
-                let same = known.amount == amount && same_time && known.model == model && known.team.is_none();
+                // Whoever told of the event itself may have said more of it.
+                let same_model = model.is_none() || known.model == model;
+                let same_cost = known.amount == amount && known.usage == usage && known.team.is_none();
                 // What was told later is no contradiction.
-                let same = same || known.revision > 0;
+                let same = same_time && same_model && same_cost || known.revision > 0;
                 if same { self.done(id, false) } else { Answer::Finished("committed") }
             }
         }
@@ -267,7 +230,7 @@ impl Model {
         self.done(id, is_later)
     }
 
-    fn end(&mut self, id: u32, state: State) {
+    pub(super) fn end(&mut self, id: u32, state: State) {
         self.holds.remove(&id);
         let ended = self.reservations.get_mut(&id).expect("only known reservations end");
         (ended.state, ended.ended_at) = (state, Some(self.now));
@@ -300,10 +263,6 @@ impl Model {
     }
 }
 
-fn count(days: &mut BTreeMap<i64, BTreeMap<Word, Pico>>, zone: Zone, event: &Event) {
-    *days.entry(zone.day_of(event.time)).or_default().entry(event.service).or_default() += event.amount;
-}
-
 fn stage(state: &State) -> Word {
     match state {
         State::Held => "held",
@@ -311,30 +270,6 @@ fn stage(state: &State) -> Word {
         State::Released(_) => "released",
         State::Committed(_) => "committed",
     }
-}
-
-/// The fields in which a retry differs, or a higher revision where none may. One of a reservation's event need not say who it was for.
-fn differing(known: &Event, retry: &Event, ends_reservation: bool) -> Vec<Word> {
-    let mut fields = Vec::new();
-    let mut compare = |field, same: bool| {
-        if !same {
-            fields.push(field)
-        }
-    };
-    compare("service", known.service == retry.service);
-    compare("operation", known.operation == retry.operation);
-    compare("kind", known.credit == retry.credit);
-    compare("time", !retry.time_given || known.time == retry.time);
-    for (field, name) in WHO_FIELDS.into_iter().enumerate() {
-        let is_left_out = ends_reservation && retry.who[field].is_none();
-        compare(name, is_left_out || known.who[field] == retry.who[field]);
-    }
-    compare("model", known.model == retry.model);
-    if retry.revision == known.revision {
-        compare("amount_usd", known.amount == retry.amount);
-        compare("attributes", known.team == retry.team);
-    }
-    fields
 }
 
 fn differing_requests(first: &Request, retry: &Request) -> Vec<Word> {
@@ -349,5 +284,7 @@ fn differing_requests(first: &Request, retry: &Request) -> Vec<Word> {
     compare("estimated_cost_usd", first.estimate == retry.estimate);
     compare("ttl_seconds", first.ttl_seconds == retry.ttl_seconds);
     (0..3).for_each(|field| compare(WHO_FIELDS[field], first.who[field] == retry.who[field]));
+    compare("model", first.model == retry.model);
+    compare("usage", first.usage == retry.usage);
     fields
 }

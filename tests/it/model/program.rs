@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use lead_factory_metrics::clock::Clock;
 use lead_factory_metrics::domain::GateMode;
-use lead_factory_metrics::ledger::{Ledger, OpenError};
+use lead_factory_metrics::ledger::{Ledger, OpenError, Reader};
 use lead_factory_metrics::views::SeriesLimits;
 use lead_factory_metrics::wire::Origin;
 use lead_factory_metrics::writer::{self, Ended, GateOrder, ReservationCommand, Settings, Started, Taking};
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use super::border;
 use super::calendar::{Nanos, Zone};
-use super::command::{Answer, Command, Pico, Policy, View, Word};
+use super::command::{Amounts, Answer, Command, Names, Policy, Standing, View, Word};
 use crate::support::within;
 
 /// Longest wait for the file's lock. Tests of this process that run beside this one start programs, and such a child holds every
@@ -34,15 +34,18 @@ pub struct Program {
     folder: TempDir,
     clock: Clock,
     started: Started,
+    reader: Reader,
+    /// Keys of budgets that it may have in memory.
+    keys_max: usize,
 }
 
 impl Program {
     /// Begins on a new ledger.
-    pub fn new(now: Nanos, zone: Zone, policy: &Policy) -> Self {
-        Self::start(tempfile::tempdir().unwrap(), now, zone, policy)
+    pub fn new(now: Nanos, zone: Zone, policy: &Policy, keys_max: usize) -> Self {
+        Self::start(tempfile::tempdir().unwrap(), now, zone, policy, keys_max)
     }
 
-    fn start(folder: TempDir, now: Nanos, zone: Zone, policy: &Policy) -> Self {
+    fn start(folder: TempDir, now: Nanos, zone: Zone, policy: &Policy, keys_max: usize) -> Self {
         let clock = Clock::manual(border::timestamp(now));
         let policy = border::policy(policy, zone);
         let ledger = within(UNLOCKED_MAX, "the lock of the writer before is gone", || {
@@ -52,19 +55,21 @@ impl Program {
             }
         });
         // So few that the labels of the metrics run out, which no budget must notice.
-        let series = SeriesLimits { services_max: 2, pairs_max: 4, reserved: policy.services().cloned().collect() };
+        let series = SeriesLimits { services_max: 2, pairs_max: 4, reserved: policy.services().collect() };
         let settings = Settings {
             series,
             age_max: SignedDuration::from_hours(35 * 24),
             ahead_max: SignedDuration::from_mins(5),
             holds_max: 100_000,
+            budget_keys_max: keys_max,
             origin: Origin::default(),
             retention: None,
             receivers: Arc::from([]),
         };
         let meter = SdkMeterProvider::default().meter("model");
         let started = writer::load(ledger, policy, settings, clock.clone()).unwrap().spawn(&meter).unwrap();
-        Self { folder, clock, started }
+        let reader = Reader::new(ledger_in(&folder), border::zone(zone));
+        Self { folder, clock, started, reader, keys_max }
     }
 
     /// The ledger's file.
@@ -80,6 +85,15 @@ impl Program {
                 let outcome =
                     writer.record(events.iter().map(border::event).collect(), Taking::AllOrNothing, Box::new(|_| ()));
                 return Box::pin(async { border::recorded(outcome.await) });
+            }
+            Command::Tell(calls) => {
+                let outcome = writer.record(calls.iter().map(border::event).collect(), Taking::Calls, Box::new(|_| ()));
+                return Box::pin(async { border::recorded(outcome.await) });
+            }
+            Command::Limit { budget, limit, lasts_seconds } => {
+                let line = border::limit(budget, limit.as_deref(), *lasts_seconds, self.clock.now());
+                let outcome = writer.set_limit(line);
+                return Box::pin(async { border::ordered(outcome.await) });
             }
             Command::Override { active, reason, lasts_seconds } => {
                 return self.order(border::manual(*active, reason, *lasts_seconds, self.clock.now()));
@@ -126,8 +140,23 @@ impl Program {
     }
 
     /// Why a check is refused now; `None` where it is not.
-    pub fn refusal(&self, service: Word, operation: Word, estimate: Pico) -> Option<Answer> {
-        border::refusal(&self.started.board.read(), service, operation, estimate, self.clock.instant())
+    pub fn refusal(&self, names: &Names, more: &Amounts) -> Option<Answer> {
+        border::refusal(&self.started.board.read(), &self.reader, names, more, self.clock.instant())
+    }
+
+    /// Where a key of the budget at a place stands now, and since when its limit is used up, as far as that is known.
+    pub fn key_standing(&self, position: usize, key: &str) -> (Standing, Option<Nanos>) {
+        border::key_standing(&self.started.board.read(), &self.reader, position, key, self.clock.instant())
+    }
+
+    /// The fullest keys of each budget that has keys, and what is used of them.
+    pub fn fullest(&self) -> Vec<(Word, Vec<border::Full>)> {
+        border::fullest(&self.started.board.read(), self.clock.instant())
+    }
+
+    /// Whether all keys of budgets fit into its memory.
+    pub fn has_all_keys(&self) -> bool {
+        self.keys_max > 1_000
     }
 
     pub fn pass(&self, length: Nanos) {
@@ -151,7 +180,8 @@ impl Program {
 
     /// Begins again after a stop.
     pub async fn restart(self, now: Nanos, zone: Zone, policy: &Policy) -> Self {
-        Self::start(self.stop().await, now, zone, policy)
+        let keys_max = self.keys_max;
+        Self::start(self.stop().await, now, zone, policy, keys_max)
     }
 
     /// Begins again on what a kill leaves: the file and its write-ahead log as they are on the disk.
@@ -166,8 +196,9 @@ impl Program {
                 fs::copy(name(&self.folder), name(&copy)).unwrap();
             }
         }
+        let keys_max = self.keys_max;
         drop(self.stop().await);
-        Self::start(copy, now, zone, policy)
+        Self::start(copy, now, zone, policy, keys_max)
     }
 }
 

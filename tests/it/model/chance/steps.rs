@@ -1,7 +1,7 @@
 //! What happens between two bursts of commands.
 
-use super::super::calendar::{DAY, HOUR, MINUTE, Nanos, SECOND, civil, month_around, summer_begins, summer_ends};
-use super::super::command::{BUDGETS, Budget, DOLLAR, Pico, Policy, Step};
+use super::super::calendar::{DAY, HOUR, MINUTE, Nanos, SECOND, civil};
+use super::super::command::Step;
 use super::super::naive::Model;
 use super::{Chance, SPAN};
 
@@ -30,16 +30,20 @@ impl Chance {
         Step::Pass((self.within(model.now + length) - model.now).max(0))
     }
 
-    /// When the next day begins, seldom the next month or the next change of the clocks.
+    /// When a budget's next period begins, or the next day, or when clocks are set.
     fn next_edge(&mut self, model: &Model) -> Nanos {
         let today = model.zone.day_of(model.now);
         let tomorrow = model.zone.start_of(today + 1);
-        match self.below(30) {
-            0 => model.zone.start_of(month_around(today).end() + 1),
-            1 => {
-                let year = civil(today).0;
-                let change = [summer_begins(year), summer_ends(year)].into_iter().find(|change| *change > model.now);
-                change.filter(|change| change - model.now < 20 * DAY).unwrap_or(tomorrow)
+        let near = |edge: &Nanos| *edge > model.now && *edge - model.now < 20 * DAY;
+        match self.below(12) {
+            0 => {
+                let changes = model.zone.changes(civil(today).0);
+                changes.into_iter().find(near).unwrap_or(tomorrow)
+            }
+            1..8 if !model.policy.budgets.is_empty() => {
+                let nth = self.below(model.policy.budgets.len() as u64) as usize;
+                let span = model.zone.span(model.policy.budgets[nth].cycle, model.now);
+                span.map(|(_, end)| end).filter(near).unwrap_or(tomorrow)
             }
             _ => tomorrow,
         }
@@ -61,30 +65,7 @@ impl Chance {
             _ => 0,
         };
         let zone = if self.one_in(6) { self.zone() } else { model.zone };
-        Step::Restart { crash: self.one_in(2), now: self.within(model.now + off), zone }
-    }
-
-    /// Budgets that are nearly used, used up, or far from it.
-    pub fn policy(&mut self, model: &Model) -> Policy {
-        let mut budgets = Vec::new();
-        for (name, service, monthly) in BUDGETS {
-            if self.one_in(3) {
-                continue;
-            }
-            let warn_percent = self.pick(&[50, 80, 100]);
-            let gate_percent = self.pick(&[70, 90, 90, 100, 120, 1_000]);
-            let mut budget = Budget { name, service, monthly, limit: 0, warn_percent, gate_percent };
-            let used = (model.spent(&budget) + model.reserved(&budget)).max(0);
-            let more = Pico::from(self.below(200_000_000_000_000));
-            budget.limit = match self.below(12) {
-                0 => 0,
-                1 => 50 * DOLLAR,
-                2 => 1_000_000_000_000_000 * DOLLAR,
-                3 => used,
-                _ => used + used * self.pick(&[0, 1, 2]) / 3 + more,
-            };
-            budgets.push(budget);
-        }
-        Policy { budgets, gate_enabled: !self.one_in(10) }
+        let policy = self.one_in(4).then(|| self.policy(model));
+        Step::Restart { crash: self.one_in(2), now: self.within(model.now + off), zone, policy }
     }
 }
