@@ -54,14 +54,29 @@ impl Agent {
         Ok(agent)
     }
 
+    /// The same with a settings file.
+    pub fn start_with(site: &Site, settings: &str) -> Outcome<Self> {
+        let folder = tempfile::Builder::new().prefix("agent-").tempdir_in(&site.folder)?;
+        let file = folder.path().join("settings.toml");
+        std::fs::write(&file, settings)?;
+        let mut agent = Self::start(&site.program, &folder.path().join("ledger.db"), Some(&file))?;
+        agent._folder = Some(folder);
+        Ok(agent)
+    }
+
     /// Starts on this ledger, and waits until it is ready.
     pub fn start_on(program: &Path, ledger: &Path) -> Outcome<Self> {
+        Self::start(program, ledger, None)
+    }
+
+    fn start(program: &Path, ledger: &Path, settings: Option<&Path>) -> Outcome<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let folder = ledger.parent().map_or_else(PathBuf::new, Path::to_owned);
         let log = File::create(folder.join("agent.log"))?;
         let began = Instant::now();
         let child = Command::new(program)
             .arg("serve")
+            .args(settings.into_iter().flat_map(|file| [Path::new("--config"), file]))
             .env_clear()
             .env("METRICS_HOST", address.ip().to_string())
             .env("METRICS_PORT", address.port().to_string())

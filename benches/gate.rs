@@ -36,7 +36,13 @@ const IDLE: Duration = Duration::from_secs(1);
 const KIB_PER_MIB: f64 = 1_024.0;
 
 pub fn trials(bench: &Bench) -> Vec<Trial> {
-    vec![check(bench), authorize(bench), check_beside_recording(bench), pairs(bench), holds(bench)]
+    let of_few = Trial {
+        bars: vec![Bar::ratio(Figure::Rate, PAIRS, SINGLE, AtLeast(0.5))],
+        ..pairs(bench, "reserve-commit-16", CONNECTIONS)
+    };
+    let bars = vec![Bar::ratio(Figure::Rate, PAIRS, SINGLE, AtLeast(0.4)), Bar::alone(Figure::P99, PAIRS, AtMost(10.0))];
+    let of_many = Trial { bars, ..pairs(bench, "reserve-commit", CLIENTS) };
+    vec![check(bench), authorize(bench), check_beside_recording(bench), of_few, of_many, holds(bench)]
 }
 
 fn check(bench: &Bench) -> Trial {
@@ -96,7 +102,7 @@ fn beside_recording(agent: &Agent, measure: impl FnOnce() -> Outcome<Round>) -> 
     round
 }
 
-fn pairs(bench: &Bench) -> Trial {
+fn pairs(bench: &Bench, name: &'static str, connections: usize) -> Trial {
     let contender = |name, load: Load<HttpAnswers>| {
         let site = bench.site();
         Contender::agent(name, move |pace: &Pace| {
@@ -105,12 +111,12 @@ fn pairs(bench: &Bench) -> Trial {
         })
     };
     Trial {
-        name: "reserve-commit",
+        name,
         title: format!(
-            "POST /reservations and .../commit by turns, connections: {CLIENTS}; figures are of pairs but for the times"
+            "POST /reservations and .../commit by turns, connections: {connections}; figures are of pairs but for the times"
         ),
-        contenders: vec![contender(PAIRS, pair_load()), contender(SINGLE, single_load(CLIENTS))],
-        bars: vec![Bar::ratio(Figure::Rate, PAIRS, SINGLE, AtLeast(0.4)), Bar::alone(Figure::P99, PAIRS, AtMost(10.0))],
+        contenders: vec![contender(PAIRS, pair_load(connections)), contender(SINGLE, single_load(connections))],
+        bars: Vec::new(),
     }
 }
 
@@ -163,10 +169,10 @@ fn reserve_load(connections: usize) -> Load<HttpAnswers> {
     Load { connections, requests, answers: HttpAnswers::default(), events_per_request: 1.0 }
 }
 
-fn pair_load() -> Load<HttpAnswers> {
+fn pair_load(connections: usize) -> Load<HttpAnswers> {
     let commit = http::post_to(&format!("/reservations/{ID_PLACE}/commit"), "application/json", r#"{"amount_usd":0.00235}"#);
     let requests = vec![Template::new(reserve()), Template::repeating(commit)];
-    Load { connections: CLIENTS, requests, answers: HttpAnswers::default(), events_per_request: 0.5 }
+    Load { connections, requests, answers: HttpAnswers::default(), events_per_request: 0.5 }
 }
 
 fn reserve() -> Vec<u8> {

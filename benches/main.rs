@@ -8,6 +8,7 @@
 //! their own beside the load generator, which is the same one for all that can be driven by it.
 
 mod agent;
+mod budgets;
 mod calls;
 mod events;
 mod floor;
@@ -109,6 +110,7 @@ fn trials(bench: &Bench) -> Vec<Trial> {
     trials.extend(groupings::trials(bench));
     trials.extend(transfer::trials(bench));
     trials.extend(gate::trials(bench));
+    trials.extend(budgets::trials(bench));
     trials.extend(footprint::trials(bench));
     trials
 }

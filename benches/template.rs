@@ -6,6 +6,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 pub const ID_LENGTH: usize = 36;
 /// Stands where a request gets its ids.
 pub const ID_PLACE: &str = "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx";
+/// Stands where a request gets the number of a lead.
+pub const LEAD_PLACE: &str = "lead-nnnnnn";
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// A request that is sent again and again, each time with new ids.
@@ -13,6 +15,9 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub struct Template {
     bytes: Vec<u8>,
     ids: Vec<usize>,
+    leads: Vec<usize>,
+    /// Leads are drawn below this number.
+    leads_max: u64,
     /// Whether the id is that of the request before it on the same connection.
     repeats: bool,
 }
@@ -30,12 +35,13 @@ impl Template {
     /// A request whose ids are where [`ID_PLACE`] is written.
     pub fn new(request: impl Into<Vec<u8>>) -> Self {
         let bytes: Vec<u8> = request.into();
-        let ids = bytes
-            .windows(ID_LENGTH)
-            .enumerate()
-            .filter_map(|(place, window)| (window == ID_PLACE.as_bytes()).then_some(place))
-            .collect();
-        Self { bytes, ids, repeats: false }
+        let (ids, leads) = (places(&bytes, ID_PLACE), places(&bytes, LEAD_PLACE));
+        Self { bytes, ids, leads, leads_max: 1, repeats: false }
+    }
+
+    /// A request that names one of so many leads where [`LEAD_PLACE`] is written.
+    pub fn of_leads(request: impl Into<Vec<u8>>, leads_max: u64) -> Self {
+        Self { leads_max, ..Self::new(request) }
     }
 
     /// The same, with the id of the request before it.
@@ -58,8 +64,24 @@ impl Template {
                 random.write_newest_uuid(id);
             }
         }
+        for &place in &self.leads {
+            let lead = random.next() % self.leads_max;
+            if let Some(text) = self.bytes.get_mut(place..place + LEAD_PLACE.len()) {
+                text.copy_from_slice(lead_name(lead).as_bytes());
+            }
+        }
         &self.bytes
     }
+}
+
+/// The name of a lead, as long as [`LEAD_PLACE`].
+pub fn lead_name(number: u64) -> String {
+    format!("lead-{number:06}")
+}
+
+fn places(bytes: &[u8], what: &str) -> Vec<usize> {
+    let windows = bytes.windows(what.len()).enumerate();
+    windows.filter_map(|(place, window)| (window == what.as_bytes()).then_some(place)).collect()
 }
 
 // === impl Random ===
