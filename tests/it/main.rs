@@ -18,6 +18,7 @@ mod bad_events;
 mod bad_requests;
 mod bitflip;
 mod bounds;
+mod budget_races;
 mod budgets;
 mod budgets_guide;
 mod circles;
