@@ -156,6 +156,33 @@ fn fails_as_it_is_told(kind: Kind) {
     }
 }
 
+/// The agent is told what is asked and what callers say of themselves, and nothing that is not its business.
+fn tells_no_more_than_it_should(kind: Kind) {
+    // It remembers what it was asked; its 200 lets everything pass.
+    let (agent, api) = (Upstream::start(), Upstream::start());
+    let gateway = Gateway::start(kind, Fails::Closed, agent.addr, api.addr);
+    let said = [
+        ("X-Cost-Worker", "w 1"),
+        ("X-Cost-Batch", "b"),
+        ("X-Cost-Lead", "lead-7"),
+        ("X-Cost-Model", "gpt-4o"),
+        ("Authorization", "Bearer sk-1"),
+        ("Cookie", "session=1"),
+    ];
+    gateway.ask("POST", "/v1/chat?service=x", &said, b"secret").expect(200);
+    assert_eq!(api.take().len(), 1, "{kind:?}");
+    let asked: Vec<_> = agent.take().into_iter().filter(|asked| asked.target.starts_with("/scaling-gate/")).collect();
+    let [asked] = &asked[..] else { panic!("{kind:?} asks once: {asked:?}") };
+    let question = "?service=openai&operation=chat&estimated_cost_usd=0.02";
+    assert!(asked.target.contains(question), "{kind:?} {}", asked.target);
+    assert_eq!(asked.target.ends_with(question), kind != Kind::OlderEnvoy, "{kind:?} {}", asked.target);
+    assert!(asked.body.is_empty(), "{kind:?}");
+    for (name, value) in said {
+        let expected = Some(value).filter(|_| name.starts_with("X-Cost-"));
+        assert_eq!(asked.headers.get(&name.to_ascii_lowercase()).map(String::as_str), expected, "{kind:?} {name}");
+    }
+}
+
 fn all_threads_stopped(pid: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     threads.filter_map(Result::ok).all(|thread| {
@@ -202,6 +229,13 @@ fn envoy_asks_first() {
 #[test]
 fn an_older_envoy_asks_first() {
     passes_what_fits_and_refuses_the_rest(Kind::OlderEnvoy);
+}
+
+#[test]
+fn no_gateway_tells_the_agent_what_is_not_its_business() {
+    for kind in [Kind::Nginx, Kind::Caddy, Kind::Haproxy, Kind::Apache, Kind::Envoy, Kind::OlderEnvoy] {
+        tells_no_more_than_it_should(kind);
+    }
 }
 
 #[test]
