@@ -39,12 +39,10 @@ pub(super) fn items(published: &Published, now: Now) -> Vec<BudgetItem> {
 /// The same, of budgets with `each` that of one key.
 fn items_of_key(published: &Published, key: &str, now: Now, look_up: LookUp<'_>) -> Result<Vec<BudgetItem>, Infallible> {
     let mut items = Vec::new();
-    for (position, standing) in published.all_standings(now).into_iter().enumerate() {
-        let of_key = match standing {
-            BudgetStanding::Keyed(_) => published.key_standing(position, key, now, look_up)?.map(BudgetStanding::Whole),
-            BudgetStanding::Whole(_) => None,
-        };
-        items.push(item(published, of_key.unwrap_or(standing), now));
+    for (position, budget) in published.configured.budgets.iter().enumerate() {
+        let key = if budget.each.is_some() { key } else { "" };
+        let standing = published.key_standing(position, key, now, look_up)?;
+        items.extend(standing.map(|standing| item(published, BudgetStanding::Whole(standing), now)));
     }
     Ok(items)
 }

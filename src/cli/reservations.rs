@@ -13,9 +13,8 @@ use crate::config::Sources;
 use crate::domain::ReservationStage;
 use crate::wire::{ReservationItem, Word};
 
-/// The columns that people see; CSV has all.
-const SHOWN: &[&str] =
-    &["reservation_id", "service", "operation", "state", "estimated_cost_usd", "expires_at", "worker", "model"];
+/// The columns that people see, and `model` where there is one; CSV has all.
+const SHOWN: &[&str] = &["reservation_id", "service", "operation", "state", "estimated_cost_usd", "expires_at", "worker"];
 /// What a narrow screen goes without.
 const DROPPED_FIRST: &[&str] = &["model", "worker", "operation", "expires_at"];
 
@@ -70,6 +69,10 @@ fn query(arguments: &ReservationsArgs) -> Vec<(&'static str, String)> {
 }
 
 pub(super) fn table(items: Vec<ReservationItem<'static>>) -> Table {
+    let mut shown = SHOWN.to_vec();
+    if items.iter().any(|item| item.model.is_some()) {
+        shown.push("model");
+    }
     let mut table = Table::new(&[
         "reservation_id",
         "service",
@@ -87,7 +90,7 @@ pub(super) fn table(items: Vec<ReservationItem<'static>>) -> Table {
         "model",
         "usage",
     ])
-    .for_people(SHOWN, DROPPED_FIRST);
+    .for_people(&shown, DROPPED_FIRST);
     for item in items {
         table.push(vec![
             Cell::text(item.reservation_id),
@@ -134,9 +137,9 @@ mod tests {
         let table = table(read(&format!("[{HELD},{committed}]")).unwrap());
         assert_eq!(
             table.csv().unwrap(),
-            "reservation_id,service,operation,state,critical,estimated_cost_usd,amount_usd,created_at,expires_at,worker,batch_id,lead_id,reason\r\n\
-             job-7,openai,chat,held,no,0.05,,2026-11-22T10:00:00Z,2026-11-22T10:01:00Z,w7,,,\r\n\
-             job-7,openai,chat,committed,no,0.05,0.07,2026-11-22T10:00:00Z,2026-11-22T10:01:00Z,w7,,,\r\n"
+            "reservation_id,service,operation,state,critical,estimated_cost_usd,amount_usd,created_at,expires_at,worker,batch_id,lead_id,reason,model,usage\r\n\
+             job-7,openai,chat,held,no,0.05,,2026-11-22T10:00:00Z,2026-11-22T10:01:00Z,w7,,,,,\r\n\
+             job-7,openai,chat,committed,no,0.05,0.07,2026-11-22T10:00:00Z,2026-11-22T10:01:00Z,w7,,,,,\r\n"
         );
         assert!(table.paint(Screen::plain()).contains("job-7"));
         assert!(read::<Vec<ReservationItem<'_>>>("{}").is_err());

@@ -47,6 +47,53 @@ fn usual_budgets() -> Table {
     budgets::show::table(read(&format!("[{}]", budgets.join(","))).unwrap())
 }
 
+fn budgets_of_keys_and_usage(names: [&str; 4]) -> Table {
+    let key = |key: &str, percent: f64, state: &str| {
+        format!(
+            r#"{{"key":{},"spent_usd":4.123456,"reserved_usd":0,"remaining_usd":0.876544,"utilization_percent":{percent},"state":"{state}"}}"#,
+            json!(key)
+        )
+    };
+    let [cap, acme, globex, tokens] = names;
+    let lead_cap = format!(
+        r#"{{"name":{},"service":null,"period":"total","limit_usd":5,"utilization_percent":107.2,"state":"exhausted","period_start":null,
+        "period_end":null,"forecast_usd":null,"exhausted_at":null,"each":"lead","action":"watch","keys":1234567,"keys_warning":12,
+        "keys_exhausted":3,"fullest":[{},{}],"override":{{"configured_limit_usd":4,"reason":"the launch is tonight","actor":"ann",
+        "timestamp":"2026-11-22T10:00:00Z","expires_at":"2026-11-22T18:00:00Z"}}}}"#,
+        json!(cap),
+        key(acme, 107.2, "exhausted"),
+        key(globex, 82.4, "warning"),
+    );
+    let of_usage = format!(
+        r#"{{"name":{},"service":null,"period":"hourly","limit_usage":{{"input_tokens":2000000,"output_tokens":500000}},
+        "spent_usage":{{"input_tokens":1234567.5,"output_tokens":0}},"reserved_usage":{{"input_tokens":0,"output_tokens":1000}},
+        "remaining_usage":{{"input_tokens":765432.5,"output_tokens":499000}},"utilization_percent":61.7,"state":"ok",
+        "period_start":"2026-11-22T10:00:00Z","period_end":"2026-11-22T11:00:00Z","forecast_usd":null,"exhausted_at":null,
+        "match":{{"model":["gpt-*"]}}}}"#,
+        json!(tokens),
+    );
+    let usual = budget(globex, json!(acme), ["50", "45.123456", "0", "4.876544", "108.24"], 90.2, "critical");
+    budgets::show::table(read(&format!("[{lead_cap},{of_usage},{usual}]")).unwrap())
+}
+
+fn limits_that_were_set() -> Table {
+    let [name, ..] = long_names();
+    let line = |budget: &str, limit: &str, actor: &str| {
+        format!(
+            r#"{{"budget":{},{limit},"reason":"the launch is tonight","actor":{},"timestamp":"2026-11-22T10:00:00.123456Z",
+            "expires_at":"2026-11-22T18:00:00Z"}}"#,
+            json!(budget),
+            json!(actor)
+        )
+    };
+    let lines = [
+        line("daily", r#""limit_usd":null"#, ""),
+        line("daily", r#""limit_usd":1000000000000.5"#, "ann"),
+        line(&name, r#""limit_usage":{"input_tokens":2000000,"output_tokens":500000.5}"#, &name),
+    ];
+    budgets::history::table(read(&format!("[{}]", lines.join(","))).unwrap())
+}
+
 fn worst_budgets() -> Table {
     let amounts = ["1000000000000", "999999999999.999999999999", "0.000000000001", "-1000000000000", "123456789012345678"];
     let budgets = long_names().map(|name| budget(&name, json!(name), amounts, 1e26, "exhausted"));
@@ -154,6 +201,9 @@ fn all() -> Vec<(&'static str, Table)> {
     vec![
         ("budgets", usual_budgets()),
         ("budgets, worst", worst_budgets()),
+        ("budgets of keys and usage", budgets_of_keys_and_usage(["lead-cap", "acme", "globex", "tokens-per-hour"])),
+        ("budgets of keys and usage, worst", budgets_of_keys_and_usage(long_names().each_ref().map(String::as_str))),
+        ("budgets history", limits_that_were_set()),
         ("gate check, allowed", allowed()),
         ("gate check, refused", refused()),
         ("gate check, worst", refused_at_worst()),

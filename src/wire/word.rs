@@ -57,8 +57,8 @@ mod tests {
     fn a_word_that_is_not_known_is_kept_as_it_stands() {
         let read = |json: &str| serde_json::from_str::<Word<PeriodKind>>(json).unwrap();
         assert_eq!(read("\"daily\""), Word::Known(PeriodKind::Daily));
-        assert_eq!(read("\"weekly\"").known(), None);
-        for json in ["\"monthly\"", "\"weekly\""] {
+        assert_eq!(read("\"fortnightly\"").known(), None);
+        for json in ["\"monthly\"", "\"fortnightly\""] {
             assert_eq!(serde_json::to_string(&read(json)).unwrap(), json);
             assert_eq!(format!("\"{}\"", read(json)), json);
         }

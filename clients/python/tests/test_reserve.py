@@ -145,12 +145,27 @@ class Refusals(Case):
                 self.fail("the block runs")
         refused = caught.exception
         self.assertEqual((refused.budget, refused.reason, refused.remaining_usd), ("openai-daily", "budget-exhausted", Decimal("0.25")))
+        self.assertEqual((refused.key, refused.remaining_usage), (None, {}))
         self.assertIn("openai-daily", str(refused))
         self.assertIsNotNone(refused.period_end)
         self.assertIsInstance(refused, LeadFactoryMetricsError)
         for again in (pickle.loads(pickle.dumps(refused)), copy.copy(refused)):
             self.assertEqual((again.budget, str(again)), (refused.budget, str(refused)))
         self.assertEqual(agent.total(), Decimal("0.75"))
+
+    def test_by_a_budget_of_usage_tell_whose_it_is_and_what_is_left(self):
+        problem = (
+            '{"type":"/problems/budget-exhausted","title":"Budget exhausted","status":409,"detail":"no","budget":"tokens","key":"acme",'
+            '"remaining_usd":null,"remaining_usage":{"input_tokens":250.5,"odd":"x"},"period_end":null}'
+        )
+        client = self.client(url=self.peer(http_answer(409, problem, "application/problem+json")).url)
+        with self.assertRaises(Refused) as caught:
+            with client.reserve("openai", "chat", 0, usage={"input_tokens": 300}, lead_id="ACME"):
+                self.fail("the block runs")
+        refused = caught.exception
+        self.assertEqual((refused.budget, refused.key, refused.remaining_usd, refused.period_end), ("tokens", "acme", None, None))
+        self.assertEqual(refused.remaining_usage, {"input_tokens": Decimal("250.5")})
+        self.assertEqual(copy.copy(refused).remaining_usage, refused.remaining_usage)
 
     def test_by_a_closed_gate_name_the_gate(self):
         agent = self.agent()

@@ -46,7 +46,7 @@ async fn a_reservation_is_shown_with_all_that_is_known_of_it() {
     let expected = json!({
         "reservation_id": "job/7 +%", "id": "job/7 +%", "service": "openai", "operation": "chat", "estimated_cost_usd": 0.5,
         "state": "held", "critical": false, "created_at": NOON, "expires_at": "2026-11-22T12:01:00Z",
-        "worker": "w1", "batch_id": null, "lead_id": null,
+        "worker": "w1", "batch_id": null, "lead_id": null, "model": null,
     });
     for path in ["/reservations/job%2F7%20+%25", "/reservations/job/7%20%2b%25"] {
         let answer = agent.get(path).await;

@@ -1,6 +1,6 @@
 //! `budgets`: every limit and how far it is used, setting one in place of that of the settings, and who did that when.
 
-mod history;
+pub(super) mod history;
 mod set;
 pub(super) mod show;
 

@@ -18,9 +18,11 @@ class Refused(LeadFactoryMetricsError):
         self.budget: Optional[str] = _text(problem.get("budget"))
         #: Of a budget that is for each worker, lead, …: for which one.
         self.key: Optional[str] = _text(problem.get("key"))
-        #: What the budget has left.
-        self.remaining_usd: Optional[Decimal] = _money(problem.get("remaining_usd"))
-        #: When its period ends, as RFC 3339.
+        #: What the budget has left, if it is one of money.
+        self.remaining_usd: Optional[Decimal] = _number(problem.get("remaining_usd"))
+        #: What a budget of usage has left of the kind in question, such as `{"input_tokens": Decimal(250)}`; else empty.
+        self.remaining_usage: Dict[str, Decimal] = _numbers(problem.get("remaining_usage"))
+        #: When its period ends, as RFC 3339; None if it has no end.
         self.period_end: Optional[str] = _text(problem.get("period_end"))
         #: The agent's whole answer.
         self.problem = problem
@@ -43,5 +45,10 @@ def _text(value: object) -> Optional[str]:
     return value if isinstance(value, str) else None
 
 
-def _money(value: object) -> Optional[Decimal]:
+def _number(value: object) -> Optional[Decimal]:
     return Decimal(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else None
+
+
+def _numbers(value: object) -> Dict[str, Decimal]:
+    numbers = {kind: _number(count) for kind, count in value.items()} if isinstance(value, dict) else {}
+    return {kind: count for kind, count in numbers.items() if count is not None}
