@@ -13,11 +13,35 @@ use serde_json::Value;
 use crate::support::{GROUPINGS, Rng, Setup, TestAgent, now};
 
 const COPIES: u64 = 300;
+const COPIES_OF_BUDGETS: u64 = 100;
 const LANES: u64 = 4;
 
-#[test]
-fn a_flipped_bit_is_reported_or_changes_no_number() {
-    let setup = Setup::new();
+/// A closed ledger, and all that is to be seen of it.
+struct Closed {
+    whole: Vec<u8>,
+    today: Date,
+    truth: Vec<Value>,
+}
+
+/// Budgets that have rows in each of their tables.
+fn with_budgets(setup: Setup) -> Setup {
+    [
+        "[[budget]]",
+        r#"name = "worker""#,
+        r#"each = "worker""#,
+        r#"period = "yearly""#,
+        "limit_usd = 0.5",
+        "[[budget]]",
+        r#"name = "tokens""#,
+        r#"match = { model = "M*" }"#,
+        r#"period = "total""#,
+        "limit_usage = { tokens = 1000000 }",
+    ]
+    .into_iter()
+    .fold(setup, Setup::setting)
+}
+
+fn closed(setup: &Setup) -> Closed {
     let mut agent = setup.start();
     let events: Vec<String> = (0..400)
         .map(|number| {
@@ -31,37 +55,77 @@ fn a_flipped_bit_is_reported_or_changes_no_number() {
     for part in events.chunks(80) {
         agent.costs(format!("[{}]", part.join(","))).expect(200);
     }
+    for (budget, order) in [("worker", r#""limit_usd":0.9"#), ("tokens", r#""limit_usage":{"tokens":500000}"#)] {
+        let order = format!(r#"{{{order},"reason":"the launch is tonight","actor":"ann"}}"#);
+        let json = [("Content-Type", "application/json")];
+        let path = format!("/budgets/{budget}");
+        agent.client().request("PUT", &path, &json, order.as_bytes()).unwrap().expect(200);
+    }
     let today = now().to_zoned(TimeZone::UTC).date();
     let truth = everything_shown(&agent, today);
     assert!(agent.terminate().success());
-    let whole = fs::read(setup.ledger()).unwrap();
     let wal = setup.ledger().with_extension("db-wal");
     assert!(fs::metadata(&wal).map_or(0, |wal| wal.len()) == 0, "closing moved everything into one file");
+    Closed { whole: fs::read(setup.ledger()).unwrap(), today, truth }
+}
 
-    let (detected, harmless) = (AtomicU64::new(0), AtomicU64::new(0));
+/// Flips a bit in each of so many copies, of one of the bytes at these places. Returns how many flips were detected.
+fn flips(closed: &Closed, copies: u64, places: &[usize]) -> u64 {
+    let detected = AtomicU64::new(0);
     thread::scope(|scope| {
         for lane in 0..LANES {
-            let (whole, truth, detected, harmless) = (&whole, &truth, &detected, &harmless);
+            let detected = &detected;
             scope.spawn(move || {
-                for copy in (0..COPIES).filter(|copy| copy % LANES == lane) {
-                    let counter = if is_detected(copy, whole, today, truth) { detected } else { harmless };
-                    counter.fetch_add(1, Ordering::Relaxed);
+                for copy in (0..copies).filter(|copy| copy % LANES == lane) {
+                    if is_detected(copy, closed, places) {
+                        detected.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
             });
         }
     });
-    println!("{} flips detected, {} harmless", detected.load(Ordering::Relaxed), harmless.load(Ordering::Relaxed));
-    assert!(detected.load(Ordering::Relaxed) > 0, "nothing at all was detected");
+    detected.into_inner()
+}
+
+#[test]
+fn a_flipped_bit_is_reported_or_changes_no_number() {
+    let closed = closed(&with_budgets(Setup::new()));
+    let places: Vec<usize> = (0..closed.whole.len()).collect();
+    let detected = flips(&closed, COPIES, &places);
+    println!("{detected} flips detected, {} harmless", COPIES - detected);
+    assert!(detected > 0, "nothing at all was detected");
+}
+
+/// Guards against: what budgets have spent, and limits that somebody has set, as rows that nothing proves.
+#[test]
+fn a_flipped_bit_in_the_tables_of_budgets_is_reported() {
+    let setup = with_budgets(Setup::new());
+    let closed = closed(&setup);
+    let connection = rusqlite::Connection::open(setup.ledger()).unwrap();
+    let mut places = Vec::new();
+    for table in ["budget_meter", "budget_tally", "budget_override"] {
+        let sql = "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = ?";
+        let (page, size): (i64, i64) = connection.query_row(sql, [table], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let (start, size) = (usize::try_from((page - 1) * size).unwrap(), usize::try_from(size).unwrap());
+        // A leaf of a table or of an index; below it there is nothing.
+        assert!([0x0d, 0x0a].contains(&closed.whole[start]), "the few rows of {table} are on one page");
+        let cells = usize::from(u16::from_be_bytes([closed.whole[start + 5], closed.whole[start + 6]]));
+        places.extend(start + cells..start + size);
+    }
+    drop(connection);
+    let detected = flips(&closed, COPIES_OF_BUDGETS, &places);
+    println!("{detected} flips detected, {} harmless", COPIES_OF_BUDGETS - detected);
+    assert_eq!(detected, COPIES_OF_BUDGETS, "each of these bytes says something");
 }
 
 /// Flips one bit of a copy. `false` when nothing complained, after checking that all numbers are as they were.
-fn is_detected(copy: u64, whole: &[u8], today: Date, truth: &[Value]) -> bool {
+fn is_detected(copy: u64, Closed { whole, today, truth }: &Closed, places: &[usize]) -> bool {
     let mut rng = Rng::new(copy);
-    let offset = usize::try_from(rng.below(whole.len() as u64)).unwrap();
+    let offset = places[usize::try_from(rng.below(places.len() as u64)).unwrap()];
     let bit = rng.below(8);
-    let mut bytes = whole.to_vec();
+    let mut bytes = whole.clone();
     bytes[offset] ^= 1 << bit;
-    let setup = Setup::new();
+    let setup = with_budgets(Setup::new());
     fs::write(setup.ledger(), bytes).unwrap();
 
     let verified = setup.verify();
@@ -79,8 +143,8 @@ fn is_detected(copy: u64, whole: &[u8], today: Date, truth: &[Value]) -> bool {
         }
         Ok(agent) => {
             assert_eq!(
-                everything_shown(&agent, today),
-                truth,
+                everything_shown(&agent, *today),
+                *truth,
                 "bit {bit} of byte {offset}: other numbers, and nobody says so"
             );
             false
@@ -96,6 +160,15 @@ fn everything_shown(agent: &TestAgent, today: Date) -> Vec<Value> {
         .flat_map(|by| [format!("/costs/daily?date={today}&by={by}"), format!("/costs/monthly?month={month}&by={by}")])
         .map(|path| agent.get(&path).expect(200).json())
         .collect();
+    // Not the budgets of days and months, and nothing that is said of the future: midnight may pass here as well.
+    for item in agent.get("/budgets").expect(200).json().as_array_mut().unwrap() {
+        if ["worker", "tokens"].iter().any(|name| item["name"] == *name) {
+            item.as_object_mut().unwrap().remove("forecast_usd");
+            item.as_object_mut().unwrap().remove("exhausted_at");
+            shown.push(item.take());
+        }
+    }
+    shown.push(agent.get("/budgets/history").expect(200).json());
     let metrics = agent.metrics();
     for metric in ["lead_factory_cost_usd_total", "lead_factory_usage_total"] {
         shown.extend(metrics.series(metric).map(|(labels, value)| serde_json::json!([metric, labels, value])));

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 
-use crate::support::{Setup, TestAgent, amounts_in, exact};
+use crate::support::{Amount, Setup, TestAgent, amounts_in, exact, spent_by_key};
 
 /// `answers.json` of a ledger.
 #[derive(Deserialize)]
@@ -107,6 +107,46 @@ fn assert_recording_goes_on(agent: &TestAgent) {
     assert_eq!(today(), expected);
 }
 
+/// Budgets that ask for more than the sums of days say.
+fn with_budgets(setup: Setup) -> Setup {
+    let tables = [
+        r#"name = "lead", each = "lead", period = "monthly", limit_usd = 50"#,
+        r#"name = "model", each = "model", period = "total", limit_usd = 1"#,
+        r#"name = "hour", each = "service", period = "hourly", limit_usd = 1"#,
+    ];
+    let lines = tables.iter().flat_map(|table| ["[[budget]]"].into_iter().chain(table.split(", ")));
+    lines.fold(setup, |setup, line| setup.setting(line))
+}
+
+#[track_caller]
+fn assert_budgets(agent: &TestAgent, when: &str) {
+    // Without regard to letter case, and without what names none.
+    let named = |amounts: BTreeMap<String, Amount>| {
+        let mut folded: BTreeMap<String, Amount> = BTreeMap::new();
+        for (name, amount) in amounts.into_iter().filter(|(name, _)| !name.is_empty()) {
+            *folded.entry(name.to_lowercase()).or_default() += amount;
+        }
+        folded
+    };
+    let (months, later) = (["2026-10", "2026-11"], "2026-11-20T12:00:00Z");
+    let [october, november] =
+        months.map(|month| named(amounts_in(&agent.get(&format!("/costs/monthly?month={month}&by=lead")))));
+    assert_ne!(october, november, "both have cost");
+    assert_eq!(spent_by_key(agent, "lead"), november, "{when}");
+    let mut models: BTreeMap<String, Amount> = BTreeMap::new();
+    for month in months {
+        for (model, amount) in named(amounts_in(&agent.get(&format!("/costs/monthly?month={month}&by=model")))) {
+            *models.entry(model).or_default() += amount;
+        }
+    }
+    // A call that waits for a price has spent nothing.
+    models.retain(|_, amount| *amount != Amount::default());
+    assert_eq!(spent_by_key(agent, "model"), models, "{when}");
+    let in_this_hour = agent.get(&format!("/events?limit=1000&from={later}")).json();
+    assert_eq!(in_this_hour["next"], serde_json::Value::Null);
+    assert_eq!(in_this_hour["events"].as_array().unwrap().is_empty(), spent_by_key(agent, "hour").is_empty(), "{when}");
+}
+
 #[track_caller]
 fn assert_stops_sound(mut agent: TestAgent, setup: &Setup) {
     agent.assert_healthy();
@@ -142,5 +182,26 @@ fn what_an_earlier_build_recorded_before_it_was_killed_is_added_up() {
         assert_charges_by_model(&agent);
         assert_recording_goes_on(&agent);
         assert_stops_sound(agent, &setup);
+    }
+}
+
+/// Guards against: entries of an earlier build that a budget counts otherwise than the totals do, or not at all after its first start.
+#[test]
+fn budgets_count_what_an_earlier_build_recorded() {
+    for folder in folders() {
+        let answers = answers(&folder);
+        let setup = with_budgets(setup(&folder, &answers));
+        unpack(&folder.join("killed.db-wal.gz"), &setup.ledger().with_extension("db-wal"));
+        // From the entries, from what is kept of them, and from that and what came behind it.
+        for when in ["first", "again", "after a kill"] {
+            let mut agent = setup.start();
+            assert_budgets(&agent, when);
+            if when == "again" {
+                agent.costs(r#"{"service":"openai","amount_usd":1,"lead_id":"LEAD-3","model":"GPT-4o"}"#).expect(200);
+                agent.kill();
+                continue;
+            }
+            assert_stops_sound(agent, &setup);
+        }
     }
 }

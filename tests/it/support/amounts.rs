@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use bigdecimal::{BigDecimal, RoundingMode};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Response;
+use super::{Response, TestAgent};
 
 /// An amount of US dollars with all its digits.
 pub type Amount = BigDecimal;
@@ -47,6 +48,27 @@ pub fn nested_amounts_in(answer: &Response) -> BTreeMap<(String, String), Amount
         .flat_map(|(outer, inner)| inner.into_iter().map(move |(key, number)| ((outer.clone(), key), number)))
         .map(|(key, number)| (key, plain(number.get())))
         .collect()
+}
+
+/// What each key of a budget has spent.
+#[track_caller]
+pub fn spent_by_key(agent: &TestAgent, budget: &str) -> BTreeMap<String, Amount> {
+    #[derive(Deserialize)]
+    struct Item<'a> {
+        name: String,
+        #[serde(borrow, default)]
+        fullest: Vec<Key<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Key<'a> {
+        key: String,
+        #[serde(borrow)]
+        spent_usd: &'a RawValue,
+    }
+    let answer = agent.get("/budgets").text();
+    let items: Vec<Item> = serde_json::from_str(&answer).unwrap();
+    let item = items.into_iter().find(|item| item.name == budget).unwrap_or_else(|| panic!("no {budget} in {answer}"));
+    item.fullest.into_iter().map(|key| (key.key, plain(key.spent_usd.get()))).collect()
 }
 
 #[track_caller]

@@ -17,7 +17,7 @@ mod tools;
 mod wait;
 
 pub use agent::{Setup, TestAgent};
-pub use amounts::{Amount, amounts_in, exact, nearest_float, nested_amounts_in, recorded};
+pub use amounts::{Amount, amounts_in, exact, nearest_float, nested_amounts_in, recorded, spent_by_key};
 pub use collector::{Collector, Manner, Points, texts};
 pub use daemon::{Daemon, free_addr};
 pub use exposition::Exposition;
