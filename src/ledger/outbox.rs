@@ -198,9 +198,12 @@ pub(super) fn tidy(connection: &mut Connection, receivers: &[Receiver], now: Tim
     for receiver in gone {
         transaction.execute("DELETE FROM webhook_delivery WHERE receiver = ?", [receiver])?;
     }
+    // A delivery is given up long before; one of that age belongs to an agent that was off for so long.
+    transaction.execute(
+        "DELETE FROM webhook_delivery WHERE message IN (SELECT seq FROM webhook_message WHERE created_at_ns < ?)",
+        [nanoseconds(now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN))],
+    )?;
     for seq in forgotten {
-        // A delivery is given up long before; one of that age belongs to an agent that was off for so long.
-        transaction.execute("DELETE FROM webhook_delivery WHERE message = ?", [seq])?;
         transaction.execute("DELETE FROM webhook_message WHERE seq = ?", [seq])?;
     }
     transaction.commit()?;

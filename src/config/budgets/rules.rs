@@ -13,7 +13,7 @@ pub(super) fn check(draft: &mut BudgetDraft, table: &DeTable<'_>, start: usize, 
     let place = |key: &str| table.get(key).map(|value| value.span().start);
     let mut wrong = |offset: usize, detail: String| reading.wrong(Some("budget"), offset, detail);
     match (place("limit_usd"), place("limit_usage")) {
-        (None, None) => wrong(start, "has no limit; write limit_usd, or limit_usage for what is counted".into()),
+        (None, None) => wrong(start, "has no limit_usd, nor limit_usage for what is counted".into()),
         (Some(_), Some(second)) => wrong(second, "limit_usage and limit_usd are both there; write one of them".into()),
         (Some(_), None) | (None, Some(_)) => {}
     }

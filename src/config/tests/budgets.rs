@@ -168,7 +168,7 @@ fn everything_wrong_with_tables_and_caps_comes_at_once_with_its_place() {
             "agent.toml:13:1: budget has no key \"colour\"; its keys are name, service, period, week_starts, start_day, match, each, limit_usd, limit_usage, warn_at, gate_at, action".into(),
             "agent.toml:14:10: budget period must be a string, in quotes, not an integer".into(),
             format!("agent.toml:11:1: budget has no name; {name}"),
-            "agent.toml:11:1: budget has no limit; write limit_usd, or limit_usage for what is counted".into(),
+            "agent.toml:11:1: budget has no limit_usd, nor limit_usage for what is counted".into(),
             "agent.toml:16:10: webhook format \"xml\" is not a supported format; allowed: json or slack".into(),
             "agent.toml:15:1: webhook has no url; allowed: a URL that begins with http:// or https://, without user name, password and fragment".into(),
         ]
@@ -352,7 +352,7 @@ fn everything_wrong_with_what_a_table_covers_and_counts_comes_at_once_with_its_p
             "agent.toml:7:8: budget each \"customer\" is none of these; allowed: worker, batch, lead, model, service or operation".into(),
             "agent.toml:8:10: budget action \"stop\" is neither; allowed: block or watch".into(),
             format!("agent.toml:9:11: budget warn_at \"0.5,0.50\" has 0.5 twice; {shares}"),
-            "agent.toml:1:1: budget has no limit; write limit_usd, or limit_usage for what is counted".into(),
+            "agent.toml:1:1: budget has no limit_usd, nor limit_usage for what is counted".into(),
             "agent.toml:4:11: budget service and match.service are both there; write one of them".into(),
             "agent.toml:5:13: budget start_day has no meaning in a budget that is weekly; only in one that is monthly, quarterly or yearly".into(),
             "agent.toml:14:25: budget limit_usage pages \"-1\" must not be negative".into(),
