@@ -37,6 +37,7 @@ mod intake;
 mod kill;
 mod kill_at_system_call;
 mod ledger_locks;
+mod limits;
 mod metrics;
 mod model;
 mod not_a_ledger;
