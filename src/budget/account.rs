@@ -2,10 +2,12 @@
 //!
 //! *Invariants.* Credits can bring a sum below zero, but never make more than the limit available.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use strum::IntoStaticStr;
 
-use super::{Amounts, Budget, BudgetState, Limit, Unit};
-use crate::domain::{Threshold, nearest_f64_percent};
+use super::{Amounts, Budget, Limit, Unit};
+use crate::domain::{Span, Threshold, nearest_f64_percent};
 
 /// How much of a budget's units is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +24,30 @@ pub struct Used {
     pub spent: i128,
     /// What open reservations set aside.
     pub reserved: i128,
+}
+
+/// Where a budget stands, for one key, in its current period.
+#[derive(Clone, Debug, Default)]
+pub struct BudgetAccount {
+    /// What is used.
+    pub account: Account,
+    /// The period.
+    pub span: Span,
+}
+
+/// How serious it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum BudgetState {
+    /// Below the alert threshold.
+    Ok,
+    /// At or above the lowest alert threshold.
+    Warning,
+    /// At or above the gate threshold.
+    Critical,
+    /// The whole limit is spent.
+    Exhausted,
 }
 
 impl Used {

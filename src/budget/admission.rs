@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Account, Action, GateVerdict, Measure, Policy};
+use super::{Action, BudgetAccount, GateVerdict, Measure, Policy};
 use crate::domain::{FoldedSubject, GateMode, Span, Subject, UsageCount, Usd};
 
 /// Something that somebody wants to pay for.
@@ -54,15 +54,6 @@ pub struct BudgetLeft {
     /// Limit − spent − reserved, where a sum below zero counts as 0; may be negative. Of several units the one in question.
     pub remaining: Measure,
     /// The current period.
-    pub span: Span,
-}
-
-/// Where a budget stands, for one key, in its current period.
-#[derive(Clone, Debug, Default)]
-pub struct BudgetAccount {
-    /// What is used.
-    pub account: Account,
-    /// The period.
     pub span: Span,
 }
 
@@ -178,7 +169,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::budget::{Budget, CriticalOperations, Limit, judge};
+    use crate::budget::{Account, Budget, CriticalOperations, Limit, judge};
     use crate::domain::{BudgetZone, Cover, Facet, GateOverride, Name, Quantity};
 
     fn usd(text: &str) -> Usd {

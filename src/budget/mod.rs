@@ -14,12 +14,12 @@ mod limit;
 mod policy;
 mod standing;
 
-pub use account::{Account, Used};
-pub use admission::{Admission, BudgetAccount, BudgetLeft, Refusal, Spend, admit};
+pub use account::{Account, BudgetAccount, BudgetState, Used};
+pub use admission::{Admission, BudgetLeft, Refusal, Spend, admit};
 pub use critical::CriticalOperations;
 pub use definition::Definition;
 pub use gate::{GateStanding, GateVerdict, REASON_BELOW, REASON_DISABLED, judge};
 pub use keys::{BudgetStanding, KeyCounts, KeyStanding, KeysStanding};
 pub use limit::{Amounts, Limit, Measure, UNITS_MAX, Unit};
 pub use policy::{Action, Budget, Policy};
-pub use standing::{BudgetState, Standing, assess};
+pub use standing::{Standing, assess};

@@ -1,10 +1,8 @@
 //! Where a budget stands at an instant.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
 
-use super::{Account, Action, Budget, BudgetAccount, Limit, Measure, Used};
+use super::{Account, Action, Budget, BudgetAccount, BudgetState, Limit, Measure, Used};
 use crate::domain::{Cover, Cycle, Facet, Reached, Span, Threshold, Usd};
 
 /// In a second.
@@ -13,21 +11,6 @@ const NANOSECONDS: i128 = 1_000_000_000;
 const FORECAST_AFTER_NS: i128 = 3_600 * NANOSECONDS;
 /// Nor in less than this part of the period: a twentieth.
 const FORECAST_AFTER_PART: i128 = 20;
-
-/// How serious it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum BudgetState {
-    /// Below the alert threshold.
-    Ok,
-    /// At or above the lowest alert threshold.
-    Warning,
-    /// At or above the gate threshold.
-    Critical,
-    /// The whole limit is spent.
-    Exhausted,
-}
 
 /// One budget in its current period; of one with `each`, one key of it.
 #[derive(Clone, Debug)]

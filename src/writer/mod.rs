@@ -16,6 +16,7 @@ mod exhausted;
 mod gate;
 mod handle;
 mod health;
+mod housekeep;
 mod instruments;
 mod load;
 mod memory;

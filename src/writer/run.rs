@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::sync::mpsc;
 
@@ -26,7 +25,6 @@ use super::meters::load_meters;
 use super::notices::Notices;
 use super::pending::Pending;
 use super::saving::{Haste, Saving};
-use super::settings::RESERVATIONS_KEPT;
 use super::shared::Shared;
 use super::tally::Tally;
 use super::unsaved::Unsaved;
@@ -35,7 +33,7 @@ use crate::budget::Policy;
 use crate::clock::Clock;
 use crate::domain::{Entry, Now};
 use crate::error_chain::ErrorChain;
-use crate::ledger::{BudgetChanges, Ledger, LedgerError, LogCare};
+use crate::ledger::{BudgetChanges, Ledger, LedgerError};
 use crate::views::tallies::Crossing;
 use crate::views::{Board, Published};
 
@@ -323,65 +321,9 @@ impl Loop {
     }
 
     /// Counts what has come to wait for a price and what no longer does; whether there was anything.
-    fn count_unpriced(&mut self, next: &mut Published) -> bool {
+    pub(super) fn count_unpriced(&mut self, next: &mut Published) -> bool {
         let changes = self.ledger.take_unpriced_changes();
         changes.iter().for_each(|change| next.views.change_unpriced(&change.service, &change.model, change.is_added));
         !changes.is_empty()
-    }
-
-    /// What may be done after the answers are out; on a tick, also what need not be done each time.
-    fn housekeep(&mut self, now: Now, ticked: bool) -> Result<(), LedgerError> {
-        let cared = self.care_for_log(now).and_then(|()| self.ledger.sort_ids());
-        let tidied = cared.and_then(|()| if ticked { self.tidy_file(now.time) } else { Ok(()) });
-        match tidied {
-            // Somebody else's lock or a full disk keeps the WAL and old ids for longer, and nothing else.
-            Err(error @ (LedgerError::Busy(_) | LedgerError::Full(_))) => {
-                tracing::debug!(error = %ErrorChain(&error), "the ledger's file could not be tidied up");
-            }
-            other => other?,
-        }
-        Ok(())
-    }
-
-    /// Has the write-ahead log moved into the file in time.
-    fn care_for_log(&mut self, now: Now) -> Result<(), LedgerError> {
-        match self.ledger.log_care()? {
-            LogCare::Nothing => Ok(()),
-            LogCare::Checkpoint => {
-                self.roll_up(now, Haste::AsDue)?;
-                self.ledger.begin_checkpoint()
-            }
-            LogCare::Restart => {
-                self.roll_up(now, Haste::AsDue)?;
-                self.ledger.restart_log()
-            }
-        }
-    }
-
-    fn tidy_file(&mut self, now: Timestamp) -> Result<(), LedgerError> {
-        self.instruments.set_size(self.ledger.size_bytes());
-        let horizon = now.checked_sub(self.settings.remember()).unwrap_or(Timestamp::MIN);
-        self.ledger.forget_ids(horizon)?;
-        let forgotten = self.ledger.forget_reservations(now.checked_sub(RESERVATIONS_KEPT).unwrap_or(Timestamp::MIN))?;
-        if forgotten > 0 {
-            let mut next = self.published();
-            next.views.holds.count_expired(0, forgotten);
-            self.board.publish(next);
-        }
-        self.ledger.tidy_outbox(&self.settings.receivers, now)?;
-        for meter in self.board.read().tallies.meters() {
-            if let Some(from) = meter.saved_from {
-                self.ledger.forget_tallies(meter.id, from)?;
-            }
-        }
-        self.ledger.sweep_meters()?;
-        if let Some(keep) = self.settings.retention {
-            self.ledger.prune(keep, now)?;
-            let mut next = self.published();
-            if self.count_unpriced(&mut next) {
-                self.board.publish(next);
-            }
-        }
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use imbl::HashMap;
 use jiff::Timestamp;
 
 use super::counted::{Counted, Tally};
-use super::{Missing, Placed, add};
+use super::entries::{Missing, Placed, add};
 use crate::budget::{Amounts, Budget, KeyCounts, Policy};
 use crate::domain::{BudgetZone, Entry, Folded, Reached, Span};
 
@@ -244,5 +244,19 @@ impl Meter {
             self.spans.insert(at, Counted::begin(span, budget.each.is_some()));
         }
         &mut self.spans[at]
+    }
+}
+
+impl Meter {
+    /// The span that an instant lies in.
+    pub(super) fn span_at(&self, policy: &Policy, budget: &Budget, time: Timestamp) -> Span {
+        // Nearly always one that is being counted.
+        let known = self.spans().find(|span| span.contains(time));
+        known.unwrap_or_else(|| policy.zone.span_of(&budget.cycle, time))
+    }
+
+    /// The span in which something that happened then counts, if it does any more.
+    pub(super) fn span_counting(&self, policy: &Policy, budget: &Budget, time: Timestamp) -> Option<Span> {
+        (time >= self.counted_from).then(|| self.span_at(policy, budget, time))
     }
 }

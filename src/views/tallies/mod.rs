@@ -9,213 +9,23 @@
 //! ([`KEYS_MAX`]); beyond it the emptiest that the ledger has give way.
 
 mod counted;
+mod entries;
 mod fullest;
 mod meter;
+mod of_policy;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use crate::budget::{Amounts, Budget, Policy};
-use crate::domain::{CostEvent, Entry, FoldedSubject, ReservationRequest, Span};
-
 pub use counted::Tally;
+pub use entries::{Crossing, Missing, Placed};
 pub use fullest::{FULLEST_MAX, let_go};
 pub use meter::Meter;
+pub use of_policy::Tallies;
 
 /// Keys in memory over all budgets, unless a setting says otherwise. Each takes some 250 bytes.
 pub const KEYS_MAX: usize = 100_000;
 /// How long a span that is over stays: the clock may be set back a little.
 pub const KEPT: Duration = Duration::from_secs(600);
-
-/// What is counted of the budgets of a policy, in its order. Cloning it is cheap.
-#[derive(Clone, Debug, Default)]
-pub struct Tallies(Arc<Vec<Meter>>);
-
-/// A tally that only the ledger has.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Missing {
-    /// The budget's place in the policy.
-    pub position: usize,
-    /// The number of its meter in the ledger.
-    pub meter: i64,
-    /// The first instant of the span.
-    pub span_start: Timestamp,
-    /// The key, folded.
-    pub key: Box<str>,
-}
-
-/// A key of a budget that came to a threshold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Crossing {
-    /// The budget's place in the policy.
-    pub position: usize,
-    /// In which span.
-    pub span: Span,
-    /// The key, folded.
-    pub key: Box<str>,
-}
-
-/// An entry that is to be counted, with its place in the ledger.
-pub type Placed<'e> = (i64, &'e CostEvent, &'e Entry);
-
-impl Tallies {
-    /// Takes meters, one for each budget of a policy in its order.
-    pub fn new(meters: Vec<Meter>) -> Self {
-        Self(Arc::new(meters))
-    }
-
-    /// The meters, in the policy's order.
-    pub fn meters(&self) -> &[Meter] {
-        &self.0
-    }
-
-    /// The meters, to change what is known of what the ledger has of them.
-    pub fn meters_mut(&mut self) -> &mut Vec<Meter> {
-        Arc::make_mut(&mut self.0)
-    }
-
-    /// The span that an instant lies in of the budget at this place.
-    pub fn span(&self, policy: &Policy, position: usize, now: Timestamp) -> Span {
-        let budget = policy.budgets.get(position).zip(self.0.get(position));
-        budget.map_or(Span::EVER, |(budget, meter)| meter.span_at(policy, budget, now))
-    }
-
-    /// What was spent of the budget at this place by a key in a span; `None` where nothing was.
-    ///
-    /// # Errors
-    /// Only the ledger knows.
-    pub fn find(&self, position: usize, span: Span, key: &str) -> Result<Option<&Tally>, Missing> {
-        self.0.get(position).map_or(Ok(None), |meter| meter.find(position, span, key))
-    }
-
-    /// What holds set aside of the budget at this place for a key.
-    pub fn reserved(&self, position: usize, key: &str) -> Option<&Amounts> {
-        self.0.get(position)?.reserved(key)
-    }
-
-    /// Counts entries. `is_live` says that they are counted as they come, under the limits that were in force then; not when they are
-    /// counted again after a start.
-    ///
-    /// Answers with the keys that came to a threshold.
-    pub fn count<'e>(&mut self, policy: &Policy, entries: impl Iterator<Item = Placed<'e>>, is_live: bool) -> Vec<Crossing> {
-        let mut crossings = Vec::new();
-        let mut entries = entries.peekable();
-        if entries.peek().is_none() {
-            return crossings;
-        }
-        let meters = Arc::make_mut(&mut self.0);
-        for (place, event, entry) in entries {
-            let mut subject: Option<FoldedSubject<'_>> = None;
-            for (position, (budget, meter)) in policy.budgets.iter().zip(meters.iter_mut()).enumerate() {
-                let subject = subject.get_or_insert_with(|| event.subject().folded());
-                let Some(key) = budget.key_of(subject) else { continue };
-                let crossed = meter.count(policy, budget, key, (place, event, entry), is_live);
-                if let Some(span) = crossed.filter(|_| budget.each.is_some()) {
-                    crossings.push(Crossing { position, span, key: key.into() });
-                }
-            }
-        }
-        crossings
-    }
-
-    /// The keys in memory that are at a threshold or above, of the budget at this place.
-    pub fn at_thresholds(&self, policy: &Policy, position: usize, now: Timestamp) -> Vec<Crossing> {
-        let (Some(budget), Some(meter)) = (policy.budgets.get(position), self.0.get(position)) else { return Vec::new() };
-        let span = meter.span_at(policy, budget, now);
-        let reached = meter.tallies(span).filter(|(_, tally)| tally.level(budget) > 0);
-        reached.map(|(key, _)| Crossing { position, span, key: key.into() }).collect()
-    }
-
-    /// The tallies that these entries change and that only the ledger has.
-    pub fn missing_for<'e>(&self, policy: &Policy, entries: impl Iterator<Item = Placed<'e>>) -> Vec<Missing> {
-        if !self.0.iter().any(Meter::is_partial) {
-            return Vec::new();
-        }
-        let mut missing = Vec::new();
-        for (_, event, _) in entries {
-            let subject = event.subject().folded();
-            for (position, (budget, meter)) in policy.budgets.iter().zip(self.0.iter()).enumerate() {
-                let Some(key) = budget.key_of(&subject) else { continue };
-                missing.extend(meter.missing(policy, budget, position, key, event.time));
-            }
-        }
-        missing
-    }
-
-    /// Puts in what the ledger has of a tally that was missing: nothing, or a tally.
-    pub fn put_found(&mut self, policy: &Policy, missing: &Missing, found: Option<Tally>) {
-        let meter = Arc::make_mut(&mut self.0).get_mut(missing.position);
-        if let Some((budget, meter)) = policy.budgets.get(missing.position).zip(meter) {
-            meter.put_found(budget, missing, found);
-        }
-    }
-
-    /// Sets aside what a hold asks for, or no longer (`sign` −1).
-    pub fn reserve(&mut self, policy: &Policy, request: &ReservationRequest, sign: i128) {
-        let subject = request.subject().folded();
-        for (position, budget) in policy.budgets.iter().enumerate() {
-            let Some(key) = budget.key_of(&subject) else { continue };
-            let amounts = budget.limit.measure(request.estimated_cost, &request.usage);
-            if let Some(meter) = Arc::make_mut(&mut self.0).get_mut(position) {
-                meter.reserve(key, &amounts, sign);
-            }
-        }
-    }
-
-    /// Lets go of what is over, and begins what has begun.
-    pub fn retire(&mut self, now: Timestamp) {
-        let floor = now.checked_sub(KEPT).unwrap_or(Timestamp::MIN);
-        if self.0.iter().any(|meter| meter.has_ended_before(floor)) {
-            Arc::make_mut(&mut self.0).iter_mut().for_each(|meter| meter.retire(floor));
-        }
-    }
-
-    /// Whether the current span of some budget is not counted from its beginning: the clock was set far back.
-    pub fn lack(&self, policy: &Policy, now: Timestamp) -> bool {
-        let mut meters = policy.budgets.iter().zip(self.0.iter());
-        meters.any(|(budget, meter)| meter.counted_from > meter.span_at(policy, budget, now).start)
-    }
-
-    /// Keys that are in memory, over all budgets with `each`.
-    pub fn keys_len(&self) -> usize {
-        self.0.iter().map(Meter::keys_len).sum()
-    }
-
-    /// Lets go of keys that the ledger has as they are, the emptiest first, until nine tenths of the bound are left.
-    pub fn make_room(&mut self, policy: &Policy, keys_max: usize) {
-        if self.keys_len() > keys_max {
-            let mut meters: Vec<_> = policy.budgets.iter().zip(self.meters_mut()).collect();
-            let_go(&mut meters, keys_max - keys_max / 10, |meter, tally| tally.counted_to <= meter.saved_to);
-        }
-    }
-}
-
-impl Meter {
-    /// The span that an instant lies in.
-    pub(super) fn span_at(&self, policy: &Policy, budget: &Budget, time: Timestamp) -> Span {
-        // Nearly always one that is being counted.
-        let known = self.spans().find(|span| span.contains(time));
-        known.unwrap_or_else(|| policy.zone.span_of(&budget.cycle, time))
-    }
-
-    /// The span in which something that happened then counts, if it does any more.
-    pub(super) fn span_counting(&self, policy: &Policy, budget: &Budget, time: Timestamp) -> Option<Span> {
-        (time >= self.counted_from).then(|| self.span_at(policy, budget, time))
-    }
-}
-
-/// Adds amounts, unit by unit.
-fn add(to: &mut Amounts, more: &Amounts, sign: i128) {
-    if to.len() < more.len() {
-        to.resize(more.len(), 0);
-    }
-    for (to, more) in to.iter_mut().zip(more) {
-        // Sums of money and of quantities that any number of events may come to fit many times over.
-        *to = to.saturating_add(more.saturating_mul(sign));
-    }
-}
 
 #[cfg(test)]
 mod tests;
