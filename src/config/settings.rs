@@ -1,5 +1,5 @@
 //! The list of all settings, and the tables that the file may have. Flags, environment names, keys of the file, `--help` and
-//! `check-config` are made from it. A default stands where the value goes: in the settings of the stage, or in [`Draft`].
+//! `check-config` are made from it. A default stands where the value goes: in the settings of the stage, or in [`Draft`](super::draft::Draft).
 
 use std::sync::LazyLock;
 

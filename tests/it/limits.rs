@@ -211,103 +211,60 @@ fn keys_that_only_the_ledger_has_are_refused_to_the_last_digit() {
     assert_eq!(budget(&agent, "lead-cap", "?key=nobody")["remaining_usd"], 5);
 }
 
-#[test]
-fn an_operator_sets_and_lifts_a_limit_on_the_command_line() {
+/// An agent with cost under a lead and of a model, whose writes need a token.
+fn agent_with_cost() -> TestAgent {
     let setup = Setup::new().setting(EACH_LEAD).setting(TOKENS).env("API_TOKEN", "s3cret").with_wall_clock(EVENING);
     let agent = setup.start();
     let body = r#"[{"service":"a","lead_id":"ACME","amount_usd":4.5},{"service":"a","model":"gpt-5","amount_usd":1,"usage":{"input_tokens":900}}]"#;
+    write(&agent, "/costs", body, 200);
     agent
-        .client()
-        .request(
-            "POST",
-            "/costs",
-            &[("content-type", "application/json"), ("authorization", "Bearer s3cret")],
-            body.as_bytes(),
-        )
-        .unwrap()
-        .expect(200);
-    let run = |arguments: &[&str], code: i32| {
-        let output = agent.cli(arguments);
-        let said = String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-        said
-    };
-    let token = ["--token", "s3cret"];
-    let line = |arguments: &[&'static str]| [arguments, &token[..]].concat();
-    let shown = run(&["budgets"], 0);
+}
+
+fn write(agent: &TestAgent, path: &str, body: &str, status: u16) {
+    let headers = [("content-type", "application/json"), ("authorization", "Bearer s3cret")];
+    agent.client().request("POST", path, &headers, body.as_bytes()).unwrap().expect(status);
+}
+
+/// What a command says, given as one line of words.
+#[track_caller]
+fn run(agent: &TestAgent, command: &str, code: i32) -> String {
+    let output = agent.cli(&command.split(' ').collect::<Vec<_>>());
+    let said = String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{command}: {said}");
+    said
+}
+
+#[test]
+fn the_command_line_shows_limits_of_keys_and_of_usage_and_checks_by_them() {
+    let agent = agent_with_cost();
+    let shown = run(&agent, "budgets", 0);
     for text in ["lead-cap", "1 key, 1 warning", "acme", "900 input_tokens"] {
         assert!(shown.contains(text), "{text} in\n{shown}");
     }
-    assert!(run(&["budgets", "--key", "aCME", "--output", "csv"], 0).contains("lead-cap,,monthly,critical,90,4.5,0,5,0.5,"));
-    let refused = run(&["gate", "check", "--service", "x", "--lead", "Acme", "--estimated-cost-usd", "0.6"], 3);
+    let of_key = run(&agent, "budgets --key aCME --output csv", 0);
+    assert!(of_key.contains("lead-cap,,monthly,critical,90,4.5,0,5,0.5,"), "{of_key}");
+    let refused = run(&agent, "gate check --service x --lead Acme --estimated-cost-usd 0.6", 3);
     assert!(refused.contains("lead-cap") && refused.contains("acme"), "{refused}");
-    run(
-        &[
-            "gate",
-            "check",
-            "--service",
-            "x",
-            "--model",
-            "GPT-4o",
-            "--usage",
-            "input_tokens=101",
-            "--estimated-cost-usd",
-            "0",
-        ],
-        3,
-    );
-    run(
-        &[
-            "gate",
-            "check",
-            "--service",
-            "x",
-            "--model",
-            "GPT-4o",
-            "--usage",
-            "input_tokens=100",
-            "--estimated-cost-usd",
-            "0",
-        ],
-        0,
-    );
+    let of_model = "gate check --service x --model GPT-4o --estimated-cost-usd 0 --usage";
+    run(&agent, &format!("{of_model} input_tokens=101"), 3);
+    run(&agent, &format!("{of_model} input_tokens=100"), 0);
+    write(&agent, "/reservations", r#"{"service":"x","estimated_cost_usd":0,"model":"gpt-4o-mini"}"#, 201);
+    assert!(run(&agent, "reservations", 0).contains("gpt-4o-mini"));
+}
 
-    let order = line(&[
-        "budgets",
-        "set",
-        "lead-cap",
-        "--limit-usd",
-        "6",
-        "--reason",
-        "a big one",
-        "--actor",
-        "ann",
-        "--expires-in",
-        "8h",
-    ]);
-    assert!(run(&order, 0).contains("a big one"));
-    run(&["gate", "check", "--service", "x", "--lead", "Acme", "--estimated-cost-usd", "1.5"], 0);
-    run(&line(&["budgets", "set", "tokens", "--limit-usage", "input_tokens=2000", "--reason", "r"]), 0);
-    assert!(run(&line(&["budgets", "set", "tokens", "--limit-usd", "1", "--reason", "r"]), 1).contains("input_tokens"));
-    assert!(
-        run(&line(&["budgets", "set", "no", "--limit-usd", "1", "--reason", "r"]), 1).contains("no budget with this name")
-    );
-    run(&line(&["budgets", "clear", "tokens", "--reason", "done"]), 0);
-    let history = run(&["budgets", "history", "--output", "csv"], 0);
+#[test]
+fn an_operator_sets_and_lifts_a_limit_on_the_command_line() {
+    let agent = agent_with_cost();
+    let order = |command: &str, code| run(&agent, &format!("budgets {command} --token s3cret"), code);
+    assert!(order("set lead-cap --limit-usd 6 --reason large --actor ann --expires-in 8h", 0).contains("large"));
+    run(&agent, "gate check --service x --lead Acme --estimated-cost-usd 1.5", 0);
+    order("set tokens --limit-usage input_tokens=2000 --reason r", 0);
+    assert!(order("set tokens --limit-usd 1 --reason r", 1).contains("input_tokens"));
+    assert!(order("set no --limit-usd 1 --reason r", 1).contains("no budget with this name"));
+    order("clear tokens --reason done", 0);
+    let history = run(&agent, "budgets history --output csv", 0);
     let lines: Vec<&str> = history.lines().map(|line| line.split_once(',').unwrap().1).collect();
     assert!(lines[1].starts_with("tokens,,,done,"), "{history}");
     assert!(lines[2].starts_with("tokens,,2000 input_tokens,r,"), "{history}");
-    assert!(lines[3].starts_with("lead-cap,6,,a big one,ann,2026-11-21T03:"), "{history}");
-    let reserved = r#"{"service":"x","estimated_cost_usd":0,"model":"gpt-4o-mini"}"#;
-    agent
-        .client()
-        .request(
-            "POST",
-            "/reservations",
-            &[("content-type", "application/json"), ("authorization", "Bearer s3cret")],
-            reserved.as_bytes(),
-        )
-        .unwrap()
-        .expect(201);
-    assert!(run(&["reservations"], 0).contains("gpt-4o-mini"));
+    assert!(lines[3].starts_with("lead-cap,6,,large,ann,2026-11-21T03:"), "{history}");
 }

@@ -98,7 +98,7 @@ impl Counted {
         }
     }
 
-    /// The tally of a key, to be changed by [`Counted::recount`] or not at all.
+    /// The tally of a key. Whoever changes how it stands changes the counts, too.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Tally> {
         match &mut self.tallies {
             Kept::One(tally) => tally.as_mut(),
