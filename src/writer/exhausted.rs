@@ -7,6 +7,8 @@
 
 use std::collections::HashSet;
 
+use tracing::field::display;
+
 use crate::budget::{BudgetState, Standing};
 use crate::domain::{Now, Span};
 use crate::views::Published;
@@ -35,13 +37,16 @@ impl Exhausted {
                 self.told.clear();
             }
             if self.told.insert(told(standing.clone())) {
-                let spent: Vec<_> = standing.measures(|used| used.spent).map(|measure| measure.to_string()).collect();
+                let usd = standing.usd().map(|[limit, spent, ..]| (display(spent), display(limit)));
+                let usage: Vec<_> = standing.measures(|used| used.spent).map(|measure| measure.to_string()).collect();
                 tracing::warn!(
                     budget = standing.name,
                     service = standing.service(),
-                    spent = spent.join(", "),
-                    limit = %standing.limit,
-                    period_end = standing.span.ends_at().map(|end| end.to_string()),
+                    spent_usd = usd.as_ref().map(|(spent, _)| spent),
+                    limit_usd = usd.as_ref().map(|(_, limit)| limit),
+                    spent_usage = usd.is_none().then(|| usage.join(", ")),
+                    limit_usage = usd.is_none().then(|| standing.limit.to_string()),
+                    period_end = standing.span.ends_at().map(display),
                     "a budget is exhausted"
                 );
             }

@@ -163,6 +163,7 @@ impl Loop {
     /// error, that it is not known.
     fn handle(&mut self, group: Group) -> Result<(), LedgerError> {
         let Group { commands, policy, ticked } = group;
+        let has_new_policy = policy.is_some();
         let events_len = || commands.iter().map(Command::events_len).sum();
         let span = spans::group(commands.len(), events_len);
         let _entered = span.enter();
@@ -185,7 +186,7 @@ impl Loop {
             Ok(()) => {
                 self.memory.trim();
                 pending.into_iter().for_each(Pending::send);
-                if ticked {
+                if ticked || has_new_policy {
                     self.exhausted.tell(&self.board.read(), now);
                 }
                 self.housekeep(now, ticked)
@@ -247,7 +248,10 @@ impl Loop {
     fn set_policy(&mut self, policy: Arc<Policy>) -> Result<(), LedgerError> {
         self.settings.series.reserve(policy.services());
         self.late_policy = Some(Arc::clone(&policy));
-        let (published, now) = (self.board.read(), self.clock.now());
+        let (published, instant) = (self.board.read(), self.clock.instant());
+        // Of what was used up under the limits so far nobody would hear otherwise.
+        self.exhausted.tell(&published, instant);
+        let now = instant.time;
         let (in_force, _) = published.views.overrides.in_force(&policy, now);
         // Of a budget that is new, what is not in memory yet.
         let keys_max = self.settings.budget_keys_max;

@@ -71,8 +71,8 @@ impl Saving {
         let mut changes = BudgetChanges::default();
         if self.upto.is_none() && self.is_due(next, newest, haste, now) {
             self.begin(next, ledger, newest, now, &mut changes);
-        } else if next.tallies.meters().iter().any(|meter| meter.saved_from.is_some_and(|from| from != meter.counted_from)) {
-            changes.meters = meters(next, |_, meter| (meter.saved_to, meter.saved_limits.clone()));
+        } else if next.policy.budgets.iter().zip(next.tallies.meters()).any(|(budget, meter)| is_outdated(budget, meter)) {
+            changes.meters = meters(next, |budget, meter| (meter.saved_to, known_limits(budget, meter)));
         }
         let Some(upto) = self.upto else { return changes };
         // As many again as there may be new ones, so that a flood of keys is not faster than what makes room for them.
@@ -92,7 +92,10 @@ impl Saving {
     /// Takes over that a commit is on the disk. Answers whether a pass is done: only then is there more that memory need not have.
     pub fn saved(&mut self, next: &mut Published, changes: &BudgetChanges) -> bool {
         if !changes.meters.is_empty() {
-            next.tallies.meters_mut().iter_mut().for_each(|meter| meter.saved_from = Some(meter.counted_from));
+            for (budget, meter) in next.policy.budgets.iter().zip(next.tallies.meters_mut()) {
+                meter.saved_from = Some(meter.counted_from);
+                meter.saved_limits = known_limits(budget, meter);
+            }
         }
         let done = self.upto.take_if(|_| self.queue.is_empty());
         if let Some(upto) = done {
@@ -139,7 +142,7 @@ impl Saving {
             (next.meter, next.span_start, &next.key).cmp(&(one.meter, one.span_start, &one.key))
         });
         // Rows belong to a meter that the ledger knows.
-        changes.meters = meters(next, |_, meter| (meter.saved_to, meter.saved_limits.clone()));
+        changes.meters = meters(next, |budget, meter| (meter.saved_to, known_limits(budget, meter)));
         let in_use: HashSet<i64> = next.tallies.meters().iter().map(|meter| meter.id).collect();
         changes.forgotten_meters = ledger.meters().iter().map(|meter| meter.id).filter(|id| !in_use.contains(id)).collect();
     }
@@ -174,9 +177,21 @@ pub(super) fn row_of(meter: i64, span: Span, key: &str, tally: &Tally) -> Stored
     StoredTally { meter, span_start: span.start, key: key.into(), spent, reached, counted_to }
 }
 
-/// Whether the ledger has when another limit was used up.
+/// Whether the ledger has when another limit was used up, or does not have it at all.
 fn is_new_limit(budget: &Budget, meter: &Meter) -> bool {
     meter.saved_limits != budget.limit.amounts()
+}
+
+/// The limits under which the ledger has when they were used up; none once another one is in force, so that a start which finds the
+/// first one in force again does not take for known what happened in between.
+fn known_limits(budget: &Budget, meter: &Meter) -> Amounts {
+    if is_new_limit(budget, meter) { Amounts::new() } else { meter.saved_limits.clone() }
+}
+
+/// Whether the ledger says of a meter what must not be found by the next start.
+fn is_outdated(budget: &Budget, meter: &Meter) -> bool {
+    let counts_less = meter.saved_from.is_some_and(|from| from != meter.counted_from);
+    counts_less || (is_new_limit(budget, meter) && !meter.saved_limits.is_empty())
 }
 
 /// The row of a tally as it stands; `None` where it is over.
