@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import os
 import signal
+import threading
 import time
 import unittest
 from decimal import Decimal
@@ -152,13 +153,23 @@ class Aio(Case):
             with self.assertRaises(asyncio.CancelledError):
                 await task
             self.ledger.signal(signal.SIGSTOP)
+            asked, post = threading.Event(), aio._client._agent.post_json
+
+            def noted(target, fields, seconds):
+                if target == "/reservations":
+                    asked.set()
+                return post(target, fields, seconds)
+
+            aio._client._agent.post_json = noted
+            self.addCleanup(delattr, aio._client._agent, "post_json")
 
             async def asks():
                 async with aio.reserve("openai", "chat", 1, timeout=30):
                     self.fail("the block runs")
 
             asking = asyncio.ensure_future(asks())
-            await asyncio.sleep(0.2)
+            # Not a while later: somebody who asks an agent that hangs goes on without it after a second or so.
+            self.assertTrue(await asyncio.get_running_loop().run_in_executor(None, asked.wait, 60))
             asking.cancel()
             with self.assertRaises(asyncio.CancelledError):
                 await asking
