@@ -106,7 +106,10 @@ impl Loading<'_> {
             Ok(())
         })?;
         meter.saved_limits = Amounts::from_slice(&stored.limits);
-        if meter.saved_limits != budget.limit.amounts() {
+        if meter.saved_limits.is_empty() {
+            // The limit was changed before the process was killed, who knows when.
+            meter.doubt_reached();
+        } else if meter.saved_limits != budget.limit.amounts() {
             meter.note_new_limit(budget);
         }
         Ok(())

@@ -156,6 +156,11 @@ impl Meter {
         (level > level_before).then_some(span)
     }
 
+    /// Takes over that the limit in force may have been reached before, and nobody knows.
+    pub fn doubt_reached(&mut self) {
+        self.spans.iter_mut().for_each(|counted| counted.change_each(|tally| tally.reached = Reached::SomeTime));
+    }
+
     /// Takes over that another limit is in force from now on.
     pub fn note_new_limit(&mut self, budget: &Budget) {
         self.has_old_limits |= self.is_partial();
