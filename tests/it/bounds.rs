@@ -9,7 +9,7 @@ const NAMES: u64 = 50_000;
 const NAMES_PER_REQUEST: u64 = 5_000;
 /// Series that a scrape may have in all: 2,000 pairs, thrice 200 services with daily, monthly and credits, the rest.
 const SERIES_MAX: usize = 8_000;
-const MEMORY_KIB_MAX: u64 = 64 * 1024;
+const MEMORY_KIB_MAX: u64 = 56 * 1024;
 
 #[test]
 fn fifty_thousand_names_leave_series_and_memory_bounded_and_lose_no_cent() {
@@ -90,7 +90,8 @@ fn assert_bounded(agent: &TestAgent, total: &Amount) {
     }
     let calls: f64 = metrics.series("lead_factory_usage_total").map(|(_, value)| value).sum();
     assert_eq!(calls, NAMES as f64, "usage is folded, not dropped");
-    let peak = agent.status_kib("VmHWM");
+    // Of the program's own file the system maps as much as it likes, and drops it when memory is short.
+    let peak = agent.status_kib("VmHWM") - agent.status_kib("RssFile");
     assert!(peak < MEMORY_KIB_MAX, "{peak} KiB at most");
 }
 

@@ -285,8 +285,20 @@ impl TestAgent {
     }
 
     pub fn send_term(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Does something while the process stands still.
+    pub fn while_stopped<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.signal(Signal::STOP);
+        let done = act();
+        self.signal(Signal::CONT);
+        done
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// SIGTERM, and waits for the end.
