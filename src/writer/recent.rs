@@ -40,8 +40,11 @@ impl Recent {
     /// Remembers a call, whose first entry stands here. Returns the first entries of calls that it looks like and that came over another road,
     /// the newest first.
     pub fn take(&mut self, first: i64, event: &CostEvent) -> Vec<i64> {
+        if event.model.is_none() {
+            return Vec::new();
+        }
         let facts = CallFacts::of(event);
-        if facts.model.is_none() || facts.counts.iter().all(Option::is_none) {
+        if facts.counts.iter().all(Option::is_none) {
             return Vec::new();
         }
         let road = self.hasher.hash_one(event.origin.as_ref().map_or(NATIVE_ROAD, |origin| &origin.road));
