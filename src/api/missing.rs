@@ -85,5 +85,5 @@ fn attempt<T>(
 }
 
 fn tally(StoredTally { spent, reached, counted_to, .. }: StoredTally) -> Tally {
-    Tally { spent, reached, counted_to }
+    Tally::read_back(spent, reached, counted_to)
 }

@@ -65,14 +65,6 @@ impl Limit {
         usd.into_iter().chain(usage.iter().map(|count| Unit::Usage(count.kind.clone())))
     }
 
-    /// How many units there are.
-    pub fn units_len(&self) -> usize {
-        match self {
-            Self::Usd(_) => 1,
-            Self::Usage(counts) => counts.len(),
-        }
-    }
-
     /// The limit of each unit.
     pub fn amounts(&self) -> Amounts {
         match self {
@@ -168,24 +160,17 @@ fn parts(count: Quantity) -> i128 {
 mod tests {
     use super::*;
 
-    fn usage(counts: &[(&str, u64)]) -> Vec<UsageCount> {
-        counts
-            .iter()
-            .map(|(kind, count)| UsageCount { kind: Name::new(kind).unwrap(), count: Quantity::of(*count) })
-            .collect()
-    }
-
     #[test]
     fn a_limit_measures_what_it_counts_and_nothing_else() {
-        let tokens = Limit::Usage(usage(&[("input_tokens", 100), ("output_tokens", 5)]));
-        let found = tokens.measure(Usd::from_dollars(7), &usage(&[("images", 3), ("output_tokens", 2)]));
+        let tokens = Limit::Usage(UsageCount::list(&[("input_tokens", 100), ("output_tokens", 5)]));
+        let found = tokens.measure(Usd::from_dollars(7), &UsageCount::list(&[("images", 3), ("output_tokens", 2)]));
         assert_eq!(found.as_slice(), [0, 2_000_000]);
         assert_eq!(tokens.to_string(), "100 input_tokens, 5 output_tokens");
         let money = Limit::Usd(Usd::parse("12.5").unwrap());
-        assert_eq!(money.measure(Usd::from_pico(3), &usage(&[("images", 3)])).as_slice(), [3]);
-        assert_eq!((money.to_string().as_str(), money.units_len()), ("12.5 USD", 1));
+        assert_eq!(money.measure(Usd::from_pico(3), &UsageCount::list(&[("images", 3)])).as_slice(), [3]);
+        assert_eq!((money.to_string().as_str(), money.units().count()), ("12.5 USD", 1));
         assert!(!money.has_units_of(&tokens));
-        assert!(tokens.has_units_of(&Limit::Usage(usage(&[("input_tokens", 1), ("output_tokens", 1)]))));
+        assert!(tokens.has_units_of(&Limit::Usage(UsageCount::list(&[("input_tokens", 1), ("output_tokens", 1)]))));
         let over = Measure { unit: Unit::Usage(Name::new("pages").unwrap()), parts: -1_500_000 };
         assert_eq!(over.to_string(), "-1.5 pages");
     }

@@ -207,9 +207,8 @@ impl Loop {
         let clock_stepped_back = published.policy.zone.day_of(now.time) < published.views.resident_from()
             || published.tallies.lack(&published.policy, now.time);
         let is_late = self.old_days(commands)?.iter().any(|day| !published.views.is_resident(*day));
-        let has_new_policy = policy.is_some();
         // Sums may be about to be read back from the file.
-        let reads_sums = clock_stepped_back || is_late || has_new_policy;
+        let reads_sums = clock_stepped_back || is_late || policy.is_some();
         let rolled_up = if reads_sums { self.roll_up(now, Haste::AsDue) } else { Ok(()) };
         if let Some(policy) = policy {
             self.set_policy(policy)?;
@@ -220,8 +219,7 @@ impl Loop {
             // up with others'.
             self.reload_views()?;
         }
-        // What is known of a limit that is no longer in force must not be found by the next start.
-        Ok(is_late || has_new_policy)
+        Ok(is_late)
     }
 
     /// The days before those in memory in which commands may add events. Next to never are there any.
@@ -253,14 +251,8 @@ impl Loop {
         self.exhausted.tell(&published, instant);
         let now = instant.time;
         let (in_force, _) = published.views.overrides.in_force(&policy, now);
-        // Of a budget that is new, what is not in memory yet.
         let keys_max = self.settings.budget_keys_max;
-        let mut meters = load_meters(&mut self.ledger, &in_force, published.tallies.meters(), keys_max, now)?;
-        for (budget, meter) in in_force.budgets.iter().zip(&mut meters) {
-            if !published.tallies.meters().iter().any(|known| known.id == meter.id) {
-                meter.count_states(budget);
-            }
-        }
+        let meters = load_meters(&mut self.ledger, &in_force, published.tallies.meters(), keys_max, now)?;
         let (next, crossings) = published.under(policy, meters, now);
         self.crossings.extend(crossings);
         self.saving.forget();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imbl::HashMap;
 use jiff::Timestamp;
 
-use super::counted::{Counted, Tally};
+use super::counted::{Counted, Kept, Tally};
 use super::entries::{Missing, Placed, add};
 use crate::budget::{Amounts, Budget, KeyCounts, Policy};
 use crate::domain::{BudgetZone, Entry, Folded, Reached, Span};
@@ -116,7 +116,8 @@ impl Meter {
         self.counted_mut(span, budget).put(key, tally, budget);
     }
 
-    /// Counts an entry under a key. Answers with the span in which it came to a threshold by that, if it did.
+    /// Counts an entry under a key. Answers with the span in which the key came to a threshold by that, if it did; of a budget without
+    /// keys nobody asks.
     pub fn count(
         &mut self,
         policy: &Policy,
@@ -204,7 +205,7 @@ impl Meter {
     pub fn put_found(&mut self, budget: &Budget, missing: &Missing, found: Option<Tally>) {
         let Some(counted) = self.spans.iter_mut().find(|counted| counted.span.start == missing.span_start) else { return };
         // It was counted before it was let go. Without cost it counts as a key from the next entry on.
-        if let (super::counted::Kept::ByKey(tallies), Some(mut tally)) = (&mut counted.tallies, found) {
+        if let (Kept::ByKey(tallies), Some(mut tally)) = (&mut counted.tallies, found) {
             if tally.reached == Reached::Never && tally.is_exhausted(budget) {
                 // The limit was lowered while only the ledger had it.
                 tally.reached = Reached::SomeTime;
@@ -250,9 +251,7 @@ impl Meter {
         }
         &mut self.spans[at]
     }
-}
 
-impl Meter {
     /// The span that an instant lies in.
     pub(super) fn span_at(&self, policy: &Policy, budget: &Budget, time: Timestamp) -> Span {
         // Nearly always one that is being counted.

@@ -52,9 +52,7 @@ impl Tallies {
     }
 
     /// Counts entries. `is_live` says that they are counted as they come, under the limits that were in force then; not when they are
-    /// counted again after a start.
-    ///
-    /// Answers with the keys that came to a threshold.
+    /// counted again after a start. Answers with the keys that came to a threshold.
     pub fn count<'e>(&mut self, policy: &Policy, entries: impl Iterator<Item = Placed<'e>>, is_live: bool) -> Vec<Crossing> {
         let mut crossings = Vec::new();
         let mut entries = entries.peekable();
@@ -67,8 +65,7 @@ impl Tallies {
             for (position, (budget, meter)) in policy.budgets.iter().zip(meters.iter_mut()).enumerate() {
                 let subject = subject.get_or_insert_with(|| event.subject().folded());
                 let Some(key) = budget.key_of(subject) else { continue };
-                let crossed = meter.count(policy, budget, key, (place, event, entry), is_live);
-                if let Some(span) = crossed.filter(|_| budget.each.is_some()) {
+                if let Some(span) = meter.count(policy, budget, key, (place, event, entry), is_live) {
                     crossings.push(Crossing { position, span, key: key.into() });
                 }
             }
@@ -120,7 +117,7 @@ impl Tallies {
         }
     }
 
-    /// Lets go of what is over, and begins what has begun.
+    /// Lets go of what is over.
     pub fn retire(&mut self, now: Timestamp) {
         let floor = now.checked_sub(KEPT).unwrap_or(Timestamp::MIN);
         if self.0.iter().any(|meter| meter.has_ended_before(floor)) {
