@@ -86,10 +86,10 @@ impl Definition {
     pub fn count(&mut self, event: &CostEvent, entry: &Entry) -> Option<(Span, Box<str>, Amounts)> {
         let amounts = self.limit.measure_entry(event, entry);
         let subject = event.subject().folded();
-        if amounts.iter().all(|amount| *amount == 0) || !self.cover.covers(&subject) {
+        if amounts.iter().all(|amount| *amount == 0) {
             return None;
         }
-        let key = self.each.map_or(Some(""), |facet| subject.get(facet))?;
+        let key = self.cover.key_of(self.each, &subject)?;
         let known = self.newest.filter(|span| span.contains(event.time));
         let span = known.unwrap_or_else(|| self.zone.span_of(&self.cycle, event.time));
         self.newest = Some(span);
@@ -108,11 +108,6 @@ mod tests {
 
     fn patterns(texts: &[&str]) -> Vec<Pattern> {
         texts.iter().map(|text| Pattern::new(text)).collect()
-    }
-
-    fn usage(kinds: &[(&str, u64)]) -> Vec<UsageCount> {
-        let count = |(kind, count): &(&str, u64)| UsageCount { kind: Name::new(kind).unwrap(), count: Quantity::of(*count) };
-        kinds.iter().map(count).collect()
     }
 
     /// Budgets that all count something else.
@@ -134,8 +129,11 @@ mod tests {
             Cycle { kind: PeriodKind::Yearly, ..cycle },
             Cycle { kind: PeriodKind::Total, ..cycle },
         ];
-        let limits =
-            [usage(&[("USD", 1)]), usage(&[("input_tokens", 1)]), usage(&[("input_tokens", 1), ("output_tokens", 2)])];
+        let limits = [
+            UsageCount::list(&[("USD", 1)]),
+            UsageCount::list(&[("input_tokens", 1)]),
+            UsageCount::list(&[("input_tokens", 1), ("output_tokens", 2)]),
+        ];
         let with = |each| Budget { each: Some(each), ..plain.clone() };
         let mut all: Vec<Budget> = [Facet::Worker, Facet::Batch, Facet::Lead, Facet::Model].into_iter().map(with).collect();
         all.extend(covers.into_iter().map(|cover| Budget { cover, ..plain.clone() }));
@@ -150,18 +148,18 @@ mod tests {
         let openai = CostEvent {
             service: Name::new("OPENAI").unwrap(),
             model: Some("GPT-5".into()),
-            usage: usage(&[("USD", 3), ("input_tokens", 100)]),
+            usage: UsageCount::list(&[("USD", 3), ("input_tokens", 100)]),
             ..example.clone()
         };
         let acme = CostEvent { lead_id: Some("Acme \"Corp\" 1".into()), worker: Some("W".into()), ..openai.clone() };
         let adjustment = Adjustment {
             first: 1,
             standing: Usd::from_dollars(1),
-            usage_added: usage(&[("output_tokens", 4)]),
-            usage_removed: usage(&[("input_tokens", 60)]),
+            usage_added: UsageCount::list(&[("output_tokens", 4)]),
+            usage_removed: UsageCount::list(&[("input_tokens", 60)]),
         };
         let later = CostEvent { time: "2027-02-28T23:30:00Z".parse().unwrap(), lead_id: Some("B".into()), ..acme.clone() };
-        let moved = Entry::Move { first: 1, usage_removed: usage(&[("input_tokens", 100)]).into() };
+        let moved = Entry::Move { first: 1, usage_removed: UsageCount::list(&[("input_tokens", 100)]).into() };
         vec![
             (example.clone(), Entry::First),
             (openai, Entry::First),

@@ -74,21 +74,7 @@ impl Budget {
 
     /// Under which key this counts against it: an empty one where the budget has no `each`; `None` where it does not count.
     pub fn key_of<'s>(&self, subject: &'s FoldedSubject<'_>) -> Option<&'s str> {
-        if !self.cover.covers(subject) {
-            return None;
-        }
-        match self.each {
-            None => Some(""),
-            Some(facet) => subject.get(facet),
-        }
-    }
-
-    /// The one service that it covers, if that is all that is asked of what it covers.
-    pub fn service(&self) -> Option<&str> {
-        match self.cover.patterns(Facet::Service) {
-            [service] => service.literal(),
-            _ => None,
-        }
+        self.cover.key_of(self.each, subject)
     }
 }
 

@@ -87,14 +87,6 @@ pub fn assess(
 }
 
 impl Standing {
-    /// The one service that it covers, if that is all that is asked of what it covers.
-    pub fn service(&self) -> Option<&str> {
-        match self.cover.patterns(Facet::Service) {
-            [service] => service.literal(),
-            _ => None,
-        }
-    }
-
     /// Something of each unit, with its unit.
     pub fn measures(&self, of: impl Fn(&Used) -> i128) -> impl Iterator<Item = Measure> {
         self.account.units().iter().map(move |used| Measure { unit: used.unit.clone(), parts: of(used) })

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Weekday;
 use serde::{Serialize, Serializer};
-use strum::VariantArray;
 
 use super::problem::Origin;
 use crate::budget::{Action, Budget, Limit};
@@ -89,19 +88,16 @@ pub struct ShownWebhook {
 impl ShownBudget {
     pub(super) fn of(budget: &Budget, origin: Origin) -> Self {
         let Cycle { kind, week_starts, start_day } = budget.cycle;
-        let patterns = |facet: &Facet| texts(budget.cover.patterns(*facet));
-        let asked = Facet::VARIANTS.iter().map(|facet| (facet.as_str(), patterns(facet)));
-        let cover: BTreeMap<_, _> = asked.filter(|(_, patterns)| !patterns.is_empty()).collect();
-        let is_of_service = budget.service().is_some() && cover.len() == 1;
+        let (service, asked) = budget.cover.told();
         let usage: &[UsageCount] = if let Limit::Usage(counts) = &budget.limit { counts } else { &[] };
         let percents: Vec<f64> = budget.warn_at.iter().map(|share| share.percent()).collect();
         Self {
             name: budget.name.clone(),
-            service: budget.service().filter(|_| is_of_service).map(str::to_owned),
+            service: service.map(str::to_owned),
             period: kind,
             week_starts: (week_starts != Weekday::Monday).then(|| format!("{week_starts:?}").to_lowercase()),
             start_day: (start_day != 1).then_some(start_day),
-            cover: if is_of_service { BTreeMap::new() } else { cover },
+            cover: asked.into_iter().map(|(facet, patterns)| (facet.as_str(), texts(patterns))).collect(),
             each: budget.each,
             limit_usd: budget.limit.usd(),
             limit_usage: usage.iter().map(|count| (count.kind.to_string(), count.count)).collect(),

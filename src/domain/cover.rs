@@ -151,6 +151,32 @@ impl Cover {
         })
     }
 
+    /// Under which key this counts: what it says of `each`, empty where there is one limit for all; `None` where it does not count.
+    pub fn key_of<'s>(&self, each: Option<Facet>, subject: &'s FoldedSubject<'_>) -> Option<&'s str> {
+        if !self.covers(subject) {
+            return None;
+        }
+        each.map_or(Some(""), |facet| subject.get(facet))
+    }
+
+    /// The one service that it covers, as it was written, if it names one.
+    pub fn service(&self) -> Option<&str> {
+        match self.patterns(Facet::Service) {
+            [service] => service.literal(),
+            _ => None,
+        }
+    }
+
+    /// How people are told what it covers: the service where one is all it asks for, else the patterns of each facet that it asks for.
+    pub fn told(&self) -> (Option<&str>, Vec<(Facet, &[Pattern])>) {
+        let asked = Facet::VARIANTS.iter().map(|facet| (*facet, self.patterns(*facet)));
+        let asked: Vec<_> = asked.filter(|(_, patterns)| !patterns.is_empty()).collect();
+        match (self.service(), asked.len()) {
+            (Some(service), 1) => (Some(service), Vec::new()),
+            _ => (None, asked),
+        }
+    }
+
     /// One text for all covers that cover the same: a JSON object.
     pub fn definition(&self) -> String {
         let mut text = String::from("{");

@@ -159,14 +159,7 @@ fn rises(before: &[UsageCount], after: &[UsageCount]) -> Vec<UsageCount> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Name, Sums};
-
-    fn usage(counts: &[(&str, u64)]) -> Vec<UsageCount> {
-        counts
-            .iter()
-            .map(|(kind, count)| UsageCount { kind: Name::new(kind).unwrap(), count: Quantity::of(*count) })
-            .collect()
-    }
+    use crate::domain::Sums;
 
     fn told(revision: u32, amount: &str, attributes: Option<&str>) -> CostEvent {
         let (amount, attributes) = (Usd::parse(amount).unwrap(), attributes.map(Box::from));
@@ -209,9 +202,9 @@ mod tests {
 
     #[test]
     fn counters_of_usage_gain_what_counts_have_risen_by() {
-        let before = usage(&[("fell", 5), ("gone", 1), ("rose", 5), ("same", 5)]);
-        let after = usage(&[("fell", 4), ("new", 2), ("rose", 8), ("same", 5)]);
-        assert_eq!(rises(&before, &after), usage(&[("new", 2), ("rose", 3)]));
-        assert_eq!(rises(&after, &before), usage(&[("fell", 1), ("gone", 1)]));
+        let before = UsageCount::list(&[("fell", 5), ("gone", 1), ("rose", 5), ("same", 5)]);
+        let after = UsageCount::list(&[("fell", 4), ("new", 2), ("rose", 8), ("same", 5)]);
+        assert_eq!(rises(&before, &after), UsageCount::list(&[("new", 2), ("rose", 3)]));
+        assert_eq!(rises(&after, &before), UsageCount::list(&[("fell", 1), ("gone", 1)]));
     }
 }

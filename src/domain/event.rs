@@ -93,6 +93,14 @@ pub struct CostEvent {
     pub origin: Option<Box<Origin>>,
 }
 
+#[cfg(test)]
+impl UsageCount {
+    /// Whole counts by their kinds, in this order, for tests.
+    pub(crate) fn list(counts: &[(&str, u64)]) -> Vec<Self> {
+        counts.iter().map(|(kind, count)| Self { kind: Name::new(kind).unwrap(), count: Quantity::of(*count) }).collect()
+    }
+}
+
 impl CostEvent {
     /// Whether the sender said what it cost.
     pub fn has_told_amount(&self) -> bool {

@@ -105,18 +105,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::Name;
-
-    fn usage(counts: &[(&str, u64)]) -> Vec<UsageCount> {
-        counts
-            .iter()
-            .map(|(kind, count)| UsageCount { kind: Name::new(kind).unwrap(), count: Quantity::of(*count) })
-            .collect()
-    }
 
     #[track_caller]
     fn assert_counts(sent: &[(&str, u64)], prompt: u64, expected: &[(&str, u64)]) {
-        let usage = usage(sent);
+        let usage = UsageCount::list(sent);
         let (found, tokens) = counts(&usage);
         let mut found: Vec<_> = found.iter().map(|count| (count.name, count.count)).collect();
         found.sort_unstable();
@@ -184,7 +176,7 @@ mod tests {
         fn nothing_is_lost_and_nothing_is_counted_twice(
             input in 0..100_u64, cached in 0..100_u64, write in 0..100_u64, hour in 0..100_u64, video in 0..100_u64,
         ) {
-            let usage = usage(&[
+            let usage = UsageCount::list(&[
                 ("input_tokens", input),
                 ("cached_input_tokens", cached),
                 ("cache_write_input_tokens", write),

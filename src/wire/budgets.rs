@@ -10,7 +10,7 @@ use super::exact::Exact;
 use crate::budget::{
     Account, Action, BudgetStanding, BudgetState, KeyStanding, KeysStanding, Limit, Measure, Standing, Used,
 };
-use crate::domain::{Cover, Facet, LimitOverride, PeriodKind, Usd};
+use crate::domain::{Facet, LimitOverride, Pattern, PeriodKind, Usd};
 
 /// So much of each kind of usage, by its name.
 pub type UsageAmounts = BTreeMap<String, Exact>;
@@ -154,13 +154,6 @@ fn amounts(account: &Account, of: impl Fn(&Used) -> i128) -> (Option<Usd>, Optio
     if usd.is_some() { (usd, None) } else { (None, Some(usage())) }
 }
 
-fn patterns(cover: &Cover) -> BTreeMap<String, Vec<String>> {
-    let facets = [Facet::Service, Facet::Operation, Facet::Worker, Facet::Batch, Facet::Lead, Facet::Model];
-    let texts = |facet: Facet| cover.patterns(facet).iter().map(|pattern| pattern.as_str().to_owned()).collect();
-    let asked = facets.into_iter().filter(|facet| !cover.patterns(*facet).is_empty());
-    asked.map(|facet| (facet.as_str().to_owned(), texts(facet))).collect()
-}
-
 impl From<Standing> for BudgetItem {
     fn from(standing: Standing) -> Self {
         let account = &standing.account;
@@ -168,10 +161,12 @@ impl From<Standing> for BudgetItem {
         let (spent_usd, spent_usage) = amounts(account, |used| used.spent);
         let (reserved_usd, reserved_usage) = amounts(account, |used| used.reserved);
         let (remaining_usd, remaining_usage) = amounts(account, Used::remaining);
-        let cover = patterns(&standing.cover);
-        let is_of_service = standing.service().is_some() && cover.len() == 1;
+        let (service, asked) = standing.cover.told();
+        let texts = |patterns: &[Pattern]| patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect();
+        let cover: BTreeMap<_, _> =
+            asked.into_iter().map(|(facet, patterns)| (facet.as_str().to_owned(), texts(patterns))).collect();
         Self {
-            service: standing.service().filter(|_| is_of_service).map(str::to_owned),
+            service: service.map(str::to_owned),
             period: standing.cycle.kind.into(),
             limit_usd,
             spent_usd,
@@ -187,7 +182,7 @@ impl From<Standing> for BudgetItem {
             period_end: standing.span.ends_at(),
             forecast_usd: standing.forecast_usd(),
             exhausted_at: standing.exhausted_at,
-            cover: (!cover.is_empty() && !is_of_service).then_some(cover),
+            cover: Some(cover).filter(|cover| !cover.is_empty()),
             each: standing.each.map(Word::from),
             key: standing.key.as_deref().map(str::to_owned),
             action: Some(standing.action).filter(|action| *action != Action::Block).map(Word::from),

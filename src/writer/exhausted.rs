@@ -41,7 +41,7 @@ impl Exhausted {
                 let usage: Vec<_> = standing.measures(|used| used.spent).map(|measure| measure.to_string()).collect();
                 tracing::warn!(
                     budget = standing.name,
-                    service = standing.service(),
+                    service = standing.cover.service(),
                     spent_usd = usd.as_ref().map(|(spent, _)| spent),
                     limit_usd = usd.as_ref().map(|(_, limit)| limit),
                     spent_usage = usd.is_none().then(|| usage.join(", ")),

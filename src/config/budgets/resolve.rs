@@ -85,7 +85,7 @@ fn late_warning(budget: &Budget) -> Option<String> {
 /// `gate_at` of a budget that closes no gate. Of a service it has always been the share at which its state is critical.
 fn idle_gate(draft: &BudgetDraft) -> Option<String> {
     let budget = &draft.budget;
-    let is_of_service = budget.service().is_some() && budget.each.is_none() && budget.action == Action::Block;
+    let is_of_service = budget.cover.service().is_some() && budget.each.is_none() && budget.action == Action::Block;
     (draft.says_gate_at && !budget.is_global() && !is_of_service).then(|| {
         let why = if budget.action == Action::Watch { "only watches" } else { "is not of all cost" };
         format!("budget {:?} {why}, so its gate_at closes no gate; from there its state is critical", budget.name)

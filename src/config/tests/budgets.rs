@@ -36,10 +36,13 @@ fn a_table_makes_a_budget() {
     );
     assert_eq!(names(&config), ["daily", "monthly", "Team A", "seo"]);
     let team = find(&config, "Team A");
-    assert_eq!((team.service(), team.cycle.kind, team.limit.to_string()), (None, PeriodKind::Monthly, "0.1 USD".into()));
+    assert_eq!(
+        (team.cover.service(), team.cycle.kind, team.limit.to_string()),
+        (None, PeriodKind::Monthly, "0.1 USD".into())
+    );
     assert_eq!((warn_at(team), team.gate_at.percent()), (80.0, 90.0));
     let seo = find(&config, "seo");
-    assert_eq!(seo.service(), Some("DataForSEO v3"));
+    assert_eq!(seo.cover.service(), Some("DataForSEO v3"));
     assert_eq!((seo.cycle.kind, seo.limit.to_string()), (PeriodKind::Daily, "0.00001 USD".into()));
     assert_eq!((warn_at(seo), seo.gate_at.percent()), (50.0, 75.0));
     let doubt = "budget \"Team A\" (0.1 USD a month) is below budget \"daily\" (50 USD a day): one day may use up the month";
@@ -59,7 +62,7 @@ fn a_cap_makes_a_budget_of_the_service_in_lower_case() {
     .unwrap();
     assert_eq!(names(&config), ["daily", "monthly", "google_maps-monthly", "openai-daily"]);
     let openai = find(&config, "openai-daily");
-    assert_eq!(openai.service(), Some("openai"));
+    assert_eq!(openai.cover.service(), Some("openai"));
     assert_eq!((openai.cycle.kind, openai.limit.to_string()), (PeriodKind::Daily, "20 USD".into()));
     assert_eq!((warn_at(openai), openai.gate_at.percent()), (50.0, 90.0));
     let maps = find(&config, "google_maps-monthly");

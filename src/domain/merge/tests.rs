@@ -1,16 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Name, PriceTag, Quality, Quantity, Rank};
-
-fn usage(counts: &[(&str, u64)]) -> Vec<UsageCount> {
-    let mut usage: Vec<_> = counts
-        .iter()
-        .map(|(kind, count)| UsageCount { kind: Name::new(kind).unwrap(), count: Quantity::of(*count) })
-        .collect();
-    usage.sort_by(|left, right| left.kind.cmp(&right.kind));
-    usage
-}
+use crate::domain::{PriceTag, Quality, Rank};
 
 fn priced() -> CostSource {
     CostSource::Priced(PriceTag { name: "book openai/gpt-4o".into(), version: "1".into(), date: None })
@@ -18,7 +9,7 @@ fn priced() -> CostSource {
 
 fn told(road: &str, cost: CostSource, dollars: i64, counts: &[(&str, u64)]) -> CostEvent {
     let origin = Some(Box::new(Origin { cost, ..Origin::of(road) }));
-    CostEvent { amount: Usd::from_dollars(dollars), usage: usage(counts), origin, ..CostEvent::example() }
+    CostEvent { amount: Usd::from_dollars(dollars), usage: UsageCount::list(counts), origin, ..CostEvent::example() }
 }
 
 fn ranked(mut event: CostEvent, rank: Rank) -> CostEvent {
@@ -60,7 +51,7 @@ fn a_later_road_fills_what_the_first_one_left_out() {
         (&standing.worker, &standing.batch_id, &standing.lead_id, &standing.model),
         (&named.worker, &named.batch_id, &named.lead_id, &named.model)
     );
-    assert_eq!(standing.usage, usage(CACHED));
+    assert_eq!(standing.usage, UsageCount::list(CACHED));
     assert_eq!(&*standing.origin.unwrap().road, "cloudevents", "over which it came first");
     // What differs is left as it was.
     let mut other = named.clone();
@@ -89,13 +80,13 @@ fn more_detail_makes_another_price_and_no_disagreement() {
         let (standing, count, disagreeing) = tell(&order.map(Clone::clone));
         assert_eq!(
             (standing.amount, standing.usage, count, disagreeing),
-            (Usd::from_dollars(2), usage(CACHED), revised, vec![])
+            (Usd::from_dollars(2), UsageCount::list(CACHED), revised, vec![])
         );
     }
     // What a sender says stays, whatever the counts of others make of it, and both are told.
     let said = told("litellm", CostSource::Told, 3, IN_OUT);
     let (standing, revised, disagreeing) = tell(&[said, cached]);
-    assert_eq!((standing.amount, standing.usage, revised), (Usd::from_dollars(3), usage(CACHED), 1));
+    assert_eq!((standing.amount, standing.usage, revised), (Usd::from_dollars(3), UsageCount::list(CACHED), 1));
     assert_eq!(disagreeing, [Usd::from_dollars(2)]);
     // The same counts at two prices are no matter of detail.
     assert_eq!(tell(&[plain.clone(), told("otlp:x", priced(), 4, IN_OUT)]).2, [Usd::from_dollars(4)]);
@@ -124,7 +115,7 @@ fn the_road_that_knows_best_wins_in_either_order() {
     let unpriced = ranked(told("otlp:sdk", CostSource::Unpriced, 0, IN_OUT), Rank::Higher);
     let (standing, revised, _) =
         tell(&[unpriced.clone(), told("litellm", CostSource::Told, 3, CACHED), unpriced.clone(), unpriced]);
-    assert_eq!((standing.amount, standing.usage, revised), (Usd::from_dollars(3), usage(IN_OUT), 1));
+    assert_eq!((standing.amount, standing.usage, revised), (Usd::from_dollars(3), UsageCount::list(IN_OUT), 1));
 }
 
 #[test]
@@ -169,7 +160,7 @@ fn what_a_worker_told_stays_and_is_completed() {
     let native = CostEvent { amount: Usd::from_dollars(3), ..CostEvent::example() };
     let (standing, revised, disagreeing) = tell(&[native.clone(), told("otlp:x", priced(), 2, CACHED)]);
     assert_eq!((standing.amount, revised, disagreeing), (Usd::from_dollars(3), 1, vec![Usd::from_dollars(2)]));
-    assert_eq!((standing.usage, standing.origin), (usage(CACHED), None));
+    assert_eq!((standing.usage, standing.origin), (UsageCount::list(CACHED), None));
 }
 
 /// What one road may say of one call: a part of the truth, and the right cost or none.

@@ -82,7 +82,7 @@ fn budget_utilization(moment: &Moment) -> Vec<Reading> {
 }
 
 fn service_budget_utilization(moment: &Moment) -> Vec<Reading> {
-    let of_services = moment.standings.iter().filter_map(|standing| Some((standing, standing.service()?)));
+    let of_services = moment.standings.iter().filter_map(|standing| Some((standing, standing.cover.service()?)));
     of_services
         .map(|(standing, service)| {
             let period = standing.cycle.kind.as_str();
