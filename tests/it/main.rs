@@ -46,6 +46,7 @@ mod otlp;
 mod otlp_in;
 mod overload;
 mod overshoot;
+mod page;
 mod power_cut;
 mod prices;
 mod prometheus;
