@@ -135,6 +135,23 @@ fn made_up_costs_do_not_get_into_a_real_ledger() {
 }
 
 #[test]
+fn a_demo_has_the_same_past_however_often_it_is_recorded() {
+    let agent = Setup::new().env("ENVIRONMENT", "demo").with_wall_clock("2026-11-20 12:30:00").start();
+    let worker = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/demo-worker");
+    let line = [worker, "--past-days", "3", "--past-until", "2026-11-20T13:30:00+01:00", "--url", &agent.url()];
+    let mut recorded = Vec::new();
+    for _ in 0..2 {
+        let output = Command::new(tool("python3")).args(line).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        recorded.push(agent.get("/costs/history?days=5").expect(200).text());
+    }
+    assert_eq!(recorded[0], recorded[1], "a repetition counts nothing twice");
+    let days = agent.get("/costs/history?days=5").json();
+    let costs: Vec<f64> = days.as_array().unwrap().iter().filter_map(|day| day["total_usd"].as_f64()).collect();
+    assert!(costs[..2] == [0.0, 0.0] && costs[2..].iter().all(|cost| *cost > 1.0), "three days have cost: {costs:?}");
+}
+
+#[test]
 fn the_demo_leaves_nothing_and_tells_why_it_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let demo = |port: u16| {

@@ -80,7 +80,8 @@ function look({ mayScroll, letterMin, slack }) {
       if (rect.width < 0.5 || rect.height < 0.5) continue;
       lines.push({ rect, parent });
       if (svg) {
-        const frame = svg.getBoundingClientRect();
+        // Labels stand beside the drawing, where its figure has room for them.
+        const frame = (getComputedStyle(svg).overflow === 'visible' ? svg.closest('figure, td, li') ?? svg : svg).getBoundingClientRect();
         if (rect.left < frame.left - slack || rect.right > frame.right + slack || rect.top < frame.top - slack - 2 || rect.bottom > frame.bottom + slack + 2) {
           faults.push(`sticks out of its picture: ${nameOf(parent)}`);
         }

@@ -230,11 +230,13 @@ export async function structure({ url }, verdict) {
         for (const svg of document.querySelectorAll('svg')) {
           count += 1;
           if (svg.getAttribute('aria-hidden') === 'true') continue;
-          const ids = (svg.getAttribute('aria-labelledby') ?? '').split(/\s+/);
-          const said = ids.map((id) => document.getElementById(id)?.textContent.trim() ?? '');
-          if (svg.getAttribute('role') !== 'img' || said.some((text) => !text)) faults.push(`says nothing: ${say(svg)}`);
-          if (!svg.querySelector('desc')?.textContent.trim()) faults.push(`has no description: ${say(svg)}`);
-          if (!svg.closest('figure')?.querySelector('details table')) faults.push(`has no table: ${say(svg)}`);
+          const ids = (svg.getAttribute('aria-labelledby') ?? '').split(/\s+/).filter(Boolean);
+          const said = ids.length > 0 ? ids.map((id) => document.getElementById(id)) : [svg.querySelector(':scope > title')];
+          if (svg.getAttribute('role') !== 'img' || said.some((element) => !element?.textContent.trim())) faults.push(`says nothing: ${say(svg)}`);
+          const figure = svg.closest('figure');
+          if (!figure) continue;
+          if (!svg.querySelector(':scope > desc')?.textContent.trim()) faults.push(`has no description: ${say(svg)}`);
+          if (!figure.querySelector('details table')) faults.push(`has no table: ${say(svg)}`);
         }
         for (const link of document.querySelectorAll('a')) {
           if (!(link.textContent.trim() || link.getAttribute('aria-label'))) faults.push(`an empty link: ${say(link)}`);
@@ -248,4 +250,43 @@ export async function structure({ url }, verdict) {
       verdict.looked(count);
     });
   });
+}
+
+/** What pages say, section by section: their links, the rows of their tables, and every number with all its digits. */
+export async function read({ urls }, verdict) {
+  await withBrowser(async (browser) => {
+    await withPage(browser, {}, async (page) => {
+      verdict.shown = { pages: [] };
+      for (const url of urls) {
+        await open(page, url);
+        const sections = await page.evaluate(sectionsOf);
+        verdict.looked(Object.keys(sections).length);
+        verdict.shown.pages.push(sections);
+      }
+    });
+  });
+}
+
+/** Runs in the page. */
+function sectionsOf() {
+  const tidy = (element) => element.textContent.trim().replace(/\s+/g, ' ');
+  const valuesIn = (element) => [...element.querySelectorAll('data')].map((data) => ({ value: data.value, shown: tidy(data) }));
+  // A name that is cut has all of it in its title.
+  const nameIn = (cell) => {
+    const name = cell.querySelector('.name');
+    return name ? name.title || name.textContent : tidy(cell);
+  };
+  const rowsOf = (table) => [...table.querySelectorAll('tbody tr, tfoot tr')].map((row) => (
+    [...row.cells].map((cell) => ({ text: tidy(cell), name: nameIn(cell), values: valuesIn(cell) }))
+  ));
+  const sections = {};
+  for (const section of document.querySelectorAll('section[id]')) {
+    sections[section.id] = {
+      text: tidy(section),
+      links: [...section.querySelectorAll('a')].map((link) => link.getAttribute('href')),
+      values: valuesIn(section),
+      tables: [...section.querySelectorAll('table')].map((table) => ({ caption: table.caption ? tidy(table.caption) : '', rows: rowsOf(table) })),
+    };
+  }
+  return sections;
 }
