@@ -84,9 +84,9 @@ impl State {
     /// Joins the stages under these settings. Makes the surface's instruments from the meter, so it is made once.
     pub fn new(parts: Parts, settings: &Settings, meter: &Meter) -> Self {
         Self {
+            reads: Reads::new(parts.reader, Arc::clone(&parts.board)),
             board: parts.board,
             writer: parts.writer,
-            reads: Reads::new(parts.reader),
             memo: Memo::default(),
             scraper: parts.scraper,
             clock: parts.clock,

@@ -16,15 +16,14 @@ use rusqlite::Connection;
 
 use super::LedgerError;
 use super::cells::CELLS_BYTES_MAX;
-use super::days::DayIndex;
-use super::grouper::{Grouper, KEYS_MAX, Largest};
+use super::grouper::{DayKeys, Grouper, KEYS_MAX, Largest};
 use super::head::Head;
-use super::reading::{EventRange, Progress, Reading, add_totals, lock};
+use super::reading::{EventRange, Progress, Reading, Sink, lock};
 use super::rows::{self, PairRow};
-use super::scan::Wanted;
+use super::scan::{Found, Wanted};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
-use crate::domain::{BudgetZone, CostQuestion, Dimension, Filter, GroupKey, GroupsByDay, OTHER_LABEL, Pair, Sums, Usd};
+use crate::domain::{BudgetZone, CostQuestion, Dimension, Filter, GroupKey, GroupsByDay, Pair, Sums, Usd};
 
 /// One consistent look at the events of a period.
 pub(super) struct Scan<'a> {
@@ -36,6 +35,16 @@ pub(super) struct Scan<'a> {
     expected: BTreeMap<Date, Usd>,
     /// Whether retention has removed events, so that fewer of them than the rollups count may be left.
     is_pruned: bool,
+}
+
+/// What the events of a grouping add up to.
+struct AddedUp<'q> {
+    grouper: Grouper<'q>,
+    /// What all of them add up to; of the first pass, since each pass reads the same.
+    totals: BTreeMap<Date, Usd>,
+    /// The same of those that the rollups do not count yet.
+    behind: BTreeMap<Date, Usd>,
+    is_first_pass: bool,
 }
 
 /// What a grouping may hold.
@@ -99,11 +108,11 @@ impl<'a> Scan<'a> {
 
     fn run_within(mut self, limits: Limits, should_stop: &dyn Fn() -> bool) -> Result<GroupsByDay, LedgerError> {
         let mut largest = Largest::new(limits.keys_max);
-        let (grouper, totals) = self.each_sum(limits.cells_bytes_max, should_stop, |key, net| {
+        let totals = self.each_sum(limits.cells_bytes_max, should_stop, |key, net| {
             largest.offer(key, net);
             Ok(())
         })?;
-        let mut groups = self.name_the_rest(&grouper, largest, totals.clone())?;
+        let mut groups = largest.name(self.question, self.expected.keys().copied(), totals.clone())?;
         for (day, missing) in self.pruned_cost(&totals) {
             let unknown = GroupKey::of(self.question.by.iter().map(|_| ""));
             *groups.entry(day).or_default().entry(unknown).or_insert(Usd::ZERO) += missing;
@@ -111,54 +120,39 @@ impl<'a> Scan<'a> {
         Ok(groups)
     }
 
-    /// Hands over the sum of every key, as the grouper writes keys, in no order, and says what all events add up to. `should_stop` is
+    /// How the keys are written that are handed over.
+    pub fn keys(&self) -> DayKeys {
+        DayKeys::of(self.question)
+    }
+
+    /// Hands over the sum of every key, in no order, and says what all events add up to. `should_stop` is
     /// asked before each segment.
     pub fn each_sum(
         &mut self,
         cells_bytes_max: usize,
         should_stop: &dyn Fn() -> bool,
         mut take: impl FnMut(&[u8], Usd) -> Result<(), LedgerError>,
-    ) -> Result<(Grouper<'a>, BTreeMap<Date, Usd>), LedgerError> {
-        let days = DayIndex::new(self.zone, self.question.first, self.question.last);
-        let mut grouper = Grouper::new(days, self.question.by_day, cells_bytes_max);
+    ) -> Result<BTreeMap<Date, Usd>, LedgerError> {
+        let mut grouper = Grouper::new(self.zone, self.question, cells_bytes_max);
         grouper.cells.reserve(self.ranges.iter().map(|range| (range.last - range.first + 1) as usize).sum());
         let reading = Reading { ranges: std::mem::take(&mut self.ranges), wanted: Wanted::of(self.question) };
-        let progress = Mutex::new(Progress::over(grouper, self.is_pruned));
+        let added_up = AddedUp { grouper, totals: BTreeMap::new(), behind: BTreeMap::new(), is_first_pass: true };
+        let progress = Mutex::new(Progress::into(added_up, self.is_pruned));
         loop {
             reading.pass(self.connection, &progress, should_stop)?;
-            let cells = &mut lock(&progress).grouper.cells;
+            let sink = &mut lock(&progress).sink;
+            sink.is_first_pass = false;
+            let cells = &mut sink.grouper.cells;
             cells.iter().try_for_each(|(key, net)| take(key, net))?;
             if !cells.next_share() {
                 break;
             }
         }
-        let Progress { grouper, totals, behind, is_pruned, .. } =
-            progress.into_inner().unwrap_or_else(PoisonError::into_inner);
-        add_totals(&mut self.expected, &behind);
+        let Progress { sink, is_pruned, .. } = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+        add_totals(&mut self.expected, &sink.behind);
         self.is_pruned = is_pruned;
-        self.compare(&totals)?;
-        Ok((grouper, totals))
-    }
-
-    /// The largest groups by name, and the others' total under `other`.
-    fn name_the_rest(
-        &self,
-        grouper: &Grouper<'_>,
-        largest: Largest,
-        mut totals: BTreeMap<Date, Usd>,
-    ) -> Result<GroupsByDay, LedgerError> {
-        let days = self.expected.keys().chain(totals.keys());
-        let mut groups: GroupsByDay = days.map(|day| (*day, BTreeMap::new())).collect();
-        for (key, net) in largest.into_keys() {
-            let (day, key) = grouper.split(&key)?;
-            *totals.entry(day).or_insert(Usd::ZERO) -= net;
-            *groups.entry(day).or_default().entry(key).or_insert(Usd::ZERO) += net;
-        }
-        for (day, rest) in totals.into_iter().filter(|(_, rest)| *rest != Usd::ZERO) {
-            let other = GroupKey::of(self.question.by.iter().map(|_| OTHER_LABEL));
-            *groups.entry(day).or_default().entry(other).or_insert(Usd::ZERO) += rest;
-        }
-        Ok(groups)
+        self.compare(&sink.totals)?;
+        Ok(sink.totals)
     }
 
     /// The events and the rollups must agree, unless retention removed events.
@@ -179,6 +173,25 @@ impl<'a> Scan<'a> {
         let found = |day| totals.get(day).copied().unwrap_or(Usd::ZERO);
         let missing = self.expected.iter().map(|(day, expected)| (*day, *expected - found(day)));
         missing.filter(|(_, missing)| *missing != Usd::ZERO).collect()
+    }
+}
+
+impl Sink for AddedUp<'_> {
+    fn add(&mut self, range: EventRange, events: &Found) {
+        let found = self.grouper.add(events);
+        if self.is_first_pass {
+            add_totals(&mut self.totals, &found);
+            if !range.is_rolled_up {
+                add_totals(&mut self.behind, &found);
+            }
+        }
+    }
+}
+
+/// Adds what some events add up to.
+fn add_totals(totals: &mut BTreeMap<Date, Usd>, found: &BTreeMap<Date, Usd>) {
+    for (day, total) in found {
+        *totals.entry(*day).or_insert(Usd::ZERO) += *total;
     }
 }
 

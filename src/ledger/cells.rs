@@ -24,6 +24,7 @@ const KEY_BYTES: usize = 64;
 pub(super) type Share = RangeInclusive<u32>;
 
 /// Sums by key.
+#[derive(Clone, Debug)]
 pub(super) struct Cells {
     hasher: RandomState,
     share: Share,
@@ -39,7 +40,7 @@ pub(super) struct Cells {
 }
 
 /// A cell's number, with half of its hash: so that the table grows without looking at keys.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Slot {
     hash: u32,
     cell: u32,
@@ -83,9 +84,8 @@ impl Cells {
         if !self.share.contains(&choice) {
             return;
         }
-        let found = self.slots.find(Slot::spread(hash), |slot| slot.hash == hash && self.key(slot.cell) == key);
-        if let Some(slot) = found {
-            self.add_to(slot.cell, amount);
+        if let Some(cell) = self.find(hash, key) {
+            self.add_to(cell, amount);
             return;
         }
         if self.bytes() + key.len() + CELL_BYTES > self.bytes_max {
@@ -94,6 +94,22 @@ impl Cells {
             return self.add(key, amount);
         }
         self.insert(hash, key, amount);
+    }
+
+    /// Adds a sum, of which 64 bits may not hold every one, to that of a key.
+    pub fn add_sum(&mut self, key: &[u8], sum: Usd) {
+        if let Ok(amount) = i64::try_from(sum.pico()) {
+            return self.add(key, amount);
+        }
+        self.add(key, 0);
+        if let Some(cell) = self.find(halves(self.hasher.hash_one(key)).1, key) {
+            *self.carried.entry(cell).or_insert(0) += sum.pico();
+        }
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.sums.len()
     }
 
     /// Every key with its sum, in the order in which they came.
@@ -139,6 +155,11 @@ impl Cells {
         }
     }
 
+    fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
+        let found = self.slots.find(Slot::spread(hash), |slot| slot.hash == hash && self.key(slot.cell) == key);
+        found.map(|slot| slot.cell)
+    }
+
     fn insert(&mut self, hash: u32, key: &[u8], amount: i64) -> u32 {
         // The bound of bytes is far below 2³².
         let cell = self.sums.len() as u32;
@@ -166,7 +187,8 @@ impl Cells {
         &self.keys[from..self.ends[cell] as usize]
     }
 
-    fn bytes(&self) -> usize {
+    /// Memory that keys and sums need.
+    pub fn bytes(&self) -> usize {
         self.keys.len() + self.sums.len() * CELL_BYTES
     }
 }

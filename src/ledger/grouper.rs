@@ -9,17 +9,24 @@ use super::LedgerError;
 use super::cells::Cells;
 use super::days::DayIndex;
 use super::scan::Found;
-use crate::domain::{GroupKey, Usd};
+use crate::domain::{BudgetZone, CostQuestion, GroupKey, GroupsByDay, OTHER_LABEL, Usd};
 
 /// Keys that one answer names: the largest. The rest is added up under `other`.
 pub const KEYS_MAX: usize = 10_000;
 /// Bytes in which a key says its day, if days are told apart. Big-endian, so that keys are ordered by day first.
 const DAY_BYTES: usize = 4;
 
+/// How keys say their day.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DayKeys {
+    first: Date,
+    by_day: bool,
+}
+
 /// Adds events up by day and key.
 pub(super) struct Grouper<'q> {
     days: DayIndex<'q>,
-    by_day: bool,
+    pub keys: DayKeys,
     pub cells: Cells,
     /// A key with its day, made anew for each event.
     key: Vec<u8>,
@@ -39,9 +46,36 @@ struct Ranked {
     key: Box<[u8]>,
 }
 
+impl DayKeys {
+    /// The keys that answer a question.
+    pub fn of(question: &CostQuestion) -> Self {
+        Self { first: question.first, by_day: question.by_day }
+    }
+
+    /// Writes the key of what a day has under some values; days are counted from the question's first.
+    pub fn write(self, key: &mut Vec<u8>, day: u32, values: &[u8]) {
+        key.clear();
+        if self.by_day {
+            key.extend_from_slice(&day.to_be_bytes());
+        }
+        key.extend_from_slice(values);
+    }
+
+    /// The day and the values that a key stands for.
+    pub fn split(self, key: &[u8]) -> Result<(Date, GroupKey), LedgerError> {
+        let (day, values) = match key.split_first_chunk::<DAY_BYTES>() {
+            Some((day, values)) if self.by_day => (u32::from_be_bytes(*day), values),
+            _ => (0, key),
+        };
+        let values = str::from_utf8(values).map_err(|_| LedgerError::Damaged("an event's text is not UTF-8".into()))?;
+        Ok((self.first.saturating_add(jiff::Span::new().days(i64::from(day))), GroupKey::from_joined(values)))
+    }
+}
+
 impl<'q> Grouper<'q> {
-    pub fn new(days: DayIndex<'q>, by_day: bool, bytes_max: usize) -> Self {
-        Self { days, by_day, cells: Cells::new(bytes_max), key: Vec::new() }
+    pub fn new(zone: &'q BudgetZone, question: &CostQuestion, bytes_max: usize) -> Self {
+        let days = DayIndex::new(zone, question.first, question.last);
+        Self { days, keys: DayKeys::of(question), cells: Cells::new(bytes_max), key: Vec::new() }
     }
 
     /// Adds events. Says what they add up to, by the day under which they are shown.
@@ -51,17 +85,15 @@ impl<'q> Grouper<'q> {
         let (mut newest, mut total) = (None, 0_i128);
         for (event, key) in events.iter() {
             let Some(number) = self.days.number(event.time_ns) else { continue };
-            let group = if self.by_day { number } else { 0 };
+            let group = if self.keys.by_day { number } else { 0 };
             if newest != Some(group)
                 && let Some(before) = newest.replace(group)
             {
                 *totals.entry(before).or_insert(0) += std::mem::take(&mut total);
             }
             total += i128::from(event.amount_pico);
-            if self.by_day {
-                self.key.clear();
-                self.key.extend_from_slice(&group.to_be_bytes());
-                self.key.extend_from_slice(key);
+            if self.keys.by_day {
+                self.keys.write(&mut self.key, group, key);
                 self.cells.add(&self.key, event.amount_pico);
             } else {
                 self.cells.add(key, event.amount_pico);
@@ -71,16 +103,6 @@ impl<'q> Grouper<'q> {
             *totals.entry(group).or_insert(0) += total;
         }
         totals.into_iter().map(|(group, total)| (self.days.day(group), Usd::from_pico(total))).collect()
-    }
-
-    /// The day and the values that a cell's key stands for.
-    pub fn split(&self, key: &[u8]) -> Result<(Date, GroupKey), LedgerError> {
-        let (day, values) = match key.split_first_chunk::<DAY_BYTES>() {
-            Some((day, values)) if self.by_day => (u32::from_be_bytes(*day), values),
-            _ => (0, key),
-        };
-        let values = str::from_utf8(values).map_err(|_| LedgerError::Damaged("an event's text is not UTF-8".into()))?;
-        Ok((self.days.day(day), GroupKey::from_joined(values)))
     }
 }
 
@@ -99,6 +121,27 @@ impl Largest {
             self.heap.pop();
         }
         self.heap.push(Ranked { net, key: key.into() });
+    }
+
+    /// All of them by name, and the rest of what `totals` say under `other`. Every day of `days` is in the answer.
+    pub fn name(
+        self,
+        question: &CostQuestion,
+        days: impl Iterator<Item = Date>,
+        mut totals: BTreeMap<Date, Usd>,
+    ) -> Result<GroupsByDay, LedgerError> {
+        let mut groups: GroupsByDay = days.chain(totals.keys().copied()).map(|day| (day, BTreeMap::new())).collect();
+        let keys = DayKeys::of(question);
+        for (key, net) in self.into_keys() {
+            let (day, key) = keys.split(&key)?;
+            *totals.entry(day).or_insert(Usd::ZERO) -= net;
+            *groups.entry(day).or_default().entry(key).or_insert(Usd::ZERO) += net;
+        }
+        for (day, rest) in totals.into_iter().filter(|(_, rest)| *rest != Usd::ZERO) {
+            let other = GroupKey::of(question.by.iter().map(|_| OTHER_LABEL));
+            *groups.entry(day).or_default().entry(other).or_insert(Usd::ZERO) += rest;
+        }
+        Ok(groups)
     }
 
     /// All of them, in no order.

@@ -35,6 +35,7 @@ pub(super) fn spread(
     keys_max: usize,
     should_stop: &dyn Fn() -> bool,
 ) -> Result<Option<Spread>, LedgerError> {
+    let keys = scan.keys();
     let (mut sums, mut unattributed) = (Vec::new(), Usd::ZERO);
     let mut largest = Largest::new(TOP_MAX);
     let mut is_over = false;
@@ -53,10 +54,10 @@ pub(super) fn spread(
     if is_over {
         return Ok(None);
     }
-    let (grouper, totals) = scanned?;
+    let totals = scanned?;
     unattributed += scan.pruned_cost(&totals).into_values().sum::<Usd>();
-    let top: Result<Vec<_>, LedgerError> =
-        largest.into_keys().map(|(key, net)| grouper.split(&key).map(|(_, key)| (key.as_joined().into(), net))).collect();
+    let named = |(key, net): (Box<[u8]>, Usd)| keys.split(&key).map(|(_, key)| (key.as_joined().into(), net));
+    let top: Result<Vec<_>, LedgerError> = largest.into_keys().map(named).collect();
     let mut top: Vec<(Box<str>, Usd)> = top?;
     top.sort_by(|(left, more), (right, less)| less.cmp(more).then_with(|| left.cmp(right)));
     Ok(Some(Spread::of(sums, unattributed, top)))

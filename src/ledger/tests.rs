@@ -47,7 +47,11 @@ impl Fixture {
         self.commit_of_entries(ledger, events.into_iter().map(|event| (event, Entry::First)))
     }
 
-    fn commit_of_entries(&mut self, ledger: &Ledger, entries: impl Iterator<Item = (CostEvent, Entry)>) -> Commit {
+    pub(super) fn commit_of_entries(
+        &mut self,
+        ledger: &Ledger,
+        entries: impl Iterator<Item = (CostEvent, Entry)>,
+    ) -> Commit {
         let entries: Vec<(CostEvent, Entry)> = entries.collect();
         let mut rollup = Rollup::default();
         let (pairs_before, series_before, models_before) = (self.pairs.clone(), self.series.clone(), self.models.clone());

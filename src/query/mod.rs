@@ -1,7 +1,8 @@
 //! The read side: which source answers a question about cost, and the answer, as values that know nothing of HTTP.
 //!
 //! *Invariants.* The sum over any grouping is the total. What one published state knows is answered from it alone; only days
-//! that have left memory, and groupings that only the events know, are read from the ledger, beside the async threads.
+//! that have left memory, and groupings that only the events know, are read from the ledger, beside the async threads. Cost by model
+//! and by worker is kept once it was read.
 //!
 //! *Limits.* `LOOKUPS_MAX` short reads and `SCANS_MAX` long ones at once; `NAMES_MAX` names in an answer from rollups,
 //! [`KEYS_MAX`](crate::ledger::KEYS_MAX) in one from events; [`SPREAD_KEYS_MAX`](crate::ledger::SPREAD_KEYS_MAX) leads or batches.
@@ -9,6 +10,7 @@
 //! *Deliberately not here.* What a client may ask for, and how the answer is written down: `api` and `wire`.
 
 mod costs;
+mod kept;
 mod per_lead;
 mod plan;
 mod reads;

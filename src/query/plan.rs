@@ -1,6 +1,7 @@
 //! Who knows the answer to a question about cost.
 
 use crate::domain::{CostQuestion, Dimension};
+use crate::ledger::KeptDays;
 use crate::views::{DayCosts, Views};
 
 /// Sums that are added up where the question arrived, which takes less than a millisecond; more of them beside the async threads.
@@ -13,6 +14,8 @@ pub enum Source {
     Memory,
     /// The published state, and the ledger's rollups of the days that have left it.
     Rollups,
+    /// The ledger's events, of which some sums are kept.
+    Kept,
     /// The ledger's events.
     Events,
 }
@@ -30,7 +33,7 @@ impl Plan {
     /// How a question is answered from this state.
     pub fn of(question: &CostQuestion, views: &Views) -> Self {
         let source = if !is_in_rollups(question) {
-            Source::Events
+            if KeptDays::can_answer(question) { Source::Kept } else { Source::Events }
         } else if views.resident_from() <= question.first {
             Source::Memory
         } else {
@@ -64,7 +67,13 @@ mod tests {
             (vec![Dimension::Operation, Dimension::Service], vec![], date(2026, 11, 9), Source::Memory),
             (vec![Dimension::Service], vec![], date(2026, 10, 31), Source::Rollups),
             (vec![Dimension::Service, Dimension::Lead], vec![], date(2026, 11, 1), Source::Events),
-            (vec![Dimension::Service], vec![worker], date(2026, 11, 1), Source::Events),
+            (vec![Dimension::Service], vec![worker.clone()], date(2026, 11, 1), Source::Events),
+            (vec![Dimension::Model], vec![], date(2026, 11, 1), Source::Kept),
+            (vec![Dimension::Worker], vec![], date(2026, 7, 30), Source::Kept),
+            (vec![Dimension::Worker], vec![], date(2026, 7, 29), Source::Events),
+            (vec![Dimension::Worker], vec![worker], date(2026, 11, 1), Source::Events),
+            (vec![Dimension::Model, Dimension::Worker], vec![], date(2026, 11, 1), Source::Events),
+            (vec![Dimension::Batch], vec![], date(2026, 11, 1), Source::Events),
         ] {
             let question = CostQuestion { by, filters, first, last: date(2026, 11, 30), by_day: false };
             assert_eq!(Plan::of(&question, &views), Plan { source, is_quick: source == Source::Memory }, "{question:?}");

@@ -1,21 +1,25 @@
 //! Questions to the ledger's file, asked beside the async threads.
 //!
-//! *Invariants.* A read whose asker is gone stops. Long reads have a thread each, of low priority: whoever records, answers or
-//! looks something up goes first.
+//! *Invariants.* A read whose asker is gone stops, unless its result is kept. Long reads have a thread each, of low priority: whoever
+//! records, answers or looks something up goes first.
 //!
-//! *Limits.* [`LOOKUPS_MAX`] short reads and [`SCANS_MAX`] long ones at once; further ones wait, at most until their call times
-//! out.
+//! *Limits.* [`LOOKUPS_MAX`] short reads, [`SCANS_MAX`] long ones and [`CATCH_UPS_MAX`] of what was recorded since others at once;
+//! further ones wait, at most until their call times out.
 
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot};
 
+use super::kept::Kept;
 use crate::ledger::{LedgerError, Reader};
+use crate::views::Board;
 
 /// Reads of rollups and of the gate's history at once: each takes milliseconds.
 const LOOKUPS_MAX: usize = 4;
 /// Reads of raw events at once: each takes a core and seconds, and the writer needs one too.
 const SCANS_MAX: usize = 1;
+/// Reads of what was recorded since: who waits for one finds that it read for him as well.
+const CATCH_UPS_MAX: usize = 1;
 /// How much a long read gives way to others: on a busy core it gets a thirtieth of the time of one who does not.
 const SCAN_NICENESS: i32 = 15;
 
@@ -25,6 +29,8 @@ pub struct Reads {
     reader: Arc<Reader>,
     lookups: Arc<Semaphore>,
     scans: Arc<Semaphore>,
+    catch_ups: Arc<Semaphore>,
+    kept: Arc<Kept>,
 }
 
 /// Why there is no answer.
@@ -39,10 +45,21 @@ pub enum ReadError {
 }
 
 impl Reads {
-    /// Access to a ledger.
-    pub fn new(reader: Reader) -> Self {
+    /// Access to a ledger whose newest state is on the board.
+    pub fn new(reader: Reader, board: Arc<Board>) -> Self {
         let slots = |max| Arc::new(Semaphore::new(max));
-        Self { reader: Arc::new(reader), lookups: slots(LOOKUPS_MAX), scans: slots(SCANS_MAX) }
+        Self {
+            reader: Arc::new(reader),
+            lookups: slots(LOOKUPS_MAX),
+            scans: slots(SCANS_MAX),
+            catch_ups: slots(CATCH_UPS_MAX),
+            kept: Arc::new(Kept::new(board)),
+        }
+    }
+
+    /// The days of which sums are kept.
+    pub(super) fn kept(&self) -> &Arc<Kept> {
+        &self.kept
     }
 
     /// A short read.
@@ -69,15 +86,24 @@ impl Reads {
         R: FnOnce(&Reader, &dyn Fn() -> bool) -> Result<T, LedgerError> + Send + 'static,
     {
         let (work, told) = self.prepare(&self.scans, read).await?;
-        // Not one of the runtime's threads: what has become nice cannot become what it was.
-        let spawned = std::thread::Builder::new().name("scan".into()).spawn(move || {
-            // Where it is not allowed, the read is merely less polite.
-            let _ = rustix::process::setpriority_process(None, SCAN_NICENESS);
-            work();
-        });
-        if let Err(error) = spawned {
-            tracing::error!(error = &error as &dyn std::error::Error, "no thread for a read of the ledger");
-            return Err(ReadError::Unavailable);
+        give_way(work)?;
+        outcome(told).await
+    }
+
+    /// A read of what was recorded since another one. One that is not quick gives way to others.
+    ///
+    /// # Errors
+    /// As for a short one.
+    pub(super) async fn catch_up<T, R>(&self, is_quick: bool, read: R) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        R: FnOnce(&Reader, &dyn Fn() -> bool) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let (work, told) = self.prepare(&self.catch_ups, read).await?;
+        if is_quick {
+            tokio::task::spawn_blocking(work);
+        } else {
+            give_way(work)?;
         }
         outcome(told).await
     }
@@ -105,6 +131,20 @@ impl Reads {
         };
         Ok((work, told))
     }
+}
+
+/// Works in a thread of low priority.
+fn give_way(work: impl FnOnce() + Send + 'static) -> Result<(), ReadError> {
+    // Not one of the runtime's threads: what has become nice cannot become what it was.
+    let spawned = std::thread::Builder::new().name("scan".into()).spawn(move || {
+        // Where it is not allowed, the read is merely less polite.
+        let _ = rustix::process::setpriority_process(None, SCAN_NICENESS);
+        work();
+    });
+    spawned.map(drop).map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "no thread for a read of the ledger");
+        ReadError::Unavailable
+    })
 }
 
 async fn outcome<T>(told: oneshot::Receiver<Result<T, LedgerError>>) -> Result<T, ReadError> {

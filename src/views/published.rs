@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -35,6 +36,8 @@ pub struct Published {
 pub struct Board {
     published: ArcSwap<Published>,
     per_lead: ArcSwapOption<CostPerLead>,
+    /// How often retention has removed entries since the start.
+    prunes: AtomicU64,
 }
 
 /// What the ledger was found to have of tallies that are not in memory.
@@ -242,7 +245,7 @@ impl Published {
 impl Board {
     /// A board that shows `first`.
     pub fn new(first: Published) -> Self {
-        Self { published: ArcSwap::from_pointee(first), per_lead: ArcSwapOption::empty() }
+        Self { published: ArcSwap::from_pointee(first), per_lead: ArcSwapOption::empty(), prunes: AtomicU64::new(0) }
     }
 
     /// Shows a new state to every read that starts from now on.
@@ -253,6 +256,16 @@ impl Board {
     /// The newest state.
     pub fn read(&self) -> Arc<Published> {
         self.published.load_full()
+    }
+
+    /// Tells readers of the ledger that retention has removed entries.
+    pub fn note_prune(&self) {
+        self.prunes.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often retention has removed entries since the start.
+    pub fn prunes(&self) -> u64 {
+        self.prunes.load(Ordering::Acquire)
     }
 
     /// Shows what a lead costs on average, or that it is not known.

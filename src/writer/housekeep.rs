@@ -59,7 +59,9 @@ impl Loop {
         }
         self.ledger.sweep_meters()?;
         if let Some(keep) = self.settings.retention {
-            self.ledger.prune(keep, now)?;
+            if self.ledger.prune(keep, now)? {
+                self.board.note_prune();
+            }
             let mut next = self.published();
             if self.count_unpriced(&mut next) {
                 self.board.publish(next);
