@@ -39,6 +39,7 @@
 //! - [`ledger`]: the durable record.
 //! - [`transfer`]: export and import: the ledger in other formats, and other records of cost.
 //! - [`query`]: questions about cost, answered from memory or from the ledger.
+//! - [`page`]: what the page at `/` looks like. Pure. [`people`]: figures as a person reads them.
 //! - [`writer`]: decide, commit, publish, answer.
 //! - [`rating`]: gives what waits for a price its price.
 //! - [`notify`]: webhooks, from the ledger's outbox to their receivers.
@@ -60,6 +61,8 @@ pub mod ingest;
 pub mod ledger;
 pub mod net;
 pub mod notify;
+pub mod page;
+pub mod people;
 pub mod pricing;
 pub mod query;
 pub mod rating;

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use subtle::{Choice, ConstantTimeEq};
 use warp::http::HeaderMap;
-use warp::http::header::{AUTHORIZATION, FORWARDED, HeaderName, ORIGIN, VIA};
+use warp::http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderName, ORIGIN, VIA};
 
 use super::call::Call;
 use super::endpoint::{Accepts, Scope};
@@ -77,6 +77,17 @@ impl Access {
         Err(Problem::Misdirected)
     }
 
+    /// The host and port that a request names, where they are known to be ours, so that they may be told to whoever asked.
+    pub fn own_host(&self, headers: &HeaderMap) -> Option<String> {
+        let host = Host::of(headers).filter(|host| self.is_ours(host));
+        host.and_then(|_| headers.get(HOST)?.to_str().ok().map(str::to_owned))
+    }
+
+    /// Whether this caller needs a token to write.
+    pub fn needs_token(&self, call: &Call) -> bool {
+        !self.tokens.load().is_empty() && (self.loopback_needs_token || !is_local(call))
+    }
+
     fn is_ours(&self, host: &Host) -> bool {
         match host {
             Host::Address => true,
@@ -87,7 +98,7 @@ impl Access {
     }
 
     fn check_sender(&self, call: &Call) -> Result<(), Problem> {
-        let is_local = call.peer.is_local() && !FORWARDING.iter().any(|header| call.headers.contains_key(header));
+        let is_local = is_local(call);
         let tokens = self.tokens.load();
         if tokens.is_empty() {
             const DETAIL: &str = "No token is configured, so only this host may write, and not through a proxy. Set API_TOKEN to allow others.";
@@ -101,6 +112,11 @@ impl Access {
         let matches = tokens.iter().fold(Choice::from(0), |any, token| any | token.expose().ct_eq(&sent));
         if matches.into() && !sent.is_empty() { Ok(()) } else { Err(Problem::Unauthorized) }
     }
+}
+
+/// Whether a call comes from this host, and not through a proxy.
+fn is_local(call: &Call) -> bool {
+    call.peer.is_local() && !FORWARDING.iter().any(|header| call.headers.contains_key(header))
 }
 
 /// No page in a browser writes here: neither one of another site, nor one that made our name point at this address.

@@ -11,9 +11,10 @@ use super::answer;
 use super::call::Call;
 use super::problem::Problem;
 use super::query_string::QueryString;
-use crate::domain::{EventKey, EventPlace, EventQuestion, check_text};
+use crate::domain::{EventKey, EventPlace, EventQuestion, Selection, check_text};
 use crate::ingest::TEXT_BYTES_MAX;
 use crate::ledger::ListedEvent;
+use crate::query::ReadError;
 use crate::transfer::read_selection;
 use crate::wire::{AdjustmentItem, EventItem, EventsPage};
 
@@ -26,7 +27,29 @@ const SHORT_SEGMENTS_MAX: usize = 16;
 
 pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     let query = QueryString::of(&call)?;
-    let question = question(&state, &query)?;
+    let (events, next) = page(&state, question(&state, &query)?).await?;
+    let adjustments: Vec<Vec<AdjustmentItem>> = events.iter().map(adjustments).collect();
+    let items = events.iter().zip(&adjustments);
+    answer::json(&EventsPage {
+        events: items.map(|(listed, rest)| EventItem::new(&listed.event, listed.recorded_at, rest)).collect(),
+        next: next.map(cursor),
+    })
+}
+
+/// The question about the newest events.
+pub(super) fn newest(limit: usize) -> EventQuestion {
+    let selection = Selection::default();
+    EventQuestion { selection, key: None, suspected: None, newest_first: true, after: None, limit }
+}
+
+/// A page of events, and the place to go on from if there are more.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub(super) async fn page(
+    state: &State,
+    question: EventQuestion,
+) -> Result<(Vec<ListedEvent>, Option<EventPlace>), ReadError> {
     let (mut listing, is_complete) = state
         .reads
         .look_up(move |reader, should_stop| {
@@ -41,13 +64,7 @@ pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response,
         };
         listing = state.reads.scan(goes_on).await?;
     }
-    let (events, next) = state.reads.look_up(move |reader, _| reader.listed(&listing)).await?;
-    let adjustments: Vec<Vec<AdjustmentItem>> = events.iter().map(adjustments).collect();
-    let items = events.iter().zip(&adjustments);
-    answer::json(&EventsPage {
-        events: items.map(|(listed, rest)| EventItem::new(&listed.event, listed.recorded_at, rest)).collect(),
-        next: next.map(cursor),
-    })
+    state.reads.look_up(move |reader, _| reader.listed(&listing)).await
 }
 
 fn adjustments(listed: &ListedEvent) -> Vec<AdjustmentItem> {

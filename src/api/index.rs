@@ -1,92 +1,106 @@
-//! `GET /`: a page that says what runs here, made from the route table.
+//! `GET /`: for a browser the page, for programs and terminals what runs here and what it answers to, made from the route table.
+//!
+//! *Invariants.* The parameters are read the same way whatever the form, so that a link that is wrong is wrong for everybody.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::fmt::Write;
+use std::sync::Arc;
+
 use warp::http::HeaderValue;
-use warp::http::header::CONTENT_SECURITY_POLICY;
+use warp::http::header::VARY;
 use warp::reply::Response;
 
+use super::State;
+use super::accept::Form;
 use super::answer;
 use super::call::Call;
 use super::endpoint::{Endpoint, Group, Parameters, Verb};
+use super::page;
 use super::problem::Problem;
-use super::query_string::QueryString;
+use crate::wire::{IndexAnswer, RouteItem};
 
-/// The page loads nothing: its few rules of style stand in it.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What the program is for.
+const DESCRIPTION: &str =
+    "Keeps an exact, durable ledger of what paid API calls cost, and says when the budget is nearly used up.";
+/// Columns of the text.
+const COLUMNS: usize = 80;
 
-const STYLE: &str = "\
-:root{color-scheme:light dark;--line:#8884;--quiet:#8889}\
-body{font:16px/1.55 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1.25rem}\
-h1{font-size:1.6rem;margin:0}h2{font-size:1rem;margin:2rem 0 .25rem}\
-p{margin:.5rem 0}.quiet{opacity:.7}\
-dl{display:grid;grid-template-columns:minmax(12rem,max-content) 1fr;margin:0;border-top:1px solid var(--line)}\
-dt,dd{margin:0;padding:.4rem 1rem .4rem 0;border-bottom:1px solid var(--line)}\
-code,dt{font-family:ui-monospace,monospace;font-size:.92em}\
-@media(max-width:34rem){dl{display:block}dt{border:0;padding-bottom:0}}";
-
-pub(super) fn show<'e>(call: &Call, endpoints: impl Iterator<Item = &'e Endpoint>) -> Result<Response, Problem> {
-    QueryString::of(call)?;
-    let mut response = answer::uncached("text/html; charset=utf-8", page(&endpoints.collect::<Vec<_>>()));
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    Ok(response)
-}
-
-fn page(endpoints: &[&Endpoint]) -> String {
-    let name = env!("CARGO_PKG_NAME");
-    let markup = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width,initial-scale=1";
-                title { (name) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { (name) " " span.quiet { (env!("CARGO_PKG_VERSION")) } }
-                p { "Keeps an exact, durable ledger of what paid API calls cost, and says when the budget is nearly used up." }
-                @for group in Group::ALL {
-                    h2 { (group.title()) }
-                    dl {
-                        @for endpoint in endpoints.iter().filter(|endpoint| endpoint.group == group) {
-                            dt { (link(endpoint)) }
-                            dd { (endpoint.summary) (parameters(endpoint)) }
-                        }
-                    }
-                }
-                h2 { "Record cost" }
-                p { code { "POST /costs" } " with one event or many, as JSON or NDJSON:" }
-                p { code { r#"{"id":"call-1","service":"openai","operation":"chat","amount_usd":"0.0015"}"# } }
-                p.quiet { "200 means the events are on disk and included in every number above." }
-                h2 { "Reserve before you spend" }
-                p { code { "POST /reservations" } " before the work starts, so that no budget is exceeded however many workers run:" }
-                p { code { r#"{"id":"job-7","service":"openai","operation":"chat","estimated_cost_usd":"0.05","ttl_seconds":60}"# } }
-                p {
-                    "Then settle it with " code { "POST /reservations/{id}/commit" } " and the real cost, or " code { "/release" }
-                    " or " code { "/extend" } " it."
-                }
-            }
-        }
+/// Answers in the form that the client asks for.
+pub(super) fn show(state: &Arc<State>, call: &Arc<Call>, endpoints: &[&'static Endpoint]) -> Response {
+    let answer = match page::asked(call) {
+        Err(problem) => Err(problem),
+        Ok(asked) => match Form::of(&call.headers) {
+            Form::Html => Ok(page::show(state, call, asked, endpoints)),
+            Form::Json => answer::json(&index(endpoints)),
+            Form::Text => Ok(answer::uncached("text/plain; charset=utf-8", text(endpoints))),
+        },
     };
-    markup.into_string()
+    let mut response = answer.unwrap_or_else(Problem::into_response);
+    response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
+    response
 }
 
-/// The path, as a link where a browser can follow it.
-fn link(endpoint: &Endpoint) -> Markup {
-    let Endpoint { verb, path, link_query, .. } = endpoint;
-    let target = format!("{path}{link_query}");
-    html! {
-        @if *verb == Verb::Get && !path.contains('{') { a href=(target) { (target) } } @else { (verb.as_str()) " " (path) }
+fn index(endpoints: &[&'static Endpoint]) -> IndexAnswer<'static> {
+    let route = |endpoint: &&'static Endpoint| RouteItem {
+        method: method(endpoint.verb).into(),
+        path: endpoint.path.into(),
+        summary: endpoint.summary.into(),
+        query: names(endpoint.query).iter().map(|name| (*name).into()).collect(),
+    };
+    IndexAnswer {
+        program: env!("CARGO_PKG_NAME").into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        description: DESCRIPTION.into(),
+        routes: endpoints.iter().map(route).collect(),
     }
 }
 
-fn parameters(endpoint: &Endpoint) -> Markup {
-    html! {
-        @if let Parameters::Known(names @ [_, ..]) = endpoint.query {
-            span.quiet { " (" (names.join(", ")) ")" }
+/// Everything in lines that fit any terminal.
+fn text(endpoints: &[&'static Endpoint]) -> String {
+    let mut text = format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    fill(&mut text, "", DESCRIPTION.split(' '));
+    for group in Group::ALL {
+        // Writing to a text does not fail.
+        let _ = writeln!(text, "\n{}", group.title());
+        for endpoint in endpoints.iter().filter(|endpoint| endpoint.group == group) {
+            let Endpoint { verb, path, summary, query, .. } = endpoint;
+            let _ = writeln!(text, "  {:<4} {path}", method(*verb));
+            fill(&mut text, "       ", summary.split(' '));
+            if let names @ [_, ..] = names(*query) {
+                let names = names.iter().map(|name| format!("?{name}"));
+                fill(&mut text, "       ", names.collect::<Vec<_>>().iter().map(String::as_str));
+            }
         }
     }
+    text
+}
+
+/// Adds words in lines of at most [`COLUMNS`], each after an indent.
+fn fill<'w>(text: &mut String, indent: &str, words: impl Iterator<Item = &'w str>) {
+    let mut column = 0;
+    for word in words {
+        if column == 0 || column + 1 + word.len() > COLUMNS {
+            text.push_str(if column == 0 { "" } else { "\n" });
+            text.push_str(indent);
+            column = indent.len();
+        } else {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += word.len();
+    }
+    text.push('\n');
+}
+
+fn names(query: Parameters) -> &'static [&'static str] {
+    match query {
+        Parameters::Ignored => &[],
+        Parameters::Known(names) | Parameters::Among(names) => names,
+    }
+}
+
+const fn method(verb: Verb) -> &'static str {
+    if matches!(verb, Verb::Any) { "*" } else { verb.as_str() }
 }
 
 #[cfg(test)]
@@ -94,18 +108,29 @@ mod tests {
     use super::*;
     use crate::api::routes::ROUTES;
 
+    fn endpoints() -> Vec<&'static Endpoint> {
+        ROUTES.iter().map(|route| &route.endpoint).collect()
+    }
+
     #[test]
-    fn the_page_names_everything_and_loads_nothing() {
-        let page = page(&ROUTES.iter().map(|route| &route.endpoint).collect::<Vec<_>>());
-        for Endpoint { verb, path, summary, .. } in ROUTES.iter().map(|route| route.endpoint) {
-            let is_link = verb == Verb::Get && !path.contains('{');
-            let shown = if is_link { format!("<a href=\"{path}") } else { format!("<dt>{} {path}</dt>", verb.as_str()) };
-            assert!(page.contains(&shown) && page.contains(summary), "{shown}");
+    fn the_index_says_of_every_route_what_the_table_does() {
+        let json = serde_json::to_string(&index(&endpoints())).unwrap();
+        let read: IndexAnswer<'_> = serde_json::from_str(&json).unwrap();
+        assert_eq!((read.routes.len(), &*read.version), (ROUTES.len(), env!("CARGO_PKG_VERSION")));
+        assert!(json.contains(r#"{"method":"GET","path":"/budgets","summary":"List budgets","query":["key"]}"#), "{json}");
+        assert!(json.contains(r#"{"method":"*","path":"/scaling-gate/authorize""#), "{json}");
+    }
+
+    #[test]
+    fn the_text_names_everything_and_fits_a_terminal() {
+        let text = text(&endpoints());
+        for endpoint in endpoints() {
+            let line = format!("  {:<4} {}", method(endpoint.verb), endpoint.path);
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+            assert!(text.replace("\n       ", " ").contains(endpoint.summary), "{}", endpoint.summary);
+            assert!(names(endpoint.query).iter().all(|name| text.contains(&format!("?{name}"))));
         }
-        assert!(page.contains("<a href=\"/scaling-gate/check?service=openai\">"));
-        assert!(page.contains(env!("CARGO_PKG_VERSION")));
-        for loads in ["src=", "<script", "<link", "url(", "http://", "https://"] {
-            assert!(!page.contains(loads), "{loads}");
-        }
+        let widest = text.lines().max_by_key(|line| line.len()).unwrap();
+        assert!(widest.len() <= COLUMNS, "{widest}");
     }
 }

@@ -9,6 +9,7 @@
 //! *Limits.* Bytes and time of a body and bytes of all bodies at once ([`Settings`]), the time of a call, reads of the ledger at
 //! once. At each bound the client is told.
 
+mod accept;
 mod answer;
 mod auth;
 mod authorize;
@@ -37,6 +38,7 @@ mod memo;
 mod metrics;
 mod missing;
 mod openapi;
+mod page;
 mod percent;
 mod prices;
 mod problem;

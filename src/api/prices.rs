@@ -17,6 +17,7 @@ use crate::domain::{EventField, EventQuestion, check_text};
 use crate::ingest::{TEXT_BYTES_MAX, read_time};
 use crate::ledger::{Reader, UnpricedGroup};
 use crate::pricing::{Found, UnitPrice};
+use crate::query::ReadError;
 use crate::transfer::read_selection;
 use crate::wire::{PriceItem, PriceStep, PricesAnswer, ReloadAnswer, RepriceAnswer, UnpricedItem};
 use crate::writer::{NewRate, RateAnswer, RateOrder, Rateable, ToRate};
@@ -28,8 +29,13 @@ const REPRICED_MAX: usize = 500;
 
 pub(super) async fn unpriced(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     QueryString::of(&call)?;
+    answer::json(&unpriced_items(&state).await?)
+}
+
+/// What waits for a price, the most events first.
+pub(super) async fn unpriced_items(state: &State) -> Result<Vec<UnpricedItem>, ReadError> {
     let groups = state.reads.scan(|reader: &Reader, _: &dyn Fn() -> bool| reader.unpriced_groups(GROUPS_MAX)).await?;
-    answer::json(&groups.into_iter().map(item).collect::<Vec<_>>())
+    Ok(groups.into_iter().map(item).collect())
 }
 
 fn item(group: UnpricedGroup) -> UnpricedItem {

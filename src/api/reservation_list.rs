@@ -88,6 +88,13 @@ fn stage_of(holds: &Holds, hold: &Hold, now: Steady) -> ReservationStage {
     if holds.counts(hold, now) { ReservationStage::Held } else { ReservationStage::Expired }
 }
 
+/// The oldest that are held at an instant.
+pub(super) fn held(published: &Published, now: Steady, limit: usize) -> Vec<Reservation> {
+    let holds = &published.views.holds;
+    let held = holds.after(0).filter(|hold| stage_of(holds, hold, now) == ReservationStage::Held);
+    held.take(limit).map(|hold| as_seen(holds, hold, now)).collect()
+}
+
 impl Question {
     /// The reservations in the order in which they were made; `None` when the one to begin after is not known.
     fn answer(&self, reader: &Reader) -> Result<Option<Vec<Reservation>>, LedgerError> {

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::route::{Route, any, get, post, put};
 use super::{
     authorize, budgets, costs_read, costs_spread, costs_write, events, export, gate, health, import, index, ingest, limits,
-    metrics, openapi, prices, question, reservation_list, reservations,
+    metrics, openapi, page, prices, question, reservation_list, reservations,
 };
 use crate::formats::{cloudevents, litellm, native, otlp};
 
@@ -89,10 +89,11 @@ pub(super) static ROUTES: &[Route] = &[
     get("/-/ready", &health::ready).about(Operations, "Readiness probe").ignoring_query(),
 
     get("/openapi.json", &openapi::show).about(About, "OpenAPI document"),
-    get("/", &show_index).about(About, "Index page"),
+    get("/", &show_index).about(About, "The page, or what is answered here").query(page::NAMES),
 ];
 
 /// The page is about the table, so it is given the table here.
-async fn show_index(_: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
-    index::show(&call, ROUTES.iter().map(|route| &route.endpoint))
+async fn show_index(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
+    let endpoints: Vec<_> = ROUTES.iter().map(|route| &route.endpoint).collect();
+    Ok(index::show(&state, &call, &endpoints))
 }

@@ -18,7 +18,7 @@ use crate::ingest::{CallSettings, Limits};
 use crate::ledger::Reader;
 use crate::pricing::Book;
 use crate::query::Reads;
-use crate::telemetry::Scraper;
+use crate::telemetry::{ExportsFailing, ReloadStatus, Scraper};
 use crate::views::Board;
 use crate::writer::Writer;
 
@@ -49,6 +49,10 @@ pub struct Parts {
     pub book: Arc<ArcSwap<Book>>,
     /// The way to have settings and prices read again.
     pub reload: mpsc::Sender<ReloadWish>,
+    /// What became of the last time.
+    pub reloads: ReloadStatus,
+    /// What cannot be pushed over OTLP.
+    pub exports_failing: ExportsFailing,
 }
 
 /// Shared by all handlers.
@@ -75,6 +79,10 @@ pub struct State {
     pub(super) book: Arc<ArcSwap<Book>>,
     /// The way to have settings and prices read again.
     pub(super) reload: mpsc::Sender<ReloadWish>,
+    /// What became of the last time.
+    pub(super) reloads: ReloadStatus,
+    /// What cannot be pushed over OTLP.
+    pub(super) exports_failing: ExportsFailing,
     pub(super) instruments: Instruments,
     /// Room for exports.
     pub(super) exports: Arc<Semaphore>,
@@ -97,6 +105,8 @@ impl State {
             calls: parts.calls,
             book: parts.book,
             reload: parts.reload,
+            reloads: parts.reloads,
+            exports_failing: parts.exports_failing,
             bodies: BodyReader::new(settings, parts.limits.body_bytes_max),
             limits: Arc::new(parts.limits),
             instruments: Instruments::new(meter),

@@ -110,6 +110,7 @@ impl Agent {
             usd_max: config.ingest.event_usd_max,
         })
         .map_err(AppError::System)?;
+        let reloads = ReloadStatus::new(&meter);
         let (reload, reload_wishes) = mpsc::channel(RELOAD_WISHES_MAX);
         let parts = api::Parts {
             board: Arc::clone(&started.board),
@@ -121,9 +122,10 @@ impl Agent {
             book: Arc::clone(&book),
             reload,
             scraper: telemetry.scraper(),
+            reloads: reloads.clone(),
+            exports_failing: telemetry.exports_failing(),
         };
         let surface = Surface::new(api::State::new(parts, &config.api, &meter));
-        let reloads = ReloadStatus::new(&meter);
         telemetry.push()?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),

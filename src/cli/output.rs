@@ -8,6 +8,7 @@ use clap::ValueEnum;
 
 use super::Failure;
 use crate::config::Sources;
+pub use crate::people::printable;
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -120,20 +121,6 @@ impl Drop for LiveScreen {
         // A terminal that is gone needs nothing.
         let _gone = print_text("\u{1b}[?25h\u{1b}[?1049l");
     }
-}
-
-/// Text without what could steer a terminal, or make text look like another: invisible characters, and those that turn around the
-/// order in which the others stand.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|char| if char.is_control() || is_invisible(char) { char::REPLACEMENT_CHARACTER } else { char })
-        .collect()
-}
-
-/// Format characters and separators of Unicode that take no place of their own.
-const fn is_invisible(char: char) -> bool {
-    matches!(char, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(char, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Writes a line to standard output, and says whether somebody still reads.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
@@ -131,6 +131,11 @@ impl BudgetZone {
     /// The day that an instant lies in.
     pub fn day_of(&self, time: Timestamp) -> Date {
         self.0.to_datetime(time).date()
+    }
+
+    /// What a clock on the wall shows at an instant.
+    pub fn civil(&self, time: Timestamp) -> DateTime {
+        self.0.to_datetime(time)
     }
 
     /// How far the zone's clock is ahead of UTC.

@@ -80,6 +80,14 @@ impl Reader {
         self.read(|transaction| outbox::read_open(transaction, receiver))
     }
 
+    /// How many deliveries to webhooks were tried in vain so far, and since when the oldest waits; `None` without any.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn failing_deliveries(&self) -> Result<Option<(u64, Timestamp)>, LedgerError> {
+        self.read(|transaction| outbox::failing(transaction))
+    }
+
     /// A message, if it is remembered.
     ///
     /// # Errors

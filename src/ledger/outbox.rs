@@ -251,6 +251,16 @@ pub(super) fn read_open(connection: &Connection, receiver: &str) -> Result<Vec<O
     Ok(rows.into_iter().map(open).collect())
 }
 
+/// How many deliveries were tried in vain so far, and when the oldest of their messages came about; `None` without any.
+pub(super) fn failing(connection: &Connection) -> Result<Option<(u64, Timestamp)>, LedgerError> {
+    let sql =
+        "SELECT count(*), min(created_at_ns) FROM webhook_delivery JOIN webhook_message ON seq = message WHERE attempts > 0";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?));
+    let (count, oldest) = connection.prepare_cached(sql)?.query_row((), read)?;
+    let oldest = oldest.and_then(|ns| Timestamp::from_nanosecond(i128::from(ns)).ok());
+    Ok(oldest.map(|oldest| (count.cast_unsigned(), oldest)))
+}
+
 /// A message, if it is remembered.
 pub(super) fn read_message(connection: &Connection, seq: i64) -> Result<Option<StoredMessage>, LedgerError> {
     let ledger_id = meta::ledger_id(connection)?;

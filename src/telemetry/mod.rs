@@ -22,7 +22,7 @@ mod settings;
 pub mod spans;
 
 pub use logs::{LOG_LINES_QUEUED_MAX, LogFlush, LogFormat, LogSettings, LogsAlreadySetUp, set_up_logs};
-pub use otlp::{Otlp, OtlpSettings};
+pub use otlp::{ExportsFailing, Otlp, OtlpSettings};
 pub use provider::{Telemetry, TelemetryError};
 pub use reload::ReloadStatus;
 pub use scrape::{ScrapeError, Scraper};

@@ -10,7 +10,7 @@ use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
 
 use super::instruments;
 use super::moment::Source;
-use super::otlp::Otlp;
+use super::otlp::{ExportsFailing, Otlp};
 use super::scrape::Scraper;
 use super::settings::Settings;
 use crate::clock::Clock;
@@ -99,6 +99,11 @@ impl Telemetry {
     /// The way to the Prometheus text.
     pub fn scraper(&self) -> Scraper {
         self.scraper.clone()
+    }
+
+    /// What cannot be pushed at present.
+    pub fn exports_failing(&self) -> ExportsFailing {
+        self.otlp.as_ref().map(Otlp::failing).unwrap_or_default()
     }
 
     /// Pushes what is there for the last time and stops the readers. Later scrapes fail. It blocks for up to

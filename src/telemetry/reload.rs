@@ -27,6 +27,11 @@ impl ReloadStatus {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the last load was good.
+    pub fn is_good(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// The settings that were asked for are bad; the old ones stay in force.
     pub fn failed(&self) {
         self.0.store(false, Ordering::Relaxed);

@@ -10,6 +10,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("error_chain", &[]),
     ("systemd", &[]),
+    ("people", &["domain"]),
+    ("page", &["budget", "domain", "people", "query", "wire"]),
     ("budget", &["domain"]),
     ("wire", &["domain", "budget"]),
     ("ledger", &["domain"]),
@@ -35,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "formats",
             "ledger",
             "net",
+            "page",
             "query",
             "writer",
             "telemetry",
@@ -47,7 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "config",
         &["api", "budget", "domain", "ingest", "ledger", "net", "notify", "pricing", "telemetry", "views", "wire", "writer"],
     ),
-    ("cli", &["budget", "clock", "config", "domain", "ledger", "pricing", "transfer", "wire"]),
+    ("cli", &["budget", "clock", "config", "domain", "ledger", "people", "pricing", "transfer", "wire"]),
     (
         "app",
         &[
@@ -69,7 +72,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that only compute.
-const PURE: &[&str] = &["domain", "budget", "views", "wire", "ingest", "formats", "pricing", "writer/decide"];
+const PURE: &[&str] =
+    &["domain", "budget", "views", "wire", "ingest", "formats", "page", "people", "pricing", "writer/decide"];
 /// What would make them do more than that.
 const NOT_PURE: &[&str] = &[
     "tokio",

@@ -7,6 +7,7 @@ mod gate;
 mod ingest;
 mod openapi;
 mod otlp;
+mod page;
 mod prices;
 mod reservations;
 mod resources;
@@ -112,6 +113,8 @@ impl TestAgent {
             calls: CallSettings::default(),
             book: Arc::default(),
             reload: tokio::sync::mpsc::channel(1).0,
+            reloads: telemetry::ReloadStatus::new(&telemetry.meter()),
+            exports_failing: telemetry.exports_failing(),
         };
         let state = Arc::new(State::new(parts, &settings, &telemetry.meter()));
         let server =

@@ -6,7 +6,6 @@
 
 mod layout;
 mod paint;
-pub mod people;
 pub mod wrap;
 
 use std::borrow::Cow;
@@ -17,6 +16,7 @@ use jiff::Timestamp;
 use super::Failure;
 use super::output::{OutputFormat, Screen, print_line, print_text, printable};
 use crate::domain::Usd;
+pub use crate::people;
 use crate::wire::{Exact, UsageAmounts};
 use layout::{Layout, Needs, layout};
 use paint::{Drawn, draw};

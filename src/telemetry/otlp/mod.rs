@@ -52,6 +52,10 @@ const TRACER_NAME: &str = env!("CARGO_PKG_NAME");
 /// Names that are looked up at once; further ones wait, within the time-out of their export.
 const LOOKUPS_MAX: usize = 1;
 
+/// Tells what cannot be pushed. Cloning it shares the knowledge.
+#[derive(Clone, Debug, Default)]
+pub struct ExportsFailing(Option<Arc<Report>>);
+
 /// What pushes.
 #[derive(Debug)]
 pub struct Otlp {
@@ -62,6 +66,15 @@ pub struct Otlp {
     pushing: Option<Pushing>,
     tracers: Option<SdkTracerProvider>,
     loggers: Option<SdkLoggerProvider>,
+}
+
+// === impl ExportsFailing ===
+
+impl ExportsFailing {
+    /// The signals whose last export failed; none where nothing is pushed.
+    pub fn now(&self) -> Vec<&'static str> {
+        self.0.as_ref().map(|report| report.failing()).unwrap_or_default()
+    }
 }
 
 // === impl Otlp ===
@@ -117,6 +130,11 @@ impl Otlp {
             self.pushing = Some(push.start(Arc::clone(source))?);
         }
         Ok(())
+    }
+
+    /// What cannot be pushed at present.
+    pub(super) fn failing(&self) -> ExportsFailing {
+        ExportsFailing(Some(Arc::clone(&self.report)))
     }
 
     /// Where spans are made, if they are pushed.

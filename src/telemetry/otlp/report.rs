@@ -122,6 +122,13 @@ impl Report {
 }
 
 impl Report {
+    /// The signals whose last export failed.
+    pub fn failing(&self) -> Vec<&'static str> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let signals = Signal::ALL.into_iter().zip(told.failing);
+        signals.filter(|(_, fails)| *fails).map(|(signal, _)| signal.as_str()).collect()
+    }
+
     /// Passes on what a collector says of what it took, such as that a name will be refused one day; once a [`WINDOW`].
     pub fn hint(&self, signal: Signal, said: &str) {
         let now = Instant::now();
@@ -180,6 +187,18 @@ mod tests {
         assert_eq!(at(Signal::Traces, true, 100), None);
         assert_eq!(at(Signal::Metrics, true, 121), Some(Line::Recovered([0, 0, 0])));
         assert_eq!(at(Signal::Metrics, true, 500), None);
+    }
+
+    #[test]
+    fn what_fails_is_known_until_it_succeeds() {
+        let report = Report::default();
+        assert!(report.failing().is_empty());
+        report.note(Signal::Logs, Some("refused"));
+        report.note(Signal::Metrics, Some("refused"));
+        report.note(Signal::Traces, None);
+        assert_eq!(report.failing(), ["metrics", "logs"]);
+        report.note(Signal::Metrics, None);
+        assert_eq!(report.failing(), ["logs"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Figures as a person reads them. Programs get all digits, as JSON or CSV.
+//! Figures and names as a person reads them, on a terminal and on the page. Programs get all digits, and names as they were sent.
 //!
-//! *Invariants.* Nothing that is not zero is shown as zero, and no share of a budget looks larger than it is.
+//! *Invariants.* Nothing that is not zero is shown as zero, and no share of a budget looks larger than it is. No name can look like
+//! another by what is invisible in it.
 
 use jiff::Timestamp;
 
@@ -80,6 +81,20 @@ pub fn grouped(number: u128) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Text without what could steer a terminal or a page, or make text look like another: invisible characters, and those that turn around the
+/// order in which the others stand.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|char| if char.is_control() || is_invisible(char) { char::REPLACEMENT_CHARACTER } else { char })
+        .collect()
+}
+
+/// Format characters and separators of Unicode that take no place of their own.
+const fn is_invisible(char: char) -> bool {
+    matches!(char, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(char, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
