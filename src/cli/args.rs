@@ -17,6 +17,7 @@ use super::record::RecordArgs;
 use super::reprice::RepriceArgs;
 use super::reservations::ReservationsArgs;
 use super::settings_args::SettingsArgs;
+use super::top::TopArgs;
 use super::verify::VerifyArgs;
 
 /// Keeps an exact, durable ledger of what paid API calls cost, and serves it to Prometheus, REST clients and people.
@@ -91,6 +92,15 @@ With --id the command is safe to repeat: the event counts once.")]
 
 Exit codes: 0 done, 1 failed")]
     Budgets(BudgetsArgs),
+    /// Watch the gate, costs, budgets, holds and events live in a terminal
+    #[command(after_help = "Examples:
+  lead-factory-metrics top
+  lead-factory-metrics top --by model --month
+  lead-factory-metrics top --interval 10 --url http://127.0.0.1:9000
+  lead-factory-metrics top | cat
+
+q ends it, ? shows all keys. Without a terminal it prints once.")]
+    Top(TopArgs),
     /// Show, ask or set the scaling gate
     #[command(after_help = "Examples:
   lead-factory-metrics gate status

@@ -50,7 +50,7 @@ pub fn run(arguments: &CheckConfigArgs, process: Sources, screen: &Screen) -> Re
     }
 }
 
-fn table(config: &Config) -> Table {
+pub(super) fn table(config: &Config) -> Table {
     let mut table = Table::new(&["setting", "value", "from"]);
     let mut row = |setting: String, value: String, from: String| {
         table.push(vec![Cell::text(setting), Cell::text(value), Cell::text(from)]);

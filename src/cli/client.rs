@@ -80,6 +80,14 @@ impl AgentClient {
         Ok(Self { http, base })
     }
 
+    /// Where the agent is, without what is secret in it.
+    pub fn address(&self) -> String {
+        let mut url = self.base.clone();
+        // An address that cannot have a login has none.
+        let _none = url.set_username("").and_then(|()| url.set_password(None));
+        url.to_string()
+    }
+
     /// The agent's answer to a GET.
     pub fn get(&self, path: &str, query: &[(&str, String)]) -> Result<String, ClientError> {
         let mut url = self.url(path);

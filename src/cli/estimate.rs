@@ -11,7 +11,7 @@ use super::table::{Cell, Table};
 use super::{Exit, Failure, parse};
 use crate::clock::Clock;
 use crate::config::{self, Sources};
-use crate::domain::{Name, Quantity, UsageCount};
+use crate::domain::{Name, PriceTag, Quantity, UsageCount, Usd};
 use crate::pricing::{Query, Rated};
 
 /// The flags, and the names in `usage` that they are for; others are said with `--usage`.
@@ -102,13 +102,17 @@ pub fn run(arguments: EstimateArgs, process: Sources, screen: &Screen) -> Result
         return Err(Failure::Failed(format!("there is no price for {model:?}")));
     };
     let answer = json!({ "amount_usd": amount, "price": price }).to_string();
+    table(amount, &price).write(output.output, &answer, screen)?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn table(amount: Usd, price: &PriceTag) -> Table {
     let mut table = Table::new(&["estimate", "result"]);
     table.push(vec![Cell::text("amount_usd").shown_as("amount USD".to_owned()), Cell::text(amount.to_string())]);
     table.push(vec![Cell::text("price"), Cell::text(&*price.name)]);
     table.push(vec![Cell::text("version"), Cell::text(&*price.version)]);
     table.push(vec![Cell::text("date"), Cell::text(price.date.map(|date| date.to_string()).unwrap_or_default())]);
-    table.write(output.output, &answer, screen)?;
-    Ok(Exit::Done)
+    table
 }
 
 /// What is used, each name once.

@@ -31,8 +31,10 @@ mod record;
 mod reprice;
 mod reservations;
 mod settings_args;
+mod signals;
 mod table;
 mod token;
+mod top;
 mod verify;
 mod watch;
 
@@ -80,6 +82,7 @@ where
         Some(CliVerb::Export(arguments)) => export::run(&arguments, process),
         Some(CliVerb::Import(arguments)) => import::run(&arguments, &process),
         Some(CliVerb::Verify(arguments)) => verify::run(&arguments, process, &screen),
+        Some(CliVerb::Top(arguments)) => top::run(&arguments, &process, &screen),
         Some(CliVerb::Completions { shell }) => guides::completions(shell, &mut command()),
         Some(CliVerb::Man { folder }) => guides::man(folder.as_deref(), command()),
     };

@@ -118,9 +118,14 @@ impl LiveScreen {
 
 impl Drop for LiveScreen {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
-        let _gone = print_text("\u{1b}[?25h\u{1b}[?1049l");
+        leave_live();
     }
+}
+
+/// Shows the cursor and turns back to the first page.
+pub fn leave_live() {
+    // A terminal that is gone needs nothing.
+    let _gone = print_text("\u{1b}[?25h\u{1b}[?1049l");
 }
 
 /// Writes a line to standard output, and says whether somebody still reads.

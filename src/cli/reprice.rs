@@ -123,7 +123,7 @@ fn send(
     once()
 }
 
-fn table(sum: &RepriceAnswer) -> Table {
+pub(super) fn table(sum: &RepriceAnswer) -> Table {
     let mut table = Table::new(&["reprice", "result"]);
     let mut line = |name: &str, cell: Cell| {
         table.push(vec![Cell::text(name).shown_as(name.replace("_usd", " USD")), cell]);

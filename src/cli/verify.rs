@@ -54,7 +54,7 @@ fn read_definition(text: &str) -> Option<Counting> {
 }
 
 /// For people: what was counted, then what is wrong.
-fn summary(report: &VerifyReport) -> Table {
+pub(super) fn summary(report: &VerifyReport) -> Table {
     let verdict = match report.problems.len() {
         0 => Cell::toned("sound", Tone::Good),
         1 => Cell::toned("1 problem", Tone::Bad),
@@ -77,7 +77,7 @@ fn summary(report: &VerifyReport) -> Table {
 }
 
 /// For programs: one problem a line.
-fn problems(report: &VerifyReport) -> Table {
+pub(super) fn problems(report: &VerifyReport) -> Table {
     let mut table = Table::new(&["problem"]);
     for problem in &report.problems {
         table.push(vec![Cell::text(problem)]);

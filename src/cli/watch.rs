@@ -6,16 +6,16 @@
 //!
 //! *Invariants.* However it ends, the terminal is as it was before.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::client::AgentClient;
 use super::output::{LiveScreen, OutputFormat, Screen, note, print_text};
 use super::overview;
+use super::signals::{self, Told};
 use super::table::{Table, wrap};
 use super::{Exit, Failure};
 use crate::clock::Clock;
@@ -55,8 +55,7 @@ struct Seen {
 /// What there is to draw anew for.
 enum News {
     Answer(Result<Box<Seen>, Failure>),
-    Resized,
-    Stop,
+    Signal(Told),
 }
 
 /// Shows an answer; with `--watch` again and again, until Ctrl-C or until nobody reads any more.
@@ -120,7 +119,7 @@ fn live(
     // Before the terminal is changed: a question that is wrong is told where it was asked.
     let first = look(&client, &ask)?;
     let (news, heard) = sync_channel(NEWS_MAX);
-    listen(news.clone())?;
+    signals::listen(news.clone(), News::Signal)?;
     thread::spawn(move || {
         loop {
             thread::sleep(pause);
@@ -153,8 +152,8 @@ fn draw_until_stopped(
         match heard.recv_timeout(AGE_EVERY) {
             Ok(News::Answer(Ok(newer))) => (seen, failure) = (*newer, None),
             Ok(News::Answer(Err(failed))) => failure = Some(failed),
-            Ok(News::Resized) | Err(RecvTimeoutError::Timeout) => {}
-            Ok(News::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(Exit::Done),
+            Ok(News::Signal(Told::Resized)) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(News::Signal(Told::Stop)) | Err(RecvTimeoutError::Disconnected) => return Ok(Exit::Done),
         }
     }
 }
@@ -176,33 +175,4 @@ fn frame(gone: Option<&str>, seen: &Seen, screen: Screen, columns: usize, rows: 
 
 fn wrapped(text: &str, columns: usize) -> Vec<String> {
     text.lines().flat_map(|line| wrap::lines(line, columns)).collect()
-}
-
-/// Has signals told, on a thread of its own.
-fn listen(news: SyncSender<News>) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::Failed(format!("cannot listen for signals: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let registered = {
-        let _inside = runtime.enter();
-        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::window_change()].map(signal)
-    };
-    let [interrupt, terminate, hangup, resize] = registered;
-    let (mut interrupt, mut terminate) = (interrupt.map_err(failed)?, terminate.map_err(failed)?);
-    let (mut hangup, mut resize) = (hangup.map_err(failed)?, resize.map_err(failed)?);
-    thread::spawn(move || {
-        runtime.block_on(async {
-            loop {
-                let told = tokio::select! {
-                    _ = interrupt.recv() => News::Stop,
-                    _ = terminate.recv() => News::Stop,
-                    _ = hangup.recv() => News::Stop,
-                    _ = resize.recv() => News::Resized,
-                };
-                if news.send(told).is_err() {
-                    break;
-                }
-            }
-        });
-    });
-    Ok(())
 }

@@ -23,6 +23,7 @@ mod prices;
 mod problem;
 mod refusal;
 mod reservations;
+mod seen;
 mod spread;
 mod word;
 
@@ -39,5 +40,6 @@ pub use message::{Message, MessageData, MessageType, Origin};
 pub use prices::{PriceItem, PriceStep, PricesAnswer, ReloadAnswer, RepriceAnswer, UnpricedItem};
 pub use problem::{ProblemDocument, ProblemEntry};
 pub use reservations::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, ReservationItem, SettledAnswer};
+pub use seen::{EventSeen, EventsSeen};
 pub use spread::{BatchCost, BatchCosts, LeadCost, LeadCosts};
 pub use word::Word;

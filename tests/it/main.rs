@@ -65,6 +65,7 @@ mod slow;
 mod sync_failure;
 mod tidy;
 mod time;
+mod top;
 mod transfer;
 mod watch;
 mod webhooks;

@@ -1,7 +1,7 @@
 //! `costs`: what was spent in a day, a month, a range of days, each of the last days, and for leads and batches.
 
 mod question;
-mod spread;
+pub(super) mod spread;
 pub(super) mod tables;
 
 use clap::{Args, Subcommand};

@@ -2,8 +2,8 @@
 
 mod check;
 mod reload;
-mod show;
-mod unpriced;
+pub(super) mod show;
+pub(super) mod unpriced;
 mod update;
 
 use clap::{Args, Subcommand};

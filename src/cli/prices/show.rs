@@ -9,7 +9,7 @@ use super::super::output::{OutputFormat, Screen, note};
 use super::super::table::{Cell, Table};
 use super::super::{Exit, Failure};
 use crate::config::Sources;
-use crate::wire::PricesAnswer;
+use crate::wire::{PriceItem, PricesAnswer};
 
 #[derive(Args, Debug)]
 pub struct ShowArgs {
@@ -36,6 +36,15 @@ pub fn run(arguments: &ShowArgs, process: &Sources, screen: &Screen) -> Result<E
     query.extend(at.iter().map(|at| ("at", at.clone())));
     let answer = AgentClient::new(agent, process, ANSWER_TIMEOUT)?.get("/prices", &query)?;
     let PricesAnswer { service, model, prices, .. } = read(&answer)?;
+    if output.output == OutputFormat::Table {
+        note(&format!("{service} {model}"));
+    }
+    table(prices).write(output.output, &answer, screen)?;
+    Ok(Exit::Done)
+}
+
+/// The table of a model's prices.
+pub fn table(prices: Vec<PriceItem>) -> Table {
     let mut table = Table::new(&["unit", "usd", "per", "above", "price", "version", "date"])
         .for_people(&["unit", "usd", "per", "above", "price", "date"], &["date", "above", "price"]);
     for item in prices {
@@ -56,9 +65,5 @@ pub fn run(arguments: &ShowArgs, process: &Sources, screen: &Screen) -> Result<E
         row(item.usd.get(), String::new());
         item.above.iter().for_each(|above| row(above.usd.get(), above.tokens.to_string()));
     }
-    if output.output == OutputFormat::Table {
-        note(&format!("{service} {model}"));
-    }
-    table.write(output.output, &answer, screen)?;
-    Ok(Exit::Done)
+    table
 }

@@ -22,7 +22,12 @@ pub struct UnpricedArgs {
 /// Runs the verb.
 pub fn run(arguments: &UnpricedArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
     let answer = AgentClient::new(&arguments.agent, process, ANSWER_TIMEOUT)?.get("/unpriced", &[])?;
-    let items: Vec<UnpricedItem> = read(&answer)?;
+    table(read(&answer)?).write(arguments.output.output, &answer, screen)?;
+    Ok(Exit::Done)
+}
+
+/// The table of an answer.
+pub fn table(items: Vec<UnpricedItem>) -> Table {
     let mut table = Table::new(&["service", "model", "usage", "events", "first", "last"])
         .for_people(&["service", "model", "events", "usage", "first", "last"], &["first", "last", "usage"]);
     for UnpricedItem { service, model, usage, events, first, last } in items {
@@ -35,6 +40,5 @@ pub fn run(arguments: &UnpricedArgs, process: &Sources, screen: &Screen) -> Resu
             Cell::time(last),
         ]);
     }
-    table.write(arguments.output.output, &answer, screen)?;
-    Ok(Exit::Done)
+    table
 }

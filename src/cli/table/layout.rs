@@ -72,7 +72,9 @@ pub fn layout(needs: &[Needs], droppable: &[usize], screen: Option<usize>) -> La
             None => break,
         }
     }
-    let heading = needs.iter().map(|needs| needs.heading).max().unwrap_or(0);
+    // A word that somebody chose may be longer than a line: then it goes on in the next one.
+    let heading_max = screen.saturating_sub(2 * BETWEEN + 1) / 2;
+    let heading = needs.iter().map(|needs| needs.heading).max().unwrap_or(0).min(heading_max).max(1);
     let cell = needs.iter().map(|needs| needs.cell).max().unwrap_or(0);
     Layout::Blocks(heading, cell.min(screen.saturating_sub(2 * BETWEEN + 1 + heading)).max(1))
 }

@@ -77,6 +77,8 @@ pub struct Table {
     for_people: Vec<String>,
     /// Those of them that a narrow screen goes without, the first one first.
     dropped_first: &'static [&'static str],
+    /// Whether the same is to be had as CSV.
+    has_csv: bool,
 }
 
 impl Cell {
@@ -166,13 +168,18 @@ impl Table {
     /// A table without rows. Headings are in lower case, as CSV has them.
     pub fn new<Heading: AsRef<str>>(headings: &[Heading]) -> Self {
         let headings: Vec<String> = headings.iter().map(|heading| heading.as_ref().to_owned()).collect();
-        Self { for_people: headings.clone(), headings, rows: Vec::new(), total: None, dropped_first: &[] }
+        Self { for_people: headings.clone(), headings, rows: Vec::new(), total: None, dropped_first: &[], has_csv: true }
     }
 
     /// The same, of which people see only these columns, in this order. A narrow screen goes without those of `dropped_first`, as
     /// many of them as it must, the first one first.
     pub fn for_people(self, columns: &[&'static str], dropped_first: &'static [&'static str]) -> Self {
         Self { for_people: columns.iter().map(|column| (*column).to_owned()).collect(), dropped_first, ..self }
+    }
+
+    /// A table that is shown to people only.
+    pub fn without_csv(self) -> Self {
+        Self { has_csv: false, ..self }
     }
 
     /// Adds a row.
@@ -230,7 +237,7 @@ impl Table {
         let place = |wanted: &&str| self.for_people.iter().position(|heading| heading == *wanted);
         let droppable: Vec<usize> = self.dropped_first.iter().filter_map(place).collect();
         let layout = layout(&needs(&headings, &rows), &droppable, screen.width());
-        draw(&layout, &headings, &rows) + &left_out(&layout, &headings, screen)
+        draw(&layout, &headings, &rows) + &left_out(&layout, &headings, screen, self.has_csv)
     }
 
     /// In the format asked for; `json` is the agent's answer.
@@ -273,7 +280,7 @@ fn needs(headings: &[Drawn], rows: &[Vec<Drawn>]) -> Vec<Needs> {
 }
 
 /// Says which columns there was no room for.
-fn left_out(layout: &Layout, headings: &[Drawn], screen: Screen) -> String {
+fn left_out(layout: &Layout, headings: &[Drawn], screen: Screen, has_csv: bool) -> String {
     let Layout::Columns(kept) = layout else { return String::new() };
     let is_left_out = |place: &usize| kept.iter().all(|(kept, _)| kept != place);
     let names: Vec<String> = (0..headings.len())
@@ -284,7 +291,8 @@ fn left_out(layout: &Layout, headings: &[Drawn], screen: Screen) -> String {
     if names.is_empty() {
         return String::new();
     }
-    let text = format!("In a wider window or with --output csv also: {}", names.join(", "));
+    let or_csv = if has_csv { " or with --output csv" } else { "" };
+    let text = format!("In a wider window{or_csv} also: {}", names.join(", "));
     wrap::lines(&text, screen.width().unwrap_or(usize::MAX)).join("\n") + "\n"
 }
 
