@@ -11,7 +11,7 @@ export const AXE = installed.resolve('axe-core/axe.min.js');
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 /** Longest wait for anything that the page or the browser does; tests share two cores. */
-export const WAIT_MS = 30_000;
+export const WAIT_MS = 120_000;
 export const WIDTHS = [360, 768, 1280, 1920, 3840];
 export const SCHEMES = ['light', 'dark'];
 /** From here on no part scrolls sideways. */

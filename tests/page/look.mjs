@@ -6,8 +6,8 @@ const LETTER_PX_MIN = 10;
 const SLACK_PX = 1.5;
 
 /** Everything that is cut, spills, scrolls sideways where it must not, lies on something else, or is too small to read. */
-export async function layoutFaults(page, { mayScroll }) {
-  return page.evaluate(look, { mayScroll, letterMin: LETTER_PX_MIN, slack: SLACK_PX });
+export async function layoutFaults(page, { mayScroll, letterMin = LETTER_PX_MIN }) {
+  return page.evaluate(look, { mayScroll, letterMin, slack: SLACK_PX });
 }
 
 /** Runs in the page. */
@@ -55,6 +55,17 @@ function look({ mayScroll, letterMin, slack }) {
     }
   }
 
+  // The box outside of which nothing of an element is drawn, where it is cut.
+  const clipOf = (element) => {
+    for (let at = element; at && at !== root && !(at instanceof SVGElement); at = at.parentElement) {
+      if (cuts(getComputedStyle(at).overflowX)) return at.getBoundingClientRect();
+    }
+    return null;
+  };
+  const inside = (rect, clip) => {
+    const [left, right] = [Math.max(rect.left, clip.left), Math.min(rect.right, clip.right)];
+    return new DOMRect(left, rect.top, Math.max(0, right - left), rect.height);
+  };
   // Every line of text, as it is drawn.
   const lines = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -76,12 +87,14 @@ function look({ mayScroll, letterMin, slack }) {
     const scale = svg && parent.getScreenCTM ? Math.hypot(parent.getScreenCTM().a, parent.getScreenCTM().b) : 1;
     const letters = Number.parseFloat(style.fontSize) * scale;
     if (letters < letterMin - 0.01) faults.push(`has letters of ${letters.toFixed(1)} px: ${nameOf(parent)}`);
-    for (const rect of range.getClientRects()) {
+    const clip = clipOf(parent);
+    for (const whole of range.getClientRects()) {
+      const rect = clip ? inside(whole, clip) : whole;
       if (rect.width < 0.5 || rect.height < 0.5) continue;
       lines.push({ rect, parent });
       if (svg) {
         // Labels stand beside the drawing, where its figure has room for them.
-        const frame = (getComputedStyle(svg).overflow === 'visible' ? svg.closest('figure, td, li') ?? svg : svg).getBoundingClientRect();
+        const frame = (getComputedStyle(svg).overflow === 'visible' ? svg.closest('section, td, li') ?? svg : svg).getBoundingClientRect();
         if (rect.left < frame.left - slack || rect.right > frame.right + slack || rect.top < frame.top - slack - 2 || rect.bottom > frame.bottom + slack + 2) {
           faults.push(`sticks out of its picture: ${nameOf(parent)}`);
         }
@@ -107,7 +120,7 @@ function look({ mayScroll, letterMin, slack }) {
       }
     }
   }
-  return { faults: [...new Set(faults)].slice(0, 40), lines: lines.length };
+  return { faults: [...new Set(faults)].slice(0, 12), lines: lines.length };
 }
 
 /** How light the page's ground is, 0 to 1. */

@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 import { AXE, SCHEMES, WAIT_MS, WIDE_PX, WIDTHS, open, picture, setDetails, withBrowser, withPage } from './browser.mjs';
 import { groundOf, layoutFaults } from './look.mjs';
 
+/** The smallest letters on paper: 6 points. */
+const PRINTED_LETTER_PX_MIN = 8;
 /** A sheet of A4 less the browser's margins, in CSS pixels. */
 const PAPER_PX = 718;
 
@@ -16,7 +18,8 @@ export async function widths({ url, pictures, name }, verdict) {
           await page.emulateMedia({ colorScheme });
           const ground = await groundOf(page);
           if (ground > 0.2 === (colorScheme === 'dark')) verdict.fault(`${width} ${colorScheme}: the ground is ${ground}`);
-          await picture(page, pictures, `${name}-${width}-${colorScheme}`);
+          // The whole page, but where that is millions of points.
+          await picture(page, pictures, `${name}-${width}-${colorScheme}`, { fullPage: width < 3840 });
         }
         for (const isOpen of [false, true]) {
           await setDetails(page, isOpen);
@@ -24,7 +27,7 @@ export async function widths({ url, pictures, name }, verdict) {
           verdict.faults(`${width}${isOpen ? ' opened' : ''}`, faults);
           verdict.looked(lines);
         }
-        await picture(page, pictures, `${name}-${width}-opened`);
+        if (width <= WIDE_PX) await picture(page, pictures, `${name}-${width}-opened`);
       });
     }
   });
@@ -37,7 +40,7 @@ export async function print({ url, pictures, name }, verdict) {
       await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
       const ground = await groundOf(page);
       if (ground < 0.9) verdict.fault(`printed from a dark screen, the ground is ${ground}`);
-      const { faults, lines } = await layoutFaults(page, { mayScroll: false });
+      const { faults, lines } = await layoutFaults(page, { mayScroll: false, letterMin: PRINTED_LETTER_PX_MIN });
       verdict.faults('print', faults);
       verdict.looked(lines);
       await picture(page, pictures, `${name}-print`);
@@ -56,17 +59,19 @@ export async function axe({ url, pictures, name }, verdict) {
         await page.addScriptTag({ path: AXE });
         for (const colorScheme of SCHEMES) {
           await page.emulateMedia({ colorScheme });
-          for (const isOpen of [false, true]) {
-            await setDetails(page, isOpen);
-            const found = await page.evaluate(() => globalThis.axe.run(document, { rules: { 'target-size': { enabled: true } } }));
-            verdict.looked(found.passes.length);
-            const where = `${width} ${colorScheme}${isOpen ? ' opened' : ''}`;
-            for (const { id, help, nodes } of found.violations) {
-              verdict.fault(`${where}: ${id}: ${help}: ${nodes.length}, such as ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary}`);
-            }
-            for (const { id, nodes } of found.incomplete) {
-              verdict.note(`${where}: ${id} is for people to judge: ${nodes.length}, such as ${nodes[0].html.slice(0, 160)} ${nodes[0].any[0]?.message ?? ''}`);
-            }
+          // Where none is stated, axe takes a dark one for white (findings/axe-takes-a-dark-page-for-white.sh).
+          const isStated = await page.evaluate(() => getComputedStyle(document.body).backgroundColor !== 'rgba(0, 0, 0, 0)');
+          if (!isStated) verdict.fault(`${width} ${colorScheme}: the page does not state its ground`);
+          // What is shut is not looked at.
+          await setDetails(page, true);
+          const found = await page.evaluate(() => globalThis.axe.run(document, { rules: { 'target-size': { enabled: true } } }));
+          verdict.looked(found.passes.length);
+          const where = `${width} ${colorScheme}`;
+          for (const { id, help, nodes } of found.violations) {
+            verdict.fault(`${where}: ${id}: ${help}: ${nodes.length}, such as ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary}`);
+          }
+          for (const { id, nodes } of found.incomplete) {
+            verdict.note(`${where}: ${id} is for people to judge: ${nodes.length}, such as ${nodes[0].html.slice(0, 160)} ${nodes[0].any[0]?.message ?? ''}`);
           }
         }
       });
@@ -153,7 +158,7 @@ export async function alone({ url }, verdict) {
         }
         if (style.length !== 1) verdict.fault(`${style.length} style elements`);
         if (headers['x-content-type-options'] !== 'nosniff') verdict.fault(`X-Content-Type-Options: ${headers['x-content-type-options']}`);
-        if (!/(^|,\s*)accept(,|$)/i.test(headers.vary ?? '')) verdict.fault(`Vary: ${headers.vary}`);
+        if (!/(^|[,\s])accept($|[,\s])/i.test(headers.vary ?? '')) verdict.fault(`Vary: ${headers.vary}`);
         const odd = await page.evaluate(() => {
           const odd = [...document.querySelectorAll('script, img, iframe, object, embed, form, link, base, meta[http-equiv], input, video, audio, use, image, foreignObject, [style], [srcset], [src]')];
           for (const element of document.querySelectorAll('*')) {
@@ -248,6 +253,17 @@ export async function structure({ url }, verdict) {
       });
       verdict.faults('structure', faults);
       verdict.looked(count);
+    });
+  });
+}
+
+/** A picture of the page's top for the README: so wide that its letters can be read at a README's width, at twice the size. */
+export async function show({ url, path, colorScheme }, verdict) {
+  await withBrowser(async (browser) => {
+    await withPage(browser, { width: 1100, height: 1180, deviceScaleFactor: 2, colorScheme }, async (page) => {
+      await open(page, url);
+      await page.screenshot({ path });
+      verdict.looked(1);
     });
   });
 }

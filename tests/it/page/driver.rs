@@ -27,9 +27,17 @@ pub fn bears(scenario: &str, url: &str, name: &str) -> Value {
     verdict
 }
 
+/// What the pages at these paths say, by section, as the browser has them.
+#[track_caller]
+pub fn read(base: &str, paths: &[&str]) -> Vec<Value> {
+    let urls: Vec<String> = paths.iter().map(|path| format!("{base}{path}")).collect();
+    let verdict = ask("read", json!({ "urls": urls }));
+    verdict["pages"].as_array().unwrap().clone()
+}
+
 /// Runs a scenario and returns what it says.
 #[track_caller]
-pub fn ask(scenario: &str, mut options: Value) -> Value {
+fn ask(scenario: &str, mut options: Value) -> Value {
     tool("chromium");
     let driver = root().join("target/page/node_modules/playwright-core");
     assert!(driver.exists(), "this test needs {}; scripts/test installs it", driver.display());

@@ -68,7 +68,7 @@ pub fn full() -> TestAgent {
     set_gate(&agent, "auto");
     fs::write(setup.wall_clock(), NOW).unwrap();
     let events: Vec<Value> = costs();
-    for part in events.chunks(5_000) {
+    for part in events.chunks(1_000) {
         agent.costs(Value::from(part).to_string()).expect(200);
     }
     hold(&agent);
