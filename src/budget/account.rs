@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use strum::IntoStaticStr;
 
-use super::{Amounts, Budget, Limit, Unit};
-use crate::domain::{Span, Threshold, nearest_f64_percent};
+use super::{Amounts, Budget, Limit, Measure, Unit};
+use crate::domain::{Span, Threshold, UsageCount, Usd, nearest_f64_percent};
 
 /// How much of a budget's units is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,15 @@ pub struct Used {
     pub spent: i128,
     /// What open reservations set aside.
     pub reserved: i128,
+}
+
+/// What is used of a budget by one key, in amounts alone. What is not said of a unit is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drawn {
+    /// What was recorded; below zero where credits prevail.
+    pub spent: Amounts,
+    /// What open reservations set aside.
+    pub reserved: Amounts,
 }
 
 /// Where a budget stands, for one key, in its current period.
@@ -108,19 +117,31 @@ impl Account {
             BudgetState::Ok
         }
     }
+}
 
-    /// How serious it is of a key, as keys are counted: their gate threshold closes no gate.
-    pub fn key_state(&self, budget: &Budget) -> BudgetState {
-        let reached = |share| self.at_or_above(share).is_some();
-        match budget.warn_at.first() {
-            _ if reached(Threshold::FULL) => BudgetState::Exhausted,
-            Some(lowest) if reached(*lowest) => BudgetState::Warning,
-            _ => BudgetState::Ok,
-        }
+impl Drawn {
+    /// The same with the names of what is counted.
+    pub fn account(&self, limit: &Limit) -> Account {
+        Account::new(limit, Some(&self.spent), Some(&self.reserved))
     }
 
-    /// The unit of which so much more would pass the limit.
-    pub fn passed_by(&self, more: &Amounts) -> Option<&Used> {
-        self.0.iter().zip(more).find(|(used, more)| **more > used.remaining()).map(|(used, _)| used)
+    /// Of the first unit whose limit would be passed by what this costs and uses: what is left.
+    pub fn passed_by(&self, limit: &Limit, cost: Usd, usage: &[UsageCount]) -> Option<Measure> {
+        let of = |amounts: &Amounts, at: usize| amounts.get(at).copied().unwrap_or(0);
+        let remaining = |at, limit: i128| limit - of(&self.spent, at).max(0) - of(&self.reserved, at);
+        match limit {
+            Limit::Usd(usd) => {
+                let parts = remaining(0, usd.pico());
+                (cost.pico() > parts).then_some(Measure { unit: Unit::Usd, parts })
+            }
+            Limit::Usage(_) => {
+                let wanted = limit.measure(cost, usage);
+                let mut units = limit.units().zip(limit.amounts()).zip(wanted).enumerate();
+                units.find_map(|(at, ((unit, limit), wanted))| {
+                    let parts = remaining(at, limit);
+                    (wanted > parts).then_some(Measure { unit, parts })
+                })
+            }
+        }
     }
 }

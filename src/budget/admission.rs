@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Action, BudgetAccount, GateVerdict, Measure, Policy};
+use super::{Action, Drawn, GateVerdict, Measure, Policy};
 use crate::domain::{FoldedSubject, GateMode, Span, Subject, UsageCount, Usd};
 
 /// Something that somebody wants to pay for.
@@ -57,15 +57,16 @@ pub struct BudgetLeft {
     pub span: Span,
 }
 
-/// Decides. `account` says where the budget at a place of the policy stands now for a key, which is empty where the budget has no `each`.
+/// Decides. `drawn` says what is used now of the budget at a place of the policy by a key, which is empty where the budget has no `each`;
+/// and in which period.
 ///
 /// # Errors
-/// Those of `account`.
+/// Those of `drawn`.
 pub fn admit<E>(
     policy: &Policy,
     gate: &GateVerdict,
     spend: Spend<'_>,
-    account: impl Fn(usize, &str) -> Result<BudgetAccount, E>,
+    drawn: impl Fn(usize, &str) -> Result<(Drawn, Span), E>,
 ) -> Result<Admission, E> {
     let Subject { service, operation, .. } = spend.subject;
     if policy.critical.contains(service, operation) {
@@ -75,24 +76,21 @@ pub fn admit<E>(
         return Ok(Admission::Unenforced);
     }
     if gate.active {
-        let budget = if gate.mode == GateMode::Manual { None } else { closed_by(policy, &account)? };
+        let budget = if gate.mode == GateMode::Manual { None } else { closed_by(policy, &drawn)? };
         return Ok(Admission::Refused(Refusal::GateActive { reason: gate.reason.clone(), budget }));
     }
     let subject = spend.subject.folded();
-    Ok(match tightest(policy, spend, &subject, account)? {
+    Ok(match tightest(policy, spend, &subject, drawn)? {
         Some(left) => Admission::Refused(Refusal::BudgetExhausted(left)),
         None => Admission::Fits,
     })
 }
 
 /// The budget that closed the gate.
-fn closed_by<E>(
-    policy: &Policy,
-    account: impl Fn(usize, &str) -> Result<BudgetAccount, E>,
-) -> Result<Option<BudgetLeft>, E> {
+fn closed_by<E>(policy: &Policy, drawn: impl Fn(usize, &str) -> Result<(Drawn, Span), E>) -> Result<Option<BudgetLeft>, E> {
     for (position, budget) in policy.budgets.iter().enumerate().filter(|(_, budget)| budget.is_global()) {
-        let BudgetAccount { account, span } = account(position, "")?;
-        if let Some(used) = account.at_or_above(budget.gate_at) {
+        let (drawn, span) = drawn(position, "")?;
+        if let Some(used) = drawn.account(&budget.limit).at_or_above(budget.gate_at) {
             let remaining = Measure { unit: used.unit.clone(), parts: used.remaining() };
             return Ok(Some(BudgetLeft { name: budget.name.clone(), key: None, remaining, span }));
         }
@@ -105,14 +103,13 @@ fn tightest<E>(
     policy: &Policy,
     spend: Spend<'_>,
     subject: &FoldedSubject<'_>,
-    account: impl Fn(usize, &str) -> Result<BudgetAccount, E>,
+    drawn: impl Fn(usize, &str) -> Result<(Drawn, Span), E>,
 ) -> Result<Option<BudgetLeft>, E> {
     let mut tightest: Option<BudgetLeft> = None;
     for (position, budget) in policy.budgets.iter().enumerate().filter(|(_, budget)| budget.action == Action::Block) {
         let Some(key) = budget.key_of(subject) else { continue };
-        let BudgetAccount { account, span } = account(position, key)?;
-        let Some(used) = account.passed_by(&budget.limit.measure(spend.estimate, spend.usage)) else { continue };
-        let remaining = Measure { unit: used.unit.clone(), parts: used.remaining() };
+        let (drawn, span) = drawn(position, key)?;
+        let Some(remaining) = drawn.passed_by(&budget.limit, spend.estimate, spend.usage) else { continue };
         let is_tighter = match &tightest {
             None => true,
             Some(so_far) => match (remaining.usd(), so_far.remaining.usd()) {
@@ -169,7 +166,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::budget::{Account, Budget, CriticalOperations, Limit, judge};
+    use crate::budget::{Bars, Budget, CriticalOperations, Limit, judge};
     use crate::domain::{BudgetZone, Cover, Facet, GateOverride, Name, Quantity};
 
     fn usd(text: &str) -> Usd {
@@ -193,13 +190,13 @@ mod tests {
         lead: Option<&str>,
         usage: &[UsageCount],
     ) -> Admission {
-        let account = |position: usize| {
+        let drawn = |position: usize| {
             let budget = &policy.budgets[position];
             let amounts = |text: &str| match budget.name.as_str() {
                 "monthly" => budget.limit.measure(Usd::ZERO, &[]),
                 _ => budget.limit.measure(usd(text), &[]),
             };
-            Account::new(&budget.limit, Some(&amounts(spent)), Some(&amounts(reserved)))
+            Drawn { spent: amounts(spent), reserved: amounts(reserved) }
         };
         let manual = manual.map(|active| GateOverride {
             active,
@@ -208,13 +205,14 @@ mod tests {
             since: end(),
             expires_at: None,
         });
-        let gate = judge(policy, manual.as_ref(), account);
+        let account = |position: usize| drawn(position).account(&policy.budgets[position].limit);
+        let is_at_gate = |position: usize| Bars::of(&policy.budgets[position]).is_at_gate(&drawn(position).spent);
+        let gate = judge(policy, manual.as_ref(), is_at_gate, account);
         let (service, operation) = (Name::new("openai").unwrap(), Name::new("chat").unwrap());
         let subject = Subject { service: &service, operation: &operation, worker: None, batch: None, lead, model: None };
         let spend = Spend { subject, estimate: usd(estimate), usage };
         let span = Span { start: Timestamp::MIN, end: end() };
-        let account = |position, _: &str| Ok::<_, Infallible>(BudgetAccount { account: account(position), span });
-        admit(policy, &gate, spend, account).unwrap()
+        admit(policy, &gate, spend, |position, _: &str| Ok::<_, Infallible>((drawn(position), span))).unwrap()
     }
 
     fn policy() -> Policy {

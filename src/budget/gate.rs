@@ -39,9 +39,14 @@ pub struct GateStanding {
 }
 
 /// The one rule of the gate: what the operator says while that holds, else active while the utilization of any global budget is at
-/// or above its gate threshold. `account` says where the budget at
-/// a place, which has no `each`, stands in its current period.
-pub fn judge(policy: &Policy, manual: Option<&GateOverride>, account: impl Fn(usize) -> Account) -> GateVerdict {
+/// or above its gate threshold. Of the budget at a place, which has no `each`, `is_at_gate` says whether it is in its current period,
+/// and `account` where it stands.
+pub fn judge(
+    policy: &Policy,
+    manual: Option<&GateOverride>,
+    is_at_gate: impl Fn(usize) -> bool,
+    account: impl Fn(usize) -> Account,
+) -> GateVerdict {
     if !policy.gate_enabled {
         return GateVerdict { active: false, reason: REASON_DISABLED.into(), mode: GateMode::Disabled };
     }
@@ -50,6 +55,7 @@ pub fn judge(policy: &Policy, manual: Option<&GateOverride>, account: impl Fn(us
     }
     let global = policy.budgets.iter().enumerate().filter(|(_, budget)| budget.is_global());
     let reached: Vec<String> = global
+        .filter(|(position, _)| is_at_gate(*position))
         .filter_map(|(position, budget)| {
             let account = account(position);
             let unit = account.at_or_above(budget.gate_at)?;

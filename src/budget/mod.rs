@@ -6,6 +6,7 @@
 
 mod account;
 mod admission;
+mod bars;
 mod critical;
 mod definition;
 mod gate;
@@ -14,8 +15,9 @@ mod limit;
 mod policy;
 mod standing;
 
-pub use account::{Account, BudgetAccount, BudgetState, Used};
+pub use account::{Account, BudgetAccount, BudgetState, Drawn, Used};
 pub use admission::{Admission, BudgetLeft, Refusal, Spend, admit};
+pub use bars::Bars;
 pub use critical::CriticalOperations;
 pub use definition::Definition;
 pub use gate::{GateStanding, GateVerdict, REASON_BELOW, REASON_DISABLED, judge};

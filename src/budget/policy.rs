@@ -69,7 +69,12 @@ impl Action {
 impl Budget {
     /// Whether all cost counts against it, and passing it means that work must stop: such budgets move the gate.
     pub fn is_global(&self) -> bool {
-        self.cover.is_everything() && self.each.is_none() && self.action == Action::Block
+        self.is_of_all() && self.action == Action::Block
+    }
+
+    /// Whether everything counts against it, under the one empty key.
+    pub fn is_of_all(&self) -> bool {
+        self.each.is_none() && self.cover.is_everything()
     }
 
     /// Under which key this counts against it: an empty one where the budget has no `each`; `None` where it does not count.

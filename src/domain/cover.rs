@@ -69,7 +69,11 @@ pub struct Pattern {
 
 /// What a budget covers: for each facet nothing, which covers whatever it is, or patterns of which one must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Cover([Box<[Pattern]>; Facet::VARIANTS.len()]);
+pub struct Cover {
+    patterns: [Box<[Pattern]>; Facet::VARIANTS.len()],
+    /// The facets with patterns, a bit for each. Nearly all covers ask for one or none.
+    asked: u8,
+}
 
 impl Facet {
     /// The word used in settings and JSON.
@@ -129,26 +133,34 @@ impl Cover {
         let mut patterns: Vec<_> = patterns.into_iter().collect();
         patterns.sort();
         patterns.dedup_by(|one, other| one.folded == other.folded);
-        self.0[facet as usize] = patterns.into();
+        let bit = 1 << facet as u8;
+        self.asked = if patterns.is_empty() { self.asked & !bit } else { self.asked | bit };
+        self.patterns[facet as usize] = patterns.into();
         self
     }
 
     /// Whether it covers everything.
     pub fn is_everything(&self) -> bool {
-        self.0.iter().all(|patterns| patterns.is_empty())
+        self.asked == 0
     }
 
     /// The patterns for a facet, ordered; none cover whatever it is.
     pub fn patterns(&self, facet: Facet) -> &[Pattern] {
-        &self.0[facet as usize]
+        &self.patterns[facet as usize]
     }
 
     /// Whether it covers this.
     pub fn covers(&self, subject: &FoldedSubject<'_>) -> bool {
-        let mut conditions = self.0.iter().zip(&subject.0).filter(|(patterns, _)| !patterns.is_empty());
-        conditions.all(|(patterns, said)| {
-            said.as_deref().is_some_and(|text| patterns.iter().any(|pattern| pattern.matches_folded(text)))
-        })
+        let mut asked = self.asked;
+        while asked != 0 {
+            let at = asked.trailing_zeros() as usize;
+            asked &= asked - 1;
+            let Some(text) = subject.0[at].as_deref() else { return false };
+            if !self.patterns[at].iter().any(|pattern| pattern.matches_folded(text)) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Under which key this counts: what it says of `each`, empty where there is one limit for all; `None` where it does not count.

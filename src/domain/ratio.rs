@@ -31,17 +31,20 @@ impl Threshold {
     /// Whether `spent` is at or above this share of `limit`, both in the smallest parts of one unit. A limit of 0 is used up from
     /// the start.
     pub fn reached(self, spent: i128, limit: i128) -> bool {
+        spent >= self.bar(limit)
+    }
+
+    /// The least amount that is at or above this share of `limit`, both in the smallest parts of one unit. Of a limit of 0 any amount
+    /// is.
+    pub const fn bar(self, limit: i128) -> i128 {
         if limit <= 0 {
-            return true;
+            return i128::MIN;
         }
         let one = Usd::from_dollars(1).pico();
-        // spent / limit ≥ share  ⇔  spent × 1 ≥ share × limit. Where a side overflows, the amounts are so far apart (10²⁶ USD
-        // against 10¹⁴) that the side which overflowed is the larger one.
-        match (spent.checked_mul(one), self.0.pico().checked_mul(limit)) {
-            (Some(spent), Some(bar)) => spent >= bar,
-            (None, _) => spent > 0,
-            (Some(_), None) => false,
-        }
+        // spent / limit ≥ share / one  ⇔  spent ≥ share × limit / one, rounded up. The whole dollars of the limit and the rest of it by
+        // themselves: a share is at most 10, so neither product overflows.
+        let (whole, rest) = (limit / one, limit % one);
+        (self.0.pico() * whole).saturating_add((self.0.pico() * rest + one - 1) / one)
     }
 
     /// The share itself, exactly.
@@ -95,6 +98,23 @@ mod tests {
         assert!(!nine_tenths.reached(usd("44.999999999999"), usd("50")));
         assert!(nine_tenths.reached(0, 0));
         assert!(!nine_tenths.reached(usd("-1"), usd("50")));
+    }
+
+    #[test]
+    fn a_bar_is_the_least_amount_that_reaches_it() {
+        let most = usd("999999999999999999");
+        for (share, limit, bar) in [
+            ("1", 7, 7),
+            ("0.5", 7, 4),
+            ("0.000000000001", 7, 1),
+            ("0.333333333333", 3_000_000_000_000, 999_999_999_999),
+            ("10", most, 10 * most),
+            ("0.3", most, 299_999_999_999_999_999_700_000_000_000),
+            ("0.3", 0, i128::MIN),
+        ] {
+            let share = Threshold::parse(share).unwrap();
+            assert_eq!(share.bar(limit), bar, "{share:?} of {limit}");
+        }
     }
 
     #[test]

@@ -41,10 +41,13 @@ impl Published {
             let before = before.budgets.iter().find(|before| before.name == budget.name);
             let Some(meter) = self.tallies.meters_mut().get_mut(position) else { continue };
             match before {
-                Some(before) if before.limit == budget.limit && before.warn_at == budget.warn_at => continue,
+                Some(before) if before.limit == budget.limit && before.warn_at == budget.warn_at => {
+                    meter.judge_by(budget);
+                    continue;
+                }
                 Some(before) if before.limit == budget.limit => meter.count_states(budget),
                 Some(_) => meter.note_new_limit(budget),
-                None => {}
+                None => meter.judge_by(budget),
             }
             if budget.each.is_some() {
                 crossings.extend(self.tallies.at_thresholds(&policy, position, now));
@@ -59,18 +62,21 @@ impl Published {
         if self.policy_in.contains(now.time) && self.views.holds.due(now.steady).next().is_none() {
             return Cow::Borrowed(self);
         }
+        // A clone changes nothing that others see: it is dropped with what it says of keys.
         let mut lapsed = self.clone();
-        lapsed.lapse(now.steady);
+        for hold in lapsed.views.holds.lapse(now.steady) {
+            lapsed.tallies.take_off(&self.policy, &hold.request);
+        }
         lapsed.lapse_limits(now.time);
         Cow::Owned(lapsed)
     }
 
     /// What is in force at an instant: readers do not wait for the writer to notice that a limit has lapsed.
-    pub(super) fn policy_at(&self, now: Timestamp) -> Arc<Policy> {
+    pub(super) fn policy_at(&self, now: Timestamp) -> Cow<'_, Arc<Policy>> {
         if self.policy_in.contains(now) {
-            Arc::clone(&self.policy)
+            Cow::Borrowed(&self.policy)
         } else {
-            self.views.overrides.in_force(&self.configured, now).0
+            Cow::Owned(self.views.overrides.in_force(&self.configured, now).0)
         }
     }
 }

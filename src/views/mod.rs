@@ -3,7 +3,8 @@
 //!
 //! *Invariants.* Views are derived: applying the ledger's entries in order gives the same views as loading its rollups. A
 //! `Views` value is immutable to its readers and shares its structure with its predecessors, so publishing one is cheap and
-//! whoever holds one sees a single committed state. The sum over any grouping equals the total.
+//! whoever holds one sees a single committed state. What budgets count by key is apart from that: see [`tallies`]. The sum over any grouping
+//! equals the total.
 //!
 //! *Limits.* [`PAIRS_PER_DAY_MAX`](crate::domain::PAIRS_PER_DAY_MAX) names a day, [`RESIDENT_PAIRS_MAX`] in all, [`SeriesLimits`] for metrics.
 //!

@@ -1,6 +1,10 @@
 //! The one committed state that every reader looks at.
+//!
+//! *Invariants.* A state does not change, but for the tallies of keys: whoever asks for one finds the newest that is committed, with what is
+//! set aside for that key at the same moment. Nothing of what is not committed is ever seen.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,12 +15,12 @@ use jiff::civil::Date;
 use super::tallies::{Crossing, Meter, Missing, Tallies, Tally};
 use super::{CostPerLead, Hold, Touched, Views};
 use crate::budget::{
-    Account, Admission, Budget, BudgetAccount, BudgetStanding, GateVerdict, KeyCounts, KeysStanding, Policy, Spend,
-    Standing, admit, assess, judge,
+    Account, Admission, Amounts, Bars, Budget, BudgetAccount, BudgetStanding, Drawn, GateVerdict, KeyCounts, KeysStanding,
+    Policy, Spend, Standing, admit, assess, judge,
 };
 use crate::domain::{CostEvent, Entry, Now, Reached, Span, Steady};
 
-/// What readers see: the newest committed views under the policy in force. Immutable.
+/// What readers see: the newest committed views under the policy in force.
 #[derive(Clone, Debug)]
 pub struct Published {
     /// What the ledger adds up to.
@@ -51,7 +55,8 @@ impl Published {
     pub fn new(views: Views, configured: Arc<Policy>, meters: Vec<Meter>, now: Timestamp) -> Self {
         let (policy, policy_in) = views.overrides.in_force(&configured, now);
         let mut tallies = Tallies::new(meters);
-        for meter in tallies.meters_mut() {
+        for (budget, meter) in policy.budgets.iter().zip(tallies.meters_mut()) {
+            meter.judge_by(budget);
             meter.forget_reserved();
         }
         for hold in views.holds.counting() {
@@ -138,9 +143,9 @@ impl Published {
     ) -> Result<Option<Standing>, E> {
         let policy = self.policy_at(now.time);
         let Some(budget) = policy.budgets.get(position) else { return Ok(None) };
-        let (account, reached) = self.account(&policy, position, key, now, look_up)?;
-        let key = budget.each.map(|_| Box::from(key));
-        Ok(Some(assess(budget, key, account, reached, now.time)))
+        let (drawn, span, reached) = self.drawn(&policy, (position, key), now, &self.due(now), &look_up)?;
+        let account = BudgetAccount { account: drawn.account(&budget.limit), span };
+        Ok(Some(assess(budget, budget.each.map(|_| key.into()), account, reached, now.time)))
     }
 
     /// How the keys of each budget with `each` stand: its name and the counts.
@@ -151,15 +156,33 @@ impl Published {
             .filter(|(_, (budget, _))| budget.each.is_some())
             .map(|(position, (budget, meter))| {
                 let span = self.tallies.span(&policy, position, now.time);
-                (budget.name.clone(), meter.key_counts(budget, span))
+                (budget.name.clone(), meter.key_counts(span))
             })
             .collect()
     }
 
     /// Whether the gate is active at this instant, from the same numbers that `standings` shows.
     pub fn gate(&self, now: Now) -> GateVerdict {
-        let policy = self.policy_at(now.time);
-        judge(&policy, self.views.manual(now.time), |position| self.known(&policy, position, now).0.account)
+        self.verdict(&self.policy_at(now.time), now)
+    }
+
+    fn verdict(&self, policy: &Policy, now: Now) -> GateVerdict {
+        let (nothing, is_in_force) = (Amounts::new(), self.policy_in.contains(now.time));
+        let is_at_gate = |position: usize| {
+            let meter = self.tallies.meters().get(position);
+            let Some((budget, meter)) = policy.budgets.get(position).zip(meter) else { return false };
+            let is_at_gate = |tally: Option<&Tally>, _: Option<&Amounts>| {
+                let spent = tally.map_or(&nothing, |tally| &tally.spent);
+                if is_in_force { meter.bars().is_at_gate(spent) } else { Bars::of(budget).is_at_gate(spent) }
+            };
+            let (Ok(is_at_gate) | Err(is_at_gate)) = meter.look(meter.span_at(policy, budget, now.time), "", is_at_gate);
+            is_at_gate
+        };
+        let account = |position: usize| {
+            let (drawn, ..) = self.known(policy, position, now);
+            policy.budgets.get(position).map(|budget| drawn.account(&budget.limit)).unwrap_or_default()
+        };
+        judge(policy, self.views.manual(now.time), is_at_gate, account)
     }
 
     /// Whether something may be spent at this instant.
@@ -173,12 +196,28 @@ impl Published {
         look_up: impl Fn(&Missing) -> Result<Option<Tally>, E>,
     ) -> Result<Admission, E> {
         let policy = self.policy_at(now.time);
-        let gate = judge(&policy, self.views.manual(now.time), |position| self.known(&policy, position, now).0.account);
-        admit(&policy, &gate, spend, |position, key| Ok(self.account(&policy, position, key, now, &look_up)?.0))
+        let (gate, due) = (self.verdict(&policy, now), self.due(now));
+        admit(&policy, &gate, spend, |position, key| {
+            let (drawn, span, _) = self.drawn(&policy, (position, key), now, &due, &look_up)?;
+            Ok((drawn, span))
+        })
+    }
+
+    /// Whether what was asked of this state at an instant should be asked of the next one, which is about to be published: holds have run
+    /// out of time that may or may not be taken off already.
+    pub fn is_overtaken(&self, now: Now) -> bool {
+        self.due(now).is_some() && self.tallies.are_overtaken()
+    }
+
+    /// What has run out of time without the writer having noticed, if anything has: next to never, since it wakes up for that.
+    fn due(&self, now: Now) -> Option<Vec<Arc<Hold>>> {
+        let is_any = self.views.holds.next_deadline().is_some_and(|deadline| deadline <= now.steady);
+        is_any.then(|| self.views.holds.due(now.steady).cloned().collect())
     }
 
     fn whole(&self, policy: &Policy, position: usize, budget: &Budget, now: Now) -> Standing {
-        let (account, reached) = self.known(policy, position, now);
+        let (drawn, span, reached) = self.known(policy, position, now);
+        let account = BudgetAccount { account: drawn.account(&budget.limit), span };
         assess(budget, None, account, reached, now.time)
     }
 
@@ -193,63 +232,68 @@ impl Published {
         let reached = key.as_deref().and_then(tally).map(|tally| tally.reached).unwrap_or_default();
         KeysStanding {
             standing: assess(budget, key, BudgetAccount { account, span }, reached, now.time),
-            counts: meter.map(|meter| meter.key_counts(budget, span)).unwrap_or_default(),
+            counts: meter.map(|meter| meter.key_counts(span)).unwrap_or_default(),
             fullest,
         }
     }
 
-    /// Where a budget without `each` stands: memory has that always.
-    fn known(&self, policy: &Policy, position: usize, now: Now) -> (BudgetAccount, Reached) {
-        let Ok(known) = self.account(policy, position, "", now, |_| Ok::<_, std::convert::Infallible>(None));
+    /// What is used of a budget without `each`: memory has that always.
+    fn known(&self, policy: &Policy, position: usize, now: Now) -> (Drawn, Span, Reached) {
+        let nothing = |_: &Missing| Ok::<_, Infallible>(None);
+        let Ok(known) = self.drawn(policy, (position, ""), now, &self.due(now), &nothing);
         known
     }
 
-    fn account<E>(
+    /// What is used by a key of a budget, in which period, and when the limit was used up.
+    fn drawn<E>(
         &self,
         policy: &Policy,
-        position: usize,
-        key: &str,
+        (position, key): (usize, &str),
         now: Now,
-        look_up: impl Fn(&Missing) -> Result<Option<Tally>, E>,
-    ) -> Result<(BudgetAccount, Reached), E> {
-        let Some(budget) = policy.budgets.get(position) else { return Ok(Default::default()) };
-        let span = self.tallies.span(policy, position, now.time);
-        let read;
-        let tally = match self.tallies.find(position, span, key) {
-            Ok(tally) => tally,
-            Err(missing) => {
-                read = look_up(&missing)?;
-                read.as_ref()
+        due: &Option<Vec<Arc<Hold>>>,
+        look_up: &impl Fn(&Missing) -> Result<Option<Tally>, E>,
+    ) -> Result<(Drawn, Span, Reached), E> {
+        let (Some(budget), Some(meter)) = (policy.budgets.get(position), self.tallies.meters().get(position)) else {
+            return Ok(Default::default());
+        };
+        let span = meter.span_at(policy, budget, now.time);
+        let take = |tally: Option<&Tally>, reserved: Option<&Amounts>| {
+            let (spent, reached) = tally.map(|tally| (tally.spent.clone(), tally.reached)).unwrap_or_default();
+            (Drawn { spent, reserved: reserved.cloned().unwrap_or_default() }, reached)
+        };
+        let (mut drawn, mut reached) = match meter.look(span, key, take) {
+            Ok(known) => known,
+            Err((reserved, _)) => {
+                let read = look_up(&meter.missing_of(position, span, key))?;
+                let (drawn, reached) = take(read.as_ref(), None);
+                (Drawn { reserved: reserved.reserved, ..drawn }, reached)
             }
         };
-        let mut reserved = self.tallies.reserved(position, key).cloned();
-        // The writer wakes up for the next deadline, so there is next to never anything to take off.
-        for hold in self.views.holds.due(now.steady) {
-            if let Some(reserved) =
-                reserved.as_mut().filter(|_| budget.key_of(&hold.request.subject().folded()) == Some(key))
-            {
+        // What a later commit has taken off is not taken off again.
+        for hold in due.iter().flatten().filter(|_| !meter.is_overtaken()) {
+            if budget.key_of(&hold.request.subject().folded()) == Some(key) {
                 let amounts = budget.limit.measure(hold.request.estimated_cost, &hold.request.usage);
-                reserved.iter_mut().zip(amounts).for_each(|(reserved, amount)| *reserved -= amount);
+                drawn.reserved.iter_mut().zip(amounts).for_each(|(reserved, amount)| *reserved -= amount);
             }
         }
-        let account = Account::new(&budget.limit, tally.map(|tally| &tally.spent), reserved.as_ref());
-        let reached = match tally.map(|tally| tally.reached) {
+        if matches!(reached, Reached::At(_)) && !self.policy_in.contains(now.time) {
             // Of a limit that has lapsed since.
-            Some(Reached::At(_)) if !self.policy_in.contains(now.time) => Reached::SomeTime,
-            reached => reached.unwrap_or_default(),
-        };
-        Ok((BudgetAccount { account, span }, reached))
+            reached = Reached::SomeTime;
+        }
+        Ok((drawn, span, reached))
     }
 }
 
 impl Board {
     /// A board that shows `first`.
-    pub fn new(first: Published) -> Self {
+    pub fn new(mut first: Published) -> Self {
+        first.tallies.apply();
         Self { published: ArcSwap::from_pointee(first), per_lead: ArcSwapOption::empty(), prunes: AtomicU64::new(0) }
     }
 
-    /// Shows a new state to every read that starts from now on.
-    pub fn publish(&self, next: Published) {
+    /// Shows a new state, which is committed, to every read that starts from now on.
+    pub fn publish(&self, mut next: Published) {
+        next.tallies.apply();
         self.published.store(Arc::new(next));
     }
 

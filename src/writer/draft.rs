@@ -177,7 +177,7 @@ impl<'l> Draft<'l> {
         let new = new.map(|(place, keyed)| (place, &keyed.event, &keyed.entry, keyed.day));
         for missing in self.next.missing_for(new.clone()) {
             let found = find_tally(self.ledger, &missing)?;
-            self.next.tallies.put_found(&Arc::clone(&self.next.policy), &missing, found);
+            self.next.tallies.put_found(&missing, found);
         }
         let (touched, crossings) = self.next.record(new, self.now.time);
         self.unsaved.add(touched);

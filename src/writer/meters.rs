@@ -120,18 +120,20 @@ impl Loading<'_> {
         for stretch in stretches {
             let (policy, meters, of_ledger) = (self.policy, &mut self.meters, &*ledger);
             of_ledger.each_entry_of(stretch, |stored| {
-                let subject = stored.event.subject().folded();
+                let (subject, mut shared) = (stored.event.subject().folded(), None);
                 for position in which {
                     let (budget, meter) = (&policy.budgets[*position], &mut meters[*position]);
                     let Some(key) = budget.key_of(&subject).filter(|_| stored.seq > meter.saved_to) else { continue };
                     if let Some(missing) = meter.missing(policy, budget, *position, key, stored.event.time) {
                         let found = find_tally(of_ledger, &missing)?;
-                        meter.put_found(budget, &missing, found);
+                        meter.put_found(&missing, found);
                     }
-                    meter.count(policy, budget, key, (stored.seq, &stored.event, &stored.entry), false);
+                    let placed = (stored.seq, &stored.event, &stored.entry);
+                    meter.count(policy, budget, (key, &mut shared), placed, false);
                 }
                 Ok(())
             })?;
+            which.iter().for_each(|position| self.meters[*position].apply());
             self.make_room(ledger, stretch.1)?;
         }
         Ok(())
@@ -147,8 +149,14 @@ impl Loading<'_> {
         for (_, meter) in keyed {
             // Of what is new to the ledger it knows all or nothing: until it has all, the next start begins anew.
             budgets.meters.push(stored_meter(meter, meter.saved_to, &meter.saved_limits));
-            let new = meter.all().filter(|(_, _, tally)| tally.counted_to > self.written_to.max(meter.saved_to));
-            budgets.tallies.extend(new.map(|(span, key, tally)| row_of(meter.id, span, key, tally)));
+            let known_to = self.written_to.max(meter.saved_to);
+            for span in meter.spans() {
+                meter.each_tally(span, |key, tally| {
+                    if tally.counted_to > known_to {
+                        budgets.tallies.push(row_of(meter.id, span, key.as_str(), tally.clone()));
+                    }
+                });
+            }
         }
         ledger.commit(&Commit { budgets, ..Commit::default() }, self.now)?;
         self.written_to = counted_to;

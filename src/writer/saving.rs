@@ -6,13 +6,14 @@
 //!
 //! *Limits.* [`PASS_ENTRIES`] entries or [`PASS_PAUSE`] between two passes, [`ROWS_PER_COMMIT`] rows of a pass in a commit.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::budget::{Amounts, Budget};
-use crate::domain::{Now, Span, Steady};
+use crate::domain::{Folded, Now, Span, Steady};
 use crate::ledger::{BudgetChanges, Ledger, StoredMeter, StoredTally};
 use crate::views::Published;
 use crate::views::tallies::{Meter, Tally};
@@ -30,18 +31,20 @@ pub(super) struct Saving {
     /// Keys that memory shall have at most.
     keys_max: usize,
     /// The tallies that are still to be written; taken from the end.
-    queue: Vec<Queued>,
+    queue: Vec<Stretch>,
     /// The entry at which the pass began, while one is under way.
     upto: Option<i64>,
     /// When the newest pass began.
     began: Steady,
 }
 
+/// Tallies of one meter and one span.
 #[derive(Debug)]
-struct Queued {
+struct Stretch {
     meter: i64,
     span_start: Timestamp,
-    key: Box<str>,
+    /// Taken from the end.
+    keys: Vec<Folded>,
 }
 
 /// How much is to be written.
@@ -80,8 +83,11 @@ impl Saving {
         let new = usize::try_from(newest - ledger.events()).unwrap_or(0) * keyed;
         let rows = if haste == Haste::All { usize::MAX } else { ROWS_PER_COMMIT + 2 * new };
         while changes.tallies.len() < rows {
-            let Some(queued) = self.queue.pop() else { break };
-            changes.tallies.extend(row(next, &queued));
+            let Some(stretch) = self.queue.last_mut() else { break };
+            match stretch.keys.pop() {
+                Some(key) => changes.tallies.extend(row(next, stretch, key.as_str())),
+                None => drop(self.queue.pop()),
+            }
         }
         if self.queue.is_empty() {
             changes.meters = meters(next, |budget, _| (upto, budget.limit.amounts()));
@@ -130,17 +136,21 @@ impl Saving {
         self.upto = Some(newest);
         for (budget, meter) in next.policy.budgets.iter().zip(next.tallies.meters()) {
             let all = meter.saved_to == 0 || is_new_limit(budget, meter);
-            let changed = meter.all().filter(|(_, _, tally)| all || tally.counted_to > meter.saved_to);
-            self.queue.extend(changed.map(|(span, key, _)| Queued {
-                meter: meter.id,
-                span_start: span.start,
-                key: key.into(),
-            }));
+            for span in meter.spans() {
+                let mut keys = Vec::new();
+                meter.each_tally(span, |key, tally| {
+                    if all || tally.counted_to > meter.saved_to {
+                        keys.push(key.clone());
+                    }
+                });
+                // In the order of the table the rows of a commit lie on a few pages; in that of the maps each has one of its own, which the log gets in full.
+                keys.sort_unstable_by(|one, next| next.cmp(one));
+                if !keys.is_empty() {
+                    self.queue.push(Stretch { meter: meter.id, span_start: span.start, keys });
+                }
+            }
         }
-        // In the order of the table the rows of a commit lie on a few pages; in that of the maps each has one of its own, which the log gets in full.
-        self.queue.sort_unstable_by(|one, next| {
-            (next.meter, next.span_start, &next.key).cmp(&(one.meter, one.span_start, &one.key))
-        });
+        self.queue.sort_unstable_by_key(|stretch| Reverse((stretch.meter, stretch.span_start)));
         // Rows belong to a meter that the ledger knows.
         changes.meters = meters(next, |budget, meter| (meter.saved_to, known_limits(budget, meter)));
         let in_use: HashSet<i64> = next.tallies.meters().iter().map(|meter| meter.id).collect();
@@ -172,14 +182,14 @@ pub(super) fn stored_meter(meter: &Meter, counted_to: i64, limits: &Amounts) -> 
 }
 
 /// The row of a tally.
-pub(super) fn row_of(meter: i64, span: Span, key: &str, tally: &Tally) -> StoredTally {
-    let Tally { spent, reached, counted_to } = tally.clone();
+pub(super) fn row_of(meter: i64, span: Span, key: &str, tally: Tally) -> StoredTally {
+    let Tally { spent, reached, counted_to } = tally;
     StoredTally { meter, span_start: span.start, key: key.into(), spent, reached, counted_to }
 }
 
 /// Whether the ledger has when another limit was used up, or does not have it at all.
 fn is_new_limit(budget: &Budget, meter: &Meter) -> bool {
-    meter.saved_limits != budget.limit.amounts()
+    !budget.limit.has_amounts(&meter.saved_limits)
 }
 
 /// The limits under which the ledger has when they were used up; none once another one is in force, so that a start which finds the
@@ -195,9 +205,9 @@ fn is_outdated(budget: &Budget, meter: &Meter) -> bool {
 }
 
 /// The row of a tally as it stands; `None` where it is over.
-fn row(next: &Published, Queued { meter: id, span_start, key }: &Queued) -> Option<StoredTally> {
-    let meter = next.tallies.meters().iter().find(|meter| meter.id == *id)?;
-    let span = meter.spans().find(|span| span.start == *span_start)?;
+fn row(next: &Published, stretch: &Stretch, key: &str) -> Option<StoredTally> {
+    let meter = next.tallies.meters().iter().find(|meter| meter.id == stretch.meter)?;
+    let span = meter.spans().find(|span| span.start == stretch.span_start)?;
     let tally = meter.find(0, span, key).ok().flatten()?;
-    Some(row_of(*id, span, key, tally))
+    Some(row_of(meter.id, span, key, tally))
 }

@@ -341,3 +341,51 @@ proptest! {
         });
     }
 }
+
+/// Guards against: what a commit that fails would have counted, seen by those who ask meanwhile or after.
+#[tokio::test]
+async fn a_commit_that_fails_leaves_what_a_key_has_spent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let clock = Clock::manual(at("2026-11-22T10:00:00Z"));
+    let started = start_at(&path, &clock);
+    let mut per_worker = Policy::clone(&policy(50));
+    per_worker.budgets[0].each = Some(crate::domain::Facet::Worker);
+    started.writer.set_policy(Arc::new(per_worker)).await.unwrap();
+    let record = |id: &str, dollars| {
+        let event = charge(id, dollars, clock.now());
+        started.writer.record(vec![event], Taking::AllOrNothing, Box::new(|_| ()))
+    };
+    let spent = || {
+        let known = started.board.read().key_standing(0, "w1", clock.instant(), |_| Ok::<_, ()>(None)).unwrap().unwrap();
+        known.usd().unwrap()[1]
+    };
+    record("a", 3).await.unwrap();
+    assert_eq!(spent(), Usd::from_dollars(3));
+    let before = started.board.read();
+
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut refused = std::pin::pin!(record("b", 4));
+    loop {
+        tokio::select! {
+            answer = &mut refused => {
+                assert!(matches!(answer, Err(RecordError::Unavailable)), "{answer:?}");
+                break;
+            }
+            () = tokio::time::sleep(Duration::from_millis(5)) => assert_eq!(spent(), Usd::from_dollars(3)),
+        }
+    }
+    assert_eq!(spent(), Usd::from_dollars(3));
+    other.execute_batch("ROLLBACK").unwrap();
+    let patience = tokio::time::Instant::now() + Duration::from_secs(20);
+    while record("c", 5).await.is_err() {
+        assert!(tokio::time::Instant::now() < patience, "it records again in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(spent(), Usd::from_dollars(8));
+    let known = before.key_standing(0, "w1", clock.instant(), |_| Ok::<_, ()>(None)).unwrap().unwrap();
+    assert_eq!(known.usd().unwrap()[1], Usd::from_dollars(3), "memory was built anew");
+    stop(started).await;
+    assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
+}

@@ -1,11 +1,12 @@
-//! One span of one budget: its tallies by key.
+//! One span of one budget.
 //!
 //! *Invariants.* The counts are those of all keys of the span, also of such as are not in memory.
 
-use imbl::HashMap;
+use jiff::Timestamp;
 
-use crate::budget::{Account, Amounts, Budget, BudgetState, KeyCounts};
-use crate::domain::{CostEvent, Entry, Folded, Reached, Span, Threshold};
+use super::entries::{Placed, add};
+use crate::budget::{Amounts, Bars, KeyCounts};
+use crate::domain::{CostEvent, Entry, Reached, Span};
 
 /// What was spent of a budget by one key in one span.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,21 +19,17 @@ pub struct Tally {
     pub counted_to: i64,
 }
 
-/// The tallies of a span.
+/// What readers see of a span beside the tallies of its keys.
 #[derive(Clone, Debug)]
 pub(super) struct Counted {
     pub span: Span,
-    pub tallies: Kept,
+    /// The tally of a budget without `each`, once there is one.
+    pub whole: Option<Tally>,
     pub counts: KeyCounts,
+    /// Keys in memory.
+    pub keys_len: usize,
     /// Whether the ledger has tallies of this span that are not in memory.
     pub is_partial: bool,
-}
-
-/// A budget without `each` has one tally, which takes no map.
-#[derive(Clone, Debug)]
-pub(super) enum Kept {
-    One(Option<Tally>),
-    ByKey(HashMap<Folded, Tally>),
 }
 
 impl Tally {
@@ -42,105 +39,35 @@ impl Tally {
         Self { spent, reached, counted_to }
     }
 
-    /// How serious it is, as keys are counted.
-    pub fn state(&self, budget: &Budget) -> BudgetState {
-        Account::new(&budget.limit, Some(&self.spent), None).key_state(budget)
+    /// Adds what an entry brings. `is_live` says whether the limit in force then is the one that is known.
+    pub(super) fn add(&mut self, bars: &Bars, amounts: &Amounts, (place, event, entry): Placed<'_>, is_live: bool) {
+        add(&mut self.spent, amounts, 1);
+        self.counted_to = place;
+        self.note(bars, entry, event.time, is_live);
     }
 
-    /// How many of the budget's thresholds it has come to, the limit included.
-    pub fn level(&self, budget: &Budget) -> usize {
-        let account = Account::new(&budget.limit, Some(&self.spent), None);
-        let thresholds = budget.warn_at.iter().copied().chain([budget.gate_at, Threshold::FULL]);
-        thresholds.filter(|share| account.at_or_above(*share).is_some()).count()
-    }
-
-    /// Takes note of the event with which the limit was used up, if it is now and was not. `is_live` says whether the limit in force
-    /// then is the one that is known.
-    pub(super) fn note(&mut self, budget: &Budget, entry: &Entry, event: &CostEvent, is_live: bool) {
+    /// Takes note of the event with which the limit was used up, if it is now and was not.
+    fn note(&mut self, bars: &Bars, entry: &Entry, time: Timestamp, is_live: bool) {
         // Half of a pair of moves must not look like cost; what tells the event comes behind it.
-        if self.reached == Reached::Never && entry.tells_event() && self.is_exhausted(budget) {
-            self.reached = if is_live { Reached::At(event.time) } else { Reached::SomeTime };
+        if self.reached == Reached::Never && entry.tells_event() && bars.is_exhausted(&self.spent) {
+            self.reached = if is_live { Reached::At(time) } else { Reached::SomeTime };
         }
     }
 
     /// Forgets when the limit was used up: another one is in force from now on.
-    pub(super) fn note_new_limit(&mut self, budget: &Budget) {
-        self.reached = if self.is_exhausted(budget) { Reached::SomeTime } else { Reached::Never };
-    }
-
-    pub(super) fn is_exhausted(&self, budget: &Budget) -> bool {
-        self.spent.iter().zip(budget.limit.amounts()).any(|(spent, limit)| *spent >= limit)
+    pub(super) fn note_new_limit(&mut self, bars: &Bars) {
+        self.reached = if bars.is_exhausted(&self.spent) { Reached::SomeTime } else { Reached::Never };
     }
 }
 
 impl Counted {
-    pub fn begin(span: Span, has_keys: bool) -> Self {
-        let tallies = if has_keys { Kept::ByKey(HashMap::new()) } else { Kept::One(None) };
-        Self { span, tallies, counts: KeyCounts::default(), is_partial: false }
+    pub fn begin(span: Span) -> Self {
+        Self { span, whole: None, counts: KeyCounts::default(), keys_len: 0, is_partial: false }
     }
+}
 
-    pub fn get(&self, key: &str) -> Option<&Tally> {
-        match &self.tallies {
-            Kept::One(tally) => tally.as_ref(),
-            Kept::ByKey(tallies) => tallies.get(key),
-        }
-    }
-
-    /// Puts a tally in, and counts it as one more or as another than before.
-    pub fn put(&mut self, key: &str, tally: Tally, budget: &Budget) {
-        match &mut self.tallies {
-            Kept::One(one) => *one = Some(tally),
-            Kept::ByKey(tallies) => {
-                let state = tally.state(budget);
-                let before = tallies.insert(Folded::from_folded(key), tally);
-                self.counts.change(before.map(|before| before.state(budget)), Some(state));
-            }
-        }
-    }
-
-    /// The tally of a key. Whoever changes how it stands changes the counts, too.
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut Tally> {
-        match &mut self.tallies {
-            Kept::One(tally) => tally.as_mut(),
-            Kept::ByKey(tallies) => tallies.get_mut(key),
-        }
-    }
-
-    pub fn iter(&self) -> Box<dyn Iterator<Item = (&str, &Tally)> + '_> {
-        match &self.tallies {
-            Kept::One(tally) => Box::new(tally.iter().map(|tally| ("", tally))),
-            Kept::ByKey(tallies) => Box::new(tallies.iter().map(|(key, tally)| (key.as_str(), tally))),
-        }
-    }
-
-    /// Changes every tally in memory.
-    pub fn change_each(&mut self, change: impl Fn(&mut Tally)) {
-        match &mut self.tallies {
-            Kept::One(tally) => tally.iter_mut().for_each(change),
-            Kept::ByKey(tallies) => {
-                let changed = tallies.iter().map(|(key, tally)| {
-                    let mut tally = tally.clone();
-                    change(&mut tally);
-                    (key.clone(), tally)
-                });
-                *tallies = changed.collect();
-            }
-        }
-    }
-
-    /// Takes a tally out of memory. The ledger has it, and it stays counted.
-    pub fn leave_to_ledger(&mut self, key: &str) {
-        if let Kept::ByKey(tallies) = &mut self.tallies
-            && tallies.remove(key).is_some()
-        {
-            self.is_partial = true;
-        }
-    }
-
-    pub fn keys_len(&self) -> usize {
-        match &self.tallies {
-            Kept::One(_) => 0,
-            Kept::ByKey(tallies) => tallies.len(),
-        }
-    }
+/// Whether an entry that adds nothing is passed over: only one that tells of something else is noted in the tally that is there.
+pub(super) fn is_passed_over(amounts: &Amounts, (_, _, entry): &(i64, &CostEvent, &Entry), is_known: bool) -> bool {
+    let is_nothing = amounts.iter().all(|amount| *amount == 0);
+    is_nothing && (!is_known || matches!(entry, Entry::First))
 }

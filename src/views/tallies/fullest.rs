@@ -2,75 +2,117 @@
 
 use super::counted::Tally;
 use super::meter::Meter;
-use crate::budget::{Account, Budget, KeyCounts, KeyStanding};
-use crate::domain::Span;
+use crate::budget::{Account, Amounts, Budget, KeyCounts, KeyStanding};
+use crate::domain::{Folded, Span};
 
 /// Keys that are shown of a budget with `each`.
 pub const FULLEST_MAX: usize = 20;
+/// Keys that are held while the fullest are looked for.
+const HELD_MAX: usize = 1_024;
+
+/// A key that may be one of the fullest.
+struct Candidate {
+    /// How much of the limit is spent; of one unit its amount, since all keys have one limit.
+    used: (f64, i128),
+    /// What is set aside, over all units.
+    held: i128,
+    key: Folded,
+    spent: Amounts,
+    reserved: Amounts,
+}
+
+impl Candidate {
+    fn order(&self, other: &Self) -> std::cmp::Ordering {
+        let (used, others) = (&self.used, &other.used);
+        let by_use = others.0.total_cmp(&used.0).then(others.1.cmp(&used.1));
+        by_use.then(other.held.cmp(&self.held)).then_with(|| self.key.cmp(&other.key))
+    }
+}
 
 impl Meter {
     /// The keys of which most is spent in a span, the fullest first; then those of which most is reserved.
     pub fn fullest(&self, budget: &Budget, span: Span) -> Vec<KeyStanding> {
-        let with_cost = self.tallies(span).map(|(key, tally)| (key, Some(&tally.spent), self.reserved(key)));
-        let held_only =
-            self.all_reserved().filter(|(key, _)| !self.has(span, key)).map(|(key, held)| (key, None, Some(held)));
-        let mut keys: Vec<_> = with_cost
-            .chain(held_only)
-            .map(|(key, spent, reserved)| {
-                let account = Account::new(&budget.limit, spent, reserved);
-                let held: i128 = account.units().iter().map(|used| used.reserved).fold(0, i128::saturating_add);
-                (account.utilization_percent(), held, key, account)
-            })
-            .collect();
-        let order = |one: &(f64, i128, &str, Account), other: &(f64, i128, &str, Account)| {
-            other.0.total_cmp(&one.0).then(other.1.cmp(&one.1)).then_with(|| one.2.cmp(other.2))
-        };
-        if keys.len() > FULLEST_MAX {
-            keys.select_nth_unstable_by(FULLEST_MAX, order);
-            keys.truncate(FULLEST_MAX);
-        }
-        keys.sort_unstable_by(order);
-        let standing = |(_, _, key, account): (f64, i128, &str, Account)| {
+        let mut found: Vec<Candidate> = Vec::new();
+        self.each_key(span, |key, tally, reserved| {
+            let (spent, reserved) = (tally.map(|tally| &tally.spent), reserved.cloned().unwrap_or_default());
+            let used = match (self.bars().limits().as_slice(), spent) {
+                (_, None) => (0.0, 0),
+                // All of such a limit is used, whatever is spent.
+                ([..=0], _) => (0.0, 0),
+                ([_], Some(spent)) => (0.0, spent.first().copied().unwrap_or(0).max(0)),
+                (_, spent) => (Account::new(&budget.limit, spent, None).utilization_percent(), 0),
+            };
+            let held = reserved.iter().copied().fold(0, i128::saturating_add);
+            found.push(Candidate { used, held, key: key.clone(), spent: spent.cloned().unwrap_or_default(), reserved });
+            if found.len() >= HELD_MAX {
+                keep_fullest(&mut found);
+            }
+        });
+        keep_fullest(&mut found);
+        found.sort_unstable_by(Candidate::order);
+        let standing = |Candidate { key, spent, reserved, .. }: Candidate| {
+            let account = Account::new(&budget.limit, Some(&spent), Some(&reserved));
             let state = account.state(budget);
-            KeyStanding { key: key.into(), account, state }
+            KeyStanding { key: key.as_str().into(), account, state }
         };
-        keys.into_iter().map(standing).collect()
+        found.into_iter().map(standing).collect()
     }
 
     /// How the keys of a span stand, those that only hold something included.
-    pub fn key_counts(&self, budget: &Budget, span: Span) -> KeyCounts {
+    pub fn key_counts(&self, span: Span) -> KeyCounts {
         let mut counts = self.counts(span);
         // Nothing of these is spent, but of a limit of 0 there is nothing to spend.
-        let state = Account::new(&budget.limit, None, None).key_state(budget);
-        self.all_reserved().filter(|(key, _)| !self.has(span, key)).for_each(|_| counts.change(None, Some(state)));
+        let state = self.bars().key_state(&Amounts::new());
+        self.each_held_only(span, || counts.change(None, Some(state)));
         counts
     }
+}
 
-    fn has(&self, span: Span, key: &str) -> bool {
-        matches!(self.find(0, span, key), Ok(Some(_)) | Err(_))
+fn keep_fullest(found: &mut Vec<Candidate>) {
+    if found.len() > FULLEST_MAX {
+        found.select_nth_unstable_by(FULLEST_MAX, Candidate::order);
+        found.truncate(FULLEST_MAX);
     }
 }
 
 /// Lets go of keys until so many are left, the emptiest first, as far as the ledger has them as they are, which `may_go` says. It takes time
-/// with how many there are.
+/// with how many there are. What is counted must be committed.
 pub fn let_go(meters: &mut [(&Budget, &mut Meter)], keys: usize, may_go: impl Fn(&Meter, &Tally) -> bool) {
     let kept: usize = meters.iter().map(|(_, meter)| meter.keys_len()).sum();
-    let mut going: Vec<(f64, usize, Span, Box<str>)> = Vec::new();
-    for (at, (budget, meter)) in meters.iter().enumerate().filter(|(_, (budget, _))| budget.each.is_some()) {
-        let may_go = meter.all().filter(|(_, _, tally)| may_go(meter, tally));
-        going.extend(may_go.map(|(span, key, tally)| {
-            let account = Account::new(&budget.limit, Some(&tally.spent), None);
-            (account.utilization_percent(), at, span, Box::from(key))
-        }));
+    let mut going: Vec<f64> = Vec::new();
+    for (_, meter) in meters.iter_mut().filter(|(budget, _)| budget.each.is_some()) {
+        meter.apply();
+        for span in meter.spans() {
+            meter.each_tally(span, |_, tally| {
+                if may_go(meter, tally) {
+                    going.push(used(meter.bars().limits(), &tally.spent));
+                }
+            });
+        }
     }
     let superfluous = kept.saturating_sub(keys).min(going.len());
     if superfluous == 0 {
         return;
     }
-    if superfluous < going.len() {
-        going.select_nth_unstable_by(superfluous, |one, other| one.0.total_cmp(&other.0).then_with(|| one.3.cmp(&other.3)));
+    let (_, fullest, _) = going.select_nth_unstable_by(superfluous - 1, f64::total_cmp);
+    let fullest = *fullest;
+    // Of those that are as full as the fullest that goes, so many as it takes.
+    let mut alike = superfluous - going.iter().filter(|used| **used < fullest).count();
+    for (_, meter) in meters.iter_mut().filter(|(budget, _)| budget.each.is_some()) {
+        let (spans, of_meter): (Vec<Span>, Meter) = (meter.spans().collect(), meter.clone());
+        for span in spans {
+            meter.leave_to_ledger(span, |tally| {
+                let used = used(of_meter.bars().limits(), &tally.spent);
+                let goes = may_go(&of_meter, tally) && (used < fullest || (used == fullest && alike > 0));
+                alike -= usize::from(goes && used == fullest);
+                goes
+            });
+        }
     }
-    for (_, at, span, key) in going.drain(..superfluous) {
-        meters[at].1.leave_to_ledger(span, &key);
-    }
+}
+
+/// About how much of the limit is spent: exactness is nothing to those that are let go.
+fn used(limits: &Amounts, spent: &Amounts) -> f64 {
+    let share = |(limit, spent): (&i128, &i128)| if *limit <= 0 { 1.0 } else { *spent as f64 / *limit as f64 };
+    limits.iter().zip(spent).map(share).fold(0.0, f64::max)
 }

@@ -1,18 +1,34 @@
 //! What is counted of one budget.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use imbl::HashMap;
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
-use super::counted::{Counted, Kept, Tally};
+use super::counted::{Counted, Tally, is_passed_over};
 use super::entries::{Missing, Placed, add};
-use crate::budget::{Amounts, Budget, KeyCounts, Policy};
-use crate::domain::{BudgetZone, Entry, Folded, Reached, Span};
+use super::keys::Keys;
+use crate::budget::{Amounts, Bars, Budget, Drawn, KeyCounts, Policy};
+use crate::domain::{BudgetZone, Folded, Reached, Span};
 
-/// What is counted of one budget.
+/// What is counted of one budget. A clone shares the tallies of keys, and sees them change as commits are published.
 #[derive(Clone, Debug)]
 pub struct Meter {
+    about: Arc<About>,
+    /// Those of the limit in force.
+    bars: Arc<Bars>,
+    /// By their beginning.
+    spans: SmallVec<[Counted; 1]>,
+    /// What open holds set aside where there is one limit for all.
+    reserved: Amounts,
+    /// Where the limit holds for each value of something.
+    keys: Option<Keys>,
+}
+
+/// What changes seldom.
+#[derive(Clone, Debug)]
+pub struct About {
     /// Its number in the ledger.
     pub id: i64,
     /// The budget's name.
@@ -29,15 +45,26 @@ pub struct Meter {
     pub saved_limits: Amounts,
     /// Whether the limit has changed while only the ledger had some tallies: what these say of when it was used up is not of this limit.
     pub has_old_limits: bool,
-    /// By their beginning.
-    spans: Vec<Counted>,
-    reserved: HashMap<Folded, Amounts>,
+}
+
+impl Deref for Meter {
+    type Target = About;
+
+    fn deref(&self) -> &About {
+        &self.about
+    }
+}
+
+impl DerefMut for Meter {
+    fn deref_mut(&mut self) -> &mut About {
+        Arc::make_mut(&mut self.about)
+    }
 }
 
 impl Meter {
     /// Nothing counted so far of what happened from `counted_from` on.
     pub fn new(id: i64, budget: &Budget, zone: &BudgetZone, counted_from: Timestamp) -> Self {
-        Self {
+        let about = About {
             id,
             budget: budget.name.as_str().into(),
             definition: budget.definition(zone).into(),
@@ -46,14 +73,24 @@ impl Meter {
             saved_from: None,
             saved_limits: Amounts::new(),
             has_old_limits: false,
-            spans: Vec::new(),
-            reserved: HashMap::new(),
+        };
+        Self {
+            about: Arc::new(about),
+            bars: Arc::new(Bars::of(budget)),
+            spans: SmallVec::new(),
+            reserved: Amounts::new(),
+            keys: budget.each.map(|_| Keys::default()),
         }
     }
 
     /// Whether this is what is counted of a budget, whatever its limit.
     pub fn is_of(&self, budget: &Budget, zone: &BudgetZone) -> bool {
         *self.budget == *budget.name && *self.definition == *budget.definition(zone)
+    }
+
+    /// From which amounts on the thresholds in force are reached.
+    pub fn bars(&self) -> &Bars {
+        &self.bars
     }
 
     /// The spans of which something is counted.
@@ -66,26 +103,72 @@ impl Meter {
         self.counted(span).map(|counted| counted.counts).unwrap_or_default()
     }
 
-    /// The tallies of a span that are in memory, by key.
-    pub fn tallies(&self, span: Span) -> impl Iterator<Item = (&str, &Tally)> {
-        self.counted(span).into_iter().flat_map(Counted::iter)
+    /// Hands over each key in memory with something spent in a span, or set aside. Of one that only the ledger has nothing is said.
+    pub(super) fn each_key(&self, span: Span, mut visit: impl FnMut(&Folded, Option<&Tally>, Option<&Amounts>)) {
+        match &self.keys {
+            Some(keys) => keys.each(span.start, &self.bars, visit),
+            None => {
+                let tally = self.counted(span).and_then(|counted| counted.whole.as_ref());
+                let reserved = Some(&self.reserved).filter(|reserved| !reserved.is_empty());
+                if tally.is_some() || reserved.is_some() {
+                    visit(&Folded::from_folded(""), tally, reserved);
+                }
+            }
+        }
     }
 
-    /// Every tally in memory, with its span.
-    pub fn all(&self) -> impl Iterator<Item = (Span, &str, &Tally)> {
-        self.spans.iter().flat_map(|counted| counted.iter().map(|(key, tally)| (counted.span, key, tally)))
+    /// Says of each key that has nothing in a span but something set aside.
+    pub(super) fn each_held_only(&self, span: Span, found: impl FnMut()) {
+        if let Some(keys) = &self.keys {
+            keys.each_held_only(span.start, &self.bars, found);
+        }
+    }
+
+    /// Hands over each tally of a span that is in memory, with its key.
+    pub fn each_tally(&self, span: Span, mut visit: impl FnMut(&Folded, &Tally)) {
+        self.each_key(span, |key, tally, _| {
+            if let Some(tally) = tally {
+                visit(key, tally);
+            }
+        });
+    }
+
+    /// Looks at what is known of a key in a span, all of it of one moment.
+    ///
+    /// # Errors
+    /// Only the ledger knows what was spent; what is set aside is known.
+    pub fn look<T>(&self, span: Span, key: &str, take: impl FnOnce(Option<&Tally>, Option<&Amounts>) -> T) -> Result<T, T> {
+        match &self.keys {
+            Some(keys) => keys.look(span.start, key, &self.bars, |tally, reserved, is_missing| {
+                let taken = take(tally, reserved);
+                if is_missing { Err(taken) } else { Ok(taken) }
+            }),
+            None => Ok(take(self.counted(span).and_then(|counted| counted.whole.as_ref()), Some(&self.reserved))),
+        }
     }
 
     /// The tally of a key in a span, if there is one.
     ///
     /// # Errors
     /// Only the ledger knows.
-    pub fn find(&self, position: usize, span: Span, key: &str) -> Result<Option<&Tally>, Missing> {
-        let Some(counted) = self.counted(span) else { return Ok(None) };
-        match counted.get(key) {
-            None if counted.is_partial => Err(Missing { position, meter: self.id, span_start: span.start, key: key.into() }),
-            found => Ok(found),
-        }
+    pub fn find(&self, position: usize, span: Span, key: &str) -> Result<Option<Tally>, Missing> {
+        self.look(span, key, |tally, _| tally.cloned()).map_err(|_| self.missing_of(position, span, key))
+    }
+
+    /// What is used by a key in a span.
+    ///
+    /// # Errors
+    /// Only the ledger knows what was spent; what is set aside is known.
+    pub fn drawn(&self, span: Span, key: &str) -> Result<Drawn, Drawn> {
+        self.look(span, key, |tally, reserved| Drawn {
+            spent: tally.map(|tally| tally.spent.clone()).unwrap_or_default(),
+            reserved: reserved.cloned().unwrap_or_default(),
+        })
+    }
+
+    /// What the ledger is to be asked for.
+    pub fn missing_of(&self, position: usize, span: Span, key: &str) -> Missing {
+        Missing { position, meter: self.id, span_start: span.start, key: key.into() }
     }
 
     /// The tally that something which happened then under this key would change, if only the ledger has it.
@@ -96,86 +179,138 @@ impl Meter {
         self.find(position, self.span_counting(policy, budget, time)?, key).err()
     }
 
-    /// What open holds set aside for a key.
-    pub fn reserved(&self, key: &str) -> Option<&Amounts> {
-        self.reserved.get(key)
-    }
-
-    /// What open holds set aside, by key.
-    pub fn all_reserved(&self) -> impl Iterator<Item = (&str, &Amounts)> {
-        self.reserved.iter().map(|(key, amounts)| (key.as_str(), amounts))
+    /// Whether commits have changed more than the state that this one is of knows.
+    pub(in crate::views) fn is_overtaken(&self) -> bool {
+        self.keys.as_ref().is_some_and(Keys::is_overtaken)
     }
 
     /// Forgets what is set aside.
     pub fn forget_reserved(&mut self) {
         self.reserved.clear();
+        if let Some(keys) = &mut self.keys {
+            keys.forget_reserved();
+        }
     }
 
-    /// Puts in a tally that was read from the ledger, as it is.
+    /// Puts in a tally that was read from the ledger, as it is, while nobody looks at it yet.
     pub fn load(&mut self, budget: &Budget, span: Span, key: &str, tally: Tally) {
-        self.counted_mut(span, budget).put(key, tally, budget);
+        let Self { bars, spans, keys, .. } = self;
+        let counted = counted_mut(spans, span);
+        let Some(keys) = keys else {
+            counted.whole = Some(tally);
+            return;
+        };
+        debug_assert!(budget.each.is_some());
+        let state = bars.key_state(&tally.spent);
+        let before = keys.table().load(span.start, key, tally);
+        counted.keys_len += usize::from(before.is_none());
+        counted.counts.change(before.map(|before| bars.key_state(&before.spent)), Some(state));
     }
 
     /// Counts an entry under a key. Answers with the span in which the key came to a threshold by that, if it did; of a budget without
-    /// keys nobody asks.
+    /// keys nobody asks. `shared` is a copy of the key that others have, or may have.
     pub fn count(
         &mut self,
         policy: &Policy,
         budget: &Budget,
-        key: &str,
-        (place, event, entry): Placed<'_>,
+        (key, shared): (&str, &mut Option<Folded>),
+        placed: Placed<'_>,
         is_live: bool,
     ) -> Option<Span> {
+        let (place, event, entry) = placed;
         let span = self.span_counting(policy, budget, event.time)?;
         let amounts = budget.limit.measure_entry(event, entry);
-        let is_nothing = amounts.iter().all(|amount| *amount == 0);
-        let counted = self.counted_mut(span, budget);
-        let Some(tally) = counted.get_mut(key).filter(|_| !is_nothing || !matches!(entry, Entry::First)) else {
-            if is_nothing {
-                return None;
-            }
-            let mut tally = Tally { spent: amounts, counted_to: place, ..Tally::default() };
-            tally.note(budget, entry, event, is_live);
-            let level = if budget.each.is_some() { tally.level(budget) } else { 0 };
-            counted.put(key, tally, budget);
-            return (level > 0).then_some(span);
-        };
-        if tally.counted_to >= place {
+        if is_passed_over(&amounts, &placed, true) {
             return None;
         }
-        let standing = |tally: &Tally| budget.each.is_some().then(|| (tally.level(budget), tally.state(budget)));
-        let before = standing(tally);
-        add(&mut tally.spent, &amounts, 1);
-        tally.counted_to = place;
-        tally.note(budget, entry, event, is_live);
-        // How keys stand is counted; a budget without any is looked at when somebody asks.
-        let after = standing(tally);
-        let ((level_before, before), (level, after)) = (before?, after?);
-        if (level_before, before) != (level, after) {
-            counted.counts.change(Some(before), Some(after));
+        let Self { bars, spans, keys, .. } = self;
+        let new = || {
+            let mut tally = Tally::default();
+            tally.add(bars, &amounts, placed, is_live);
+            tally
+        };
+        let Some(keys) = keys else {
+            let counted = counted_mut(spans, span);
+            match &mut counted.whole {
+                Some(tally) if tally.counted_to >= place => {}
+                Some(tally) => tally.add(bars, &amounts, placed, is_live),
+                None if is_passed_over(&amounts, &placed, false) => {}
+                None => counted.whole = Some(new()),
+            }
+            return None;
+        };
+        let standing = |tally: &Tally| (bars.level(&tally.spent), bars.key_state(&tally.spent));
+        let changed = keys.change(span.start, key, bars, |tally| {
+            if tally.counted_to >= place {
+                return None;
+            }
+            let before = standing(tally);
+            tally.add(bars, &amounts, placed, is_live);
+            Some((before, standing(tally)))
+        });
+        match changed {
+            Some(None) => None,
+            Some(Some(((level_before, before), (level, after)))) => {
+                if before != after {
+                    counted_mut(spans, span).counts.change(Some(before), Some(after));
+                }
+                (level > level_before).then_some(span)
+            }
+            None if is_passed_over(&amounts, &placed, false) => None,
+            None => {
+                let (tally, counted) = (new(), counted_mut(spans, span));
+                let (level, state) = standing(&tally);
+                keys.add(span.start, shared_copy(key, shared), tally);
+                counted.keys_len += 1;
+                counted.counts.change(None, Some(state));
+                (level > 0).then_some(span)
+            }
         }
-        (level > level_before).then_some(span)
     }
 
-    /// Takes over that the limit in force may have been reached before, and nobody knows.
+    /// Takes over, while nobody looks yet, that the limit in force may have been reached before, and nobody knows.
     pub fn doubt_reached(&mut self) {
-        self.spans.iter_mut().for_each(|counted| counted.change_each(|tally| tally.reached = Reached::SomeTime));
+        let doubt = |tally: &mut Tally| tally.reached = Reached::SomeTime;
+        self.spans.iter_mut().filter_map(|counted| counted.whole.as_mut()).for_each(doubt);
+        if let Some(keys) = &self.keys {
+            keys.table().change_each(doubt);
+        }
+    }
+
+    /// Judges by the limit and the thresholds of its budget from now on.
+    pub fn judge_by(&mut self, budget: &Budget) {
+        let bars = Bars::of(budget);
+        if *self.bars != bars {
+            self.bars = Arc::new(bars);
+        }
     }
 
     /// Takes over that another limit is in force from now on.
     pub fn note_new_limit(&mut self, budget: &Budget) {
-        self.has_old_limits |= self.is_partial();
-        for counted in &mut self.spans {
-            counted.change_each(|tally| tally.note_new_limit(budget));
+        self.judge_by(budget);
+        if self.is_partial() {
+            self.has_old_limits = true;
+        }
+        for tally in self.spans.iter_mut().filter_map(|counted| counted.whole.as_mut()) {
+            tally.note_new_limit(&self.bars);
+        }
+        if let Some(keys) = &mut self.keys {
+            keys.note_new_limit(&self.bars);
         }
         self.count_states(budget);
     }
 
     /// Counts anew how keys stand, as far as they are in memory.
     pub fn count_states(&mut self, budget: &Budget) {
-        for counted in &mut self.spans {
+        self.judge_by(budget);
+        let Self { bars, spans, keys: Some(keys), .. } = self else { return };
+        for counted in spans {
             let mut counts = KeyCounts::default();
-            counted.iter().for_each(|(_, tally)| counts.change(None, Some(tally.state(budget))));
+            keys.each(counted.span.start, bars, |_, tally, _| {
+                if let Some(tally) = tally {
+                    counts.change(None, Some(bars.key_state(&tally.spent)));
+                }
+            });
             // Those that are not in memory were the emptiest.
             counts.keys = if counted.is_partial { counts.keys.max(counted.counts.keys) } else { counts.keys };
             counted.counts = counts;
@@ -186,43 +321,57 @@ impl Meter {
         if amounts.iter().all(|amount| *amount == 0) {
             return;
         }
-        match self.reserved.get_mut(key) {
-            Some(reserved) => {
-                add(reserved, amounts, sign);
-                if reserved.iter().all(|amount| *amount == 0) {
-                    self.reserved.remove(key);
-                }
-            }
+        match &mut self.keys {
+            Some(keys) => keys.reserve(key, amounts, sign),
             None => {
-                let mut reserved = Amounts::new();
-                add(&mut reserved, amounts, sign);
-                self.reserved.insert(Folded::from_folded(key), reserved);
+                add(&mut self.reserved, amounts, sign);
+                if self.reserved.iter().all(|amount| *amount == 0) {
+                    self.reserved.clear();
+                }
             }
         }
     }
 
     /// Puts in what the ledger has of a tally that was missing: nothing, or a tally.
-    pub fn put_found(&mut self, budget: &Budget, missing: &Missing, found: Option<Tally>) {
-        let Some(counted) = self.spans.iter_mut().find(|counted| counted.span.start == missing.span_start) else { return };
+    pub fn put_found(&mut self, missing: &Missing, found: Option<Tally>) {
+        let Self { bars, spans, keys: Some(keys), .. } = self else { return };
+        let Some(counted) = spans.iter_mut().find(|counted| counted.span.start == missing.span_start) else { return };
+        let is_known = keys.look(missing.span_start, &missing.key, bars, |tally, _, _| tally.is_some());
         // It was counted before it was let go. Without cost it counts as a key from the next entry on.
-        if let (Kept::ByKey(tallies), Some(mut tally)) = (&mut counted.tallies, found) {
-            if tally.reached == Reached::Never && tally.is_exhausted(budget) {
-                // The limit was lowered while only the ledger had it.
-                tally.reached = Reached::SomeTime;
-            }
-            tallies.insert(Folded::from_folded(&missing.key), tally);
+        let Some(mut tally) = found.filter(|_| !is_known) else { return };
+        if tally.reached == Reached::Never && bars.is_exhausted(&tally.spent) {
+            // The limit was lowered while only the ledger had it.
+            tally.reached = Reached::SomeTime;
+        }
+        keys.add(missing.span_start, Folded::from_folded(&missing.key), tally);
+        counted.keys_len += 1;
+    }
+
+    /// Whether something is decided that is not where all states see it.
+    pub(super) fn has_changes(&self) -> bool {
+        self.keys.as_ref().is_some_and(Keys::has_changes)
+    }
+
+    /// Puts what is committed where all states see it.
+    pub fn apply(&mut self) {
+        if let Some(keys) = &mut self.keys {
+            keys.apply(&self.bars);
         }
     }
 
-    pub(super) fn leave_to_ledger(&mut self, span: Span, key: &str) {
-        if let Some(counted) = self.spans.iter_mut().find(|counted| counted.span == span) {
-            counted.leave_to_ledger(key);
-        }
+    /// Takes tallies of a span out of memory. The ledger has them, and they stay counted.
+    pub(super) fn leave_to_ledger(&mut self, span: Span, may_go: impl FnMut(&Tally) -> bool) {
+        let Self { bars, spans, keys: Some(keys), .. } = self else { return };
+        let Some(counted) = spans.iter_mut().find(|counted| counted.span == span) else { return };
+        keys.apply(bars);
+        let gone = keys.table().leave_to_ledger(span.start, may_go);
+        counted.keys_len = counted.keys_len.saturating_sub(gone);
+        counted.is_partial |= gone > 0;
     }
 
     /// Keys in memory.
     pub fn keys_len(&self) -> usize {
-        self.spans.iter().map(Counted::keys_len).sum()
+        self.spans.iter().map(|counted| counted.keys_len).sum()
     }
 
     pub(super) fn is_partial(&self) -> bool {
@@ -236,24 +385,22 @@ impl Meter {
     pub(super) fn retire(&mut self, floor: Timestamp) {
         let is_over = |counted: &Counted| counted.span.ends_at().is_some_and(|end| end <= floor);
         let ended = self.spans.iter().filter(|counted| is_over(counted)).map(|counted| counted.span.end).max();
-        self.counted_from = ended.map_or(self.counted_from, |ended| self.counted_from.max(ended));
+        let Some(ended) = ended else { return };
+        self.counted_from = self.counted_from.max(ended);
         self.spans.retain(|counted| !is_over(counted));
+        if let Some(keys) = &mut self.keys {
+            keys.apply(&self.bars);
+            let kept: Vec<_> = self.spans.iter().map(|counted| counted.span.start).collect();
+            keys.table().keep_spans(&kept);
+        }
     }
 
     fn counted(&self, span: Span) -> Option<&Counted> {
         self.spans.iter().find(|counted| counted.span == span)
     }
 
-    fn counted_mut(&mut self, span: Span, budget: &Budget) -> &mut Counted {
-        let at = self.spans.partition_point(|counted| counted.span.start < span.start);
-        if self.spans.get(at).is_none_or(|counted| counted.span != span) {
-            self.spans.insert(at, Counted::begin(span, budget.each.is_some()));
-        }
-        &mut self.spans[at]
-    }
-
     /// The span that an instant lies in.
-    pub(super) fn span_at(&self, policy: &Policy, budget: &Budget, time: Timestamp) -> Span {
+    pub(in crate::views) fn span_at(&self, policy: &Policy, budget: &Budget, time: Timestamp) -> Span {
         // Nearly always one that is being counted.
         let known = self.spans().find(|span| span.contains(time));
         known.unwrap_or_else(|| policy.zone.span_of(&budget.cycle, time))
@@ -263,4 +410,20 @@ impl Meter {
     pub(super) fn span_counting(&self, policy: &Policy, budget: &Budget, time: Timestamp) -> Option<Span> {
         (time >= self.counted_from).then(|| self.span_at(policy, budget, time))
     }
+}
+
+fn counted_mut(spans: &mut SmallVec<[Counted; 1]>, span: Span) -> &mut Counted {
+    let at = spans.partition_point(|counted| counted.span.start < span.start);
+    if spans.get(at).is_none_or(|counted| counted.span != span) {
+        spans.insert(at, Counted::begin(span));
+    }
+    &mut spans[at]
+}
+
+/// A copy of a key: budgets with the same `each` have one text.
+fn shared_copy(key: &str, shared: &mut Option<Folded>) -> Folded {
+    let same = shared.as_ref().filter(|shared| shared.as_str() == key).cloned();
+    let copy = same.unwrap_or_else(|| Folded::from_folded(key));
+    *shared = Some(copy.clone());
+    copy
 }

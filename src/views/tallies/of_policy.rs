@@ -9,7 +9,7 @@ use super::counted::Tally;
 use super::entries::{Crossing, Missing, Placed};
 use super::fullest::let_go;
 use super::meter::Meter;
-use crate::budget::{Amounts, Policy};
+use crate::budget::Policy;
 use crate::domain::{FoldedSubject, ReservationRequest, Span};
 
 /// What is counted of the budgets of a policy, in its order. Cloning it is cheap.
@@ -42,13 +42,20 @@ impl Tallies {
     ///
     /// # Errors
     /// Only the ledger knows.
-    pub fn find(&self, position: usize, span: Span, key: &str) -> Result<Option<&Tally>, Missing> {
+    pub fn find(&self, position: usize, span: Span, key: &str) -> Result<Option<Tally>, Missing> {
         self.0.get(position).map_or(Ok(None), |meter| meter.find(position, span, key))
     }
 
-    /// What holds set aside of the budget at this place for a key.
-    pub fn reserved(&self, position: usize, key: &str) -> Option<&Amounts> {
-        self.0.get(position)?.reserved(key)
+    /// Whether a commit has changed tallies of keys that this state does not know of: it is about to be replaced.
+    pub fn are_overtaken(&self) -> bool {
+        self.0.iter().any(Meter::is_overtaken)
+    }
+
+    /// Puts what is committed where all states see it.
+    pub fn apply(&mut self) {
+        if self.0.iter().any(Meter::has_changes) {
+            Arc::make_mut(&mut self.0).iter_mut().for_each(Meter::apply);
+        }
     }
 
     /// Counts entries. `is_live` says that they are counted as they come, under the limits that were in force then; not when they are
@@ -60,12 +67,17 @@ impl Tallies {
             return crossings;
         }
         let meters = Arc::make_mut(&mut self.0);
-        for (place, event, entry) in entries {
-            let mut subject: Option<FoldedSubject<'_>> = None;
+        for placed in entries {
+            let (mut subject, mut shared): (Option<FoldedSubject<'_>>, _) = (None, None);
             for (position, (budget, meter)) in policy.budgets.iter().zip(meters.iter_mut()).enumerate() {
-                let subject = subject.get_or_insert_with(|| event.subject().folded());
-                let Some(key) = budget.key_of(subject) else { continue };
-                if let Some(span) = meter.count(policy, budget, key, (place, event, entry), is_live) {
+                let key = if budget.is_of_all() {
+                    ""
+                } else {
+                    let subject = subject.get_or_insert_with(|| placed.1.subject().folded());
+                    let Some(key) = budget.key_of(subject) else { continue };
+                    key
+                };
+                if let Some(span) = meter.count(policy, budget, (key, &mut shared), placed, is_live) {
                     crossings.push(Crossing { position, span, key: key.into() });
                 }
             }
@@ -77,8 +89,13 @@ impl Tallies {
     pub fn at_thresholds(&self, policy: &Policy, position: usize, now: Timestamp) -> Vec<Crossing> {
         let (Some(budget), Some(meter)) = (policy.budgets.get(position), self.0.get(position)) else { return Vec::new() };
         let span = meter.span_at(policy, budget, now);
-        let reached = meter.tallies(span).filter(|(_, tally)| tally.level(budget) > 0);
-        reached.map(|(key, _)| Crossing { position, span, key: key.into() }).collect()
+        let mut reached = Vec::new();
+        meter.each_tally(span, |key, tally| {
+            if meter.bars().level(&tally.spent) > 0 {
+                reached.push(Crossing { position, span, key: key.as_str().into() });
+            }
+        });
+        reached
     }
 
     /// The tallies that these entries change and that only the ledger has.
@@ -98,22 +115,29 @@ impl Tallies {
     }
 
     /// Puts in what the ledger has of a tally that was missing: nothing, or a tally.
-    pub fn put_found(&mut self, policy: &Policy, missing: &Missing, found: Option<Tally>) {
-        let meter = Arc::make_mut(&mut self.0).get_mut(missing.position);
-        if let Some((budget, meter)) = policy.budgets.get(missing.position).zip(meter) {
-            meter.put_found(budget, missing, found);
+    pub fn put_found(&mut self, missing: &Missing, found: Option<Tally>) {
+        if let Some(meter) = Arc::make_mut(&mut self.0).get_mut(missing.position) {
+            meter.put_found(missing, found);
         }
     }
 
     /// Sets aside what a hold asks for, or no longer (`sign` −1).
     pub fn reserve(&mut self, policy: &Policy, request: &ReservationRequest, sign: i128) {
+        self.reserve_of(policy, request, sign, |_| true);
+    }
+
+    /// The same as far as no commit has come between this state and what the tallies of keys say: who reads a state that is about to be
+    /// replaced must not take off what the writer has taken off.
+    pub fn take_off(&mut self, policy: &Policy, request: &ReservationRequest) {
+        self.reserve_of(policy, request, -1, |meter| !meter.is_overtaken());
+    }
+
+    fn reserve_of(&mut self, policy: &Policy, request: &ReservationRequest, sign: i128, of: impl Fn(&Meter) -> bool) {
         let subject = request.subject().folded();
-        for (position, budget) in policy.budgets.iter().enumerate() {
-            let Some(key) = budget.key_of(&subject) else { continue };
-            let amounts = budget.limit.measure(request.estimated_cost, &request.usage);
-            if let Some(meter) = Arc::make_mut(&mut self.0).get_mut(position) {
-                meter.reserve(key, &amounts, sign);
-            }
+        let meters = Arc::make_mut(&mut self.0);
+        for (budget, meter) in policy.budgets.iter().zip(meters) {
+            let Some(key) = budget.key_of(&subject).filter(|_| of(meter)) else { continue };
+            meter.reserve(key, &budget.limit.measure(request.estimated_cost, &request.usage), sign);
         }
     }
 

@@ -157,7 +157,7 @@ fn keys_that_were_let_go_are_missing_and_not_empty() {
     let missing = published.missing_for([entry].into_iter());
     assert_eq!(missing.iter().map(|missing| &*missing.key).collect::<Vec<_>>(), [gone.as_str()]);
     let spent = smallvec::SmallVec::from_buf([Usd::from_dollars(1).pico()]);
-    published.tallies.put_found(&policy, &missing[0], Some(Tally { spent, ..Tally::default() }));
+    published.tallies.put_found(&missing[0], Some(Tally { spent, ..Tally::default() }));
     published.record([entry].into_iter(), noon());
     let Ok(Some(standing)) = published.key_standing(0, &gone, now(), |_| Ok::<_, ()>(None)) else { panic!("it is counted") };
     assert_eq!(standing.usd().unwrap()[1], Usd::from_dollars(9));
