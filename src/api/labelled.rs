@@ -5,10 +5,10 @@
 //!
 //! *Limits.* As many series as there are keys: routes, methods, statuses, formats, all from our own code.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hashbrown::HashMap;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 

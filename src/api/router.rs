@@ -5,10 +5,10 @@
 //! [`Access`](super::auth::Access) let the request in, and before any of its body was read.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::{Stream, TryStreamExt};
+use hashbrown::HashMap;
 use warp::filters::BoxedFilter;
 use warp::http::Method;
 use warp::reply::Response;

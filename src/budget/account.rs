@@ -124,19 +124,22 @@ impl Drawn {
     pub fn account(&self, limit: &Limit) -> Account {
         Account::new(limit, Some(&self.spent), Some(&self.reserved))
     }
+}
 
-    /// Of the first unit whose limit would be passed by what this costs and uses: what is left.
-    pub fn passed_by(&self, limit: &Limit, cost: Usd, usage: &[UsageCount]) -> Option<Measure> {
-        let of = |amounts: &Amounts, at: usize| amounts.get(at).copied().unwrap_or(0);
-        let remaining = |at, limit: i128| limit - of(&self.spent, at).max(0) - of(&self.reserved, at);
-        match limit {
-            Limit::Usd(usd) => {
+impl Limit {
+    /// Of the first unit whose limit would be passed by what something costs and uses, once so much is spent and set aside: what is left. What is
+    /// not said of a unit is nothing.
+    pub fn passed_by(&self, spent: &[i128], reserved: &[i128], cost: Usd, usage: &[UsageCount]) -> Option<Measure> {
+        let of = |amounts: &[i128], at: usize| amounts.get(at).copied().unwrap_or(0);
+        let remaining = |at, limit: i128| limit - of(spent, at).max(0) - of(reserved, at);
+        match self {
+            Self::Usd(usd) => {
                 let parts = remaining(0, usd.pico());
                 (cost.pico() > parts).then_some(Measure { unit: Unit::Usd, parts })
             }
-            Limit::Usage(_) => {
-                let wanted = limit.measure(cost, usage);
-                let mut units = limit.units().zip(limit.amounts()).zip(wanted).enumerate();
+            Self::Usage(_) => {
+                let wanted = self.measure(cost, usage);
+                let mut units = self.units().zip(self.amounts()).zip(wanted).enumerate();
                 units.find_map(|(at, ((unit, limit), wanted))| {
                     let parts = remaining(at, limit);
                     (wanted > parts).then_some(Measure { unit, parts })

@@ -57,16 +57,18 @@ pub struct BudgetLeft {
     pub span: Span,
 }
 
-/// Decides. `drawn` says what is used now of the budget at a place of the policy by a key, which is empty where the budget has no `each`;
-/// and in which period.
+/// Hears what was spent and is reserved, in each unit of a budget, and in which period; the last time counts.
+pub type Take<'t> = &'t mut dyn FnMut(&[i128], &[i128], Span);
+
+/// Decides. `look` says what is used now of the budget at a place of the policy by a key, which is empty where the budget has no `each`.
 ///
 /// # Errors
-/// Those of `drawn`.
+/// Those of `look`.
 pub fn admit<E>(
     policy: &Policy,
     gate: &GateVerdict,
     spend: Spend<'_>,
-    drawn: impl Fn(usize, &str) -> Result<(Drawn, Span), E>,
+    look: impl Fn(usize, &str, Take<'_>) -> Result<(), E>,
 ) -> Result<Admission, E> {
     let Subject { service, operation, .. } = spend.subject;
     if policy.critical.contains(service, operation) {
@@ -76,20 +78,23 @@ pub fn admit<E>(
         return Ok(Admission::Unenforced);
     }
     if gate.active {
-        let budget = if gate.mode == GateMode::Manual { None } else { closed_by(policy, &drawn)? };
+        let budget = if gate.mode == GateMode::Manual { None } else { closed_by(policy, &look)? };
         return Ok(Admission::Refused(Refusal::GateActive { reason: gate.reason.clone(), budget }));
     }
     let subject = spend.subject.folded();
-    Ok(match tightest(policy, spend, &subject, drawn)? {
+    Ok(match tightest(policy, spend, &subject, look)? {
         Some(left) => Admission::Refused(Refusal::BudgetExhausted(left)),
         None => Admission::Fits,
     })
 }
 
 /// The budget that closed the gate.
-fn closed_by<E>(policy: &Policy, drawn: impl Fn(usize, &str) -> Result<(Drawn, Span), E>) -> Result<Option<BudgetLeft>, E> {
+fn closed_by<E>(policy: &Policy, look: impl Fn(usize, &str, Take<'_>) -> Result<(), E>) -> Result<Option<BudgetLeft>, E> {
     for (position, budget) in policy.budgets.iter().enumerate().filter(|(_, budget)| budget.is_global()) {
-        let (drawn, span) = drawn(position, "")?;
+        let (mut drawn, mut span) = (Drawn::default(), Span::default());
+        look(position, "", &mut |spent, reserved, of_span| {
+            (drawn, span) = (Drawn { spent: spent.into(), reserved: reserved.into() }, of_span);
+        })?;
         if let Some(used) = drawn.account(&budget.limit).at_or_above(budget.gate_at) {
             let remaining = Measure { unit: used.unit.clone(), parts: used.remaining() };
             return Ok(Some(BudgetLeft { name: budget.name.clone(), key: None, remaining, span }));
@@ -103,13 +108,17 @@ fn tightest<E>(
     policy: &Policy,
     spend: Spend<'_>,
     subject: &FoldedSubject<'_>,
-    drawn: impl Fn(usize, &str) -> Result<(Drawn, Span), E>,
+    look: impl Fn(usize, &str, Take<'_>) -> Result<(), E>,
 ) -> Result<Option<BudgetLeft>, E> {
     let mut tightest: Option<BudgetLeft> = None;
     for (position, budget) in policy.budgets.iter().enumerate().filter(|(_, budget)| budget.action == Action::Block) {
         let Some(key) = budget.key_of(subject) else { continue };
-        let (drawn, span) = drawn(position, key)?;
-        let Some(remaining) = drawn.passed_by(&budget.limit, spend.estimate, spend.usage) else { continue };
+        let mut passed = None;
+        look(position, key, &mut |spent, reserved, span| {
+            let remaining = budget.limit.passed_by(spent, reserved, spend.estimate, spend.usage);
+            passed = remaining.map(|remaining| (remaining, span));
+        })?;
+        let Some((remaining, span)) = passed else { continue };
         let is_tighter = match &tightest {
             None => true,
             Some(so_far) => match (remaining.usd(), so_far.remaining.usd()) {
@@ -212,7 +221,12 @@ mod tests {
         let subject = Subject { service: &service, operation: &operation, worker: None, batch: None, lead, model: None };
         let spend = Spend { subject, estimate: usd(estimate), usage };
         let span = Span { start: Timestamp::MIN, end: end() };
-        admit(policy, &gate, spend, |position, _: &str| Ok::<_, Infallible>((drawn(position), span))).unwrap()
+        let look = |position: usize, _: &str, take: Take<'_>| {
+            let Drawn { spent, reserved } = drawn(position);
+            take(&spent, &reserved, span);
+            Ok::<_, Infallible>(())
+        };
+        admit(policy, &gate, spend, look).unwrap()
     }
 
     fn policy() -> Policy {

@@ -171,7 +171,7 @@ impl Published {
         let is_at_gate = |position: usize| {
             let meter = self.tallies.meters().get(position);
             let Some((budget, meter)) = policy.budgets.get(position).zip(meter) else { return false };
-            let is_at_gate = |tally: Option<&Tally>, _: Option<&Amounts>| {
+            let is_at_gate = |tally: Option<&Tally>, _: Option<&Amounts>, _: bool| {
                 let spent = tally.map_or(&nothing, |tally| &tally.spent);
                 if is_in_force { meter.bars().is_at_gate(spent) } else { Bars::of(budget).is_at_gate(spent) }
             };
@@ -197,16 +197,26 @@ impl Published {
     ) -> Result<Admission, E> {
         let policy = self.policy_at(now.time);
         let (gate, due) = (self.verdict(&policy, now), self.due(now));
-        admit(&policy, &gate, spend, |position, key| {
-            let (drawn, span, _) = self.drawn(&policy, (position, key), now, &due, &look_up)?;
-            Ok((drawn, span))
+        admit(&policy, &gate, spend, |position, key, take| {
+            let Some((budget, meter)) = policy.budgets.get(position).zip(self.tallies.meters().get(position)) else {
+                return Ok(());
+            };
+            let span = meter.span_at(&policy, budget, now.time);
+            let looked = meter.look(span, key, |tally, reserved, _| {
+                take(tally.map_or(&[], |tally| &tally.spent), reserved.map_or(&[], |reserved| reserved), span);
+            });
+            if looked.is_err() || due.is_some() {
+                let (Drawn { spent, reserved }, ..) = self.drawn(&policy, (position, key), now, &due, &look_up)?;
+                take(&spent, &reserved, span);
+            }
+            Ok(())
         })
     }
 
-    /// Whether what was asked of this state at an instant should be asked of the next one, which is about to be published: holds have run
-    /// out of time that may or may not be taken off already.
-    pub fn is_overtaken(&self, now: Now) -> bool {
-        self.due(now).is_some() && self.tallies.are_overtaken()
+    /// Whether what was asked of this state at an instant is better asked of the next one, which is about to be published: there are holds that
+    /// have run out of time, and of keys which a later commit has changed only those are taken off that had by then.
+    pub fn is_overtaken(&self, now: impl FnOnce() -> Now) -> bool {
+        self.tallies.are_overtaken() && self.due(now()).is_some()
     }
 
     /// What has run out of time without the writer having noticed, if anything has: next to never, since it wakes up for that.
@@ -257,20 +267,21 @@ impl Published {
             return Ok(Default::default());
         };
         let span = meter.span_at(policy, budget, now.time);
-        let take = |tally: Option<&Tally>, reserved: Option<&Amounts>| {
-            let (spent, reached) = tally.map(|tally| (tally.spent.clone(), tally.reached)).unwrap_or_default();
-            (Drawn { spent, reserved: reserved.cloned().unwrap_or_default() }, reached)
+        let take = |tally: Option<&Tally>, reserved: Option<&Amounts>, may_take_off: bool| {
+            // Copies of slices are quicker than clones of what may have more in it than numbers.
+            let copy = |amounts: &Amounts| Amounts::from_slice(amounts);
+            let (spent, reached) = tally.map(|tally| (copy(&tally.spent), tally.reached)).unwrap_or_default();
+            (Drawn { spent, reserved: reserved.map(copy).unwrap_or_default() }, reached, may_take_off)
         };
-        let (mut drawn, mut reached) = match meter.look(span, key, take) {
+        let (mut drawn, mut reached, may_take_off) = match meter.look(span, key, take) {
             Ok(known) => known,
-            Err((reserved, _)) => {
+            Err((known, _, may_take_off)) => {
                 let read = look_up(&meter.missing_of(position, span, key))?;
-                let (drawn, reached) = take(read.as_ref(), None);
-                (Drawn { reserved: reserved.reserved, ..drawn }, reached)
+                let (drawn, reached, _) = take(read.as_ref(), None, may_take_off);
+                (Drawn { reserved: known.reserved, ..drawn }, reached, may_take_off)
             }
         };
-        // What a later commit has taken off is not taken off again.
-        for hold in due.iter().flatten().filter(|_| !meter.is_overtaken()) {
+        for hold in due.iter().flatten().filter(|_| may_take_off) {
             if budget.key_of(&hold.request.subject().folded()) == Some(key) {
                 let amounts = budget.limit.measure(hold.request.estimated_cost, &hold.request.usage);
                 drawn.reserved.iter_mut().zip(amounts).for_each(|(reserved, amount)| *reserved -= amount);
@@ -327,10 +338,14 @@ impl Board {
 impl Published {
     /// What is shown of views that have counted no event of a budget so far, for tests.
     pub(crate) fn example(views: Views, policy: Arc<Policy>, now: Timestamp) -> Self {
-        let meters = (1..)
-            .zip(&policy.budgets)
-            .map(|(id, budget)| Meter::new(id, budget, &policy.zone, policy.zone.span_of(&budget.cycle, now).start));
-        let meters = meters.collect();
+        let mut meters: Vec<Meter> = Vec::new();
+        for (id, budget) in (1..).zip(&policy.budgets) {
+            let from = policy.zone.span_of(&budget.cycle, now).start;
+            let mut meter = Meter::new(id, budget, &policy.zone, from);
+            let beside = policy.budgets.iter().zip(&meters).find(|(other, _)| other.each == budget.each);
+            beside.into_iter().for_each(|(_, other)| meter.stand_beside(other));
+            meters.push(meter);
+        }
         Self::new(views, policy, meters, now)
     }
 

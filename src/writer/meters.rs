@@ -42,7 +42,11 @@ pub(super) fn load_meters(
             continue;
         }
         let from = zone.span_of(&budget.cycle, now.checked_sub(KEPT).unwrap_or(now)).start;
-        let meter = Meter::new(next_id + position as i64, budget, zone, from);
+        let mut meter = Meter::new(next_id + position as i64, budget, zone, from);
+        let beside = |(other, _): &(&Budget, &Meter)| budget.each.is_some() && other.each == budget.each;
+        if let Some((_, other)) = in_force.budgets.iter().zip(&loading.meters).find(beside) {
+            meter.stand_beside(other);
+        }
         let is_usable = |stored: &&StoredMeter| {
             *stored.budget == *meter.budget
                 && *stored.definition == *meter.definition
@@ -94,12 +98,7 @@ impl Loading<'_> {
             let of_row = span.filter(|span| span.start == row.span_start);
             let of_row = of_row.unwrap_or_else(|| policy.zone.span_of(&budget.cycle, row.span_start));
             span = Some(of_row);
-            meter.load(
-                budget,
-                of_row,
-                &row.key,
-                Tally { spent: row.spent, reached: row.reached, counted_to: row.counted_to },
-            );
+            meter.load(of_row, &row.key, Tally { spent: row.spent, reached: row.reached, counted_to: row.counted_to });
             if meter.keys_len() > keys_max {
                 let_go(&mut [(budget, &mut *meter)], keys_max - keys_max / 10, |_, _| true);
             }
@@ -188,7 +187,7 @@ impl Loading<'_> {
         }
         for (span, spent) in spans {
             let tally = Tally { spent: Amounts::from_buf([spent]), reached: Reached::Never, counted_to: ledger.events() };
-            meter.load(budget, span, "", tally);
+            meter.load(span, "", tally);
         }
         meter.note_new_limit(budget);
         Ok(true)

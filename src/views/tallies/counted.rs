@@ -2,9 +2,12 @@
 //!
 //! *Invariants.* The counts are those of all keys of the span, also of such as are not in memory.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::entries::{Placed, add};
+use super::table::Column;
 use crate::budget::{Amounts, Bars, KeyCounts};
 use crate::domain::{CostEvent, Entry, Reached, Span};
 
@@ -25,6 +28,8 @@ pub(super) struct Counted {
     pub span: Span,
     /// The tally of a budget without `each`, once there is one.
     pub whole: Option<Tally>,
+    /// Where the table has the tallies of keys.
+    pub column: Option<Arc<Column>>,
     pub counts: KeyCounts,
     /// Keys in memory.
     pub keys_len: usize,
@@ -61,8 +66,13 @@ impl Tally {
 }
 
 impl Counted {
-    pub fn begin(span: Span) -> Self {
-        Self { span, whole: None, counts: KeyCounts::default(), keys_len: 0, is_partial: false }
+    pub fn begin(span: Span, column: Option<Arc<Column>>) -> Self {
+        Self { span, whole: None, column, counts: KeyCounts::default(), keys_len: 0, is_partial: false }
+    }
+
+    /// The number of its column, of a budget with `each`.
+    pub fn column(&self) -> Option<u32> {
+        self.column.as_ref().map(|column| column.id)
     }
 }
 

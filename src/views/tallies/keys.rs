@@ -1,103 +1,145 @@
-//! The keys of a budget with `each`: the table that all states share, under the changes of this one.
+//! The keys of a budget with `each`: its columns of the table that all states share, under the changes of this one.
 //!
 //! *Invariants.* A state that is published has no changes left. One that is put together and dropped has not touched the table.
 
 use std::sync::Arc;
-
-use jiff::Timestamp;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::changes::Changes;
 use super::counted::Tally;
 use super::entries::add;
-use super::table::{Table, hash_of};
+use super::slot::Reserved;
+use super::table::{Column, Table, hash_of};
 use crate::budget::{Amounts, Bars};
 use crate::domain::Folded;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Keys {
     table: Arc<Table>,
-    /// That of the table when this state was published.
-    generation: u64,
+    /// What is set aside.
+    reserved: Arc<Column>,
+    /// How many commits have changed its columns.
+    newest: Arc<AtomicI64>,
+    /// How many had when this state was published.
+    generation: i64,
     changes: Changes,
 }
 
+/// What is to be known beside a tally and what is set aside.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Aside {
+    /// Whether only the ledger knows the tally.
+    pub is_missing: bool,
+    /// Whether what is set aside was changed by a later commit than the one of this state: what has lapsed by then is taken off.
+    pub is_newer: bool,
+}
+
 impl Keys {
-    /// What is known of a key: its tally in the span that begins then, what is set aside, and whether only the ledger knows its tally.
+    /// In a table of its own, or in that of another budget with the same `each`.
+    pub fn new(beside: Option<&Self>) -> Self {
+        let table = beside.map(|other| Arc::clone(&other.table)).unwrap_or_default();
+        let reserved = table.column();
+        Self { table, reserved, newest: Arc::default(), generation: 0, changes: Changes::default() }
+    }
+
+    /// A column for a span.
+    pub fn column(&self) -> Arc<Column> {
+        self.table.column()
+    }
+
+    /// Looks at what is known of a key: its tally under a column, what is set aside, and what else there is to say.
     pub fn look<T>(
         &self,
-        start: Timestamp,
+        column: Option<u32>,
         key: &str,
         bars: &Bars,
-        take: impl FnOnce(Option<&Tally>, Option<&Amounts>, bool) -> T,
+        take: impl FnOnce(Option<&Tally>, Option<&Amounts>, Aside) -> T,
     ) -> T {
-        let hash = hash_of(key);
-        let change = if self.changes.by_key.is_empty() { None } else { self.changes.get(key) };
-        let shard = self.table.shard(hash);
-        let changed = change.and_then(|change| change.tally(start));
-        let renewed;
-        let tally = match changed {
-            Some(tally) => Some(tally),
-            None => match shard.tally(hash, start, key) {
-                Some((_, tally)) if self.changes.has_new_limit => {
-                    renewed = under_new_limit(tally, bars);
-                    Some(&renewed)
-                }
-                found => found.map(|(_, tally)| tally),
-            },
+        let (hash, change) = (hash_of(key), self.changes.get(key));
+        let (known_tally, known_reserved, is_partial) = {
+            let shard = self.table.shard(hash);
+            let known = shard.get(hash, key);
+            let tally = known.zip(column).and_then(|(known, column)| known.tally(column));
+            let reserved = known.and_then(|known| known.reserved(self.reserved.id));
+            (tally, reserved, column.is_some_and(|column| shard.is_partial(column)))
         };
-        let is_missing = tally.is_none() && shard.is_partial(start);
-        let reserved = match change.and_then(|change| change.reserved.as_ref()) {
-            Some(reserved) => Some(reserved),
-            None if shard.has_reserved() => shard.reserved(hash, key),
-            None => None,
-        };
-        take(tally, reserved, is_missing)
+        let known_tally = known_tally.map(|tally| self.renewed(tally, bars));
+        let tally = change.zip(column).and_then(|(change, column)| change.tally(column)).or(known_tally.as_ref());
+        let is_newer = known_reserved.as_ref().is_some_and(|reserved| reserved.generation > self.generation);
+        let known_reserved = known_reserved.as_ref().map(|reserved| &reserved.amounts);
+        let reserved = change.and_then(|change| change.reserved.as_ref()).or(known_reserved);
+        take(tally, reserved, Aside { is_missing: tally.is_none() && is_partial, is_newer })
     }
 
     /// Changes the tally of a key; `None` where it has none. Where only the ledger knows, its tally was put in before.
-    pub fn change<T>(
-        &mut self,
-        start: Timestamp,
-        key: &str,
-        bars: &Bars,
-        change: impl FnOnce(&mut Tally) -> T,
-    ) -> Option<T> {
-        if let Some(tally) = self.changes.tally_mut(start, key) {
+    pub fn change<T>(&mut self, column: u32, key: &str, bars: &Bars, change: impl FnOnce(&mut Tally) -> T) -> Option<T> {
+        if let Some(tally) = self.changes.tally_mut(column, key) {
             return Some(change(tally));
         }
         let hash = hash_of(key);
-        let (key, mut tally) = self.table.shard(hash).tally(hash, start, key)?.clone();
-        if self.changes.has_new_limit {
-            tally.note_new_limit(bars);
-        }
+        let (key, tally) = {
+            let shard = self.table.shard(hash);
+            let known = shard.get(hash, key)?;
+            (known.key().clone(), known.tally(column)?)
+        };
+        let mut tally = self.renewed(tally, bars);
         let changed = change(&mut tally);
-        self.changes.add_tally(start, key, tally);
+        self.changes.add_tally(column, key, tally);
         Some(changed)
     }
 
     /// Puts in a tally of a key that has none in memory.
-    pub fn add(&mut self, start: Timestamp, key: Folded, tally: Tally) {
-        self.changes.add_tally(start, key, tally);
+    pub fn add(&mut self, column: u32, key: Folded, tally: Tally) {
+        self.changes.add_tally(column, key, tally);
+    }
+
+    /// Puts in a tally while nobody looks at its column yet. Answers with the one before.
+    pub fn load(&self, column: u32, key: &str, tally: &Tally) -> Option<Tally> {
+        self.table.load(column, key, tally)
+    }
+
+    /// Changes every tally of columns that nobody looks at yet.
+    pub fn change_each(&self, columns: &[u32], change: impl FnMut(&mut Tally)) {
+        self.table.change_each(columns, change);
+    }
+
+    /// Takes tallies out of memory, and says how many. The ledger has them.
+    pub fn leave_to_ledger(&self, column: u32, may_go: impl FnMut(&Tally) -> bool) -> usize {
+        self.table.leave_to_ledger(column, may_go)
     }
 
     /// Sets something aside for a key, or no longer.
     pub fn reserve(&mut self, key: &str, amounts: &Amounts, sign: i128) {
-        let changed = self.changes.get(key).and_then(|change| change.reserved.clone());
-        let mut reserved = changed.unwrap_or_else(|| {
-            let hash = hash_of(key);
-            self.table.shard(hash).reserved(hash, key).cloned().unwrap_or_default()
-        });
-        add(&mut reserved, amounts, sign);
-        self.changes.change_mut(key).reserved = Some(reserved);
+        let (copy, known) = self.reserved(key);
+        let change = self.changes.change_mut(copy.unwrap_or_else(|| Folded::from_folded(key)));
+        add(change.reserved.get_or_insert_with(|| known.unwrap_or_default().amounts), amounts, sign);
+    }
+
+    /// Takes off what has lapsed, unless a later commit than the one of this state has done so. For those who only read.
+    pub fn take_off(&mut self, key: &str, amounts: &Amounts) {
+        let (_, known) = self.reserved(key);
+        if known.is_some_and(|known| known.generation <= self.generation) {
+            self.reserve(key, amounts, -1);
+        }
+    }
+
+    /// What the table has set aside for a key, and its copy of the key.
+    fn reserved(&self, key: &str) -> (Option<Folded>, Option<Reserved>) {
+        let hash = hash_of(key);
+        let shard = self.table.shard(hash);
+        let known = shard.get(hash, key);
+        (known.map(|known| known.key().clone()), known.and_then(|known| known.reserved(self.reserved.id)))
     }
 
     /// Sets nothing aside for anybody.
     pub fn forget_reserved(&mut self) {
-        self.changes.by_key.values_mut().for_each(|change| change.reserved = change.reserved.take().map(|_| Amounts::new()));
-        let Self { table, changes, .. } = self;
+        let Self { table, reserved, changes, .. } = self;
+        for change in changes.by_key.values_mut().filter(|change| change.reserved.is_some()) {
+            change.reserved = Some(Amounts::new());
+        }
         table.each_shard(|shard| {
-            for (key, _) in shard.all_reserved() {
-                changes.by_key.entry(key.clone()).or_default().reserved = Some(Amounts::new());
+            for known in shard.iter().filter(|known| known.reserved(reserved.id).is_some()) {
+                changes.change_mut(known.key().clone()).reserved = Some(Amounts::new());
             }
         });
     }
@@ -109,70 +151,42 @@ impl Keys {
         tallies.for_each(|(_, tally)| tally.note_new_limit(bars));
     }
 
-    /// Hands over each key with a tally in memory or something set aside: its tally in the span that begins then, and what is set aside.
-    /// Those of which only the ledger knows what was spent are not among them.
-    pub fn each(&self, start: Timestamp, bars: &Bars, mut visit: impl FnMut(&Folded, Option<&Tally>, Option<&Amounts>)) {
-        let changes = &self.changes;
+    /// Hands over each key with a tally in memory or something set aside: its tally under a column, and what is set aside. Those of which
+    /// only the ledger knows what was spent are not among them.
+    pub fn each(&self, column: Option<u32>, bars: &Bars, mut visit: impl FnMut(&Folded, Option<&Tally>, Option<&Amounts>)) {
+        let mut visit = |key: &Folded, tally: Option<&Tally>, reserved: Option<&Amounts>, may_be_spent: bool| {
+            let reserved = reserved.filter(|amounts| amounts.iter().any(|amount| *amount != 0));
+            if tally.is_some() || (reserved.is_some() && !may_be_spent) {
+                visit(key, tally, reserved);
+            }
+        };
+        let is_partial = |is_partial: &dyn Fn(u32) -> bool| column.is_some_and(is_partial);
         self.table.each_shard(|shard| {
-            let reserved_of = |key: &Folded| {
-                let changed = changes.get(key.as_str()).and_then(|change| change.reserved.as_ref());
-                let known = || if shard.has_reserved() { shard.reserved(hash_of(key.as_str()), key.as_str()) } else { None };
-                changed.or_else(known).filter(|amounts| !is_nothing(amounts))
-            };
-            for (key, tally) in shard.tallies(start) {
-                let changed = if changes.by_key.is_empty() { None } else { changes.tally(start, key.as_str()) };
-                match changed {
-                    Some(tally) => visit(key, Some(tally), reserved_of(key)),
-                    None if changes.has_new_limit => visit(key, Some(&under_new_limit(tally, bars)), reserved_of(key)),
-                    None => visit(key, Some(tally), reserved_of(key)),
-                }
-            }
-            let may_be_spent = shard.is_partial(start);
-            for (key, _) in shard.all_reserved() {
-                let has_tally = shard.tally(hash_of(key.as_str()), start, key.as_str()).is_some();
-                let is_new = changes.get(key.as_str()).is_some();
-                if !has_tally && !is_new && !may_be_spent {
-                    visit(key, None, reserved_of(key));
-                }
+            let is_partial = is_partial(&|column| shard.is_partial(column));
+            for known in shard.iter() {
+                let change = self.changes.get(known.key().as_str());
+                let known_tally = column.and_then(|column| known.tally(column)).map(|tally| self.renewed(tally, bars));
+                let known_reserved = known.reserved(self.reserved.id).map(|reserved| reserved.amounts);
+                let tally = change.zip(column).and_then(|(change, column)| change.tally(column)).or(known_tally.as_ref());
+                let reserved = change.and_then(|change| change.reserved.as_ref()).or(known_reserved.as_ref());
+                visit(known.key(), tally, reserved, is_partial);
             }
         });
-        for (key, change) in &changes.by_key {
+        for (key, change) in &self.changes.by_key {
             let hash = hash_of(key.as_str());
-            let shard = self.table.shard(hash);
-            if shard.tally(hash, start, key.as_str()).is_some() {
-                continue;
-            }
-            let reserved = change.reserved.as_ref().or_else(|| shard.reserved(hash, key.as_str()));
-            let reserved = reserved.filter(|amounts| !is_nothing(amounts));
-            match change.tally(start) {
-                Some(tally) => visit(key, Some(tally), reserved),
-                None if reserved.is_some() && !shard.is_partial(start) => visit(key, None, reserved),
-                None => {}
+            let (is_known, is_partial) = {
+                let shard = self.table.shard(hash);
+                (shard.get(hash, key.as_str()).is_some(), is_partial(&|column| shard.is_partial(column)))
+            };
+            if !is_known {
+                visit(key, column.and_then(|column| change.tally(column)), change.reserved.as_ref(), is_partial);
             }
         }
-    }
-
-    /// Says of each key that has nothing but something set aside.
-    pub fn each_held_only(&self, start: Timestamp, bars: &Bars, mut found: impl FnMut()) {
-        if !self.has_reserved() {
-            return;
-        }
-        self.each(start, bars, |_, tally, _| {
-            if tally.is_none() {
-                found();
-            }
-        });
-    }
-
-    fn has_reserved(&self) -> bool {
-        let mut has_reserved = self.changes.by_key.values().any(|change| change.reserved.is_some());
-        self.table.each_shard(|shard| has_reserved |= shard.has_reserved());
-        has_reserved
     }
 
     /// Whether the table has more than was committed when this state was published.
     pub fn is_overtaken(&self) -> bool {
-        self.table.generation() != self.generation
+        self.newest.load(Ordering::SeqCst) != self.generation
     }
 
     /// Whether there is something that the table does not have.
@@ -180,27 +194,25 @@ impl Keys {
         !self.changes.is_empty()
     }
 
-    /// Puts the changes into the table: they are committed.
-    pub fn apply(&mut self, bars: &Bars) {
+    /// Puts the changes into the table: they are committed. `columns` are those of its spans.
+    pub fn apply(&mut self, columns: &[u32], bars: &Bars) {
         if self.changes.is_empty() {
             return;
         }
+        let Changes { by_key, has_new_limit } = std::mem::take(&mut self.changes);
         self.generation += 1;
-        self.table.apply(self.generation, std::mem::take(&mut self.changes), bars);
+        // First, so that whoever sees a change knows that another state is about to be published.
+        self.newest.store(self.generation, Ordering::SeqCst);
+        if has_new_limit {
+            self.table.change_each(columns, |tally| tally.note_new_limit(bars));
+        }
+        by_key.iter().for_each(|(key, change)| self.table.put(key, change, self.reserved.id, self.generation));
     }
 
-    /// The table, whose tallies are all committed.
-    pub fn table(&self) -> &Table {
-        &self.table
+    fn renewed(&self, mut tally: Tally, bars: &Bars) -> Tally {
+        if self.changes.has_new_limit {
+            tally.note_new_limit(bars);
+        }
+        tally
     }
-}
-
-fn under_new_limit(tally: &Tally, bars: &Bars) -> Tally {
-    let mut tally = tally.clone();
-    tally.note_new_limit(bars);
-    tally
-}
-
-fn is_nothing(amounts: &Amounts) -> bool {
-    amounts.iter().all(|amount| *amount == 0)
 }

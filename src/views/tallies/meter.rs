@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::counted::{Counted, Tally, is_passed_over};
 use super::entries::{Missing, Placed, add};
 use super::keys::Keys;
-use crate::budget::{Amounts, Bars, Budget, Drawn, KeyCounts, Policy};
+use crate::budget::{Amounts, Bars, Budget, KeyCounts, Policy};
 use crate::domain::{BudgetZone, Folded, Reached, Span};
 
 /// What is counted of one budget. A clone shares the tallies of keys, and sees them change as commits are published.
@@ -79,7 +79,14 @@ impl Meter {
             bars: Arc::new(Bars::of(budget)),
             spans: SmallVec::new(),
             reserved: Amounts::new(),
-            keys: budget.each.map(|_| Keys::default()),
+            keys: budget.each.map(|_| Keys::new(None)),
+        }
+    }
+
+    /// Has its keys stand beside those of another budget with the same `each`, while nothing is counted so far.
+    pub fn stand_beside(&mut self, other: &Self) {
+        if self.keys.is_some() {
+            self.keys = other.keys.as_ref().map(|keys| Keys::new(Some(keys)));
         }
     }
 
@@ -106,7 +113,7 @@ impl Meter {
     /// Hands over each key in memory with something spent in a span, or set aside. Of one that only the ledger has nothing is said.
     pub(super) fn each_key(&self, span: Span, mut visit: impl FnMut(&Folded, Option<&Tally>, Option<&Amounts>)) {
         match &self.keys {
-            Some(keys) => keys.each(span.start, &self.bars, visit),
+            Some(keys) => keys.each(self.column(span), &self.bars, visit),
             None => {
                 let tally = self.counted(span).and_then(|counted| counted.whole.as_ref());
                 let reserved = Some(&self.reserved).filter(|reserved| !reserved.is_empty());
@@ -118,9 +125,13 @@ impl Meter {
     }
 
     /// Says of each key that has nothing in a span but something set aside.
-    pub(super) fn each_held_only(&self, span: Span, found: impl FnMut()) {
+    pub(super) fn each_held_only(&self, span: Span, mut found: impl FnMut()) {
         if let Some(keys) = &self.keys {
-            keys.each_held_only(span.start, &self.bars, found);
+            keys.each(self.column(span), &self.bars, |_, tally, _| {
+                if tally.is_none() {
+                    found();
+                }
+            });
         }
     }
 
@@ -133,17 +144,23 @@ impl Meter {
         });
     }
 
-    /// Looks at what is known of a key in a span, all of it of one moment.
+    /// Looks at what is known of a key in a span, all of it of one moment: its tally, what is set aside, and whether of that everything that
+    /// has lapsed may be taken off by who knows of it. Where a later commit has changed it, that is done.
     ///
     /// # Errors
     /// Only the ledger knows what was spent; what is set aside is known.
-    pub fn look<T>(&self, span: Span, key: &str, take: impl FnOnce(Option<&Tally>, Option<&Amounts>) -> T) -> Result<T, T> {
+    pub fn look<T>(
+        &self,
+        span: Span,
+        key: &str,
+        take: impl FnOnce(Option<&Tally>, Option<&Amounts>, bool) -> T,
+    ) -> Result<T, T> {
         match &self.keys {
-            Some(keys) => keys.look(span.start, key, &self.bars, |tally, reserved, is_missing| {
-                let taken = take(tally, reserved);
-                if is_missing { Err(taken) } else { Ok(taken) }
+            Some(keys) => keys.look(self.column(span), key, &self.bars, |tally, reserved, aside| {
+                let taken = take(tally, reserved, !aside.is_newer);
+                if aside.is_missing { Err(taken) } else { Ok(taken) }
             }),
-            None => Ok(take(self.counted(span).and_then(|counted| counted.whole.as_ref()), Some(&self.reserved))),
+            None => Ok(take(self.counted(span).and_then(|counted| counted.whole.as_ref()), Some(&self.reserved), true)),
         }
     }
 
@@ -152,18 +169,7 @@ impl Meter {
     /// # Errors
     /// Only the ledger knows.
     pub fn find(&self, position: usize, span: Span, key: &str) -> Result<Option<Tally>, Missing> {
-        self.look(span, key, |tally, _| tally.cloned()).map_err(|_| self.missing_of(position, span, key))
-    }
-
-    /// What is used by a key in a span.
-    ///
-    /// # Errors
-    /// Only the ledger knows what was spent; what is set aside is known.
-    pub fn drawn(&self, span: Span, key: &str) -> Result<Drawn, Drawn> {
-        self.look(span, key, |tally, reserved| Drawn {
-            spent: tally.map(|tally| tally.spent.clone()).unwrap_or_default(),
-            reserved: reserved.cloned().unwrap_or_default(),
-        })
+        self.look(span, key, |tally, _, _| tally.cloned()).map_err(|_| self.missing_of(position, span, key))
     }
 
     /// What the ledger is to be asked for.
@@ -180,7 +186,7 @@ impl Meter {
     }
 
     /// Whether commits have changed more than the state that this one is of knows.
-    pub(in crate::views) fn is_overtaken(&self) -> bool {
+    pub(super) fn is_overtaken(&self) -> bool {
         self.keys.as_ref().is_some_and(Keys::is_overtaken)
     }
 
@@ -193,16 +199,15 @@ impl Meter {
     }
 
     /// Puts in a tally that was read from the ledger, as it is, while nobody looks at it yet.
-    pub fn load(&mut self, budget: &Budget, span: Span, key: &str, tally: Tally) {
+    pub fn load(&mut self, span: Span, key: &str, tally: Tally) {
         let Self { bars, spans, keys, .. } = self;
-        let counted = counted_mut(spans, span);
-        let Some(keys) = keys else {
+        let counted = counted_mut(spans, span, keys.as_ref());
+        let (Some(keys), Some(column)) = (keys, counted.column()) else {
             counted.whole = Some(tally);
             return;
         };
-        debug_assert!(budget.each.is_some());
         let state = bars.key_state(&tally.spent);
-        let before = keys.table().load(span.start, key, tally);
+        let before = keys.load(column, key, &tally);
         counted.keys_len += usize::from(before.is_none());
         counted.counts.change(before.map(|before| bars.key_state(&before.spent)), Some(state));
     }
@@ -229,8 +234,8 @@ impl Meter {
             tally.add(bars, &amounts, placed, is_live);
             tally
         };
-        let Some(keys) = keys else {
-            let counted = counted_mut(spans, span);
+        let counted = counted_mut(spans, span, keys.as_ref());
+        let (Some(keys), Some(column)) = (keys, counted.column()) else {
             match &mut counted.whole {
                 Some(tally) if tally.counted_to >= place => {}
                 Some(tally) => tally.add(bars, &amounts, placed, is_live),
@@ -240,7 +245,7 @@ impl Meter {
             return None;
         };
         let standing = |tally: &Tally| (bars.level(&tally.spent), bars.key_state(&tally.spent));
-        let changed = keys.change(span.start, key, bars, |tally| {
+        let changed = keys.change(column, key, bars, |tally| {
             if tally.counted_to >= place {
                 return None;
             }
@@ -252,15 +257,15 @@ impl Meter {
             Some(None) => None,
             Some(Some(((level_before, before), (level, after)))) => {
                 if before != after {
-                    counted_mut(spans, span).counts.change(Some(before), Some(after));
+                    counted.counts.change(Some(before), Some(after));
                 }
                 (level > level_before).then_some(span)
             }
             None if is_passed_over(&amounts, &placed, false) => None,
             None => {
-                let (tally, counted) = (new(), counted_mut(spans, span));
+                let tally = new();
                 let (level, state) = standing(&tally);
-                keys.add(span.start, shared_copy(key, shared), tally);
+                keys.add(column, shared_copy(key, shared), tally);
                 counted.keys_len += 1;
                 counted.counts.change(None, Some(state));
                 (level > 0).then_some(span)
@@ -273,7 +278,7 @@ impl Meter {
         let doubt = |tally: &mut Tally| tally.reached = Reached::SomeTime;
         self.spans.iter_mut().filter_map(|counted| counted.whole.as_mut()).for_each(doubt);
         if let Some(keys) = &self.keys {
-            keys.table().change_each(doubt);
+            keys.change_each(&self.columns(), doubt);
         }
     }
 
@@ -306,7 +311,7 @@ impl Meter {
         let Self { bars, spans, keys: Some(keys), .. } = self else { return };
         for counted in spans {
             let mut counts = KeyCounts::default();
-            keys.each(counted.span.start, bars, |_, tally, _| {
+            keys.each(counted.column(), bars, |_, tally, _| {
                 if let Some(tally) = tally {
                     counts.change(None, Some(bars.key_state(&tally.spent)));
                 }
@@ -332,18 +337,27 @@ impl Meter {
         }
     }
 
+    /// Takes off what has lapsed, for who only reads.
+    pub(super) fn take_off(&mut self, key: &str, amounts: &Amounts) {
+        match &mut self.keys {
+            Some(keys) => keys.take_off(key, amounts),
+            None => self.reserve(key, amounts, -1),
+        }
+    }
+
     /// Puts in what the ledger has of a tally that was missing: nothing, or a tally.
     pub fn put_found(&mut self, missing: &Missing, found: Option<Tally>) {
         let Self { bars, spans, keys: Some(keys), .. } = self else { return };
         let Some(counted) = spans.iter_mut().find(|counted| counted.span.start == missing.span_start) else { return };
-        let is_known = keys.look(missing.span_start, &missing.key, bars, |tally, _, _| tally.is_some());
+        let Some(column) = counted.column() else { return };
+        let is_known = keys.look(Some(column), &missing.key, bars, |tally, _, _| tally.is_some());
         // It was counted before it was let go. Without cost it counts as a key from the next entry on.
         let Some(mut tally) = found.filter(|_| !is_known) else { return };
         if tally.reached == Reached::Never && bars.is_exhausted(&tally.spent) {
             // The limit was lowered while only the ledger had it.
             tally.reached = Reached::SomeTime;
         }
-        keys.add(missing.span_start, Folded::from_folded(&missing.key), tally);
+        keys.add(column, Folded::from_folded(&missing.key), tally);
         counted.keys_len += 1;
     }
 
@@ -354,17 +368,19 @@ impl Meter {
 
     /// Puts what is committed where all states see it.
     pub fn apply(&mut self) {
-        if let Some(keys) = &mut self.keys {
-            keys.apply(&self.bars);
+        if self.has_changes() {
+            let columns = self.columns();
+            let Self { bars, keys, .. } = self;
+            keys.iter_mut().for_each(|keys| keys.apply(&columns, bars));
         }
     }
 
     /// Takes tallies of a span out of memory. The ledger has them, and they stay counted.
     pub(super) fn leave_to_ledger(&mut self, span: Span, may_go: impl FnMut(&Tally) -> bool) {
-        let Self { bars, spans, keys: Some(keys), .. } = self else { return };
+        self.apply();
+        let Self { spans, keys: Some(keys), .. } = self else { return };
         let Some(counted) = spans.iter_mut().find(|counted| counted.span == span) else { return };
-        keys.apply(bars);
-        let gone = keys.table().leave_to_ledger(span.start, may_go);
+        let gone = counted.column().map_or(0, |column| keys.leave_to_ledger(column, may_go));
         counted.keys_len = counted.keys_len.saturating_sub(gone);
         counted.is_partial |= gone > 0;
     }
@@ -386,17 +402,21 @@ impl Meter {
         let is_over = |counted: &Counted| counted.span.ends_at().is_some_and(|end| end <= floor);
         let ended = self.spans.iter().filter(|counted| is_over(counted)).map(|counted| counted.span.end).max();
         let Some(ended) = ended else { return };
+        self.apply();
         self.counted_from = self.counted_from.max(ended);
         self.spans.retain(|counted| !is_over(counted));
-        if let Some(keys) = &mut self.keys {
-            keys.apply(&self.bars);
-            let kept: Vec<_> = self.spans.iter().map(|counted| counted.span.start).collect();
-            keys.table().keep_spans(&kept);
-        }
     }
 
     fn counted(&self, span: Span) -> Option<&Counted> {
         self.spans.iter().find(|counted| counted.span == span)
+    }
+
+    fn column(&self, span: Span) -> Option<u32> {
+        self.counted(span).and_then(Counted::column)
+    }
+
+    fn columns(&self) -> SmallVec<[u32; 4]> {
+        self.spans.iter().filter_map(Counted::column).collect()
     }
 
     /// The span that an instant lies in.
@@ -412,10 +432,10 @@ impl Meter {
     }
 }
 
-fn counted_mut(spans: &mut SmallVec<[Counted; 1]>, span: Span) -> &mut Counted {
+fn counted_mut<'s>(spans: &'s mut SmallVec<[Counted; 1]>, span: Span, keys: Option<&Keys>) -> &'s mut Counted {
     let at = spans.partition_point(|counted| counted.span.start < span.start);
     if spans.get(at).is_none_or(|counted| counted.span != span) {
-        spans.insert(at, Counted::begin(span));
+        spans.insert(at, Counted::begin(span, keys.map(Keys::column)));
     }
     &mut spans[at]
 }

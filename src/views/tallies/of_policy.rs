@@ -9,7 +9,7 @@ use super::counted::Tally;
 use super::entries::{Crossing, Missing, Placed};
 use super::fullest::let_go;
 use super::meter::Meter;
-use crate::budget::Policy;
+use crate::budget::{Amounts, Policy};
 use crate::domain::{FoldedSubject, ReservationRequest, Span};
 
 /// What is counted of the budgets of a policy, in its order. Cloning it is cheap.
@@ -123,21 +123,21 @@ impl Tallies {
 
     /// Sets aside what a hold asks for, or no longer (`sign` −1).
     pub fn reserve(&mut self, policy: &Policy, request: &ReservationRequest, sign: i128) {
-        self.reserve_of(policy, request, sign, |_| true);
+        self.each_of(policy, request, |meter, key, amounts| meter.reserve(key, amounts, sign));
     }
 
-    /// The same as far as no commit has come between this state and what the tallies of keys say: who reads a state that is about to be
-    /// replaced must not take off what the writer has taken off.
+    /// Takes off what a hold that has lapsed asked for, as far as a later commit has not done so: for who reads a state that is about to be
+    /// replaced, and changes a copy.
     pub fn take_off(&mut self, policy: &Policy, request: &ReservationRequest) {
-        self.reserve_of(policy, request, -1, |meter| !meter.is_overtaken());
+        self.each_of(policy, request, Meter::take_off);
     }
 
-    fn reserve_of(&mut self, policy: &Policy, request: &ReservationRequest, sign: i128, of: impl Fn(&Meter) -> bool) {
+    fn each_of(&mut self, policy: &Policy, request: &ReservationRequest, change: impl Fn(&mut Meter, &str, &Amounts)) {
         let subject = request.subject().folded();
         let meters = Arc::make_mut(&mut self.0);
         for (budget, meter) in policy.budgets.iter().zip(meters) {
-            let Some(key) = budget.key_of(&subject).filter(|_| of(meter)) else { continue };
-            meter.reserve(key, &budget.limit.measure(request.estimated_cost, &request.usage), sign);
+            let Some(key) = budget.key_of(&subject) else { continue };
+            change(meter, key, &budget.limit.measure(request.estimated_cost, &request.usage));
         }
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::*;
 use crate::budget::{Budget, Limit, Policy};
 use crate::domain::{
     Attribution, BudgetZone, CostEvent, Entry, Facet, LimitOverride, Name, Now, PeriodKind, Reservation, ReservationRequest,
@@ -24,10 +23,13 @@ fn now_after(seconds: u64) -> Now {
     Now { time: noon(), steady: Steady::since_start(Duration::from_secs(seconds)) }
 }
 
-/// One budget of 1,000 USD for each lead, one for all.
+/// One budget of 1,000 USD for each lead, one for all, and two others for each lead.
 fn policy() -> Arc<Policy> {
     let mut policy = Policy::example(BudgetZone::UTC, 1_000_000);
-    policy.budgets[0] = Budget { each: Some(Facet::Lead), ..Budget::example("per-lead", PeriodKind::Daily, "1000") };
+    let per_lead = |name: &str, kind, limit| Budget { each: Some(Facet::Lead), ..Budget::example(name, kind, limit) };
+    policy.budgets[0] = per_lead("per-lead", PeriodKind::Daily, "1000");
+    policy.budgets.push(per_lead("per-lead-ever", PeriodKind::Total, "1000000000"));
+    policy.budgets.push(per_lead("per-lead-hour", PeriodKind::Hourly, "1000000000"));
     Arc::new(policy)
 }
 
@@ -101,7 +103,7 @@ fn what_is_not_committed_is_seen_by_nobody_and_dropped_without_a_trace() {
     assert_eq!(used(&failed, now), (12, 11), "what is decided is decided with it");
     assert_eq!(failed.key_counts(now)[0].1.exhausted, 2);
     assert_eq!(used(&reader, now), (5, 0));
-    assert_eq!(reader.tallies.keys_len(), 1);
+    assert_eq!(reader.tallies.keys_len(), 3);
     drop(failed);
     assert_eq!(used(&board.read(), now), (5, 0));
     assert_eq!(
@@ -128,15 +130,49 @@ fn a_hold_that_has_lapsed_is_taken_off_once() {
     board.publish(first);
     let (reader, later) = (board.read(), now_after(10));
     assert_eq!(used(&reader, later), (0, 100), "nobody waits for the writer to notice");
-    assert!(!reader.is_overtaken(later));
+    assert!(!reader.is_overtaken(|| later));
     let mut noticed = next(&board);
     assert_eq!(noticed.lapse(later.steady), 1);
     board.publish(noticed);
     assert_eq!(used(&reader, later), (0, 100));
-    assert!(reader.is_overtaken(later), "so it is asked again, of the newest state");
+    assert!(reader.is_overtaken(|| later), "so it is asked again, of the newest state");
     assert_eq!(used(&board.read(), later), (0, 100));
-    assert_eq!(reader.all_standings(later).len(), 2);
+    assert_eq!(reader.all_standings(later).len(), 4);
     assert_eq!(used(&board.read(), later), (0, 100), "a list changes nothing that others see");
+}
+
+/// Guards against: what another budget has under the same key, and what is over, found in place of what is asked for.
+#[test]
+fn budgets_with_the_same_keys_stand_side_by_side() {
+    let (board, now) = (board(), now_after(0));
+    let mut first = next(&board);
+    spend(&mut first, LEAD, 5);
+    first.put_hold(hold(1, 11, 60));
+    board.publish(first);
+    let used_of = |position: usize, at: Now| {
+        let known = board.read().key_standing(position, LEAD, at, |_| Ok::<_, ()>(None)).unwrap().unwrap();
+        let [_, spent, reserved, _] = known.usd().unwrap();
+        (spent, reserved)
+    };
+    let (five, held) = (Usd::from_dollars(5), Usd::from_dollars(11));
+    assert_eq!([0, 2, 3].map(|position| used_of(position, now)), [(five, held); 3]);
+    let next_hour = Now { time: noon() + Duration::from_secs(3_600), ..now };
+    assert_eq!([0, 2, 3].map(|position| used_of(position, next_hour)), [(five, held), (five, held), (Usd::ZERO, held)]);
+    let mut later = next(&board);
+    let event = CostEvent { lead_id: Some(LEAD.into()), amount: five, time: next_hour.time, ..CostEvent::example() };
+    later.record_events([(&event, &Entry::First)], next_hour.time);
+    later.tallies.retire(next_hour.time + Duration::from_secs(1_000));
+    board.publish(later);
+    let ten = Usd::from_dollars(10);
+    assert_eq!([0, 2, 3].map(|position| used_of(position, next_hour)), [(ten, held), (ten, held), (five, held)]);
+    assert_eq!(board.read().tallies.keys_len(), 3, "the hour that is over is let go");
+    let mut settled = Published::clone(&board.read());
+    settled.remove_hold(1).unwrap();
+    board.publish(settled);
+    assert_eq!(
+        [0, 2, 3].map(|position| used_of(position, next_hour)),
+        [(ten, Usd::ZERO), (ten, Usd::ZERO), (five, Usd::ZERO)]
+    );
 }
 
 #[test]

@@ -1,21 +1,23 @@
-//! The tallies of one budget by key, and what open holds set aside for each: changed in place, and shared by all states.
+//! What budgets know of keys: tallies, and what open holds set aside. Changed in place, and shared by all states.
 //!
-//! *Invariants.* Only what is committed is in it. All that a commit says of one key is put in at once, so whoever looks sees what was
-//! spent and what is set aside of the same moment. Only the writer changes it.
+//! Budgets with the same `each` share one table, so that a key is found once in memory for all of them: looking is what takes time. Each of
+//! them has a column for each span, and one for what is set aside.
+//!
+//! *Invariants.* Only what is committed is in it. All that a commit says of one key under one budget is put in at once, so whoever looks sees what
+//! was spent and what is set aside of the same moment. Only the writer changes it; but a column that no state has any more is cleared by
+//! whoever had the last.
 //!
 //! *Limits.* A lock is held for one look-up, one change, or one walk over one of [`SHARDS`] parts.
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
-use jiff::Timestamp;
-use smallvec::SmallVec;
 
-use super::changes::{Change, Changes};
+use super::changes::Change;
 use super::counted::Tally;
-use crate::budget::{Amounts, Bars};
+use super::slot::{Reserved, Slot};
 use crate::domain::Folded;
 
 /// Parts that a table is locked in. One of them grows, or is walked over, while the others are looked at.
@@ -23,29 +25,34 @@ const SHARDS: usize = 32;
 
 static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
 
-/// What is known of the keys of one budget.
+/// What is known of the keys of budgets with the same `each`.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     shards: [RwLock<Shard>; SHARDS],
-    /// How many commits have changed it.
-    generation: AtomicU64,
+    /// How many columns there ever were.
+    columns: AtomicU32,
+}
+
+/// A place in each key, for as long as some state has it.
+#[derive(Debug)]
+pub(super) struct Column {
+    table: Arc<Table>,
+    pub id: u32,
 }
 
 /// Some of the keys.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    /// Those with cost, by the beginning of the span. Nearly always there is one.
-    spans: SmallVec<[OfSpan; 1]>,
-    /// What is set aside for keys; nobody has nothing here.
-    reserved: HashTable<(Folded, Amounts)>,
+    keys: HashTable<Known>,
+    /// The columns of which the ledger has more than is here.
+    partial: Vec<u32>,
 }
 
+/// What is known of a key; something is.
 #[derive(Debug)]
-struct OfSpan {
-    start: Timestamp,
-    tallies: HashTable<(Folded, Tally)>,
-    /// Whether the ledger has tallies that are not here.
-    is_partial: bool,
+pub(super) struct Known {
+    key: Folded,
+    slots: Vec<Slot>,
 }
 
 /// The hash of a key, by which it is found everywhere.
@@ -54,6 +61,13 @@ pub(super) fn hash_of(key: &str) -> u64 {
 }
 
 impl Table {
+    /// A new column.
+    pub fn column(self: &Arc<Self>) -> Arc<Column> {
+        // As many as budgets have had spans since the start.
+        let id = self.columns.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Column { table: Arc::clone(self), id })
+    }
+
     /// The part that has a key, to look at.
     pub fn shard(&self, hash: u64) -> RwLockReadGuard<'_, Shard> {
         read(&self.shards[place(hash)])
@@ -64,138 +78,148 @@ impl Table {
         self.shards.iter().for_each(|shard| visit(&read(shard)));
     }
 
-    /// How many commits have changed it.
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::SeqCst)
-    }
-
-    /// Puts in what a commit has changed.
-    pub fn apply(&self, generation: u64, changes: Changes, bars: &Bars) {
-        // First, so that whoever sees a change knows that its own state may be older.
-        self.generation.store(generation, Ordering::SeqCst);
-        if changes.has_new_limit {
-            for shard in &self.shards {
-                let mut shard = write(shard);
-                let tallies = shard.spans.iter_mut().flat_map(|of_span| of_span.tallies.iter_mut());
-                tallies.for_each(|(_, tally)| tally.note_new_limit(bars));
-            }
+    /// Puts in what a commit has changed of a key of one budget, which is the `generation`th.
+    pub fn put(&self, key: &Folded, change: &Change, reserved: u32, generation: i64) {
+        let hash = hash_of(key.as_str());
+        let mut shard = write(&self.shards[place(hash)]);
+        for (column, tally) in &change.tallies {
+            shard.put(hash, key, Slot::of_tally(*column, tally));
         }
-        for (key, Change { tallies, reserved }) in changes.by_key {
-            let hash = hash_of(key.as_str());
-            let mut shard = write(&self.shards[place(hash)]);
-            for (start, tally) in tallies {
-                shard.put(hash, start, &key, tally);
+        match &change.reserved {
+            Some(amounts) if amounts.iter().all(|amount| *amount == 0) => shard.remove(hash, key, reserved),
+            Some(amounts) => {
+                let known = Reserved { amounts: amounts.clone(), generation };
+                shard.put(hash, key, Slot::of_reserved(reserved, &known));
             }
-            if let Some(reserved) = reserved {
-                shard.set_reserved(hash, key, reserved);
-            }
+            None => {}
         }
     }
 
-    /// Puts in a tally while nobody looks yet. Answers with the one before.
-    pub fn load(&self, start: Timestamp, key: &str, tally: Tally) -> Option<Tally> {
+    /// Puts in a tally while nobody looks at its column yet. Answers with the one before.
+    pub fn load(&self, column: u32, key: &str, tally: &Tally) -> Option<Tally> {
         let hash = hash_of(key);
-        write(&self.shards[place(hash)]).put(hash, start, &Folded::from_folded(key), tally)
+        let before = write(&self.shards[place(hash)]).put(hash, &Folded::from_folded(key), Slot::of_tally(column, tally));
+        before.map(|slot| slot.tally())
     }
 
-    /// Changes every tally while nobody looks yet.
-    pub fn change_each(&self, mut change: impl FnMut(&mut Tally)) {
+    /// Changes every tally of these columns.
+    pub fn change_each(&self, columns: &[u32], mut change: impl FnMut(&mut Tally)) {
         for shard in &self.shards {
             let mut shard = write(shard);
-            let tallies = shard.spans.iter_mut().flat_map(|of_span| of_span.tallies.iter_mut());
-            tallies.for_each(|(_, tally)| change(tally));
-        }
-    }
-
-    /// Takes tallies of a span out of memory, and says how many. The ledger has them.
-    pub fn leave_to_ledger(&self, start: Timestamp, mut may_go: impl FnMut(&Tally) -> bool) -> usize {
-        let mut gone = 0;
-        for shard in &self.shards {
-            let mut shard = write(shard);
-            let Some(of_span) = shard.spans.iter_mut().find(|of_span| of_span.start == start) else { continue };
-            let before = of_span.tallies.len();
-            of_span.tallies.retain(|(_, tally)| !may_go(tally));
-            let left = of_span.tallies.len();
-            if left < before {
-                of_span.is_partial = true;
-                gone += before - left;
-                if left < of_span.tallies.capacity() / 2 {
-                    of_span.tallies.shrink_to(left + left / 4, |(key, _)| hash_of(key.as_str()));
-                }
+            let slots = shard.keys.iter_mut().flat_map(|known| &mut known.slots);
+            for slot in slots.filter(|slot| columns.contains(&slot.column)) {
+                let mut tally = slot.tally();
+                change(&mut tally);
+                *slot = Slot::of_tally(slot.column, &tally);
             }
         }
-        gone
     }
 
-    /// Lets go of all spans but those that begin then.
-    pub fn keep_spans(&self, starts: &[Timestamp]) {
+    /// Takes tallies of a column out of memory, and says how many. The ledger has them.
+    pub fn leave_to_ledger(&self, column: u32, mut may_go: impl FnMut(&Tally) -> bool) -> usize {
+        let mut all_gone = 0;
         for shard in &self.shards {
-            write(shard).spans.retain(|of_span| starts.contains(&of_span.start));
+            let mut shard = write(shard);
+            let gone = shard.clear(column, |slot| may_go(&slot.tally()));
+            if gone > 0 && !shard.partial.contains(&column) {
+                shard.partial.push(column);
+            }
+            all_gone += gone;
+        }
+        all_gone
+    }
+}
+
+impl Drop for Column {
+    fn drop(&mut self) {
+        for shard in &self.table.shards {
+            let mut shard = write(shard);
+            shard.clear(self.id, |_| true);
+            shard.partial.retain(|column| *column != self.id);
         }
     }
 }
 
 impl Shard {
-    /// The tally of a key in a span.
-    pub fn tally(&self, hash: u64, start: Timestamp, key: &str) -> Option<&(Folded, Tally)> {
-        self.of_span(start)?.tallies.find(hash, |(known, _)| known.as_str() == key)
+    /// What is known of a key.
+    pub fn get(&self, hash: u64, key: &str) -> Option<&Known> {
+        self.keys.find(hash, |known| known.key.as_str() == key)
     }
 
-    /// Whether the ledger has tallies of a span that are not here.
-    pub fn is_partial(&self, start: Timestamp) -> bool {
-        self.of_span(start).is_some_and(|of_span| of_span.is_partial)
+    /// Every key.
+    pub fn iter(&self) -> impl Iterator<Item = &Known> {
+        self.keys.iter()
     }
 
-    /// The tallies of a span.
-    pub fn tallies(&self, start: Timestamp) -> impl Iterator<Item = (&Folded, &Tally)> {
-        self.of_span(start).into_iter().flat_map(|of_span| of_span.tallies.iter().map(|(key, tally)| (key, tally)))
+    /// Whether the ledger has tallies of a column that are not here.
+    pub fn is_partial(&self, column: u32) -> bool {
+        self.partial.contains(&column)
     }
 
-    /// What is set aside for a key.
-    pub fn reserved(&self, hash: u64, key: &str) -> Option<&Amounts> {
-        self.reserved.find(hash, |(known, _)| known.as_str() == key).map(|(_, amounts)| amounts)
-    }
-
-    /// What is set aside, by key.
-    pub fn all_reserved(&self) -> impl Iterator<Item = (&Folded, &Amounts)> {
-        self.reserved.iter().map(|(key, amounts)| (key, amounts))
-    }
-
-    /// Whether something is set aside for anybody.
-    pub fn has_reserved(&self) -> bool {
-        !self.reserved.is_empty()
-    }
-
-    fn of_span(&self, start: Timestamp) -> Option<&OfSpan> {
-        self.spans.iter().find(|of_span| of_span.start == start)
-    }
-
-    fn put(&mut self, hash: u64, start: Timestamp, key: &Folded, tally: Tally) -> Option<Tally> {
-        let at = self.spans.iter().position(|of_span| of_span.start == start).unwrap_or_else(|| {
-            self.spans.push(OfSpan { start, tallies: HashTable::new(), is_partial: false });
-            self.spans.len() - 1
-        });
-        let tallies = &mut self.spans[at].tallies;
-        match tallies.find_mut(hash, |(known, _)| known == key) {
-            Some((_, known)) => Some(std::mem::replace(known, tally)),
+    /// Puts a slot in. Answers with the one before.
+    fn put(&mut self, hash: u64, key: &Folded, slot: Slot) -> Option<Slot> {
+        let Some(known) = self.keys.find_mut(hash, |known| known.key == *key) else {
+            let known = Known { key: key.clone(), slots: vec![slot] };
+            self.keys.insert_unique(hash, known, |known| hash_of(known.key.as_str()));
+            return None;
+        };
+        match known.slots.iter_mut().find(|before| before.column == slot.column) {
+            Some(before) => Some(std::mem::replace(before, slot)),
             None => {
-                tallies.insert_unique(hash, (key.clone(), tally), |(key, _)| hash_of(key.as_str()));
+                // They are few, and there are very many keys.
+                known.slots.reserve_exact(1);
+                known.slots.push(slot);
                 None
             }
         }
     }
 
-    fn set_reserved(&mut self, hash: u64, key: Folded, amounts: Amounts) {
-        let found = self.reserved.find_entry(hash, |(known, _)| *known == key);
-        let is_nothing = amounts.iter().all(|amount| *amount == 0);
-        match found {
-            Ok(entry) if is_nothing => drop(entry.remove()),
-            Ok(mut entry) => entry.get_mut().1 = amounts,
-            Err(_) if is_nothing => {}
-            Err(_) => {
-                self.reserved.insert_unique(hash, (key, amounts), |(key, _)| hash_of(key.as_str()));
+    fn remove(&mut self, hash: u64, key: &Folded, column: u32) {
+        if let Ok(mut found) = self.keys.find_entry(hash, |known| known.key == *key) {
+            let slots = &mut found.get_mut().slots;
+            slots.retain(|slot| slot.column != column);
+            if slots.is_empty() {
+                found.remove();
             }
         }
+    }
+
+    /// Takes slots of a column out, and says how many.
+    fn clear(&mut self, column: u32, mut may_go: impl FnMut(&Slot) -> bool) -> usize {
+        let mut gone = 0;
+        self.keys.retain(|known| {
+            if let Some(at) = known.slots.iter().position(|slot| slot.column == column && may_go(slot)) {
+                known.slots.remove(at);
+                known.slots.shrink_to_fit();
+                gone += 1;
+            }
+            !known.slots.is_empty()
+        });
+        let left = self.keys.len();
+        if gone > 0 && left < self.keys.capacity() / 2 {
+            self.keys.shrink_to(left + left / 4, |known| hash_of(known.key.as_str()));
+        }
+        gone
+    }
+}
+
+impl Known {
+    pub fn key(&self) -> &Folded {
+        &self.key
+    }
+
+    /// The tally under a column.
+    pub fn tally(&self, column: u32) -> Option<Tally> {
+        self.slot(column).map(Slot::tally)
+    }
+
+    /// What is set aside under a column.
+    pub fn reserved(&self, column: u32) -> Option<Reserved> {
+        self.slot(column).map(Slot::reserved)
+    }
+
+    fn slot(&self, column: u32) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.column == column)
     }
 }
 
