@@ -12,6 +12,7 @@
 
 mod changes;
 mod counted;
+mod counting;
 mod entries;
 mod fullest;
 mod keys;
