@@ -5,7 +5,7 @@
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::counted::Tally;
+use super::tally::Tally;
 use crate::budget::Amounts;
 use crate::domain::Folded;
 

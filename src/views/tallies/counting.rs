@@ -5,10 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use super::counted::{Counted, Tally, is_passed_over};
+use super::counted::Counted;
 use super::entries::{Missing, Placed};
 use super::keys::Keys;
 use super::meter::Meter;
+use super::tally::{Tally, is_passed_over};
 use crate::budget::{Bars, Budget, KeyCounts, Policy};
 use crate::domain::{Folded, Reached, Span};
 

@@ -1,7 +1,7 @@
 //! The keys of a budget that are nearest to its limit, and those that are farthest from it.
 
-use super::counted::Tally;
 use super::meter::Meter;
+use super::tally::Tally;
 use crate::budget::{Account, Amounts, Budget, KeyCounts, KeyStanding};
 use crate::domain::{Folded, Span};
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::changes::Changes;
-use super::counted::Tally;
 use super::entries::add;
 use super::slot::Reserved;
 use super::table::{Column, Table, hash_of};
+use super::tally::Tally;
 use crate::budget::{Amounts, Bars};
 use crate::domain::Folded;
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use super::counted::{Counted, Tally};
+use super::counted::Counted;
 use super::entries::{Missing, add};
 use super::keys::Keys;
+use super::tally::Tally;
 use crate::budget::{Amounts, Bars, Budget, KeyCounts, Policy};
 use crate::domain::{BudgetZone, Folded, Span};
 

@@ -20,14 +20,15 @@ mod meter;
 mod of_policy;
 mod slot;
 mod table;
+mod tally;
 
 use std::time::Duration;
 
-pub use counted::Tally;
 pub use entries::{Crossing, Missing, Placed};
 pub use fullest::{FULLEST_MAX, let_go};
 pub use meter::Meter;
 pub use of_policy::Tallies;
+pub use tally::Tally;
 
 /// Keys in memory over all budgets, unless a setting says otherwise. Each takes some 70 bytes where budgets have the
 /// same keys, else some 180.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::KEPT;
-use super::counted::Tally;
 use super::entries::{Crossing, Missing, Placed};
 use super::fullest::let_go;
 use super::meter::Meter;
+use super::tally::Tally;
 use crate::budget::{Amounts, Policy};
 use crate::domain::{FoldedSubject, ReservationRequest, Span};
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::counted::Tally;
+use super::tally::Tally;
 use crate::budget::Amounts;
 use crate::domain::Reached;
 

@@ -16,8 +16,8 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::changes::Change;
-use super::counted::Tally;
 use super::slot::{Reserved, Slot};
+use super::tally::Tally;
 use crate::domain::Folded;
 
 /// Parts that a table is locked in. One of them grows, or is walked over, while the others are looked at.
