@@ -6,7 +6,6 @@ use maud::{Markup, html};
 use super::chart::{Parts, sparkline};
 use super::pieces::{failed, finer_decimals, key_text, name, percent, section, share, usd_cell, usd_text};
 use super::ranking::Ranking;
-use super::room::Room;
 use super::{View, words};
 use crate::domain::{Dimension, OTHER_LABEL, Usd};
 use crate::people;
@@ -26,11 +25,11 @@ pub struct Part {
 }
 
 /// By what the visitor asks for.
-pub const SERVICES: Part = Part { id: "breakdown", title: None, names_max: 20, bytes_max: 19 * 1024 };
+pub const SERVICES: Part = Part { id: "breakdown", title: None, names_max: 20, bytes_max: 16 * 1024 };
 /// By model.
-pub const MODELS: Part = Part { id: "models", title: Some("Models"), names_max: 20, bytes_max: 19 * 1024 };
+pub const MODELS: Part = Part { id: "models", title: Some("Models"), names_max: 20, bytes_max: 17 * 1024 };
 /// By worker.
-pub const WORKERS: Part = Part { id: "workers", title: Some("Workers"), names_max: 10, bytes_max: 11 * 1024 };
+pub const WORKERS: Part = Part { id: "workers", title: Some("Workers"), names_max: 10, bytes_max: 9 * 1024 };
 
 /// What a section breaks down, and by what.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +69,7 @@ impl Breakdown<'_> {
         let finest = ranking.top.iter().map(|ranked| finer_decimals(ranked.total)).max().unwrap_or(0);
         let column = Column { view, days: &days, total: ranking.total, finer: finest };
         let nothing = nothing_of(self.by);
-        let mut room = Room::of(self.part.bytes_max);
+        let mut room = view.pool.room(self.part.bytes_max);
         for ranked in &ranking.top {
             let label = name(&key_text(&ranked.key), &nothing);
             if !room.add(&column.row(&label, ranked.total, &ranked.days)) {

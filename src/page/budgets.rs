@@ -4,7 +4,6 @@ use maud::{Markup, html};
 
 use super::chart::{Meter, meter};
 use super::pieces::{name, number, percent, section, usd, usd_text};
-use super::room::Room;
 use super::{View, words};
 use crate::budget::{Action, BudgetState};
 use crate::domain::{Quantity, Threshold, Usd};
@@ -12,7 +11,7 @@ use crate::people::{self, printable};
 use crate::wire::{BudgetItem, Exact, KeyItem, OverrideItem, UsageAmounts};
 
 /// Bytes that all budgets together may take.
-const BYTES_MAX: usize = 20 * 1024;
+const BYTES_MAX: usize = 16 * 1024;
 /// Keys that are told of one budget; REST has more.
 const KEYS_TOLD_MAX: usize = 5;
 
@@ -50,7 +49,7 @@ pub fn budgets(view: &View, budgets: &[BudgetShown]) -> Markup {
         let body = html! { p.empty { "There are no budgets. " code { "DAILY_BUDGET=50" } " sets one; " code { "docs/budgets.md" } " has recipes." } };
         return section("budgets", "Budgets", Some("/budgets"), &body);
     }
-    let room = Room::of(BYTES_MAX).fill(budgets.iter().map(|shown| budget(view, shown)));
+    let room = view.pool.room(BYTES_MAX).fill(budgets.iter().map(|shown| budget(view, shown)));
     let left_out = budgets.len() - room.shown;
     let body = html! {
         ul.budgets { (room.into_rows()) }
@@ -70,7 +69,7 @@ fn budget(view: &View, shown: &BudgetShown) -> Markup {
                 (keys(item))
             } @else {
                 @for unit in units(item) { (bar(shown, &unit, class)) }
-                p.quiet { (course(view, item)) }
+                p.quiet { (course(view, shown)) }
             }
             @if let Some(overridden) = &item.overridden { (told_override(view, overridden)) }
         }
@@ -118,8 +117,9 @@ fn bar(shown: &BudgetShown, unit: &Unit, class: &str) -> Markup {
     }
 }
 
-/// Where it goes: forecast, when it is used up, when it begins anew.
-fn course(view: &View, item: &BudgetItem) -> Markup {
+/// Where it goes: forecast, when it is used up, when it begins anew; and what its marks are.
+fn course(view: &View, shown: &BudgetShown) -> Markup {
+    let item = &shown.item;
     let is_exhausted = item.state.known() == Some(BudgetState::Exhausted);
     html! {
         @if let Some(forecast) = item.forecast_usd { "Forecast " (usd(forecast)) ". " }
@@ -132,6 +132,13 @@ fn course(view: &View, item: &BudgetItem) -> Markup {
             Some(end) => { "Begins anew " (words::from_now(end, view.now)) "." }
             None => "Never begins anew.",
         }
+        " Alert at "
+        @for (place, share) in shown.warn_at.iter().enumerate() {
+            @if place > 0 { ", " }
+            (people::percent(share.percent()).trim_end_matches(".0")) " %"
+        }
+        @if let Some(share) = shown.closes_gate_at { "; the gate closes at " (people::percent(share.percent()).trim_end_matches(".0")) " %" }
+        "."
     }
 }
 
@@ -168,7 +175,7 @@ fn keys(item: &BudgetItem) -> Markup {
         @if !fullest.is_empty() {
             table.keys {
                 caption { "The fullest" }
-                thead { tr { th scope="col" { (each) } th.num scope="col" { "spent" } th.num scope="col" { "left" } th.num scope="col" { "used" } } }
+                thead { tr { th scope="col" { (each) } th.num scope="col" { "spent" } th.num scope="col" { "used" } th scope="col" { "state" } } }
                 tbody { @for key in fullest.iter().take(KEYS_TOLD_MAX) { (key_row(key)) } }
             }
         }
@@ -185,8 +192,8 @@ fn key_row(key: &KeyItem) -> Markup {
         tr {
             th scope="row" { (name(&key.key, "")) }
             td.num { (amount(key.spent_usd, &key.spent_usage)) }
-            td.num { (amount(key.remaining_usd, &key.remaining_usage)) }
-            td.num { (percent(key.utilization_percent)) " " span.badge.(state_class(key.state.known())) { (key.state.as_str()) } }
+            td.num { (percent(key.utilization_percent)) }
+            td { span.badge.(state_class(key.state.known())) { (key.state.as_str()) } }
         }
     }
 }

@@ -4,7 +4,6 @@ use maud::{Markup, html};
 
 use super::View;
 use super::pieces::{failed, finer_decimals, name, section, usd_cell};
-use super::room::Room;
 use crate::domain::CostEvent;
 use crate::query::ReadError;
 
@@ -24,12 +23,18 @@ pub fn events(view: &View, events: Result<&[CostEvent], ReadError>) -> Markup {
         return section("events", TITLE, Some(&rest), &html! { p.empty { "Nothing is recorded yet." } });
     }
     let finer = events.iter().map(|event| finer_decimals(event.amount)).max().unwrap_or(0);
-    let room = Room::of(BYTES_MAX).fill(events.iter().map(|event| row(view, event, finer)));
+    let room = view.pool.room(BYTES_MAX).fill(events.iter().map(|event| row(view, event, finer)));
+    let (first, last) = view.days();
     let body = html! {
         table.lines {
             caption { "The newest events, amounts in USD" }
             thead { tr { th scope="col" { "Time" } th scope="col" { "What" } th.num scope="col" { "USD" } } }
             tbody { (room.into_rows()) }
+        }
+        p.quiet {
+            "All of " (view.month_words()) ": "
+            a href={ "/export?format=csv&from=" (first) "&to=" (last) } { "CSV" } ", "
+            a href={ "/export?format=focus&from=" (first) "&to=" (last) } { "FOCUS" } "."
         }
     };
     section("events", TITLE, Some(&rest), &body)
@@ -40,7 +45,7 @@ fn row(view: &View, event: &CostEvent, finer: usize) -> Markup {
     let worker = event.worker.as_deref().unwrap_or_default();
     html! {
         tr {
-            td { (view.time(event.time)) }
+            td.time { (view.time(event.time)) }
             th scope="row" {
                 (name(event.service.as_str(), "")) " · " (name(event.operation.as_str(), ""))
                 @if !model.is_empty() || !worker.is_empty() {

@@ -8,7 +8,7 @@ use super::chart::{Band, Caption, Parts, Stretch, StretchKind, Tick};
 use super::pieces::{figure, name, percent, rest_link, section};
 use super::{View, words};
 use crate::domain::GateMode;
-use crate::people::{self, printable};
+use crate::people::printable;
 use crate::query::ReadError;
 use crate::wire::{GateBudget, GateLine, GateStatus};
 
@@ -16,8 +16,12 @@ use crate::wire::{GateBudget, GateLine, GateStatus};
 pub const BAND_HOURS: i64 = 24;
 /// Lines of the history that are drawn: one that changes more often is not known for all of the band.
 pub const CHANGES_READ_MAX: u32 = 40;
-/// Lines in the table below it.
-const TABLE_LINES_MAX: usize = 20;
+/// So near to an edge no hour is labelled: half a label on a telephone.
+const TICK_EDGE: i32 = 600;
+/// Stretches that are told in words.
+const STRETCHES_DESCRIBED_MAX: usize = 10;
+/// Bytes that the table of changes may take.
+const CHANGES_BYTES_MAX: usize = 4 * 1024;
 
 /// The section.
 pub fn gate(view: &View, status: &GateStatus, budgets: &[BudgetShown], history: Result<&[GateLine], ReadError>) -> Markup {
@@ -85,48 +89,48 @@ fn fullest(budgets: &[GateBudget]) -> Option<&GateBudget> {
 
 fn band(view: &View, status: &GateStatus, lines: &[GateLine]) -> Markup {
     let from = view.now.checked_sub(SignedDuration::from_hours(BAND_HOURS)).unwrap_or(Timestamp::MIN);
-    let within = |line: &&GateLine| line.timestamp > from && line.timestamp <= view.now;
-    let recent: Vec<&GateLine> = lines.iter().filter(within).collect();
     let stretches = stretches(view, status, lines, from);
-    let active = stretches.iter().filter(|stretch| stretch.kind == StretchKind::Active).count();
-    let shown = match active {
+    let shown = match stretches.iter().filter(|stretch| stretch.kind == StretchKind::Active).count() {
         0 => "Open in all of the last 24 hours.".to_owned(),
-        _ => format!(
-            "Closed {} in the last 24 hours (hatched).",
-            if active == 1 { "once".into() } else { format!("{active} times") }
-        ),
+        1 => "Closed once in the last 24 hours (hatched).".to_owned(),
+        times => format!("Closed {times} times in the last 24 hours (hatched)."),
     };
+    let newest = stretches.iter().rev().take(STRETCHES_DESCRIBED_MAX).map(|stretch| stretch.title.as_str());
     let caption = Caption {
         id: "gate-band",
         title: "The gate in the last 24 hours".into(),
-        description: stretches
-            .iter()
-            .map(|stretch| stretch.title.as_str())
-            .rev()
-            .take(TABLE_LINES_MAX)
-            .collect::<Vec<_>>()
-            .join("; "),
+        description: newest.collect::<Vec<_>>().join("; "),
     };
     let drawing = Band { caption: caption.clone(), stretches, ticks: ticks(view, from) }.draw();
-    let table = html! {
-        @if recent.is_empty() { p { "It did not change." } } @else {
-            table {
-                caption { "Changes of the gate, newest first " (rest_link("/scaling-gate/history", "changes of the gate")) }
-                thead { tr { th scope="col" { "Time" } th scope="col" { "Gate" } th scope="col" { "Reason" } th scope="col" { "By" } } }
-                tbody {
-                    @for line in recent.iter().take(TABLE_LINES_MAX) {
-                        tr {
-                            th scope="row" { (view.time(line.timestamp)) }
-                            td { (if line.active { "closed" } else { "open" }) }
-                            td { (printable(&line.reason)) }
-                            td { (if line.actor.is_empty() { "the agent".to_owned() } else { people::printable(&line.actor) }) }
-                        }
-                    }
-                }
+    figure(&caption, &drawing, &html! { (shown) }, &changes(view, status, lines, from))
+}
+
+/// The table of what was changed; without a change the state as it is.
+fn changes(view: &View, status: &GateStatus, lines: &[GateLine], from: Timestamp) -> Markup {
+    let line = |time: Timestamp, active: bool, reason: &str, actor: &str| {
+        html! {
+            tr {
+                th scope="row" { (view.time(time)) }
+                td { (if active { "closed" } else { "open" }) }
+                td { (printable(reason)) }
+                td { @if actor.is_empty() { "the agent" } @else { (printable(actor)) } }
             }
         }
     };
-    figure(&caption, &drawing, &html! { (shown) }, &table)
+    let recent = lines.iter().filter(|line| line.timestamp > from && line.timestamp <= view.now);
+    let rows = recent.map(|change| line(change.timestamp, change.active, &change.reason, &change.actor));
+    let room = view.pool.room(CHANGES_BYTES_MAX).fill(rows);
+    let is_empty = room.shown == 0;
+    html! {
+        table {
+            caption { "Changes of the gate, newest first " (rest_link("/scaling-gate/history", "changes of the gate")) }
+            thead { tr { th scope="col" { "Time" } th scope="col" { "Gate" } th scope="col" { "Reason" } th scope="col" { "By" } } }
+            tbody {
+                (room.into_rows())
+                @if is_empty { (line(status.since.unwrap_or(view.now), status.scaling_gate_active, &status.reason, "")) }
+            }
+        }
+    }
 }
 
 /// The states since `from`, oldest first.
@@ -185,6 +189,7 @@ fn ticks(view: &View, from: Timestamp) -> Vec<Tick> {
             label: civil.strftime("%H:%M").to_string(),
             is_main: civil.hour() % 6 == 0,
         })
-        .filter(|tick| (200..=9_800).contains(&tick.at.0))
+        // A label at an edge would stick out.
+        .filter(|tick| (TICK_EDGE..=Parts::ALL.0 - TICK_EDGE).contains(&tick.at.0))
         .collect()
 }

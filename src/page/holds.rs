@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::pieces::{failed, name, number, section, usd};
-use super::room::Room;
 use super::{View, words};
 use crate::domain::Usd;
 use crate::query::ReadError;
@@ -37,7 +36,7 @@ pub fn holds(view: &View, held: Result<HoldsShown<'_>, ReadError>) -> Markup {
     }
     let is_all = count == oldest.len() as u64;
     let sum: Usd = oldest.iter().map(|hold| hold.estimated_cost_usd).sum();
-    let room = Room::of(BYTES_MAX).fill(oldest.iter().take(HOLDS_TOLD_MAX).map(|hold| row(view, hold)));
+    let room = view.pool.room(BYTES_MAX).fill(oldest.iter().take(HOLDS_TOLD_MAX).map(|hold| row(view, hold)));
     let more = count.saturating_sub(room.shown as u64);
     let body = html! {
         p.figures {
@@ -61,7 +60,7 @@ fn row(view: &View, hold: &ReservationItem<'_>) -> Markup {
                 (name(hold.service.as_str(), "")) " · " (name(hold.operation.as_str(), ""))
                 @if let Some(worker) = &hold.worker { " " span.quiet { (name(worker, "")) } }
             }
-            td { (words::from_now(hold.expires_at, view.now)) }
+            td.time { (words::from_now(hold.expires_at, view.now)) }
             td.num { (usd(hold.estimated_cost_usd)) }
         }
     }

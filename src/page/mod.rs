@@ -50,3 +50,6 @@ pub use view::View;
 pub const STYLE: &str = include_str!("style.css");
 /// No page has more bytes, whatever the ledger holds.
 pub const BYTES_MAX: usize = 100 * 1024;
+
+#[cfg(test)]
+mod tests;

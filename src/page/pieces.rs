@@ -6,8 +6,8 @@ use super::chart::Caption;
 use crate::domain::{GroupKey, Usd, nearest_f64_percent};
 use crate::people;
 
-/// Names of more characters may be cut where they are shown, so that all of them stands in the title.
-const NAME_CHARS_UNCUT: usize = 14;
+/// Characters of a name in a line: no place has room for more.
+const NAME_CHARS_MAX: usize = 80;
 
 /// A section: its id, its heading with a link to the REST answer that its numbers equal, and what is in it.
 pub fn section(id: &str, title: &str, rest: Option<&str>, body: &Markup) -> Markup {
@@ -73,14 +73,14 @@ pub fn share(amount: Usd, total: Usd) -> Option<f64> {
     (total > Usd::ZERO).then(|| nearest_f64_percent(amount.pico(), total.pico()))
 }
 
-/// A name that is cut where there is no room, with all of it in the title. Nothing has the word for that.
+/// A name that is cut where there is no room, with all of it in the title. What has none has the word for that.
 pub fn name(text: &str, nothing: &str) -> Markup {
     if text.is_empty() {
         return html! { span.none { (nothing) } };
     }
     let text = people::printable(text);
-    let title = (text.chars().count() > NAME_CHARS_UNCUT).then_some(&text);
-    html! { span.name title=[title] { (text) } }
+    let end = text.char_indices().nth(NAME_CHARS_MAX).map(|(end, _)| end);
+    html! { span.name title=(text) { @match end { Some(end) => { (text[..end]) "…" } None => (text) } } }
 }
 
 /// The values of a key, outermost first, as one name.
@@ -116,10 +116,14 @@ mod tests {
 
     #[test]
     fn names_are_escaped_and_what_is_invisible_in_them_is_seen() {
-        assert_eq!(name("a<b>\u{202e}", "").into_string(), "<span class=\"name\">a&lt;b&gt;\u{fffd}</span>");
+        assert_eq!(
+            name("a<b>\u{202e}", "").into_string(),
+            "<span class=\"name\" title=\"a&lt;b&gt;\u{fffd}\">a&lt;b&gt;\u{fffd}</span>"
+        );
         assert_eq!(name("", "without a model").into_string(), r#"<span class="none">without a model</span>"#);
-        let long = name("\"quoted\" & long enough", "").into_string();
-        assert!(long.contains(r#"title="&quot;quoted&quot; &amp; long enough""#), "{long}");
+        assert!(name("\"&", "").into_string().contains(r#"title="&quot;&amp;""#));
+        let long = name(&"é".repeat(100), "").into_string();
+        assert_eq!(long, format!("<span class=\"name\" title=\"{}\">{}…</span>", "é".repeat(100), "é".repeat(80)));
     }
 
     #[test]

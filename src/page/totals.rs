@@ -28,7 +28,7 @@ pub fn totals(view: &View, totals: &Totals, budgets: &[BudgetShown]) -> Markup {
         div.cards {
             (card("Today", "/costs/daily", totals.today, daily, daily.and_then(|budget| budget.forecast_usd)))
             (card(&view.month_words(), &month_target, totals.month, monthly, None))
-            @if view.is_current() { (forecast(view, monthly)) }
+            @if view.is_current() { (forecast(monthly)) }
         }
     };
     section("totals", "Totals", Some("/budgets"), &body)
@@ -86,10 +86,10 @@ fn against(amount: Usd, budget: Option<&BudgetItem>, what: &str) -> Markup {
     }
 }
 
-fn forecast(view: &View, monthly: Option<&BudgetItem>) -> Markup {
+fn forecast(monthly: Option<&BudgetItem>) -> Markup {
     html! {
         div.card {
-            h3 { "Forecast for " (view.month_words()) " " (rest_link("/budgets", "forecast")) }
+            h3 { "Forecast " (rest_link("/budgets", "forecast")) }
             @match monthly.map(|budget| budget.forecast_usd) {
                 Some(Some(amount)) => {
                     p.big { (usd(amount)) }

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::pieces::{failed, name, number, section};
-use super::room::Room;
 use super::{View, words};
 use crate::people::printable;
 use crate::query::ReadError;
@@ -24,7 +23,7 @@ pub fn unpriced(view: &View, groups: Result<&[UnpricedItem], ReadError>) -> Mark
         let body = html! { p.empty { "Every recorded call has its price." } };
         return section("unpriced", TITLE, Some("/unpriced"), &body);
     };
-    let room = Room::of(BYTES_MAX).fill(groups.iter().take(MODELS_TOLD_MAX).map(|group| row(view, group)));
+    let room = view.pool.room(BYTES_MAX).fill(groups.iter().take(MODELS_TOLD_MAX).map(|group| row(view, group)));
     let more = groups.len() - room.shown;
     let body = html! {
         table.lines {
@@ -47,7 +46,7 @@ fn row(view: &View, group: &UnpricedItem) -> Markup {
                 (name(&group.service, "")) " · " (name(&group.model, "no model"))
                 " " span.quiet { (name(&group.usage.join(", "), "without usage")) }
             }
-            td { (view.time(group.first)) }
+            td.time { (view.time(group.first)) }
             td.num { (number(group.events)) }
         }
     }

@@ -4,11 +4,12 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use maud::{Markup, html};
 
+use super::room::Pool;
 use super::{Asked, words};
 use crate::domain::{BudgetZone, Month};
 
 /// Under which circumstances a page is made.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct View {
     /// What is asked.
     pub asked: Asked,
@@ -20,6 +21,8 @@ pub struct View {
     pub today: Date,
     /// The month that is shown.
     pub month: Month,
+    /// What is left of the page for lists.
+    pub(super) pool: Pool,
 }
 
 impl View {
@@ -27,7 +30,7 @@ impl View {
     pub fn new(asked: Asked, now: Timestamp, zone: BudgetZone) -> Self {
         let today = zone.day_of(now);
         let month = asked.month.unwrap_or_else(|| Month::of(today));
-        Self { asked, now, zone, today, month }
+        Self { asked, now, zone, today, month, pool: Pool::default() }
     }
 
     /// Whether the month is the one that it is.

@@ -8,7 +8,10 @@ use crate::people;
 /// Units of time, largest first, with their seconds.
 const UNITS: [(&str, i64); 4] = [("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)];
 
-/// So much time, in its two largest units: `3 hours 10 minutes`. Seconds only below an hour, and where that is all.
+/// From here on nobody counts seconds.
+const SECONDS_TOLD_BELOW: i64 = 600;
+
+/// So much time, in its two largest units: `3 hours 10 minutes`. Seconds only below ten minutes.
 pub fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let Some(first) = UNITS.iter().position(|(_, unit)| seconds >= *unit) else { return "less than a second".into() };
@@ -16,6 +19,7 @@ pub fn span(seconds: i64) -> String {
     let mut text = count((seconds / unit).cast_unsigned(), word);
     if let Some((word, smaller)) = UNITS.get(first + 1)
         && seconds % unit >= *smaller
+        && (*smaller > 1 || seconds < SECONDS_TOLD_BELOW)
     {
         text = format!("{text} {}", count((seconds % unit / smaller).cast_unsigned(), word));
     }
@@ -63,7 +67,9 @@ mod tests {
             (59, "59 seconds"),
             (60, "1 minute"),
             (61, "1 minute 1 second"),
-            (3_599, "59 minutes 59 seconds"),
+            (599, "9 minutes 59 seconds"),
+            (601, "10 minutes"),
+            (3_599, "59 minutes"),
             (3_600, "1 hour"),
             (3_659, "1 hour"),
             (11_400, "3 hours 10 minutes"),

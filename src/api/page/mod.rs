@@ -80,7 +80,7 @@ pub(super) fn show(state: &Arc<State>, call: &Call, asked: Asked, endpoints: &[&
     let agent = Agent { host: state.access.own_host(&call.headers), needs_token: state.access.needs_token(call) };
     let first = head(&view).into_string();
     let last = foot(&links(endpoints)).into_string();
-    let reading = Arc::new(Reading { state: Arc::clone(state), published, now, view });
+    let reading = Arc::new(Reading::new(Arc::clone(state), published, now, view));
     let is_gzip = accepts_gzip(&call.headers);
     let body = sending::stream(first, sections(&reading, agent), last, is_gzip);
     let mut response = warp::reply::stream(body).into_response();

@@ -1,6 +1,6 @@
 //! What the page reads, by the functions that answer REST.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
@@ -22,6 +22,8 @@ pub(super) struct Reading {
     pub published: Arc<Published>,
     pub now: Now,
     pub view: Arc<View>,
+    /// Every budget, once somebody has asked.
+    budgets: OnceLock<Vec<BudgetShown>>,
 }
 
 /// What is read of the ledger in one go for the first sections.
@@ -33,13 +35,22 @@ pub(super) struct Standing {
 }
 
 impl Reading {
+    /// Of one state, at one time.
+    pub fn new(state: Arc<State>, published: Arc<Published>, now: Now, view: Arc<View>) -> Self {
+        Self { state, published, now, view, budgets: OnceLock::new() }
+    }
+
     /// The gate as it stands.
     pub fn gate(&self) -> GateStatus {
         GateStatus::from(self.published.gate_standing(self.now))
     }
 
     /// Every budget as it stands.
-    pub fn budgets(&self) -> Vec<BudgetShown> {
+    pub fn budgets(&self) -> &[BudgetShown] {
+        self.budgets.get_or_init(|| self.read_budgets())
+    }
+
+    fn read_budgets(&self) -> Vec<BudgetShown> {
         let (policy, zone) = (&self.published.policy, &self.view.zone);
         let calendar =
             [Period::Day(self.view.today), Period::Month(Month::of(self.view.today))].map(|period| zone.bounds(period));

@@ -86,7 +86,7 @@ fn problems(reading: Arc<Reading>, standing: Once<Standing>) -> Section {
         // A ledger that cannot be read is told of where its history is shown.
         let webhooks_failing = standing.await.ok().and_then(|standing| standing.webhooks_failing);
         let troubles = Troubles { webhooks_failing, ..reading.troubles() };
-        page::problems(&reading.view, &troubles, &reading.budgets())
+        page::problems(&reading.view, &troubles, reading.budgets())
     })
 }
 
@@ -101,7 +101,7 @@ fn gate(reading: Arc<Reading>, standing: Once<Standing>) -> Section {
     section(place, async move {
         let standing = standing.await;
         let history = standing.as_ref().map(|standing| standing.history.as_slice()).map_err(|error| *error);
-        page::gate(&reading.view, &reading.gate(), &reading.budgets(), history)
+        page::gate(&reading.view, &reading.gate(), reading.budgets(), history)
     })
 }
 
@@ -110,7 +110,7 @@ fn totals(reading: Arc<Reading>, services: Once<Ranking>) -> Section {
     section(place, async move {
         let month = services.await.map(|ranking| ranking.total);
         let totals = Totals { today: reading.today().await, month };
-        page::totals(&reading.view, &totals, &reading.budgets())
+        page::totals(&reading.view, &totals, reading.budgets())
     })
 }
 
@@ -119,13 +119,13 @@ fn days(reading: Arc<Reading>, services: Once<Ranking>) -> Section {
     section(place, async move {
         let services = services.await;
         let days = services.as_ref().map(|ranking| ranking.days.as_slice()).map_err(|error| *error);
-        page::days(&reading.view, days, &reading.budgets())
+        page::days(&reading.view, days, reading.budgets())
     })
 }
 
 fn budgets(reading: Arc<Reading>) -> Section {
     let place = Place { id: "budgets", title: "Budgets", rest: "/budgets" };
-    section(place, async move { page::budgets(&reading.view, &reading.budgets()) })
+    section(place, async move { page::budgets(&reading.view, reading.budgets()) })
 }
 
 fn breakdown(reading: Arc<Reading>, part: Part, ranking: Once<Ranking>) -> Section {

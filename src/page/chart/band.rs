@@ -70,9 +70,10 @@ impl Band {
             (PreEscaped(
                 r#"<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" class="on-ground"/><rect width="2" height="6" class="on-line"/></pattern></defs>"#
             ))
-            @for Stretch { from, to, kind, title } in &self.stretches {
-                // A moment can be seen, too.
-                @let width = if *kind == StretchKind::Active { from.to(*to).max(Parts(25)) } else { from.to(*to) };
+            // A moment can be seen, too: what is active is drawn over what follows.
+            @let (active, others): (Vec<&Stretch>, Vec<_>) = self.stretches.iter().partition(|stretch| stretch.kind == StretchKind::Active);
+            @for Stretch { from, to, kind, title } in others.into_iter().chain(active) {
+                @let width = if *kind == StretchKind::Active { from.to(*to).max(Parts(50)) } else { from.to(*to) };
                 rect class=(kind.class()) x=(Parts(from.0.min(Parts::ALL.0 - width.0))) width=(width) height="100%" {
                     (PreEscaped("<title>")) (title) (PreEscaped("</title>"))
                 }
@@ -105,7 +106,7 @@ mod tests {
             "{drawn}"
         );
         assert!(drawn.contains(r#"<rect class="off" x="25%" width="74.99%""#), "{drawn}");
-        assert!(drawn.contains(r#"<rect class="on" x="99.75%" width="0.25%""#), "{drawn}");
+        assert!(drawn.contains(r#"<rect class="on" x="99.5%" width="0.5%""#), "{drawn}");
         assert!(drawn.contains(r#"<text class="x" x="50%" y="100%" dy="18">12:00</text>"#), "{drawn}");
         assert!(!drawn.contains("style="));
     }

@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(told(0, 0), (vec![], Parts::NONE, Parts::NONE, Parts::NONE));
         assert_eq!(told(0, 1), (vec![0, 1], Parts::NONE, Parts::ALL, Parts::NONE));
         assert_eq!(told(3, 40), (vec![0, 10, 20, 30, 40], Parts::NONE, Parts::ALL, Parts(750)));
-        assert_eq!(told(0, 41), (vec![0, 20, 40, 60], Parts::NONE, Parts(6_833), Parts::NONE));
+        assert_eq!(told(0, 41), (vec![0, 10, 20, 30, 40, 50], Parts::NONE, Parts(8_200), Parts::NONE));
         assert_eq!(told(-5, 12), (vec![-5, 0, 5, 10, 15], Parts(2_500), Parts(8_500), Parts::NONE));
         assert_eq!(told(-8, -2), (vec![-8, -6, -4, -2, 0], Parts::ALL, Parts(7_500), Parts::NONE));
         for (least, most) in [(0, i128::MAX), (i128::MIN + 1, i128::MAX), (i128::MIN + 1, 0)] {
