@@ -15,10 +15,10 @@ use super::call::Call;
 use super::costs_query::{at_most_one, by, day, filters, month, range};
 use super::problem::Problem;
 use super::query_string::QueryString;
-use crate::domain::{CostQuestion, GroupsByDay, Month, Period};
+use crate::domain::{CostQuestion, GroupsByDay, Month, Name, Period};
 use crate::query::{self, Plan, Source};
 use crate::views::Published;
-use crate::wire::{CostsByName, CostsOfDay};
+use crate::wire::{CostsByName, CostsInParts, CostsOfDay};
 
 /// Days of a history.
 const HISTORY_DAYS_MAX: u32 = 400;
@@ -80,10 +80,28 @@ async fn one_group(
     (first, last): (Date, Date),
 ) -> Result<Response, Problem> {
     let question = CostQuestion { by: by(query)?, filters: filters(query)?, first, last, by_day: false };
+    let plan = Plan::of(&question, &published.views);
+    if query::is_in_order(&question, plan, &published) {
+        return in_order(state, published, question).await;
+    }
     answer_with(state, published, question, |_, mut groups| {
         answer::json_text(&CostsByName(groups.remove(&first).unwrap_or_default()))
     })
     .await
+}
+
+/// A text too long to be kept, written as the sums come.
+async fn in_order(state: &State, published: Arc<Published>, question: CostQuestion) -> Result<Response, Problem> {
+    let text = Ok(CostsInParts::default());
+    let written = query::in_order(&state.reads, published, question, text, |text, service, operation, sum| {
+        if let Ok(parts) = text
+            && let Err(error) = parts.push(service.as_str(), operation.map(Name::as_str), sum)
+        {
+            *text = Err(error);
+        }
+    });
+    let parts = written.await?.map_err(answer::unserializable)?;
+    Ok(answer::json_of_parts(parts.finish()))
 }
 
 /// The answer that was given to the same question in the same state, or a new one.

@@ -10,6 +10,7 @@
 //! *Deliberately not here.* What a client may ask for, and how the answer is written down: `api` and `wire`.
 
 mod costs;
+mod in_order;
 mod kept;
 mod per_lead;
 mod plan;
@@ -17,6 +18,7 @@ mod reads;
 mod rollups;
 
 pub use costs::{ask, spread};
+pub use in_order::{in_order, is_in_order};
 pub use per_lead::LeadWatch;
 pub use plan::{Plan, Source};
 pub use reads::{ReadError, Reads};

@@ -7,7 +7,7 @@ use crate::views::{DayCosts, RESIDENT_PAIRS_MAX};
 
 /// Names that one answer tells apart, over all its days; cost under further ones is added up under `other`. As many as views
 /// keep in memory.
-const NAMES_MAX: usize = RESIDENT_PAIRS_MAX;
+pub(super) const NAMES_MAX: usize = RESIDENT_PAIRS_MAX;
 
 /// Groups under construction, by day.
 #[derive(Debug)]

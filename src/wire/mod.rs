@@ -11,6 +11,7 @@
 
 mod budgets;
 mod costs;
+mod costs_in_parts;
 mod events;
 mod exact;
 mod gate;
@@ -29,6 +30,7 @@ mod word;
 
 pub use budgets::{BudgetItem, KeyItem, OverrideItem, UsageAmounts};
 pub use costs::{CostsByName, CostsOfDay};
+pub use costs_in_parts::CostsInParts;
 pub use events::{BatchAnswer, EventBody, PricedItem};
 pub use exact::Exact;
 pub use gate::{CheckAnswer, GateBudget, GateLine, GateStatus, SetGateBody};
