@@ -70,6 +70,10 @@ async fn ask_kept(reads: &Reads, entries: u64, question: &CostQuestion) -> Resul
                 let question = question.clone();
                 return reads.look_up(move |_, _| days.answer(&question)).await;
             }
+            // A ledger so small is read in no time, and at low priority a busy machine would let it wait.
+            Knowledge::Lacks(lacking) if entries <= QUICK_ENTRIES_MAX => {
+                reads.catch_up(true, move |reader, _| kept.fill(reader, &lacking, &asked)).await
+            }
             Knowledge::Lacks(lacking) => reads.scan(move |reader, _| kept.fill(reader, &lacking, &asked)).await,
             Knowledge::Behind(behind) => {
                 reads.catch_up(behind <= QUICK_ENTRIES_MAX, move |reader, _| kept.catch_up(reader, &asked)).await
