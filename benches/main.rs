@@ -29,6 +29,7 @@ mod load;
 mod machine;
 mod options;
 mod otlp;
+mod page;
 mod peer_postgres;
 mod peer_redis;
 mod reading;
@@ -108,6 +109,7 @@ fn trials(bench: &Bench) -> Vec<Trial> {
     trials.extend(reads::trials(bench));
     trials.extend(reading::trials());
     trials.extend(groupings::trials(bench));
+    trials.extend(page::trials(bench));
     trials.extend(transfer::trials(bench));
     trials.extend(gate::trials(bench));
     trials.extend(budgets::trials(bench));

@@ -9,7 +9,7 @@ use crate::options::Options;
 use crate::trial::{Bar, Demand, Figure, Measured, Round};
 use crate::{Outcome, machine};
 
-const FIGURES: [Figure; 10] = [
+const FIGURES: [Figure; 12] = [
     Figure::Rate,
     Figure::P50,
     Figure::P99,
@@ -20,6 +20,8 @@ const FIGURES: [Figure; 10] = [
     Figure::Memory,
     Figure::MemoryPeak,
     Figure::Ready,
+    Figure::FirstByte,
+    Figure::Size,
 ];
 
 /// Everything measured so far, each part printed as soon as it is there.
@@ -252,6 +254,8 @@ impl Figure {
             Self::MemoryPeak => "MiB at most",
             Self::Series => "series",
             Self::Ready => "ms to ready",
+            Self::FirstByte => "ms to first byte",
+            Self::Size => "KiB",
         }
     }
 
@@ -267,6 +271,8 @@ impl Figure {
             Self::MemoryPeak => "resident_peak_mib",
             Self::Series => "series",
             Self::Ready => "ready_ms",
+            Self::FirstByte => "first_byte_ms",
+            Self::Size => "size_kib",
         }
     }
 }

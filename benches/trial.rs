@@ -51,6 +51,10 @@ pub enum Figure {
     Series,
     /// From the start of the process until it is ready, in milliseconds.
     Ready,
+    /// Median time to the first byte of an answer, in milliseconds.
+    FirstByte,
+    /// Of the largest answer, in KiB.
+    Size,
 }
 
 /// What one round of one contender measured.
