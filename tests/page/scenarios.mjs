@@ -260,7 +260,7 @@ export async function structure({ url }, verdict) {
 /** A picture of the page's top for the README: so wide that its letters can be read at a README's width, at twice the size. */
 export async function show({ url, path, colorScheme }, verdict) {
   await withBrowser(async (browser) => {
-    await withPage(browser, { width: 1100, height: 1180, deviceScaleFactor: 2, colorScheme }, async (page) => {
+    await withPage(browser, { width: 1100, height: 890, deviceScaleFactor: 2, colorScheme }, async (page) => {
       await open(page, url);
       await page.screenshot({ path });
       verdict.looked(1);
