@@ -1,11 +1,19 @@
 //! What a terminal and an operator tell a program that stays: to stop, and that the window has another size.
+//!
+//! *Limits.* A program that was told to stop is gone within [`STOP_MAX`], whatever holds it up: a terminal that takes nothing, perhaps.
 
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use ratatui::crossterm::terminal;
+
 use super::Failure;
+
+/// How long what was told to stop may take.
+const STOP_MAX: Duration = Duration::from_secs(3);
 
 /// What was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +47,26 @@ pub fn listen<News: Send + 'static>(news: SyncSender<News>, told: fn(Told) -> Ne
                     _ = hangup.recv() => Told::Stop,
                     _ = resize.recv() => Told::Resized,
                 };
-                if news.send(told(signal)).is_err() {
+                let is_over = match signal {
+                    Told::Stop => {
+                        thread::spawn(end_whatever_holds_it_up);
+                        news.send(told(signal)).is_err()
+                    }
+                    // With so much to be drawn the new size is seen anyway.
+                    Told::Resized => matches!(news.try_send(told(signal)), Err(TrySendError::Disconnected(_))),
+                };
+                if is_over {
                     break;
                 }
             }
         });
     });
     Ok(())
+}
+
+/// Whoever should have stopped may wait for a terminal that takes nothing. Its keyboard can still be given back.
+fn end_whatever_holds_it_up() {
+    thread::sleep(STOP_MAX);
+    let _gone = terminal::disable_raw_mode();
+    std::process::exit(0);
 }

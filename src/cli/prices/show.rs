@@ -46,14 +46,14 @@ pub fn run(arguments: &ShowArgs, process: &Sources, screen: &Screen) -> Result<E
 /// The table of a model's prices.
 pub fn table(prices: Vec<PriceItem>) -> Table {
     let mut table = Table::new(&["unit", "usd", "per", "above", "price", "version", "date"])
-        .for_people(&["unit", "usd", "per", "above", "price", "date"], &["date", "above", "price"]);
+        .for_people(&["unit", "usd", "per", "above", "price", "date"], &["date", "price"]);
     for item in prices {
         let name = |name: &str| Cell::name(name);
         let date = |price: &crate::domain::PriceTag| Cell::text(price.date.map(|date| date.to_string()).unwrap_or_default());
         let (price, per) = (&item.price, item.per);
         let mut row = |usd: &str, above: String| {
             table.push(vec![
-                Cell::text(&*item.unit),
+                Cell::name(&*item.unit),
                 Cell::text(usd),
                 Cell::count(per),
                 Cell::text(above),

@@ -1,6 +1,6 @@
 //! What the agent is asked, and its answers as values: nothing is added up here that REST does not add up, but a total of its sums.
 //!
-//! *Limits.* [`HOLDS_MAX`], [`EVENTS_MAX`], [`CHANGES_MAX`], [`DAYS`]; time-outs are the client's.
+//! *Limits.* [`HOLDS_MAX`], [`EVENTS_MAX`], [`CHANGES_MAX`], [`ROWS_MAX`], [`DAYS`]; time-outs are the client's.
 
 use jiff::civil::Date;
 
@@ -19,6 +19,8 @@ pub const HOLDS_MAX: usize = 200;
 pub const EVENTS_MAX: usize = 200;
 /// Changes of the gate that are asked for: of 24 hours, in all likelihood.
 const CHANGES_MAX: usize = 200;
+/// Names that are kept: the largest.
+const ROWS_MAX: usize = 1_000;
 /// Days of a history.
 pub const DAYS: u16 = 30;
 
@@ -49,6 +51,8 @@ pub struct Costs {
     pub total: Usd,
     /// The largest first.
     pub rows: Vec<CostRow>,
+    /// Names beyond these.
+    pub more: usize,
     /// All of it by day, today last.
     pub days: Vec<(Date, Usd)>,
 }
@@ -98,15 +102,19 @@ pub fn costs(client: &AgentClient, question: Question) -> Heard<Costs> {
     let sums: CostsByName = read(&sums).map_err(|failure| failure.to_string())?;
     let days = client.get("/costs/history", &[by, ("days", DAYS.to_string())]).map_err(told)?;
     let days: Vec<CostsOfDay> = read(&days).map_err(|failure| failure.to_string())?;
+    let mut largest: Vec<(&GroupKey, &Usd)> = sums.0.iter().collect();
+    // Stable: names stand in their order.
+    largest.sort_by(|(_, left), (_, right)| right.cmp(left));
+    let more = largest.len().saturating_sub(ROWS_MAX);
+    largest.truncate(ROWS_MAX);
     let row = |(key, cost): (&GroupKey, &Usd)| CostRow {
         name: key.values().collect::<Vec<_>>().join("/"),
         cost: *cost,
         days: days.iter().map(|day| day.by.0.get(key).copied().unwrap_or(Usd::ZERO)).collect(),
     };
-    let mut rows: Vec<CostRow> = sums.0.iter().map(row).collect();
-    rows.sort_by(|left, right| right.cost.cmp(&left.cost).then_with(|| left.name.cmp(&right.name)));
+    let rows = largest.into_iter().map(row).collect();
     let days = days.iter().map(|day| (day.date, day.total_usd)).collect();
-    Ok(Costs { question, total: sums.total(), rows, days })
+    Ok(Costs { question, total: sums.total(), rows, more, days })
 }
 
 fn total(client: &AgentClient, period: Period) -> Result<Heard<Usd>, Away> {

@@ -89,7 +89,7 @@ fn title(Shot { known, at, now, .. }: Shot<'_>, view: &View, columns: usize, the
     let right = format!("{state}{}", hour(time, time));
     let name = "lead-factory-metrics top ";
     let room = columns.saturating_sub(wrap::width(name) + wrap::width(&right) + 1);
-    let at = wrap::cut(at, room);
+    let at = wrap::cut(at.trim_end_matches('/'), room);
     let blanks = " ".repeat(1 + room.saturating_sub(wrap::width(&at)));
     Line::from(vec![
         Span::styled(name, theme.style(Tone::Strong)),

@@ -83,7 +83,11 @@ impl Known {
             Ok(standing) => standing,
             Err(Away(why)) => return self.away = Some(why),
         };
-        (self.away, self.heard_at) = (None, now);
+        if self.away.take().is_some() {
+            // Nobody could answer then; what is asked now may be answered.
+            self.costs.trouble = None;
+        }
+        self.heard_at = now;
         self.unhealthy = standing.unhealthy;
         self.gate = standing.gate;
         self.changes.hear(standing.changes);

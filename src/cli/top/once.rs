@@ -2,7 +2,7 @@
 
 use super::super::output::{Screen, note, print_text};
 use super::super::prices::unpriced;
-use super::super::table::{Cell, Table};
+use super::super::table::{Cell, Table, people};
 use super::super::{Exit, Failure, budgets, gate, reservations};
 use super::ask::{Costs, Heard, Standing};
 use super::panels::limit_of;
@@ -73,6 +73,10 @@ fn costs_table(costs: &Costs) -> Table {
     let mut table = Table::new(&[costs.question.by.word(), "cost_usd"]);
     for row in &costs.rows {
         table.push(vec![Cell::name(row.name.as_str()), Cell::money(row.cost)]);
+    }
+    if costs.more > 0 {
+        let rest = costs.total - costs.rows.iter().map(|row| row.cost).sum::<Usd>();
+        table.push(vec![Cell::text(format!("{} more", people::grouped(costs.more as u128))), Cell::money(rest)]);
     }
     table.set_total(vec![Cell::text("total"), Cell::money(costs.total)]);
     table

@@ -55,7 +55,7 @@ fn costs(question: Question, names: &[(&str, &str)]) -> Costs {
     let rows =
         names.iter().zip(&amounts).map(|((name, _), cost)| CostRow { name: (*name).into(), cost: *cost, days: days(*cost) });
     let dates = "2026-10-24".parse::<jiff::civil::Date>().unwrap().series(jiff::Span::new().days(1));
-    Costs { question, total, rows: rows.collect(), days: dates.zip(days(total)).collect() }
+    Costs { question, total, rows: rows.collect(), more: 0, days: dates.zip(days(total)).collect() }
 }
 
 fn days(total: Usd) -> Vec<Usd> {
@@ -234,7 +234,7 @@ fn at_any_size_lines_fit_and_headings_and_keys_are_whole() {
     let now = Instant::now();
     for known in [usual(now), worst(now)] {
         let widths = (60..=200).map(|columns| [columns, 24]);
-        let heights = (10..=60).flat_map(|rows| [[60, rows], [130, rows]]);
+        let heights = (10..=20).chain([25, 30, 35, 40, 50, 60]).flat_map(|rows| [[60, rows], [130, rows]]);
         for size in SIZES.into_iter().chain(widths).chain(heights) {
             let lines = lines(&known, &mut View::default(), size, now);
             let text = lines.join("\n");

@@ -27,13 +27,16 @@ const COLUMNS: &[Column] = &[
 pub fn costs(known: &Known, question: Question, now: Instant) -> Panel {
     let heard = known.costs(question, now);
     let period = question.period.word();
-    let summary = match heard {
-        Some((costs, age)) if age.as_secs() > FRESH_SECONDS => {
-            format!("{period}, {} USD, {} s ago", people::money(costs.total), age.as_secs())
+    let mut summary = period.to_owned();
+    if let Some((costs, age)) = heard {
+        summary += &format!(", {} USD", people::money(costs.total));
+        if age.as_secs() > FRESH_SECONDS {
+            summary += &format!(", {} s ago", age.as_secs());
         }
-        Some((costs, _)) => format!("{period}, {} USD", people::money(costs.total)),
-        None => period.to_owned(),
-    };
+        if costs.more > 0 {
+            summary += &format!(", {} more names", people::grouped(costs.more as u128));
+        }
+    }
     let row = |total: Usd| {
         move |row: &super::super::ask::CostRow| -> Row {
             let days = row.days.iter().map(|cost| cost.pico().max(0).unsigned_abs()).collect();

@@ -47,7 +47,7 @@ pub fn problems(known: &Known, size: [usize; 2], theme: Theme) -> Vec<Line<'stat
     }
     let waiting: u64 = known.unpriced.value.iter().flatten().map(|item| item.events).sum();
     if waiting > 0 {
-        let said = format!("{} for a price and cost nothing yet.", counted(waiting, "event waits", "events wait"));
+        let said = format!("{} no price yet and count 0 USD.", counted(waiting, "event has", "events have"));
         lines.extend(problem(&said, Tone::Warning, size, theme));
     }
     lines
