@@ -117,8 +117,10 @@ impl Keys {
 
     /// Takes off what has lapsed, unless a later commit than the one of this state has done so. For those who only read.
     pub fn take_off(&mut self, key: &str, amounts: &Amounts) {
-        let (_, known) = self.reserved(key);
-        if known.is_some_and(|known| known.generation <= self.generation) {
+        // One hold of a key after the other: once the first was taken off here, the others are, whatever the writer has done since.
+        let is_begun = self.changes.get(key).is_some_and(|change| change.reserved.is_some());
+        let is_ours = || self.reserved(key).1.is_some_and(|known| known.generation <= self.generation);
+        if is_begun || is_ours() {
             self.reserve(key, amounts, -1);
         }
     }
