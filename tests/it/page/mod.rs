@@ -25,3 +25,9 @@ fn it_asks_nobody_for_anything_and_no_name_becomes_markup() {
 fn it_loads_itself_again_when_asked_to() {
     bears("refresh", &ledger::empty().url(), "empty");
 }
+
+#[test]
+fn a_screen_reader_finds_its_way() {
+    bears("structure", &ledger::full().url(), "full");
+    bears("structure", &ledger::empty().url(), "empty");
+}
