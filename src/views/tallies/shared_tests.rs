@@ -141,6 +141,24 @@ fn a_hold_that_has_lapsed_is_taken_off_once() {
     assert_eq!(used(&board.read(), later), (0, 100), "a list changes nothing that others see");
 }
 
+/// Guards against: a list that is made meanwhile, and counts a key as one that holds something because one of its holds was left.
+#[test]
+fn of_a_key_all_lapsed_holds_are_taken_off_or_none() {
+    let (board, later) = (board(), now_after(10));
+    let mut first = next(&board);
+    first.put_hold(hold(1, 11, 10));
+    first.put_hold(hold(2, 7, 10));
+    board.publish(first);
+    let mut list = next(&board);
+    list.tallies.take_off(&policy(), &hold(1, 11, 10).request);
+    let mut noticed = next(&board);
+    assert_eq!(noticed.lapse(later.steady), 2);
+    board.publish(noticed);
+    list.tallies.take_off(&policy(), &hold(2, 7, 10).request);
+    let span = list.tallies.span(&policy(), 0, noon());
+    assert_eq!(list.tallies.meters()[0].key_counts(span).keys, 0);
+}
+
 /// Guards against: what another budget has under the same key, and what is over, found in place of what is asked for.
 #[test]
 fn budgets_with_the_same_keys_stand_side_by_side() {
