@@ -25,11 +25,11 @@ pub struct Part {
 }
 
 /// By what the visitor asks for.
-pub const SERVICES: Part = Part { id: "breakdown", title: None, names_max: 20, bytes_max: 16 * 1024 };
+pub const SERVICES: Part = Part { id: "breakdown", title: None, names_max: 20, bytes_max: 18 * 1024 };
 /// By model.
-pub const MODELS: Part = Part { id: "models", title: Some("Models"), names_max: 20, bytes_max: 17 * 1024 };
+pub const MODELS: Part = Part { id: "models", title: Some("Models"), names_max: 20, bytes_max: 18 * 1024 };
 /// By worker.
-pub const WORKERS: Part = Part { id: "workers", title: Some("Workers"), names_max: 10, bytes_max: 9 * 1024 };
+pub const WORKERS: Part = Part { id: "workers", title: Some("Workers"), names_max: 10, bytes_max: 11 * 1024 };
 
 /// What a section breaks down, and by what.
 #[derive(Clone, Copy, Debug)]
