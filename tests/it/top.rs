@@ -186,52 +186,6 @@ fn signals_leave_the_terminal_in_order_too() {
     within(SEEN_MAX, "with its terminal the program ends", || (!std::path::Path::new(&process).exists()).then_some(()));
 }
 
-/// Gives the program a terminal that nobody reads from, asks it to draw until nothing more goes in, and ends it.
-const STUCK: &str = r#"
-import fcntl, os, pty, signal, struct, sys, termios, time
-child, terminal = pty.fork()
-if child == 0:
-    os.execv(sys.argv[1], sys.argv[1:])
-size = lambda rows: fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 250, 0, 0))
-size(60)
-state = lambda: open(f"/proc/{child}/stat").read().rsplit(")", 1)[1].split()
-os.set_blocking(terminal, False)
-seen, ends = b"", time.monotonic() + 30
-while b"Gate" not in seen and time.monotonic() < ends:
-    try: seen += os.read(terminal, 1 << 16)
-    except BlockingIOError: time.sleep(0.01)
-rows, written, same = 60, -1, 0
-while same < 20 and time.monotonic() < ends:
-    rows = 59 if rows == 60 else 60
-    size(rows)
-    time.sleep(0.1)
-    now = int([line for line in open(f"/proc/{child}/io") if line.startswith("wchar")][0].split()[1])
-    same, written = (same + 1 if now == written else 0), now
-print("stuck" if same == 20 else "not stuck", flush=True)
-os.kill(child, signal.SIGTERM)
-while time.monotonic() < ends + 15:
-    ended, status = os.waitpid(child, os.WNOHANG)
-    if ended:
-        print("ended with", os.waitstatus_to_exitcode(status))
-        break
-    time.sleep(0.01)
-else:
-    os.kill(child, signal.SIGKILL)
-"#;
-
-#[test]
-fn a_terminal_that_takes_nothing_keeps_no_program_from_ending() {
-    let agent = Setup::new().start();
-    let events: Vec<String> =
-        (0..200).map(|number| format!(r#"{{"service":"openai","operation":"o{number}","amount_usd":"1"}}"#)).collect();
-    agent.costs(format!("[{}]", events.join(","))).expect(200);
-    let mut python = Command::new(tool("python3"));
-    python.args(["-c", STUCK]).arg(program()).args(["top", "--url", &agent.url()]).env("TERM", "xterm-256color");
-    let output = python.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(said, "stuck\nended with 0\n", "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 #[test]
 fn names_steer_no_terminal_and_keys_choose_what_is_seen() {
     let agent = Setup::new().start();
