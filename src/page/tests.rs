@@ -157,24 +157,26 @@ fn a_budget_of_usage_has_a_bar_for_each_unit_and_one_of_keys_its_fullest() {
 
 #[test]
 fn totals_stand_against_the_limit_that_concerns_them() {
-    let day = money("daily", "daily", "31.5", "2", "50", "ok", "");
+    let day = money("daily", "daily", "61.5", "2", "50", "exhausted", "");
     let stricter = money("strict", "daily", "31.5", "0", "40", "ok", r#","action":"watch""#);
     let service = money("of-a-service", "daily", "1", "0", "2", "ok", r#","match":{"model":["x"]}"#);
     let uneven = BudgetShown { is_calendar: false, ..money("uneven", "monthly", "1", "0", "3", "ok", "") };
     let all = [service, stricter, day, uneven];
     let read = Totals { today: Ok(usd("61.5")), month: Ok(usd("100")) };
     let section = totals(&view(), &read, &all);
-    assert_says(&section, "$61.50 123.0 % of $50.00 (daily). $11.50 over.");
+    assert_says(&section, "$61.50 Budget daily : 123.0 % of $50.00, -$13.50 left.");
     assert_says(&section, "$100.00 There is no limit for it.");
     assert_says(&section, "There is no monthly budget");
     let monthly = money("monthly", "monthly", "100", "0", "1000", "ok", "");
-    let section = totals(&view(), &read, &[monthly]);
-    assert_says(&section, "10.0 % of $1,000.00 (monthly). $900.00 left.");
+    let section = totals(&view(), &read, std::slice::from_ref(&monthly));
+    assert_says(&section, "Budget monthly : 10.0 % of $1,000.00, $900.00 left.");
     assert_says(&section, "None until a twentieth of the month has passed.");
     let broken = Totals { today: Err(ReadError::Unavailable), month: Err(ReadError::Panicked) };
     assert_eq!(totals(&view(), &broken, &[]).0.matches("could not be read").count(), 2);
     let past = View::new(Asked { month: "2026-10".parse().ok(), ..Asked::default() }, view().now, BudgetZone::UTC);
-    assert!(!totals(&past, &read, &[]).0.contains("Forecast"));
+    let past = totals(&past, &read, &[monthly]);
+    assert!(!past.0.contains("Forecast"));
+    assert_says(&past, "Budget monthly : 10.0 % of $1,000.00.");
 }
 
 #[test]

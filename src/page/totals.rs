@@ -24,10 +24,13 @@ pub struct Totals {
 pub fn totals(view: &View, totals: &Totals, budgets: &[BudgetShown]) -> Markup {
     let (daily, monthly) = (global(budgets, PeriodKind::Daily), global(budgets, PeriodKind::Monthly));
     let month_target = format!("/costs/monthly?month={}", view.month);
+    let left = |budget: Option<&BudgetItem>| budget.and_then(|budget| budget.remaining_usd);
+    let left_of_month = left(monthly).filter(|_| view.is_current());
+    let ahead = daily.and_then(|budget| budget.forecast_usd);
     let body = html! {
         div.cards {
-            (card("Today", "/costs/daily", totals.today, daily, daily.and_then(|budget| budget.forecast_usd)))
-            (card(&view.month_words(), &month_target, totals.month, monthly, None))
+            (card("Today", "/costs/daily", totals.today, daily, left(daily), ahead))
+            (card(&view.month_words(), &month_target, totals.month, monthly, left_of_month, None))
             @if view.is_current() { (forecast(monthly)) }
         }
     };
@@ -49,6 +52,7 @@ fn card(
     target: &str,
     amount: Result<Usd, ReadError>,
     budget: Option<&BudgetItem>,
+    left: Option<Usd>,
     ahead: Option<Usd>,
 ) -> Markup {
     html! {
@@ -58,7 +62,7 @@ fn card(
                 Err(_) => p.failed role="status" { "This could not be read; the log says why." },
                 Ok(amount) => {
                     p.big { (usd(amount)) }
-                    (against(amount, budget, "spent"))
+                    (against(amount, budget, "spent", left))
                     @if let Some(ahead) = ahead { p.quiet { "At this pace " (usd(ahead)) " by the end of the day." } }
                 }
             }
@@ -66,22 +70,23 @@ fn card(
     }
 }
 
-/// An amount against a limit.
-fn against(amount: Usd, budget: Option<&BudgetItem>, what: &str) -> Markup {
+/// An amount against a limit. What is left of it is what the budget says, holds counted, and of its present period alone.
+fn against(amount: Usd, budget: Option<&BudgetItem>, what: &str, left: Option<Usd>) -> Markup {
     let Some((budget, limit)) = budget.and_then(|budget| Some((budget, budget.limit_usd?))) else {
         return html! { p.quiet { "There is no limit for it." } };
     };
     let used = share(amount, limit);
-    let left = limit - amount.max(Usd::ZERO);
     let words = used.map_or_else(|| "used up".to_owned(), |used| format!("{} %", people::percent(used)));
     let title = format!("{words} of the limit of {} {what}", usd_text(limit));
-    let class = if left < Usd::ZERO || limit <= Usd::ZERO { "exhausted" } else { "" };
+    let class = if amount > limit || limit <= Usd::ZERO { "exhausted" } else { "" };
     html! {
         (meter(Meter { spent: amount.pico(), limit: limit.pico(), class, ..Meter::default() }, &title))
         p {
-            @if let Some(used) = used { (percent(used)) " of " } @else { "of " }
-            (usd(limit)) " (" (name(&budget.name, "")) "). "
-            @if left < Usd::ZERO { strong { (usd(-left)) " over." } } @else { (usd(left)) " left." }
+            "Budget " (name(&budget.name, "")) ": "
+            @if let Some(used) = used { (percent(used)) " " }
+            "of " (usd(limit))
+            @if let Some(left) = left { ", " @if left < Usd::ZERO { strong { (usd(left)) " left" } } @else { (usd(left)) " left" } }
+            "."
         }
     }
 }
@@ -93,7 +98,7 @@ fn forecast(monthly: Option<&BudgetItem>) -> Markup {
             @match monthly.map(|budget| budget.forecast_usd) {
                 Some(Some(amount)) => {
                     p.big { (usd(amount)) }
-                    (against(amount, monthly, "expected"))
+                    (against(amount, monthly, "expected", None))
                 }
                 Some(None) => {
                     p.big.none { "–" }

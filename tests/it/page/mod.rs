@@ -6,9 +6,28 @@
 mod driver;
 mod ledger;
 mod numbers;
+mod sections;
 mod shown;
 
 use driver::bears;
+
+#[test]
+fn nothing_is_cut_or_scrolls_sideways_at_any_width() {
+    bears("widths", &ledger::full().url(), "full");
+    bears("widths", &ledger::empty().url(), "empty");
+}
+
+#[test]
+fn paper_holds_all_of_it_in_dark_letters() {
+    bears("print", &ledger::full().url(), "full");
+    bears("print", &ledger::empty().url(), "empty");
+}
+
+#[test]
+fn axe_finds_nothing() {
+    bears("axe", &ledger::full().url(), "full");
+    bears("axe", &ledger::empty().url(), "empty");
+}
 
 #[test]
 fn everything_can_be_reached_and_opened_with_the_keyboard() {
