@@ -25,7 +25,7 @@ pub struct Part {
 }
 
 /// By what the visitor asks for.
-pub const SERVICES: Part = Part { id: "breakdown", title: None, names_max: 20, bytes_max: 18 * 1024 };
+pub const SERVICES: Part = Part { id: "breakdown", title: None, names_max: 20, bytes_max: 20 * 1024 };
 /// By model.
 pub const MODELS: Part = Part { id: "models", title: Some("Models"), names_max: 20, bytes_max: 18 * 1024 };
 /// By worker.
@@ -122,7 +122,7 @@ impl Column<'_> {
                 th scope="row" {
                     (label)
                     @if amount > Usd::ZERO {
-                        svg.share aria-hidden="true" width="100%" height="3" { rect width=(Parts::of(amount.pico(), self.total.pico())) height="3" {} }
+                        svg.share aria-hidden="true" { rect width=(Parts::of(amount.pico(), self.total.pico())) height="3" {} }
                     }
                 }
                 td.spark-cell { (sparkline(&values, places, &title)) }

@@ -11,7 +11,7 @@ use crate::people::{self, printable};
 use crate::wire::{BudgetItem, Exact, KeyItem, OverrideItem, UsageAmounts};
 
 /// Bytes that all budgets together may take.
-const BYTES_MAX: usize = 16 * 1024;
+const BYTES_MAX: usize = 14 * 1024;
 /// Keys that are told of one budget; REST has more.
 const KEYS_TOLD_MAX: usize = 5;
 

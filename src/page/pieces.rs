@@ -7,7 +7,7 @@ use crate::domain::{GroupKey, Usd, nearest_f64_percent};
 use crate::people;
 
 /// Characters of a name in a line: no place has room for more.
-const NAME_CHARS_MAX: usize = 80;
+const NAME_CHARS_MAX: usize = 60;
 
 /// A section: its id, its heading with a link to the REST answer that its numbers equal, and what is in it.
 pub fn section(id: &str, title: &str, rest: Option<&str>, body: &Markup) -> Markup {
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(name("", "without a model").into_string(), r#"<span class="none">without a model</span>"#);
         assert!(name("\"&", "").into_string().contains(r#"title="&quot;&amp;""#));
         let long = name(&"é".repeat(100), "").into_string();
-        assert_eq!(long, format!("<span class=\"name\" title=\"{}\">{}…</span>", "é".repeat(100), "é".repeat(80)));
+        assert_eq!(long, format!("<span class=\"name\" title=\"{}\">{}…</span>", "é".repeat(100), "é".repeat(NAME_CHARS_MAX)));
     }
 
     #[test]

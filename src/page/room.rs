@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use maud::{Markup, PreEscaped};
 
 /// What all lists together may take: the page less what the other parts have at most.
-pub const ROWS_BYTES_MAX: usize = 60 * 1024;
+pub const ROWS_BYTES_MAX: usize = 64 * 1024;
 
 /// What is left of the page for lists. The sections of a page are written one after the other, whatever order they come in.
 #[derive(Debug)]

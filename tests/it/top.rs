@@ -119,7 +119,7 @@ fn costs_are_seen_as_they_come_and_the_agent_may_go_and_come_back() {
     agent.costs(r#"{"service":"openai","operation":"first","amount_usd":"1.2345"}"#).expect(200);
     let terminal = Terminal::of(&format!("top --interval 1 --url {}", agent.url()), [80, 24]);
     let lines = terminal.shows("openai/first");
-    for part in ["Gate inactive", "Today 1.23 of 50.00", "openai-daily ok", "of 2.00 USD", "Services today, 1.23 USD"] {
+    for part in ["Gate inactive", "Today 1.23 of 50.00", "openai-daily ok", "1.23 of 2.00 ", "Services today, 1.23 USD"] {
         assert!(lines.contains(part), "{part} in {lines}");
     }
     assert_eq!((terminal.state("alternate_on"), terminal.state("cursor_flag")), ("1".into(), "0".into()));

@@ -1,4 +1,4 @@
-//! A row of tiny bars, as small as a word.
+//! A row of tiny steps, as small as a word.
 
 use std::fmt::Write;
 
@@ -11,24 +11,34 @@ const HEIGHT: i32 = 20;
 /// What each number takes of the width, in the same.
 const PITCH: usize = 3;
 
-/// Numbers as bars on a common zero, as wide as `places` of them. The title says what matters of them.
+/// Numbers as steps on a common zero, as wide as `places` of them. The title says what matters of them.
 ///
-/// It is drawn upside down, and turned by the style: so most lengths have one sign and a digit or two, and there are many on a page.
+/// It is drawn upside down, and turned by the style: so most lengths have a digit or two and no sign, and there are many on a page.
 pub fn sparkline(values: &[i128], places: usize, title: &str) -> Markup {
     let most = values.iter().copied().max().unwrap_or(0).max(0);
     let least = values.iter().copied().min().unwrap_or(0).min(0);
     let span = most.saturating_sub(least).max(1);
     let length = |value: i128| (Parts::of(value.saturating_abs(), span).0 * HEIGHT / Parts::ALL.0).max(1);
+    let heights: Vec<i32> = values
+        .iter()
+        .map(|value| match value.signum() {
+            0 => 0,
+            1 => length(*value),
+            _ => -length(*value),
+        })
+        .collect();
+    // Neighbors of one height are one step.
+    let steps = heights.chunk_by(|left, right| left == right);
     let mut path = String::new();
-    for (place, value) in values.iter().enumerate().filter(|(_, value)| **value != 0) {
-        let sign = if *value < 0 { "-" } else { "" };
+    for step in steps {
         // Writing to a text does not fail.
-        let _ = write!(path, "M{} 0V{sign}{}", place * PITCH + 1, length(*value));
+        let _ = write!(path, "V{}h{}", step[0], step.len() * PITCH);
     }
+    let path = if heights.iter().all(|height| *height == 0) { String::new() } else { format!("M0 0{path}V0") };
     let bottom = if least < 0 { -length(least) } else { 0 };
     let width = places.max(1) * PITCH;
     html! {
-        svg.spark role="img" viewBox={ "0 " (bottom) " " (width) " " (HEIGHT) } preserveAspectRatio="none" width="96" height="20" {
+        svg.spark role="img" viewBox={ "0 " (bottom) " " (width) " " (HEIGHT) } preserveAspectRatio="none" {
             (PreEscaped("<title>")) (title) (PreEscaped("</title>"))
             path d=(path) {}
         }
@@ -49,19 +59,20 @@ mod tests {
 
     #[test]
     fn the_largest_number_is_as_high_as_the_drawing() {
-        assert_eq!(path(&[0, 5, 10]), "M4 0V10M7 0V20");
-        assert_eq!(path(&[7, 0, 0]), "M1 0V20");
-        assert_eq!(path(&[1_000_000, 1]), "M1 0V20M4 0V1", "one that is small beside it can be seen");
+        assert_eq!(path(&[0, 5, 10]), "M0 0V0h3V10h3V20h3V0");
+        assert_eq!(path(&[7, 0, 0]), "M0 0V20h3V0h6V0");
+        assert_eq!(path(&[1_000_000, 1]), "M0 0V20h3V1h3V0", "one that is small beside it can be seen");
         assert!(drawn(&[1]).contains("<title>most on &lt;1&gt;</title>"));
         assert!(drawn(&[1, 2]).contains(r#"viewBox="0 0 6 20""#));
     }
 
     #[test]
     fn credits_are_on_the_other_side_of_zero_and_nothing_is_nothing() {
-        assert_eq!(path(&[10, -10]), "M1 0V10M4 0V-10");
+        assert_eq!(path(&[10, -10]), "M0 0V10h3V-10h3V0");
         assert!(drawn(&[10, -10]).contains(r#"viewBox="0 -10 6 20""#));
-        assert_eq!(path(&[-3, -6]), "M1 0V-10M4 0V-20");
+        assert_eq!(path(&[-3, -6]), "M0 0V-10h3V-20h3V0");
         assert_eq!((path(&[0, 0, 0]), path(&[])), (String::new(), String::new()));
-        assert_eq!(path(&[i128::MAX, i128::MIN + 1]).matches('M').count(), 2);
+        assert_eq!(path(&[i128::MAX, i128::MIN + 1]).matches('V').count(), 3);
+        assert_eq!(path(&[5, 5, 5]), "M0 0V20h9V0", "neighbors of one height are one step");
     }
 }
