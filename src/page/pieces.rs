@@ -123,7 +123,10 @@ mod tests {
         assert_eq!(name("", "without a model").into_string(), r#"<span class="none">without a model</span>"#);
         assert!(name("\"&", "").into_string().contains(r#"title="&quot;&amp;""#));
         let long = name(&"é".repeat(100), "").into_string();
-        assert_eq!(long, format!("<span class=\"name\" title=\"{}\">{}…</span>", "é".repeat(100), "é".repeat(NAME_CHARS_MAX)));
+        assert_eq!(
+            long,
+            format!("<span class=\"name\" title=\"{}\">{}…</span>", "é".repeat(100), "é".repeat(NAME_CHARS_MAX))
+        );
     }
 
     #[test]

@@ -64,7 +64,8 @@ fn budgets_gate_holds_and_events_are_those_of_rest() {
     // A long list is cut, and links to the rest.
     let words: Vec<&str> = page["budgets"]["text"].as_str().unwrap().split_whitespace().collect();
     let left_out = words.windows(3).rfind(|three| three[1] == "more" && three[2].starts_with("budget"));
-    let left_out = left_out.map_or(0, |three| three[0].trim_start_matches(|char: char| !char.is_ascii_digit()).parse::<usize>().unwrap());
+    let left_out = left_out
+        .map_or(0, |three| three[0].trim_start_matches(|char: char| !char.is_ascii_digit()).parse::<usize>().unwrap());
     assert!(left_out < items.len() / 2, "{left_out} of {}", items.len());
     for item in &items[..items.len() - left_out] {
         for member in ["limit_usd", "spent_usd", "remaining_usd", "keys"] {
