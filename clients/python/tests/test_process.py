@@ -89,6 +89,18 @@ class Forks(Case):
         self.worker("assert flush()", agent.url)
         self.assertEqual(agent.total(), 7)
 
+    def test_a_codec_that_a_fork_left_half_loaded_loses_no_call(self):
+        code = """
+            import socket
+            def odd(*_, **__): raise LookupError("unknown encoding: idna")
+            socket.getaddrinfo = odd
+            record("openai", "chat", 1)
+        """
+        self.worker(code, "http://localhost:1")
+        agent = self.agent()
+        self.worker("assert flush()", agent.url)
+        self.assertEqual(agent.total(), 1)
+
     def test_children_of_multiprocessing_end_without_losing_calls(self):
         agent = self.agent()
         script = self.folder / "many.py"

@@ -217,6 +217,9 @@ class Sender:
                     pass
             except Exception as failed:  # A mistake of ours must not end the recording.
                 log.error("internal", "the sender failed and goes on: %r", failed)
+                flight, self._flight = self._flight, []
+                if not self._flight_is_saved:
+                    self._saved(flight)  # Nor may it lose what was to be sent.
                 time.sleep(1.0)
 
     def _patience(self) -> float:

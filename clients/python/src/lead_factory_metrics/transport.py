@@ -66,7 +66,7 @@ class Peer:
                 except (ConnectionError, http.client.BadStatusLine):
                     pass  # The peer closed it meanwhile; every request here may be sent twice.
             return self._exchange(self._connected(deadline), request, deadline)
-        except (OSError, http.client.HTTPException, ValueError) as failed:
+        except (OSError, http.client.HTTPException, ValueError, LookupError) as failed:
             raise Unanswered(str(failed) or type(failed).__name__) from failed
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class Peer:
         failed: Exception = OSError(f"{self._host} has no address")
         for address in self._resolved(deadline):
             try:
-                connection = socket.create_connection((address, self._port), timeout=_left(deadline))
+                connection = socket.create_connection((address.encode("ascii"), self._port), timeout=_left(deadline))  # type: ignore[arg-type]
             except OSError as this:
                 failed = this
                 continue
@@ -154,7 +154,8 @@ class Peer:
 
         def look_up() -> None:
             try:
-                answer: Any = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+                # As bytes: of a text Python loads a codec first, and a process forked while it does never has that codec.
+                answer: Any = socket.getaddrinfo(self._host.encode("ascii"), self._port, type=socket.SOCK_STREAM)
             except Exception as failed:
                 answer = failed
             found.put(answer)
