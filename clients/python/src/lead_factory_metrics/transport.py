@@ -121,7 +121,8 @@ class Peer:
         failed: Exception = OSError(f"{self._host} has no address")
         for address in self._resolved(deadline):
             try:
-                connection = socket.create_connection((address.encode("ascii"), self._port), timeout=_left(deadline))  # type: ignore[arg-type]
+                numeric = address.encode("ascii")
+                connection = socket.create_connection((numeric, self._port), timeout=_left(deadline))  # type: ignore[arg-type]
             except OSError as this:
                 failed = this
                 continue
