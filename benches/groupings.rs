@@ -1,24 +1,16 @@
 //! The promise: a grouping of a million events takes little longer than SQLite's own `GROUP BY` over the same file, stays within
 //! its memory, and recording beside it goes on.
 
-use std::cell::OnceCell;
-use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use tempfile::TempDir;
-
-use crate::agent::Agent;
-use crate::events::{BATCH, call};
+use crate::events::call;
 use crate::floor::Floor;
-use crate::http::{self, HttpAnswers};
+use crate::http;
 use crate::ingest::{AGENT, batch_load};
-use crate::ledgers::MILLION;
-use crate::load::Load;
-use crate::site::Site;
-use crate::template::{ID_PLACE, Template};
+use crate::million::Million;
+use crate::template::ID_PLACE;
 use crate::trial::Demand::{AtLeast, AtMost};
 use crate::trial::{Bar, Bench, Contender, Figure, Pace, Round, Trial};
 use crate::{Outcome, machine};
@@ -36,24 +28,18 @@ const GROUPINGS: [(&str, &str, &str); 4] = [
     ("grouping-batch", "batch", "batch_id"),
 ];
 
-/// A million events with a lead each, recorded once for all rounds.
-#[derive(Clone)]
-struct Leads {
-    site: Site,
-    folder: Rc<OnceCell<TempDir>>,
-}
-
 pub fn trials(bench: &Bench) -> Vec<Trial> {
-    let leads = Leads { site: bench.site(), folder: Rc::default() };
+    // A million events with a lead each.
+    let leads = Million::of(bench, json);
     let mut trials: Vec<Trial> = GROUPINGS.map(|(name, by, column)| grouping(&leads, name, by, column)).into();
     trials.push(recording(&leads));
     trials
 }
 
-fn grouping(leads: &Leads, name: &'static str, by: &'static str, column: &'static str) -> Trial {
+fn grouping(leads: &Million, name: &'static str, by: &'static str, column: &'static str) -> Trial {
     let for_agent = leads.clone();
     let own = Contender::agent(AGENT, move |_| {
-        let agent = Agent::start_on(&for_agent.site.program, &for_agent.ledger()?)?;
+        let agent = for_agent.start()?;
         let began = Instant::now();
         http::ask(agent.address, &http::get(&format!("/costs/monthly?by={by}")))?;
         let took = began.elapsed();
@@ -74,11 +60,11 @@ fn grouping(leads: &Leads, name: &'static str, by: &'static str, column: &'stati
     Trial { name, title, contenders: vec![own, floor], bars }
 }
 
-fn recording(leads: &Leads) -> Trial {
+fn recording(leads: &Million) -> Trial {
     let (alone, beside) = (leads.clone(), leads.clone());
     let contenders = vec![
-        Contender::agent(ALONE, move |pace| alone.record(pace, false)),
-        Contender::agent(BESIDE, move |pace| beside.record(pace, true)),
+        Contender::agent(ALONE, move |pace| record(&alone, pace, false)),
+        Contender::agent(BESIDE, move |pace| record(&beside, pace, true)),
     ];
     let bars =
         vec![Bar::ratio(Figure::Rate, BESIDE, ALONE, AtLeast(0.9)), Bar::alone(Figure::MemoryPeak, BESIDE, AtMost(128.0))];
@@ -86,53 +72,25 @@ fn recording(leads: &Leads) -> Trial {
     Trial { name: "grouping-beside", title, contenders, bars }
 }
 
-// === impl Leads ===
-
-impl Leads {
-    fn ledger(&self) -> Outcome<PathBuf> {
-        if let Some(folder) = self.folder.get() {
-            return Ok(folder.path().join("ledger.db"));
-        }
-        let folder = tempfile::Builder::new().prefix("leads-").tempdir_in(&self.site.folder)?;
-        let ledger = folder.path().join("ledger.db");
-        let agent = Agent::start_on(&self.site.program, &ledger)?;
-        let lines: String = (0..BATCH).map(|number| json(number) + "\n").collect();
-        let load = Load {
-            connections: 4,
-            requests: vec![Template::new(http::post("application/x-ndjson", &lines))],
-            answers: HttpAnswers::default(),
-            events_per_request: BATCH as f64,
+fn record(leads: &Million, pace: &Pace, is_read_meanwhile: bool) -> Outcome<Round> {
+    let copy = leads.start_on_a_copy()?;
+    let agent = &copy.agent;
+    let (address, is_over) = (agent.address, AtomicBool::new(false));
+    let mut round = thread::scope(|scope| {
+        let ask = || {
+            while is_read_meanwhile && !is_over.load(Ordering::Relaxed) {
+                // One that takes too long on a busy machine is no failure of recording.
+                let _ = http::ask(address, &http::get("/costs/monthly?by=lead"));
+            }
         };
-        load.send(agent.address, MILLION / BATCH as u64)?;
-        agent.stop()?;
-        self.folder.get_or_init(|| folder);
-        Ok(ledger)
-    }
-
-    /// Records into a copy, so that the next round begins with a million events as well.
-    fn record(&self, pace: &Pace, is_read_meanwhile: bool) -> Outcome<Round> {
-        let folder = tempfile::Builder::new().prefix("beside-").tempdir_in(&self.site.folder)?;
-        let copy = folder.path().join("ledger.db");
-        std::fs::copy(self.ledger()?, &copy)?;
-        rustix::fs::sync();
-        let agent = Agent::start_on(&self.site.program, &copy)?;
-        let (address, is_over) = (agent.address, AtomicBool::new(false));
-        let mut round = thread::scope(|scope| {
-            let ask = || {
-                while is_read_meanwhile && !is_over.load(Ordering::Relaxed) {
-                    // One that takes too long on a busy machine is no failure of recording.
-                    let _ = http::ask(address, &http::get("/costs/monthly?by=lead"));
-                }
-            };
-            let asking = scope.spawn(ask);
-            let round = batch_load().run(address, pace, || agent.cpu());
-            is_over.store(true, Ordering::Relaxed);
-            asking.join().map_err(|_| "the reader panicked")?;
-            round
-        })?;
-        round.insert(Figure::MemoryPeak, machine::memory(agent.pid())?.peak_kib as f64 / KIB_PER_MIB);
-        Ok(round)
-    }
+        let asking = scope.spawn(ask);
+        let round = batch_load().run(address, pace, || agent.cpu());
+        is_over.store(true, Ordering::Relaxed);
+        asking.join().map_err(|_| "the reader panicked")?;
+        round
+    })?;
+    round.insert(Figure::MemoryPeak, machine::memory(agent.pid())?.peak_kib as f64 / KIB_PER_MIB);
+    Ok(round)
 }
 
 /// An event with a lead of its own.

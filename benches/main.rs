@@ -27,6 +27,7 @@ mod ingest;
 mod ledgers;
 mod load;
 mod machine;
+mod million;
 mod options;
 mod otlp;
 mod page;

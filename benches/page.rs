@@ -1,23 +1,19 @@
 //! The promise: the page is there as fast as one answer, small, and whoever leaves it open costs next to nothing.
 
-use std::cell::OnceCell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use tempfile::TempDir;
 
 use crate::agent::Agent;
-use crate::events::{BATCH, call};
-use crate::http::{self, HttpAnswers};
+use crate::events::call;
+use crate::http;
 use crate::ingest::single_load;
-use crate::ledgers::MILLION;
-use crate::load::{Load, percentile_ms};
+use crate::load::percentile_ms;
+use crate::million::Million;
 use crate::site::Site;
 use crate::template::{ID_PLACE, Random, Template};
 use crate::trial::Demand::{AtLeast, AtMost};
@@ -42,13 +38,6 @@ const MODELS: usize = 12;
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 const KIB: f64 = 1_024.0;
 
-/// A million events of this month, recorded once for all rounds.
-#[derive(Clone)]
-struct Million {
-    site: Site,
-    folder: Rc<OnceCell<TempDir>>,
-}
-
 /// What one look at a path was.
 struct Look {
     first_byte: Duration,
@@ -56,7 +45,8 @@ struct Look {
 }
 
 pub fn trials(bench: &Bench) -> Vec<Trial> {
-    let million = Million { site: bench.site(), folder: Rc::default() };
+    // A million events of this month.
+    let million = Million::of(bench, |number| event(number, call(number).service, None));
     vec![first_byte(bench), cpu(&million), beside(&million)]
 }
 
@@ -86,7 +76,7 @@ fn cpu(million: &Million) -> Trial {
     let contender = |name, views: u32| {
         let million = million.clone();
         Contender::agent(name, move |_: &Pace| {
-            let agent = Agent::start_on(&million.site.program, &million.ledger()?)?;
+            let agent = million.start()?;
             if views > 1 {
                 look(agent.address, "/")?;
             }
@@ -112,7 +102,7 @@ fn cpu(million: &Million) -> Trial {
 fn beside(million: &Million) -> Trial {
     let contender = |name, is_watched: bool| {
         let million = million.clone();
-        Contender::agent(name, move |pace: &Pace| million.record(pace, is_watched))
+        Contender::agent(name, move |pace: &Pace| record(&million, pace, is_watched))
     };
     Trial {
         name: "page-beside",
@@ -171,53 +161,25 @@ fn event(number: usize, service: &str, time: Option<Timestamp>) -> String {
     )
 }
 
-// === impl Million ===
-
-impl Million {
-    fn ledger(&self) -> Outcome<PathBuf> {
-        if let Some(folder) = self.folder.get() {
-            return Ok(folder.path().join("ledger.db"));
-        }
-        let folder = tempfile::Builder::new().prefix("page-").tempdir_in(&self.site.folder)?;
-        let ledger = folder.path().join("ledger.db");
-        let agent = Agent::start_on(&self.site.program, &ledger)?;
-        let lines: String = (0..BATCH).map(|number| event(number, call(number).service, None) + "\n").collect();
-        let load = Load {
-            connections: 4,
-            requests: vec![Template::new(http::post("application/x-ndjson", &lines))],
-            answers: HttpAnswers::default(),
-            events_per_request: BATCH as f64,
+fn record(million: &Million, pace: &Pace, is_watched: bool) -> Outcome<Round> {
+    let copy = million.start_on_a_copy()?;
+    let agent = &copy.agent;
+    if is_watched {
+        look(agent.address, "/")?;
+    }
+    let (address, is_over) = (agent.address, AtomicBool::new(!is_watched));
+    thread::scope(|scope| {
+        let watch = || {
+            while !is_over.load(Ordering::Relaxed) {
+                look(address, "/").map_err(|error| error.to_string())?;
+                thread::sleep(BETWEEN_VIEWS);
+            }
+            Ok::<(), String>(())
         };
-        load.send(agent.address, MILLION / BATCH as u64)?;
-        agent.stop()?;
-        self.folder.get_or_init(|| folder);
-        Ok(ledger)
-    }
-
-    /// Records into a copy, so that the next round begins with a million events as well.
-    fn record(&self, pace: &Pace, is_watched: bool) -> Outcome<Round> {
-        let folder = tempfile::Builder::new().prefix("watched-").tempdir_in(&self.site.folder)?;
-        let copy = folder.path().join("ledger.db");
-        std::fs::copy(self.ledger()?, &copy)?;
-        rustix::fs::sync();
-        let agent = Agent::start_on(&self.site.program, &copy)?;
-        if is_watched {
-            look(agent.address, "/")?;
-        }
-        let (address, is_over) = (agent.address, AtomicBool::new(!is_watched));
-        thread::scope(|scope| {
-            let watch = || {
-                while !is_over.load(Ordering::Relaxed) {
-                    look(address, "/").map_err(|error| error.to_string())?;
-                    thread::sleep(BETWEEN_VIEWS);
-                }
-                Ok::<(), String>(())
-            };
-            let watching = scope.spawn(watch);
-            let round = single_load(16).run(address, pace, || agent.cpu());
-            is_over.store(true, Ordering::Relaxed);
-            watching.join().map_err(|_| "the viewer panicked")??;
-            round
-        })
-    }
+        let watching = scope.spawn(watch);
+        let round = single_load(16).run(address, pace, || agent.cpu());
+        is_over.store(true, Ordering::Relaxed);
+        watching.join().map_err(|_| "the viewer panicked")??;
+        round
+    })
 }
