@@ -18,24 +18,23 @@ pub fn sparkline(values: &[i128], places: usize, title: &str) -> Markup {
     let most = values.iter().copied().max().unwrap_or(0).max(0);
     let least = values.iter().copied().min().unwrap_or(0).min(0);
     let span = most.saturating_sub(least).max(1);
-    let length = |value: i128| (Parts::of(value.saturating_abs(), span).0 * HEIGHT / Parts::ALL.0).max(1);
-    let heights: Vec<i32> = values
-        .iter()
-        .map(|value| match value.signum() {
-            0 => 0,
-            1 => length(*value),
-            _ => -length(*value),
-        })
-        .collect();
-    // Neighbors of one height are one step.
-    let steps = heights.chunk_by(|left, right| left == right);
+    // What is not nothing can be seen.
+    let height = |value: i128| {
+        let length = (Parts::of(value.saturating_abs(), span).0 * HEIGHT / Parts::ALL.0).max(1);
+        if value < 0 { -length } else { length * i32::from(value > 0) }
+    };
+    let heights: Vec<i32> = values.iter().copied().map(height).collect();
     let mut path = String::new();
-    for step in steps {
-        // Writing to a text does not fail.
-        let _ = write!(path, "V{}h{}", step[0], step.len() * PITCH);
+    if heights.iter().any(|height| *height != 0) {
+        path.push_str("M0 0");
+        // Neighbors of one height are one step.
+        for step in heights.chunk_by(|left, right| left == right) {
+            // Writing to a text does not fail.
+            let _ = write!(path, "V{}h{}", step[0], step.len() * PITCH);
+        }
+        path.push_str("V0");
     }
-    let path = if heights.iter().all(|height| *height == 0) { String::new() } else { format!("M0 0{path}V0") };
-    let bottom = if least < 0 { -length(least) } else { 0 };
+    let bottom = height(least);
     let width = places.max(1) * PITCH;
     html! {
         svg.spark role="img" viewBox={ "0 " (bottom) " " (width) " " (HEIGHT) } preserveAspectRatio="none" {
