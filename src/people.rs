@@ -70,6 +70,12 @@ pub fn digits(number: &str) -> String {
     format!("{sign}{whole}{fraction}")
 }
 
+/// A count with its word: `1 event`, `2,000 events`.
+pub fn counted(number: u64, word: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {word}{plural}", grouped(number.into()))
+}
+
 /// A count with a comma between thousands.
 pub fn grouped(number: u128) -> String {
     let digits = number.to_string();
@@ -102,6 +108,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_count_has_its_word() {
+        assert_eq!((counted(1, "event"), counted(2_000, "event")), ("1 event".into(), "2,000 events".into()));
+        assert_eq!(counted(0, "key"), "0 keys");
+    }
 
     #[test]
     fn money_is_shown_to_the_cent_and_finer_below_ten() {

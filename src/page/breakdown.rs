@@ -3,10 +3,10 @@
 use jiff::civil::Date;
 use maud::{Markup, html};
 
+use super::View;
 use super::chart::{Parts, sparkline};
 use super::pieces::{failed, finer_decimals, key_text, name, percent, section, share, usd_cell, usd_text};
 use super::ranking::Ranking;
-use super::{View, words};
 use crate::domain::{Dimension, OTHER_LABEL, Usd};
 use crate::people;
 use crate::query::ReadError;
@@ -90,7 +90,7 @@ impl Breakdown<'_> {
                 tbody {
                     (room.into_rows())
                     @if names > 0 {
-                        (column.row(&html! { span.rest-name { (OTHER_LABEL) " (" (words::count(names as u64, "name")) ")" } }, rest, &rest_days))
+                        (column.row(&html! { span.rest-name { (OTHER_LABEL) " (" (people::counted(names as u64, "name")) ")" } }, rest, &rest_days))
                     }
                 }
                 tfoot { tr {

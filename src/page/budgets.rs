@@ -53,7 +53,7 @@ pub fn budgets(view: &View, budgets: &[BudgetShown]) -> Markup {
     let left_out = budgets.len() - room.shown;
     let body = html! {
         ul.budgets { (room.into_rows()) }
-        @if left_out > 0 { p { a href="/budgets" { (words::count(left_out as u64, "more budget")) } } }
+        @if left_out > 0 { p { a href="/budgets" { (people::counted(left_out as u64, "more budget")) } } }
     };
     section("budgets", "Budgets", Some("/budgets"), &body)
 }

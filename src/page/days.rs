@@ -3,12 +3,13 @@
 use jiff::civil::Date;
 use maud::{Markup, html};
 
+use super::View;
 use super::budgets::BudgetShown;
 use super::chart::{Bar, Bars, Caption};
 use super::pieces::{failed, figure, finer_decimals, section, usd, usd_cell, usd_text};
 use super::totals::global;
-use super::{View, words};
 use crate::domain::{PeriodKind, Usd};
+use crate::people;
 use crate::query::ReadError;
 
 /// What is shown of the days of a month.
@@ -67,7 +68,7 @@ impl Days<'_> {
 
     fn caption(&self) -> Caption {
         let limit = self.limit.map(|limit| format!(" The daily limit is {}.", usd_text(limit))).unwrap_or_default();
-        let (total, days) = (usd_text(self.total), words::count(self.days.len() as u64, "day"));
+        let (total, days) = (usd_text(self.total), people::counted(self.days.len() as u64, "day"));
         let description = match self.highest {
             None => format!("No cost.{limit}"),
             Some((day, cost)) => {

@@ -7,6 +7,7 @@ use super::budgets::BudgetShown;
 use super::pieces::{name, number, section};
 use super::{View, words};
 use crate::budget::{Action, BudgetState};
+use crate::people;
 
 /// A newest event that is so far ahead of the clock means that the clock was set back, and not that two cores disagree.
 const AHEAD_SECONDS: i64 = 2;
@@ -123,7 +124,7 @@ fn settings(troubles: &Troubles) -> Option<Markup> {
 fn webhooks(view: &View, troubles: &Troubles) -> Option<Markup> {
     let (messages, since) = troubles.webhooks_failing?;
     Some(problem(
-        &html! { (words::count(messages, "message")) " could not be delivered to a webhook, the oldest of " (view.time_from_now(since)) "." },
+        &html! { (people::counted(messages, "message")) " could not be delivered to a webhook, the oldest of " (view.time_from_now(since)) "." },
         &html! { "Nobody there knows of budgets and the gate. The agent tries again; its log says why the receiver does not take them." },
         "WebhookDeliveryFailing",
     ))

@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 
+use super::View;
 use super::pieces::{failed, name, number, section};
-use super::{View, words};
+use crate::people;
 use crate::people::printable;
 use crate::query::ReadError;
 use crate::wire::UnpricedItem;
@@ -31,7 +32,7 @@ pub fn unpriced(view: &View, groups: Result<&[UnpricedItem], ReadError>) -> Mark
             thead { tr { th scope="col" { "Model" } th scope="col" { "Since" } th.num scope="col" { "Events" } } }
             tbody { (room.into_rows()) }
         }
-        @if more > 0 { p.quiet { "And " (words::count(more as u64, "more group")) "." } }
+        @if more > 0 { p.quiet { "And " (people::counted(more as u64, "more group")) "." } }
         p { "A price of your own, in the settings file:" }
         pre tabindex="0" { (price_table(first)) }
         p { "Then " code { "lead-factory-metrics prices reload" } " rates what waits, in its own days." }

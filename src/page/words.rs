@@ -1,4 +1,4 @@
-//! Time and counts in words.
+//! Time in words.
 
 use jiff::Timestamp;
 
@@ -16,12 +16,12 @@ pub fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let Some(first) = UNITS.iter().position(|(_, unit)| seconds >= *unit) else { return "less than a second".into() };
     let (word, unit) = UNITS[first];
-    let mut text = count((seconds / unit).cast_unsigned(), word);
+    let mut text = people::counted((seconds / unit).cast_unsigned(), word);
     if let Some((word, smaller)) = UNITS.get(first + 1)
         && seconds % unit >= *smaller
         && (*smaller > 1 || seconds < SECONDS_TOLD_BELOW)
     {
-        text = format!("{text} {}", count((seconds % unit / smaller).cast_unsigned(), word));
+        text = format!("{text} {}", people::counted((seconds % unit / smaller).cast_unsigned(), word));
     }
     text
 }
@@ -33,12 +33,6 @@ pub fn from_now(time: Timestamp, now: Timestamp) -> String {
         ahead @ 1.. => format!("in {}", span(ahead)),
         behind => format!("{} ago", span(-behind)),
     }
-}
-
-/// A count with its word: `1 event`, `2,000 events`.
-pub fn count(number: u64, word: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {word}{plural}", people::grouped(number.into()))
 }
 
 /// A time in the budget zone, as short as it can be told today: `14:05`, `Nov 28, 14:05`, `Nov 28 2025, 14:05`.
@@ -99,6 +93,5 @@ mod tests {
         ] {
             assert_eq!(clock(at(time), now, &zone), told, "{time}");
         }
-        assert_eq!((count(1, "event"), count(2_000, "event")), ("1 event".into(), "2,000 events".into()));
     }
 }

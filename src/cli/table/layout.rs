@@ -1,8 +1,7 @@
 //! Which columns fit on a screen, and how wide each is.
 //!
 //! *Invariants.* At 60 columns and more nothing is wider than the screen. No word of a heading and no number is broken, but for an
-//! attribute's name that is longer than a line. On paper
-//! everything stands as it is.
+//! attribute's name that is longer than a line. On paper everything stands as it is.
 
 use super::wrap;
 

@@ -4,7 +4,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{Quantity, Usd};
+use crate::domain::{Quantity, Usd, nearest_f64_percent};
+use crate::people;
 
 /// How far a limit is used: in thousandths of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,17 +128,11 @@ pub fn hours(changes: &[Change], is_active: bool, now: Timestamp) -> String {
 
 /// A percentage of a whole with one decimal, cut off.
 pub fn share(part: Usd, whole: Usd) -> String {
-    let (part, whole) = (part.pico(), whole.pico());
     // Credits make parts that no share can be told of.
-    if part < 0 || whole <= 0 || part > whole {
+    if part < Usd::ZERO || whole <= Usd::ZERO || part > whole {
         return String::new();
     }
-    let tenths = thousandths_exactly(part.unsigned_abs(), whole.unsigned_abs());
-    format!("{}.{} %", tenths / 10, tenths % 10)
-}
-
-fn thousandths_exactly(part: u128, whole: u128) -> u128 {
-    part.checked_mul(u128::from(WHOLE)).map_or_else(|| part / (whole / u128::from(WHOLE)).max(1), |parts| parts / whole)
+    format!("{} %", people::percent(nearest_f64_percent(part.pico(), whole.pico())))
 }
 
 #[cfg(test)]

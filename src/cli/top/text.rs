@@ -53,11 +53,6 @@ pub fn day(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d").to_string()
 }
 
-/// So many of something.
-pub fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(count.into()), if count == 1 { one } else { many })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::table::wrap;

@@ -9,7 +9,7 @@ use super::super::columns::{Cell, Column, Fit, Row};
 use super::super::graph::Bar;
 use super::super::known::Known;
 use super::super::panel::{Panel, Place};
-use super::super::text::{clean, counted, span};
+use super::super::text::{clean, span};
 use super::super::theme::{Tone, tone_of};
 use crate::budget::BudgetState;
 use crate::domain::{PeriodKind, Quantity, Usd};
@@ -179,7 +179,7 @@ fn limit_of_each(item: &BudgetItem) -> [String; 2] {
 fn note(item: &BudgetItem) -> Cell {
     let mut notes = vec![];
     if let Some(keys) = item.keys {
-        notes.push(counted(keys, "key", "keys"));
+        notes.push(people::counted(keys, "key"));
         let counts = [(item.keys_warning, "warning"), (item.keys_exhausted, "exhausted")];
         notes.extend(counts.into_iter().filter_map(|(count, what)| {
             Some(format!("{} {what}", people::grouped(count.filter(|count| *count > 0)?.into())))

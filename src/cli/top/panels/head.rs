@@ -10,7 +10,7 @@ use super::super::super::table::{people, wrap};
 use super::super::columns::{Cell, Column, Fit, Row, drawn};
 use super::super::graph::{BAND_HOURS, Bar, Change, hours};
 use super::super::known::{Known, Part};
-use super::super::text::{clean, counted, hour, relative, span};
+use super::super::text::{clean, hour, relative, span};
 use super::super::theme::{Theme, Tone, tone_of};
 use super::limit_of;
 use crate::domain::{GateMode, PeriodKind, Usd};
@@ -47,7 +47,8 @@ pub fn problems(known: &Known, size: [usize; 2], theme: Theme) -> Vec<Line<'stat
     }
     let waiting: u64 = known.unpriced.value.iter().flatten().map(|item| item.events).sum();
     if waiting > 0 {
-        let said = format!("{} no price yet and count 0 USD.", counted(waiting, "event has", "events have"));
+        let have = if waiting == 1 { "has" } else { "have" };
+        let said = format!("{} {have} no price yet and count 0 USD.", people::counted(waiting, "event"));
         lines.extend(problem(&said, Tone::Warning, size, theme));
     }
     lines

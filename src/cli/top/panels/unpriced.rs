@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::super::columns::{Cell, Column, Fit, Row};
 use super::super::known::Known;
 use super::super::panel::{Panel, Place};
-use super::super::text::{clean, counted, hour, pair};
+use super::super::text::{clean, hour, pair};
 use super::super::theme::Tone;
+use crate::people;
 use crate::wire::UnpricedItem;
 
 const COLUMNS: &[Column] = &[
@@ -34,7 +35,7 @@ fn row(item: &UnpricedItem, now: Timestamp) -> Row {
     let model = if item.model.is_empty() { "(no model)" } else { &item.model };
     vec![
         Cell::plain(pair(&item.service, model)),
-        Cell::plain(counted(item.events, "event", "events")),
+        Cell::plain(people::counted(item.events, "event")),
         Cell::Text(format!("last {}", hour(item.last, now)), Tone::Quiet),
         Cell::plain(clean(&item.usage.join(", "))),
     ]
