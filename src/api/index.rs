@@ -25,13 +25,13 @@ const DESCRIPTION: &str =
 const COLUMNS: usize = 80;
 
 /// Answers in the form that the client asks for.
-pub(super) fn show(state: &Arc<State>, call: &Arc<Call>, endpoints: &[&'static Endpoint]) -> Response {
+pub(super) fn show(state: &Arc<State>, call: &Arc<Call>, endpoints: Vec<&'static Endpoint>) -> Response {
     let answer = match page::asked(call) {
         Err(problem) => Err(problem),
         Ok(asked) => match Form::of(&call.headers) {
             Form::Html => Ok(page::show(state, call, asked, endpoints)),
-            Form::Json => answer::json(&index(endpoints)),
-            Form::Text => Ok(answer::uncached("text/plain; charset=utf-8", text(endpoints))),
+            Form::Json => answer::json(&index(&endpoints)),
+            Form::Text => Ok(answer::uncached("text/plain; charset=utf-8", text(&endpoints))),
         },
     };
     let mut response = answer.unwrap_or_else(Problem::into_response);

@@ -95,5 +95,5 @@ pub(super) static ROUTES: &[Route] = &[
 /// The page is about the table, so it is given the table here.
 async fn show_index(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     let endpoints: Vec<_> = ROUTES.iter().map(|route| &route.endpoint).collect();
-    Ok(index::show(&state, &call, &endpoints))
+    Ok(index::show(&state, &call, endpoints))
 }

@@ -1,9 +1,18 @@
-//! What is around the sections: the head, which needs nothing that is read, and the foot.
+//! What is around the sections: the beginning, which is always the same, the head, which needs nothing that is read, and the foot.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
+use super::View;
 use super::view::month_words;
-use super::{STYLE, View};
+
+/// What every page begins with, so that it need not be made for each. [`head`] follows.
+pub const BEGINNING: &str = concat!(
+    "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">",
+    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">",
+    "<style>",
+    include_str!("style.css"),
+    "</style>",
+);
 
 /// The sections, as the navigation names them.
 const SECTIONS: [(&str, &str); 9] = [
@@ -29,19 +38,12 @@ pub struct Link {
     pub summary: &'static str,
 }
 
-/// Everything up to the first section.
+/// What follows [`BEGINNING`], up to the first section.
 pub fn head(view: &View) -> Markup {
     let program = env!("CARGO_PKG_NAME");
     html! {
-        (DOCTYPE)
-        (PreEscaped("<html lang=\"en\">"))
-        head {
-            meta charset="utf-8";
-            meta name="viewport" content="width=device-width,initial-scale=1";
-            title { "Cost in " (view.month_words()) " · " (program) }
-            style { (PreEscaped(STYLE)) }
-        }
-        (PreEscaped("<body>"))
+        title { "Cost in " (view.month_words()) " · " (program) }
+        (PreEscaped("</head><body>"))
         a.skip href="#main" { "Skip to the numbers" }
         header {
             div.bar {

@@ -1,6 +1,6 @@
 //! The page at `GET /`: where the money goes, for whoever pays it and for the engineer at night.
 //!
-//! A page is a head, which needs nothing that is read, then one section after the other, then a foot. Each is made by a function of values
+//! A page is a beginning that never changes, a head, which needs nothing that is read, then one section after the other, then a foot. Each is made by a function of values
 //! that also answer REST, so no number here can be another one than there.
 //!
 //! *Invariants.* Everything from outside is escaped, and what is invisible in it is shown. No script, no inline style, nothing that is loaded:
@@ -35,7 +35,7 @@ pub use breakdown::{Breakdown, MODELS, Part, SERVICES, WORKERS};
 pub use budgets::{BudgetShown, budgets};
 pub use days::days;
 pub use events::{EVENTS_SHOWN, events};
-pub use frame::{Link, foot, head};
+pub use frame::{BEGINNING, Link, foot, head};
 pub use gate::{BAND_HOURS, CHANGES_READ_MAX, gate};
 pub use holds::{HOLDS_COUNTED_MAX, HoldsShown, holds};
 pub use pieces::failed;

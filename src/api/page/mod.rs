@@ -1,7 +1,7 @@
 //! `GET /` for a browser: reads what the page shows, and sends it as it becomes ready.
 //!
-//! *Invariants.* One published state and one time for the whole page. Every number comes from the function that answers REST. The head
-//! leaves before anything is read. A section that cannot be read, takes too long or panics is a sentence in its place, and the others
+//! *Invariants.* One published state and one time for the whole page. Every number comes from the function that answers REST. The beginning
+//! leaves before anything is made or read. A section that cannot be read, takes too long or panics is a sentence in its place, and the others
 //! are there. When the visitor hangs up, reading stops.
 //!
 //! *Limits.* The time of a section. Bytes: those of `page`. Reads of the ledger wait for the same few places as those of REST.
@@ -34,6 +34,7 @@ use crate::page::{Agent, Asked, Link, STYLE, View, foot, head};
 
 use reads::Reading;
 use sections::sections;
+use sending::Rest;
 
 /// The query parameters of the page.
 pub(super) const NAMES: &[&str] = &["month", "by", "refresh"];
@@ -73,16 +74,11 @@ fn one_word(text: &str) -> Result<String, Problem> {
 }
 
 /// The page, of which nothing is read yet.
-pub(super) fn show(state: &Arc<State>, call: &Call, asked: Asked, endpoints: &[&'static Endpoint]) -> Response {
-    let (published, now) = (state.board.read(), state.clock.instant());
+pub(super) fn show(state: &Arc<State>, call: &Arc<Call>, asked: Asked, endpoints: Vec<&'static Endpoint>) -> Response {
     let refresh = asked.refresh_seconds;
-    let view = Arc::new(View::new(asked, now.time, published.policy.zone.clone()));
-    let agent = Agent { host: state.access.own_host(&call.headers), needs_token: state.access.needs_token(call) };
-    let first = head(&view).into_string();
-    let last = foot(&links(endpoints)).into_string();
-    let reading = Arc::new(Reading::new(Arc::clone(state), published, now, view));
     let is_gzip = accepts_gzip(&call.headers);
-    let body = sending::stream(first, sections(&reading, agent), last, is_gzip);
+    let (state, call) = (Arc::clone(state), Arc::clone(call));
+    let body = sending::stream(move || rest(&state, &call, asked, &endpoints), is_gzip);
     let mut response = warp::reply::stream(body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -100,6 +96,16 @@ pub(super) fn show(state: &Arc<State>, call: &Call, asked: Asked, endpoints: &[&
         headers.insert(REFRESH, HeaderValue::from(seconds));
     }
     response
+}
+
+/// Everything behind the beginning, as it is now.
+fn rest(state: &Arc<State>, call: &Call, asked: Asked, endpoints: &[&'static Endpoint]) -> Rest {
+    let (published, now) = (state.board.read(), state.clock.instant());
+    let view = Arc::new(View::new(asked, now.time, published.policy.zone.clone()));
+    let agent = Agent { host: state.access.own_host(&call.headers), needs_token: state.access.needs_token(call) };
+    let (head, foot) = (head(&view).into_string(), foot(&links(endpoints)).into_string());
+    let reading = Arc::new(Reading::new(Arc::clone(state), published, now, view));
+    Rest { head, sections: sections(&reading, agent), foot }
 }
 
 /// What a browser can follow of all that is answered here.
