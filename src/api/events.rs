@@ -22,8 +22,8 @@ use crate::wire::{AdjustmentItem, EventItem, EventsPage};
 const EVENTS_MAX: u32 = 1_000;
 /// Events when the client does not say.
 const EVENTS_DEFAULT: u32 = 100;
-/// Segments that are read at once, as a short read: some tens of milliseconds. A page that needs more goes on as a long one.
-const SHORT_SEGMENTS_MAX: usize = 16;
+/// Entries that are read at once, as a short read: some tens of milliseconds. A page that needs more goes on as a long one.
+const SHORT_ENTRIES_MAX: i64 = 256 * 1_024;
 
 pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     let query = QueryString::of(&call)?;
@@ -54,13 +54,13 @@ pub(super) async fn page(
         .reads
         .look_up(move |reader, should_stop| {
             let mut listing = reader.begin_listing(question)?;
-            let is_complete = reader.continue_listing(&mut listing, SHORT_SEGMENTS_MAX, should_stop)?;
+            let is_complete = reader.continue_listing(&mut listing, SHORT_ENTRIES_MAX, should_stop)?;
             Ok((listing, is_complete))
         })
         .await?;
     if !is_complete {
         let goes_on = move |reader: &crate::ledger::Reader, should_stop: &dyn Fn() -> bool| {
-            reader.continue_listing(&mut listing, usize::MAX, should_stop).map(|_| listing)
+            reader.continue_listing(&mut listing, i64::MAX, should_stop).map(|_| listing)
         };
         listing = state.reads.scan(goes_on).await?;
     }

@@ -107,7 +107,7 @@ pub(super) async fn reprice(state: Arc<State>, call: Arc<Call>, _: BodyStream) -
         .reads
         .scan(move |reader, should_stop| {
             let mut listing = reader.begin_listing(question)?;
-            reader.continue_listing(&mut listing, usize::MAX, should_stop)?;
+            reader.continue_listing(&mut listing, i64::MAX, should_stop)?;
             reader.listed(&listing)
         })
         .await?;

@@ -7,6 +7,8 @@
 //! *Limits.* One page of places in memory, [`ADJUSTMENTS_MAX`] adjustments of an event and [`PAGE_ADJUSTMENTS_MAX`] of a page: one that
 //! has more ends early.
 
+mod places;
+
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -17,10 +19,12 @@ use rusqlite::{Connection, params, params_from_iter};
 use super::events::{StoredEvent, credit, each_of, event_at};
 use super::head::Head;
 use super::ids::{BLOCK_SEGMENTS, find_on_disk};
+use super::looks::{LOOK_ENTRIES, Looks};
 use super::row::nanoseconds;
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::{LedgerError, Reader};
-use crate::domain::{BudgetZone, CostEvent, EventField, EventPlace, EventQuestion, TimeSpan, Usd};
+use crate::domain::{BudgetZone, CostEvent, EventPlace, EventQuestion, TimeSpan, Usd};
+use places::places_sql;
 
 /// Adjustments that are shown of one event: the newest.
 const ADJUSTMENTS_MAX: usize = 1_000;
@@ -79,25 +83,27 @@ impl Reader {
     /// # Errors
     /// A row is damaged or cannot be read.
     pub fn begin_listing(&self, question: EventQuestion) -> Result<Listing, LedgerError> {
-        self.read(|transaction| Listing::begin(transaction, self.zone(), question))
+        self.read(|transaction| Listing::begin(transaction, self.zone(), &mut self.looks(), question))
     }
 
-    /// Goes on with a page for so many segments. Returns whether it is complete.
+    /// Goes on with a page for about so many entries, at least one look. Returns whether it is complete.
     ///
     /// # Errors
     /// `Stopped` when told to, else a row is damaged or cannot be read.
     pub fn continue_listing(
         &self,
         listing: &mut Listing,
-        segments_max: usize,
+        entries_max: i64,
         should_stop: &dyn Fn() -> bool,
     ) -> Result<bool, LedgerError> {
-        for _ in 0..segments_max {
+        let mut entries = 0;
+        while entries < entries_max {
             if should_stop() {
                 return Err(LedgerError::Stopped);
             }
             let Some(stretch) = listing.next_stretch() else { return Ok(true) };
             self.read(|transaction| listing.read(transaction, stretch))?;
+            entries += stretch.last - stretch.first + 1;
         }
         Ok(listing.is_complete())
     }
@@ -112,7 +118,12 @@ impl Reader {
 }
 
 impl Listing {
-    fn begin(connection: &Connection, zone: &BudgetZone, question: EventQuestion) -> Result<Self, LedgerError> {
+    fn begin(
+        connection: &Connection,
+        zone: &BudgetZone,
+        looks: &mut Looks,
+        question: EventQuestion,
+    ) -> Result<Self, LedgerError> {
         let head = Head::read(connection)?;
         let newest: Option<i64> = connection.query_row("SELECT max(seq) FROM event", (), |row| row.get(0))?;
         let pruned = head.pruned_segments * SEGMENT_EVENTS;
@@ -126,30 +137,25 @@ impl Listing {
             }
             // Ids of long ago are no longer remembered, but their events may be kept.
             let forgotten = segments.len().min((head.forgotten_blocks * BLOCK_SEGMENTS) as usize);
-            listing.rest = listing.stretches(zone, &segments[..forgotten]);
+            listing.rest = listing.in_order(closed(zone, &segments[..forgotten]));
             return Ok(listing);
         }
-        listing.rest = listing.stretches(zone, &segments);
         let open = segments.len() as i64 * SEGMENT_EVENTS + 1;
-        if open <= listing.newest {
-            listing.rest.push(Stretch { first: open, last: listing.newest, span: TimeSpan::default() });
-        }
+        let whole = (open..).step_by(LOOK_ENTRIES as usize).zip(looks.spans(connection, open, listing.newest)?);
+        let whole = whole.map(|(first, span)| Stretch { first, last: first + LOOK_ENTRIES - 1, span: *span });
+        let rest = open + (listing.newest - open + 1) / LOOK_ENTRIES * LOOK_ENTRIES;
+        let rest = Stretch { first: rest, last: listing.newest, span: TimeSpan::default() };
+        listing.rest = listing.in_order(closed(zone, &segments).chain(whole).chain([rest]));
         Ok(listing)
     }
 
-    /// The closed segments in which wanted events can be, the first to be read last.
-    fn stretches(&self, zone: &BudgetZone, segments: &[Segment]) -> Vec<Stretch> {
+    /// The stretches in which wanted events can be, the first to be read last.
+    fn in_order(&self, stretches: impl Iterator<Item = Stretch>) -> Vec<Stretch> {
         let wanted = self.wanted_span();
-        let mut stretches: Vec<Stretch> = segments
-            .iter()
-            .map(|segment| {
-                let (first, last) = Segment::bounds(segment.number);
-                Stretch { first, last, span: segment.span(zone) }
-            })
-            .filter(|Stretch { last, span, .. }| {
-                *last > self.pruned && span.from_ns < wanted.until_ns && wanted.from_ns < span.until_ns
-            })
-            .collect();
+        let may_matter = |Stretch { first, last, span }: &Stretch| {
+            first <= last && *last > self.pruned && span.from_ns < wanted.until_ns && wanted.from_ns < span.until_ns
+        };
+        let mut stretches: Vec<Stretch> = stretches.filter(may_matter).collect();
         if self.question.newest_first {
             stretches.sort_by_key(|stretch| (stretch.span.until_ns, stretch.last));
         } else {
@@ -193,7 +199,12 @@ impl Listing {
         let Some(next) = self.rest.last() else { return true };
         let wanted = self.wanted_span();
         // Those behind it end, or begin, no better.
-        if self.question.newest_first { next.span.until_ns <= wanted.from_ns } else { next.span.from_ns >= wanted.until_ns }
+        if !self.question.newest_first {
+            return next.span.from_ns >= wanted.until_ns;
+        }
+        // Of events at the same instant, as those of one request are, the later recorded ones come first.
+        let best = EventPlace { time_ns: next.span.until_ns.saturating_sub(1), seq: next.last };
+        next.span.until_ns <= wanted.from_ns || (self.is_full() && self.worst().is_some_and(|worst| worst >= best))
     }
 
     fn next_stretch(&mut self) -> Option<Stretch> {
@@ -203,27 +214,10 @@ impl Listing {
     /// Takes the places of a stretch's events that can still matter.
     fn read(&mut self, connection: &Connection, stretch: Stretch) -> Result<(), LedgerError> {
         let TimeSpan { from_ns, until_ns } = self.wanted_span();
-        let mut sql = "SELECT coalesce(adjusts, seq), time_ns FROM event WHERE seq BETWEEN ? AND ? AND time_ns >= ? \
-             AND time_ns < ? AND (+adjusts IS NULL OR +adjusts <= ?)"
-            .to_owned();
-        let mut wanted: Vec<Value> =
-            [stretch.first, stretch.last.min(self.newest), from_ns, until_ns, self.pruned].map(Value::from).into();
-        if let Some(key) = &self.question.key {
-            sql += " AND id = ? AND source = ?";
-            wanted.extend([key.id.to_string().into(), key.source.to_string().into()]);
-        }
-        for filter in &self.question.selection.filters {
-            sql += &format!(" AND coalesce({}, '') = ?", standing_value(filter.field));
-            wanted.extend(is_fillable(filter.field).then(|| self.newest.into()));
-            wanted.push(filter.value.to_string().into());
-        }
-        if let Some(suspected) = self.question.suspected {
-            // As the first telling says it, and each later one.
-            sql += if suspected { " AND " } else { " AND NOT " };
-            sql += "coalesce(json_extract(origin, '$.is_suspected'), 0)";
-        }
+        let (sql, filters) = places_sql(&self.question, self.newest);
+        let bounds = [stretch.first, stretch.last.min(self.newest), from_ns, until_ns, self.pruned].map(Value::from);
         let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(wanted))?;
+        let mut rows = statement.query(params_from_iter(bounds.iter().chain(&filters)))?;
         while let Some(row) = rows.next()? {
             self.offer(EventPlace { seq: row.get(0)?, time_ns: row.get(1)? });
         }
@@ -232,7 +226,9 @@ impl Listing {
 
     /// Takes a place, if it is among the first.
     fn offer(&mut self, place: EventPlace) {
-        if self.question.after.is_some_and(|after| !self.question.is_before(after, place)) {
+        let is_behind = |other: Option<EventPlace>| other.is_some_and(|other| self.question.is_before(other, place));
+        let is_passed = self.question.after.is_some_and(|after| !self.question.is_before(after, place));
+        if is_passed || (self.is_full() && is_behind(self.worst())) {
             return;
         }
         self.found.insert(place);
@@ -286,39 +282,17 @@ impl Listing {
     }
 }
 
+/// The entries of closed segments.
+fn closed(zone: &BudgetZone, segments: &[Segment]) -> impl Iterator<Item = Stretch> {
+    segments.iter().map(|segment| {
+        let (first, last) = Segment::bounds(segment.number);
+        Stretch { first, last, span: segment.span(zone) }
+    })
+}
+
 /// When an entry was recorded, if need be by the ledger that it was imported from.
 pub(super) fn told_at(stored: &StoredEvent) -> Timestamp {
     stored.event.first_recorded_at.unwrap_or(stored.recorded_at)
-}
-
-/// The value of a field by the newest telling of an entry's event: what the first left out may be filled later.
-fn standing_value(field: EventField) -> String {
-    let column = column_of(field);
-    if !is_fillable(field) {
-        return column.to_owned();
-    }
-    // The partial index serves only who repeats its condition.
-    let filled = format!(
-        "SELECT later.{column} FROM event AS later WHERE later.adjusts IS NOT NULL AND later.adjusts = \
-         coalesce(event.adjusts, event.seq) AND later.{column} IS NOT NULL AND later.seq <= ? LIMIT 1"
-    );
-    format!("{column}, ({filled})")
-}
-
-const fn is_fillable(field: EventField) -> bool {
-    matches!(field, EventField::Worker | EventField::Batch | EventField::Lead | EventField::Model)
-}
-
-const fn column_of(field: EventField) -> &'static str {
-    match field {
-        EventField::Service => "service",
-        EventField::Operation => "operation",
-        EventField::Worker => "worker",
-        EventField::Batch => "batch_id",
-        EventField::Lead => "lead_id",
-        EventField::Model => "model",
-        EventField::Source => "source",
-    }
 }
 
 #[cfg(test)]

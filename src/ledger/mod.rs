@@ -38,6 +38,7 @@ mod ids;
 mod kept;
 mod listing;
 mod lock;
+mod looks;
 mod lookups;
 mod meta;
 mod metering;

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::civil::Date;
 use rusqlite::{Connection, Transaction};
 
 use super::breakdown::Scan;
 use super::connection::open_read_only;
+use super::looks::Looks;
 use super::rows::{self, PairRow};
 use super::sums::read_day_pairs;
 use super::{LedgerError, gate};
@@ -27,12 +28,13 @@ pub struct Reader {
     path: PathBuf,
     zone: BudgetZone,
     idle: Mutex<Vec<Connection>>,
+    looks: Mutex<Looks>,
 }
 
 impl Reader {
     /// A reader of the ledger at `path`, whose days are counted in `zone`.
     pub fn new(path: PathBuf, zone: BudgetZone) -> Self {
-        Self { path, zone, idle: Mutex::new(Vec::new()) }
+        Self { path, zone, idle: Mutex::default(), looks: Mutex::default() }
     }
 
     /// The sums by service and operation of every day with cost from `first` to `last`.
@@ -84,6 +86,11 @@ impl Reader {
             transaction.finish()?;
             answer
         })
+    }
+
+    /// When the newest events happened, as far as it was asked for.
+    pub(super) fn looks(&self) -> MutexGuard<'_, Looks> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The zone whose days are counted.

@@ -8,7 +8,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 
 use super::*;
-use crate::domain::{CostEvent, Entry, EventFilter, EventKey, Name, Selection, revise};
+use crate::domain::{CostEvent, Entry, EventField, EventFilter, EventKey, Name, Selection, revise};
 use crate::ledger::{Archive, Commit, Exported, KeyedEvent, Ledger, Lines, Rollup};
 
 const EVENTS: usize = 2 * SEGMENT_EVENTS as usize + 500;
