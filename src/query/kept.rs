@@ -74,7 +74,13 @@ impl Kept {
         let views = &published.views;
         let known = |day| views.is_resident(day).then(|| views.day(day).map(DayCosts::total).unwrap_or_default());
         let mut days = KeptDays::clone(&self.newest.load().days);
-        let keep_up = |days| reader.keep_up(days, views.entries, &known, asked);
+        let noted = self.board.newest().take(views.entries);
+        let keep_up = |days: &mut KeptDays| {
+            if let Some(entries) = noted.behind(days.entries()) {
+                days.add_newer(entries);
+            }
+            reader.keep_up(days, views.entries, &known, asked)
+        };
         let agree = keep_up(&mut days).and_then(|agree| Ok(keep_up(&mut found)? && agree));
         let next = agree.as_ref().map(|_| {
             days.insert(found, asked);

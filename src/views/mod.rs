@@ -8,13 +8,14 @@
 //!
 //! *Limits.* [`PAIRS_PER_DAY_MAX`](crate::domain::PAIRS_PER_DAY_MAX) names a day, [`RESIDENT_PAIRS_MAX`] in all, [`SeriesLimits`] for metrics.
 //!
-//! *Deliberately not here.* Groupings by worker, batch, lead and model: they read the ledger.
+//! *Deliberately not here.* Groupings by worker, batch, lead and model: they read the ledger, but for what [`Newest`] says.
 
 mod batch;
 mod costs;
 mod holds;
 mod limits;
 mod models;
+mod newest;
 mod overrides;
 mod per_lead;
 mod published;
@@ -36,6 +37,7 @@ use batch::Batch;
 pub use costs::DayCosts;
 pub use holds::{HOLDS_MAX, Hold, Holds};
 pub use models::Models;
+pub use newest::Newest;
 pub use overrides::Overrides;
 pub use per_lead::CostPerLead;
 pub use published::{Board, Found, Published, Recorded};

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::tallies::{Crossing, Meter, Missing, Tallies, Tally};
-use super::{CostPerLead, Hold, Touched, Views};
+use super::{CostPerLead, Hold, Newest, Touched, Views};
 use crate::budget::{
     Account, Admission, Amounts, Bars, Budget, BudgetAccount, BudgetStanding, Drawn, GateVerdict, KeyCounts, KeysStanding,
     Policy, Spend, Standing, admit, assess, judge,
@@ -42,6 +42,7 @@ pub struct Board {
     per_lead: ArcSwapOption<CostPerLead>,
     /// How often retention has removed entries since the start.
     prunes: AtomicU64,
+    newest: Newest,
 }
 
 /// What the ledger was found to have of tallies that are not in memory.
@@ -299,7 +300,12 @@ impl Board {
     /// A board that shows `first`.
     pub fn new(mut first: Published) -> Self {
         first.tallies.apply();
-        Self { published: ArcSwap::from_pointee(first), per_lead: ArcSwapOption::empty(), prunes: AtomicU64::new(0) }
+        Self {
+            published: ArcSwap::from_pointee(first),
+            per_lead: ArcSwapOption::empty(),
+            prunes: AtomicU64::new(0),
+            newest: Newest::default(),
+        }
     }
 
     /// Shows a new state, which is committed, to every read that starts from now on.
@@ -311,6 +317,11 @@ impl Board {
     /// The newest state.
     pub fn read(&self) -> Arc<Published> {
         self.published.load_full()
+    }
+
+    /// The newest entries, among them all that are published since somebody asked for them.
+    pub fn newest(&self) -> &Newest {
+        &self.newest
     }
 
     /// Tells readers of the ledger that retention has removed entries.

@@ -292,6 +292,8 @@ impl Loop {
             let start = Instant::now();
             let span = spans::commit(&commit);
             span.in_scope(|| self.ledger.commit(&commit, now.time)).inspect_err(|_| spans::failed(&span))?;
+            let before = (newest - commit.events.len() as i64).cast_unsigned();
+            self.board.newest().note(before, commit.events.iter().map(|keyed| (keyed.day, &keyed.event)));
             self.count_unpriced(&mut next);
             if self.saving.saved(&mut next, &commit.budgets) {
                 next.tallies.make_room(&Arc::clone(&next.policy), self.settings.budget_keys_max);

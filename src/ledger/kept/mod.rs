@@ -140,6 +140,26 @@ impl KeptDays {
         })
     }
 
+    /// How many of the ledger's entries are counted.
+    pub fn entries(&self) -> u64 {
+        self.read_to.cast_unsigned()
+    }
+
+    /// Counts the entries that follow, each with its day, its model and worker as they are joined in a key, and its amount.
+    pub fn add_newer<'k>(&mut self, entries: impl Iterator<Item = (Date, &'k [u8], i64)>) {
+        // They come nearly in the order of their days.
+        let mut newest: Option<(Date, Option<&mut KeptDay>)> = None;
+        for (day, key, amount_pico) in entries {
+            self.read_to += 1;
+            if newest.as_ref().is_none_or(|(before, _)| *before != day) {
+                newest = Some((day, self.days.get_mut(&day).map(Arc::make_mut)));
+            }
+            if let Some((_, Some(kept))) = &mut newest {
+                kept.add(key, amount_pico);
+            }
+        }
+    }
+
     /// Adds entries to the days that are kept.
     fn add(&mut self, entries: &Found, index: &mut DayIndex<'_>) {
         // They come nearly in the order of their days.

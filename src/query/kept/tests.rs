@@ -21,6 +21,8 @@ struct Rig {
     views: Views,
     board: Arc<Board>,
     reads: Arc<Reads>,
+    /// Whether readers hear of entries, as they do unless something went wrong.
+    is_noted: bool,
     folder: tempfile::TempDir,
 }
 
@@ -32,14 +34,17 @@ impl Rig {
         let views = Views::new(SeriesLimits::default(), FIRST);
         let board = Arc::new(Board::new(shown(&views)));
         let reads = Arc::new(Reads::new(Reader::new(path, BudgetZone::UTC), Arc::clone(&board)));
-        Self { ledger, views, board, reads, folder }
+        Self { ledger, views, board, reads, is_noted: true, folder }
     }
 
     fn record(&mut self, worker: &str, count: usize) {
         let event = CostEvent { worker: Some(worker.into()), amount: Usd::from_dollars(1), ..CostEvent::example() };
         let events: Vec<CostEvent> = vec![event; count];
         let now = CostEvent::example().time;
-        let keyed = events.iter().map(|event| self.ledger.keyed(event.clone())).collect();
+        let keyed: Vec<_> = events.iter().map(|event| self.ledger.keyed(event.clone())).collect();
+        if self.is_noted {
+            self.board.newest().note(self.views.entries, keyed.iter().map(|keyed| (keyed.day, &keyed.event)));
+        }
         self.ledger.commit(&Commit { events: keyed, ..Commit::default() }, now).unwrap();
         self.views.record(events.iter().map(|event| (event, &Entry::First, BudgetZone::UTC.day_of(event.time))), now);
         self.board.publish(shown(&self.views));
@@ -94,6 +99,8 @@ async fn whoever_asks_beside_recording_sees_whole_commits_and_nothing_older_than
         })
         .collect();
     for number in 0..150 {
+        // Now and then one has to be read from the ledger.
+        rig.is_noted = number % 20 > 0;
         rig.record(&format!("worker-{}", number % 20), 3);
         tokio::task::yield_now().await;
     }
@@ -122,6 +129,20 @@ async fn days_are_read_once_and_then_only_what_came_since() {
     assert_eq!(look(&rig), Knowledge::Whole(2));
 }
 
+#[tokio::test]
+async fn what_the_writer_noted_is_not_read_again() {
+    let mut rig = Rig::new();
+    rig.record("a", 3);
+    answer(&rig.board, &rig.reads).await;
+    rig.record("b", 2);
+    rig.record("a", 1);
+    let expected = rig.scan(&by_worker());
+    let other = rusqlite::Connection::open(rig.folder.path().join("ledger.db")).unwrap();
+    other.execute("UPDATE event SET worker = 'x' WHERE seq > 3", ()).unwrap();
+    assert_eq!(answer(&rig.board, &rig.reads).await, expected);
+    assert_eq!(rig.reads.kept().look(&by_worker(), 6).1, Knowledge::Whole(2));
+}
+
 /// Guards against: sums that differ from the totals and are shown all the same.
 #[tokio::test]
 async fn what_differs_from_the_published_totals_is_read_from_the_events() {
@@ -142,6 +163,7 @@ async fn a_damaged_entry_is_an_error_and_nothing_is_kept() {
     let mut rig = Rig::new();
     rig.record("a", 3);
     answer(&rig.board, &rig.reads).await;
+    rig.is_noted = false;
     rig.record("b", 2);
     let other = rusqlite::Connection::open(rig.folder.path().join("ledger.db")).unwrap();
     other.execute("UPDATE event SET amount_pico = 7 WHERE seq = 4", ()).unwrap();
