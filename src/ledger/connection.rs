@@ -46,3 +46,27 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     Ok(connection)
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus::RePrepare;
+
+    use super::*;
+
+    /// Guards against a build of SQLite without the flags of `.cargo/config.toml`. See `findings/sqlite-prepares-again-for-each-value.sh`.
+    #[test]
+    fn a_statement_is_prepared_once_whatever_is_bound() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE event (seq INTEGER PRIMARY KEY, adjusts INTEGER, standing INTEGER);
+                 CREATE INDEX adjusted ON event (adjusts) WHERE standing = 1;",
+            )
+            .unwrap();
+        let mut statement = connection.prepare("SELECT seq FROM event WHERE adjusts = ?1 AND standing = ?1").unwrap();
+        for value in 0..100 {
+            assert!(!statement.exists([value]).unwrap());
+        }
+        assert_eq!(statement.get_status(RePrepare), 0);
+    }
+}
