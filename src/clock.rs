@@ -3,7 +3,7 @@
 //! Everything else takes a [`Timestamp`] or a [`Now`] as an argument, so that any instant can be tested.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -59,10 +59,21 @@ impl Clock {
     }
 }
 
-/// Since this was first asked, which the start does.
+/// Since this was first asked, which the start does. Time in which the machine sleeps is time: what is promised to others for so long, such as a
+/// share of a fleet's budget, ends then as well.
+#[cfg(target_os = "linux")]
 fn uptime() -> Duration {
-    static START: OnceLock<Instant> = OnceLock::new();
-    START.get_or_init(Instant::now).elapsed()
+    static START: OnceLock<Duration> = OnceLock::new();
+    let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let now = Duration::new(boot.tv_sec.unsigned_abs(), u32::try_from(boot.tv_nsec).unwrap_or(0));
+    now.saturating_sub(*START.get_or_init(|| now))
+}
+
+/// Since this was first asked, which the start does.
+#[cfg(not(target_os = "linux"))]
+fn uptime() -> Duration {
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
 }
 
 /// As fine as the date types of most languages: Python's and PostgreSQL's stop at microseconds, and some readers refuse more.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use strum::IntoStaticStr;
 
-use super::{Amounts, Budget, Limit, Measure, Unit};
+use super::{Amounts, Budget, InUse, Limit, Measure, Unit};
 use crate::domain::{Span, Threshold, UsageCount, Usd, nearest_f64_percent};
 
 /// How much of a budget's units is used.
@@ -120,6 +120,16 @@ impl Account {
 }
 
 impl Drawn {
+    /// Adds what is used of a budget of money elsewhere.
+    pub fn add(&mut self, elsewhere: &InUse) {
+        for (amounts, more) in [(&mut self.spent, elsewhere.spent), (&mut self.reserved, elsewhere.held)] {
+            match amounts.first_mut() {
+                Some(amount) => *amount += more.pico(),
+                None => amounts.push(more.pico()),
+            }
+        }
+    }
+
     /// The same with the names of what is counted.
     pub fn account(&self, limit: &Limit) -> Account {
         Account::new(limit, Some(&self.spent), Some(&self.reserved))

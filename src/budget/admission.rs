@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Action, Drawn, GateVerdict, Measure, Policy};
+use super::{Action, BudgetScope, Drawn, GateVerdict, InUse, Measure, Policy, Unit};
 use crate::domain::{FoldedSubject, GateMode, Span, Subject, UsageCount, Usd};
 
 /// Something that somebody wants to pay for.
@@ -42,6 +42,38 @@ pub enum Refusal {
     },
     /// It would pass a limit.
     BudgetExhausted(BudgetLeft),
+    /// It would pass what this agent may use of a budget that a fleet shares. Other agents may have what is left of it.
+    BeyondAllowance {
+        /// What this agent may still use.
+        left: BudgetLeft,
+        /// What is known of the rest.
+        rest: Rest,
+    },
+}
+
+/// What is known of the part of a fleet's budget that this agent may not use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nobody was asked for it.
+    Unasked,
+    /// Other agents have so much of it and did not give it back.
+    Elsewhere {
+        /// What they have and have not spent.
+        usd: Usd,
+        /// How many of them did not answer.
+        silent_agents: u32,
+    },
+    /// The fleet's database does not answer.
+    Unreachable,
+}
+
+/// What asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// A check, which promises nothing: it counts on what nobody in the fleet has.
+    Check,
+    /// A reservation, which is granted of what this agent has.
+    Reservation,
 }
 
 /// What is left of a budget.
@@ -57,8 +89,32 @@ pub struct BudgetLeft {
     pub span: Span,
 }
 
-/// Hears what was spent and is reserved, in each unit of a budget, and in which period; the last time counts.
-pub type Take<'t> = &'t mut dyn FnMut(&[i128], &[i128], Span);
+/// What is used of a budget by a key, in each unit.
+#[derive(Clone, Copy, Debug)]
+pub struct Looked<'l> {
+    /// What was spent.
+    pub spent: &'l [i128],
+    /// What is reserved.
+    pub reserved: &'l [i128],
+    /// The period.
+    pub span: Span,
+    /// How it stands with the fleet, where one shares the budget.
+    pub shared: Option<Shared>,
+}
+
+/// How a budget stands that a fleet shares.
+#[derive(Clone, Copy, Debug)]
+pub struct Shared {
+    /// What the other agents use.
+    pub elsewhere: InUse,
+    /// What this agent may use beyond what it does.
+    pub left: Usd,
+    /// The period that leaves so little: this one, or one to come.
+    pub span: Span,
+}
+
+/// Hears what is used; the last time counts.
+pub type Take<'t> = &'t mut dyn FnMut(Looked<'_>);
 
 /// Decides. `look` says what is used now of the budget at a place of the policy by a key, which is empty where the budget has no `each`.
 ///
@@ -82,18 +138,16 @@ pub fn admit<E>(
         return Ok(Admission::Refused(Refusal::GateActive { reason: gate.reason.clone(), budget }));
     }
     let subject = spend.subject.folded();
-    Ok(match tightest(policy, spend, &subject, look)? {
-        Some(left) => Admission::Refused(Refusal::BudgetExhausted(left)),
-        None => Admission::Fits,
-    })
+    Ok(tightest(policy, spend, &subject, look)?.map_or(Admission::Fits, Admission::Refused))
 }
 
 /// The budget that closed the gate.
 fn closed_by<E>(policy: &Policy, look: impl Fn(usize, &str, Take<'_>) -> Result<(), E>) -> Result<Option<BudgetLeft>, E> {
     for (position, budget) in policy.budgets.iter().enumerate().filter(|(_, budget)| budget.is_global()) {
         let (mut drawn, mut span) = (Drawn::default(), Span::default());
-        look(position, "", &mut |spent, reserved, of_span| {
-            (drawn, span) = (Drawn { spent: spent.into(), reserved: reserved.into() }, of_span);
+        look(position, "", &mut |looked| {
+            (drawn, span) = (Drawn { spent: looked.spent.into(), reserved: looked.reserved.into() }, looked.span);
+            looked.shared.iter().for_each(|shared| drawn.add(&shared.elsewhere));
         })?;
         if let Some(used) = drawn.account(&budget.limit).at_or_above(budget.gate_at) {
             let remaining = Measure { unit: used.unit.clone(), parts: used.remaining() };
@@ -103,21 +157,30 @@ fn closed_by<E>(policy: &Policy, look: impl Fn(usize, &str, Take<'_>) -> Result<
     Ok(None)
 }
 
-/// Of the budgets that it would pass, the one with the least money left; without one of money, the first.
+/// Of the budgets that it would pass, the one with the least money left; without one of money, the first. Where it would pass none, the first
+/// of those shared by a fleet of which this agent may not use so much.
 fn tightest<E>(
     policy: &Policy,
     spend: Spend<'_>,
     subject: &FoldedSubject<'_>,
     look: impl Fn(usize, &str, Take<'_>) -> Result<(), E>,
-) -> Result<Option<BudgetLeft>, E> {
-    let mut tightest: Option<BudgetLeft> = None;
+) -> Result<Option<Refusal>, E> {
+    let (mut tightest, mut beyond): (Option<BudgetLeft>, Option<BudgetLeft>) = (None, None);
     for (position, budget) in policy.budgets.iter().enumerate().filter(|(_, budget)| budget.action == Action::Block) {
         let Some(key) = budget.key_of(subject) else { continue };
-        let mut passed = None;
-        look(position, key, &mut |spent, reserved, span| {
+        let (mut passed, mut short) = (None, None);
+        look(position, key, &mut |Looked { spent, reserved, span, shared }| {
             let remaining = budget.limit.passed_by(spent, reserved, spend.estimate, spend.usage);
             passed = remaining.map(|remaining| (remaining, span));
+            let shared = shared.filter(|shared| spend.estimate > shared.left);
+            short = shared.map(|shared| (Measure { unit: Unit::Usd, parts: shared.left.pico() }, shared.span));
         })?;
+        if budget.scope == BudgetScope::Fleet
+            && beyond.is_none()
+            && let Some((remaining, span)) = short
+        {
+            beyond = Some(BudgetLeft { name: budget.name.clone(), key: None, remaining, span });
+        }
         let Some((remaining, span)) = passed else { continue };
         let is_tighter = match &tightest {
             None => true,
@@ -131,7 +194,8 @@ fn tightest<E>(
             tightest = Some(BudgetLeft { name: budget.name.clone(), key, remaining, span });
         }
     }
-    Ok(tightest)
+    let beyond = beyond.map(|left| Refusal::BeyondAllowance { left, rest: Rest::Unasked });
+    Ok(tightest.map(Refusal::BudgetExhausted).or(beyond))
 }
 
 impl Admission {
@@ -156,6 +220,20 @@ impl Refusal {
                 let until = span.ends_at().map(|end| format!(" until {end}")).unwrap_or_default();
                 format!("Budget {name}{of} has {remaining} left{until}")
             }
+            Self::BeyondAllowance { left: BudgetLeft { name, remaining, .. }, rest } => {
+                let rest = match rest {
+                    Rest::Unasked => "other agents of the fleet may have the rest".to_owned(),
+                    Rest::Elsewhere { usd, silent_agents: 0 } => format!("other agents of the fleet have {usd} USD"),
+                    Rest::Elsewhere { usd, silent_agents: 1 } => {
+                        format!("an agent of the fleet that does not answer has {usd} USD")
+                    }
+                    Rest::Elsewhere { usd, silent_agents } => {
+                        format!("{silent_agents} agents of the fleet that do not answer have {usd} USD")
+                    }
+                    Rest::Unreachable => "the fleet's database does not answer".to_owned(),
+                };
+                format!("Budget {name} has {remaining} left for this agent, and {rest}")
+            }
         }
     }
 
@@ -163,7 +241,7 @@ impl Refusal {
     pub const fn budget(&self) -> Option<&BudgetLeft> {
         match self {
             Self::GateActive { budget, .. } => budget.as_ref(),
-            Self::BudgetExhausted(left) => Some(left),
+            Self::BudgetExhausted(left) | Self::BeyondAllowance { left, .. } => Some(left),
         }
     }
 }
@@ -223,7 +301,7 @@ mod tests {
         let span = Span { start: Timestamp::MIN, end: end() };
         let look = |position: usize, _: &str, take: Take<'_>| {
             let Drawn { spent, reserved } = drawn(position);
-            take(&spent, &reserved, span);
+            take(Looked { spent: &spent, reserved: &reserved, span, shared: None });
             Ok::<_, Infallible>(())
         };
         admit(policy, &gate, spend, look).unwrap()

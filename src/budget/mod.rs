@@ -6,6 +6,7 @@
 
 mod account;
 mod admission;
+mod allowance;
 mod bars;
 mod critical;
 mod definition;
@@ -16,7 +17,8 @@ mod policy;
 mod standing;
 
 pub use account::{Account, BudgetAccount, BudgetState, Drawn, Used};
-pub use admission::{Admission, BudgetLeft, Refusal, Spend, admit};
+pub use admission::{Admission, Asking, BudgetLeft, Looked, Refusal, Rest, Shared, Spend, admit};
+pub use allowance::{Allowance, AllowanceOrder, Allowances, BudgetScope, InUse};
 pub use bars::Bars;
 pub use critical::CriticalOperations;
 pub use definition::Definition;

@@ -1,6 +1,6 @@
 //! What the operator asked for: the budgets, and whether the gate may close.
 
-use super::{CriticalOperations, Limit};
+use super::{BudgetScope, CriticalOperations, Limit};
 use crate::domain::{BudgetZone, Cover, Cycle, Facet, FoldedSubject, Name, Threshold};
 
 /// A limit for a period: for everything, for what it covers, or for each value of something by itself.
@@ -22,6 +22,8 @@ pub struct Budget {
     pub gate_at: Threshold,
     /// What happens to work that would pass the limit.
     pub action: Action,
+    /// Who keeps it.
+    pub scope: BudgetScope,
 }
 
 /// What happens to work that would pass a limit.
@@ -109,6 +111,7 @@ impl Budget {
             warn_at: vec![Threshold::parse("0.8").unwrap()],
             gate_at: Threshold::parse("0.9").unwrap(),
             action: Action::Block,
+            scope: BudgetScope::Agent,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Account, Action, Budget, BudgetAccount, BudgetState, Limit, Measure, Used};
+use super::{Account, Action, Budget, BudgetAccount, BudgetScope, BudgetState, Limit, Measure, Used};
 use crate::domain::{Cover, Cycle, Facet, Reached, Span, Threshold, Usd};
 
 /// In a second.
@@ -27,6 +27,8 @@ pub struct Standing {
     pub cycle: Cycle,
     /// What happens to work that would pass the limit.
     pub action: Action,
+    /// Who keeps it.
+    pub scope: BudgetScope,
     /// The limit.
     pub limit: Limit,
     /// What was spent and is reserved of it.
@@ -73,6 +75,7 @@ pub fn assess(
         key,
         cycle: budget.cycle,
         action: budget.action,
+        scope: budget.scope,
         limit: budget.limit.clone(),
         utilization_percent: account.utilization_percent(),
         account,

@@ -1,10 +1,15 @@
 //! What is looked up beside the writer by its name: a reservation, a tally, a message of the outbox; and histories.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::outbox::{OpenDelivery, StoredMessage};
 use super::reservations::{self, StoredReservation, key_of};
-use super::{LedgerError, Reader, StoredEvent, StoredTally, Unpriced, UnpricedGroup, budgets, calls, events, ids, outbox};
+use super::{
+    LedgerError, Reader, StoredEvent, StoredTally, Unpriced, UnpricedGroup, budgets, calls, events, ids, meta, outbox, rows,
+};
 use crate::domain::LimitOverride;
 
 impl Reader {
@@ -62,6 +67,60 @@ impl Reader {
     /// A row is damaged or missing, or cannot be read.
     pub fn budget_history(&self, limit: u32) -> Result<Vec<LimitOverride>, LedgerError> {
         self.read(|transaction| budgets::overrides::history(transaction, limit))
+    }
+
+    /// What tells this ledger from all others; a copy has the same.
+    ///
+    /// # Errors
+    /// A fact about the file is missing or cannot be read.
+    pub fn ledger_id(&self) -> Result<u64, LedgerError> {
+        self.read(|transaction| meta::ledger_id(transaction))
+    }
+
+    /// The checksum of the entry with this `seq`; `None` where there is none (any more).
+    ///
+    /// # Errors
+    /// The row is damaged or cannot be read.
+    pub fn checksum_at(&self, seq: i64) -> Result<Option<i64>, LedgerError> {
+        self.read(|transaction| {
+            let mut found = None;
+            events::each_event(transaction, seq, seq, |_, checksum| {
+                found = Some(checksum);
+                Ok(())
+            })?;
+            Ok(found)
+        })
+    }
+
+    /// The days in which the entries behind `after` count, up to and including `through`; `None` where these are more than `most`, or not all
+    /// kept.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn days_of_entries(&self, after: i64, through: i64, most: i64) -> Result<Option<BTreeSet<Date>>, LedgerError> {
+        if through - after > most {
+            return Ok(None);
+        }
+        self.read(|transaction| {
+            let (mut days, mut count) = (BTreeSet::new(), 0);
+            events::each_event(transaction, after + 1, through, |stored, _| {
+                count += 1;
+                days.insert(self.zone().day_of(stored.event.time));
+                Ok(())
+            })?;
+            Ok((count == through - after).then_some(days))
+        })
+    }
+
+    /// Every day that has cost, in order.
+    ///
+    /// # Errors
+    /// A row is damaged or cannot be read.
+    pub fn days_with_cost(&self) -> Result<Vec<Date>, LedgerError> {
+        self.read(|transaction| {
+            let days = rows::read_days(transaction, Date::MIN, Date::MAX)?;
+            Ok(days.into_iter().map(|(day, _)| day).collect())
+        })
     }
 
     /// What was spent of a meter's budget under one key in one period, as far as it is written; see [`Ledger::find_tally`](super::Ledger::find_tally).

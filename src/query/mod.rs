@@ -22,3 +22,4 @@ pub use in_order::{in_order, is_in_order};
 pub use per_lead::LeadWatch;
 pub use plan::{Plan, Source};
 pub use reads::{ReadError, Reads};
+pub use rollups::RollupGroups;

@@ -11,7 +11,7 @@ pub(super) const NAMES_MAX: usize = RESIDENT_PAIRS_MAX;
 
 /// Groups under construction, by day.
 #[derive(Debug)]
-pub(super) struct RollupGroups<'q> {
+pub struct RollupGroups<'q> {
     question: &'q CostQuestion,
     days: GroupsByDay,
     names_left: usize,

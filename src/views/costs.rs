@@ -1,11 +1,12 @@
 //! One day's cost by service and operation.
 
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 
 use crate::domain::{Name, PAIRS_PER_DAY_MAX, Pair, Sums};
 
 /// The cost of one day.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DayCosts {
     total: Sums,
     services: OrdMap<Name, Sums>,
@@ -65,6 +66,15 @@ impl DayCosts {
     /// By service and operation, in the order of their names.
     pub fn pairs(&self) -> impl Iterator<Item = (&Pair, &Sums)> {
         self.pairs.iter()
+    }
+
+    /// The pairs whose sums are others than in an earlier state of the day.
+    pub fn pairs_since<'a>(&'a self, earlier: &'a Self) -> impl Iterator<Item = (&'a Pair, &'a Sums)> {
+        earlier.pairs.diff(&self.pairs).filter_map(|pair| match pair {
+            DiffItem::Add(pair, sums) | DiffItem::Update { new: (pair, sums), .. } => Some((pair, sums)),
+            // Sums are only ever added to.
+            DiffItem::Remove(..) => None,
+        })
     }
 
     /// How many service and operation names the day tells apart.

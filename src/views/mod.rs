@@ -10,9 +10,12 @@
 //!
 //! *Deliberately not here.* Groupings by worker, batch, lead and model: they read the ledger, but for what [`Newest`] says.
 
+mod allowances;
 mod batch;
+mod changes;
 mod costs;
 mod holds;
+mod keyed;
 mod limits;
 mod models;
 mod newest;
@@ -34,6 +37,7 @@ use jiff::civil::Date;
 use crate::domain::{CostEvent, Entry, GateChange, GateOverride, ModelKey, Month, Name, Pair, Period, Sums, UsageKey};
 
 use batch::Batch;
+pub use changes::CostChanges;
 pub use costs::DayCosts;
 pub use holds::{HOLDS_MAX, Hold, Holds};
 pub use models::Models;

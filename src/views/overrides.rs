@@ -20,6 +20,11 @@ impl Overrides {
         self.0.insert(line.budget.clone(), Arc::new(line));
     }
 
+    /// The newest line of a budget's history, whether or not it still holds.
+    pub fn newest(&self, budget: &str) -> Option<&LimitOverride> {
+        self.0.get(budget).map(Arc::as_ref)
+    }
+
     /// What is said of a budget's limit at an instant, if anything is.
     pub fn of(&self, budget: &str, now: Timestamp) -> Option<&LimitOverride> {
         self.0.get(budget).map(Arc::as_ref).filter(|line| line.holds_at(now))

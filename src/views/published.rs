@@ -15,8 +15,8 @@ use jiff::civil::Date;
 use super::tallies::{Crossing, Meter, Missing, Tallies, Tally};
 use super::{CostPerLead, Hold, Newest, Touched, Views};
 use crate::budget::{
-    Account, Admission, Amounts, Bars, Budget, BudgetAccount, BudgetStanding, Drawn, GateVerdict, KeyCounts, KeysStanding,
-    Policy, Spend, Standing, admit, assess, judge,
+    Admission, Allowances, Amounts, Asking, Bars, Budget, BudgetAccount, BudgetStanding, Drawn, GateVerdict, Looked, Policy,
+    Spend, Standing, admit, assess, judge,
 };
 use crate::domain::{CostEvent, Entry, Now, Reached, Span, Steady};
 
@@ -33,6 +33,8 @@ pub struct Published {
     pub(super) policy_in: Span,
     /// What was spent of its budgets.
     pub tallies: Tallies,
+    /// What this agent may use of those that a fleet shares.
+    pub(super) allowances: Allowances,
 }
 
 /// Where the writer puts each new state, and readers pick up the newest: neither waits for the other.
@@ -63,13 +65,13 @@ impl Published {
         for hold in views.holds.counting() {
             tallies.reserve(&policy, &hold.request, 1);
         }
-        Self { views, configured, policy, policy_in, tallies }
+        Self { views, configured, policy, policy_in, tallies, allowances: Allowances::default() }
     }
 
     /// The same under other settings from now on; `meters` are those of their budgets, in their order.
     #[must_use]
     pub fn under(&self, configured: Arc<Policy>, meters: Vec<Meter>, now: Timestamp) -> (Self, Vec<Crossing>) {
-        let mut next = Self::new(self.views.clone(), configured, meters, now);
+        let mut next = Self::new(self.views.clone(), configured, meters, now).with_allowances_of(self);
         let crossings = next.note_limits_since(&self.policy, now);
         (next, crossings)
     }
@@ -145,21 +147,9 @@ impl Published {
         let policy = self.policy_at(now.time);
         let Some(budget) = policy.budgets.get(position) else { return Ok(None) };
         let (drawn, span, reached) = self.drawn(&policy, (position, key), now, &self.due(now), &look_up)?;
+        let drawn = self.with_fleet(budget, drawn, span);
         let account = BudgetAccount { account: drawn.account(&budget.limit), span };
         Ok(Some(assess(budget, budget.each.map(|_| key.into()), account, reached, now.time)))
-    }
-
-    /// How the keys of each budget with `each` stand: its name and the counts.
-    pub fn key_counts(&self, now: Now) -> Vec<(String, KeyCounts)> {
-        let (policy, lapsed) = (self.policy_at(now.time), self.lapsed(now));
-        let keyed = policy.budgets.iter().zip(lapsed.tallies.meters()).enumerate();
-        keyed
-            .filter(|(_, (budget, _))| budget.each.is_some())
-            .map(|(position, (budget, meter))| {
-                let span = self.tallies.span(&policy, position, now.time);
-                (budget.name.clone(), meter.key_counts(span))
-            })
-            .collect()
     }
 
     /// Whether the gate is active at this instant, from the same numbers that `standings` shows.
@@ -172,11 +162,19 @@ impl Published {
         let is_at_gate = |position: usize| {
             let meter = self.tallies.meters().get(position);
             let Some((budget, meter)) = policy.budgets.get(position).zip(meter) else { return false };
+            let span = meter.span_at(policy, budget, now.time);
+            let elsewhere = self.elsewhere(budget, span);
             let is_at_gate = |tally: Option<&Tally>, _: Option<&Amounts>, _: bool| {
                 let spent = tally.map_or(&nothing, |tally| &tally.spent);
+                let of_all = elsewhere.map(|elsewhere| {
+                    let mut drawn = Drawn { spent: Amounts::from_slice(spent), ..Drawn::default() };
+                    drawn.add(elsewhere);
+                    drawn.spent
+                });
+                let spent = of_all.as_ref().unwrap_or(spent);
                 if is_in_force { meter.bars().is_at_gate(spent) } else { Bars::of(budget).is_at_gate(spent) }
             };
-            let (Ok(is_at_gate) | Err(is_at_gate)) = meter.look(meter.span_at(policy, budget, now.time), "", is_at_gate);
+            let (Ok(is_at_gate) | Err(is_at_gate)) = meter.look(span, "", is_at_gate);
             is_at_gate
         };
         let account = |position: usize| {
@@ -193,6 +191,7 @@ impl Published {
     pub fn admit<E>(
         &self,
         spend: Spend<'_>,
+        asking: Asking,
         now: Now,
         look_up: impl Fn(&Missing) -> Result<Option<Tally>, E>,
     ) -> Result<Admission, E> {
@@ -203,12 +202,16 @@ impl Published {
                 return Ok(());
             };
             let span = meter.span_at(&policy, budget, now.time);
+            let mut tell = |spent: &[i128], reserved: &[i128]| {
+                let shared = self.shared(budget, span, (spent, reserved), asking, now.steady);
+                take(Looked { spent, reserved, span, shared });
+            };
             let looked = meter.look(span, key, |tally, reserved, _| {
-                take(tally.map_or(&[], |tally| &tally.spent), reserved.map_or(&[], |reserved| reserved), span);
+                tell(tally.map_or(&[], |tally| &tally.spent), reserved.map_or(&[], |reserved| reserved));
             });
             if looked.is_err() || due.is_some() {
                 let (Drawn { spent, reserved }, ..) = self.drawn(&policy, (position, key), now, &due, &look_up)?;
-                take(&spent, &reserved, span);
+                tell(&spent, &reserved);
             }
             Ok(())
         })
@@ -232,27 +235,12 @@ impl Published {
         assess(budget, None, account, reached, now.time)
     }
 
-    fn keyed(&self, policy: &Policy, position: usize, budget: &Budget, now: Now) -> KeysStanding {
-        let span = self.tallies.span(policy, position, now.time);
-        let meter = self.tallies.meters().get(position);
-        let fullest = meter.map(|meter| meter.fullest(budget, span)).unwrap_or_default();
-        let nothing = || Account::new(&budget.limit, None, None);
-        let (key, account) =
-            fullest.first().map_or((None, nothing()), |first| (Some(first.key.clone()), first.account.clone()));
-        let tally = |key: &str| self.tallies.find(position, span, key).ok().flatten();
-        let reached = key.as_deref().and_then(tally).map(|tally| tally.reached).unwrap_or_default();
-        KeysStanding {
-            standing: assess(budget, key, BudgetAccount { account, span }, reached, now.time),
-            counts: meter.map(|meter| meter.key_counts(span)).unwrap_or_default(),
-            fullest,
-        }
-    }
-
-    /// What is used of a budget without `each`: memory has that always.
+    /// What is used of a budget without `each`, by the whole fleet where one shares it: memory has that always.
     fn known(&self, policy: &Policy, position: usize, now: Now) -> (Drawn, Span, Reached) {
         let nothing = |_: &Missing| Ok::<_, Infallible>(None);
-        let Ok(known) = self.drawn(policy, (position, ""), now, &self.due(now), &nothing);
-        known
+        let Ok((drawn, span, reached)) = self.drawn(policy, (position, ""), now, &self.due(now), &nothing);
+        let drawn = policy.budgets.get(position).map_or(drawn.clone(), |budget| self.with_fleet(budget, drawn, span));
+        (drawn, span, reached)
     }
 
     /// What is used by a key of a budget, in which period, and when the limit was used up.

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{RecordAnswer, RecordError, ReservationAnswer, Taking};
 use super::rate::{RateAnswer, RateOrder};
-use crate::budget::Policy;
+use crate::budget::{AllowanceOrder, InUse, Policy};
 use crate::domain::{CostEvent, GateOverride, LimitOverride, ReservationRequest, Settlement};
 use crate::ledger::DeliveryReport;
 
@@ -15,7 +15,12 @@ use crate::ledger::DeliveryReport;
 #[derive(Clone, Debug)]
 pub enum ReservationCommand {
     /// Set money aside.
-    Reserve(ReservationRequest),
+    Reserve {
+        /// What for.
+        request: ReservationRequest,
+        /// Whether this is the last try: one that goes beyond what this agent may use of a fleet's budget is tried again.
+        is_last: bool,
+    },
     /// Record the real cost and end the hold.
     Settle {
         /// The reservation's id.
@@ -75,6 +80,8 @@ pub(super) enum Command {
     SetGate { order: GateOrder, reply: Reply<Result<(), RecordError>> },
     /// Have a budget's limit be what somebody says, or that of the settings again.
     SetLimit { line: LimitOverride, reply: Reply<Result<(), RecordError>> },
+    /// Change what this agent may use of budgets that a fleet shares.
+    OrderAllowances { orders: Vec<AllowanceOrder>, reply: Reply<Result<Vec<Option<InUse>>, RecordError>> },
     /// Judge by this policy from now on.
     SetPolicy(Arc<Policy>),
     /// Write down what became of webhooks' messages.
@@ -116,6 +123,7 @@ impl Command {
             Self::Rate { order, .. } => order.events.len(),
             Self::Reservation { command: ReservationCommand::Settle { .. }, .. } => 1,
             Self::Reservation { .. } | Self::SetGate { .. } | Self::SetLimit { .. } | Self::SetPolicy(_) => 0,
+            Self::OrderAllowances { .. } => 0,
             Self::ReportDeliveries(_) | Self::Tick | Self::Stop => 0,
         }
     }
@@ -147,6 +155,7 @@ impl Command {
             Self::Reservation { reply, .. } => reply.send(Err(why.into())),
             Self::SetGate { reply, .. } | Self::SetLimit { reply, .. } => reply.send(Err(why)),
             Self::Rate { reply, .. } => reply.send(Err(why)),
+            Self::OrderAllowances { reply, .. } => reply.send(Err(why)),
             Self::SetPolicy(_) | Self::ReportDeliveries(_) | Self::Tick | Self::Stop => {}
         }
     }

@@ -13,6 +13,7 @@ use super::decision::Decision;
 use super::tally::Tally;
 use super::unsaved::{Unsaved, make_resident};
 use super::{Conflict, Recorded, Taking};
+use crate::budget::{AllowanceOrder, InUse};
 use crate::domain::{Entry, GateChange, LimitOverride, Now, Reservation, ReservationState};
 use crate::ledger::{
     BudgetChanges, CallSpan, Commit, KeyedEvent, Ledger, LedgerError, ReservationChange, StoredReservation, StoredTally,
@@ -192,6 +193,12 @@ impl<'l> Draft<'l> {
         self.crossings.extend(self.next.set_limit(line.clone(), self.now.time));
         self.overrides.push(line);
         Ok(())
+    }
+
+    /// Changes what may be used of budgets that a fleet shares, and says of each what is in use.
+    pub(super) fn order_allowances(&mut self, orders: Vec<AllowanceOrder>) -> Result<Vec<Option<InUse>>, LedgerError> {
+        self.count_events()?;
+        Ok(orders.into_iter().map(|order| self.next.order_allowance(order)).collect())
     }
 
     /// What time alone brings about: holds lapse, and an operator's word.

@@ -12,7 +12,7 @@ use super::answer::{RecordAnswer, RecordError, ReservationAnswer, Taking};
 use super::bell::Bell;
 use super::command::{Command, GateOrder, Receipt, Reply, ReservationCommand};
 use super::rate::{RateAnswer, RateOrder};
-use crate::budget::Policy;
+use crate::budget::{AllowanceOrder, InUse, Policy};
 use crate::domain::{CostEvent, LimitOverride};
 use crate::ledger::DeliveryReport;
 
@@ -89,6 +89,21 @@ impl Writer {
     pub fn set_limit(&self, line: LimitOverride) -> impl Future<Output = Result<(), RecordError>> + Send + use<> {
         let (reply, answer) = Reply::new(Box::new(|_| {}));
         self.queue(Command::SetLimit { line, reply });
+        async move { answer.await.unwrap_or(Err(RecordError::Unavailable)) }
+    }
+
+    /// Changes what this agent may use of budgets that a fleet shares, in the order of everything else: nothing that is asked for later is
+    /// granted beyond it. The answer says of each order what is used then; `None` where no such budget is in force. Allowances are kept in
+    /// memory alone.
+    ///
+    /// # Errors
+    /// The answer's: nothing was changed.
+    pub fn order_allowances(
+        &self,
+        orders: Vec<AllowanceOrder>,
+    ) -> impl Future<Output = Result<Vec<Option<InUse>>, RecordError>> + Send + use<> {
+        let (reply, answer) = Reply::new(Box::new(|_| {}));
+        self.queue(Command::OrderAllowances { orders, reply });
         async move { answer.await.unwrap_or(Err(RecordError::Unavailable)) }
     }
 

@@ -49,6 +49,8 @@ pub use settings::Settings;
 pub use start::{Loaded, StartError, Started, load};
 
 #[cfg(test)]
+mod allowance_tests;
+#[cfg(test)]
 mod calls_tests;
 #[cfg(test)]
 mod reservation_tests;

@@ -8,6 +8,7 @@ use super::decision::Decision;
 use super::draft::Draft;
 use super::memory::Memory;
 use super::rate::RateAnswer;
+use crate::budget::InUse;
 use crate::ledger::LedgerError;
 
 /// An answer that waits for the commit on which it rests.
@@ -16,6 +17,7 @@ pub(super) enum Pending {
     Reservation(Reply<ReservationAnswer>, ReservationAnswer),
     Order(Reply<Result<(), RecordError>>),
     Rate(Reply<Result<RateAnswer, RecordError>>, RateAnswer),
+    Allowances(Reply<Result<Vec<Option<InUse>>, RecordError>>, Vec<Option<InUse>>),
 }
 
 impl Draft<'_> {
@@ -79,6 +81,13 @@ impl Draft<'_> {
                     return Err(error);
                 }
             },
+            Command::OrderAllowances { orders, reply } => match self.order_allowances(orders) {
+                Ok(in_use) => pending.push(Pending::Allowances(reply, in_use)),
+                Err(error) => {
+                    reply.send(Err(RecordError::Unavailable));
+                    return Err(error);
+                }
+            },
             // Nobody waits for these; they were taken out of the group.
             Command::SetPolicy(_) | Command::ReportDeliveries(_) | Command::Tick | Command::Stop => {}
         }
@@ -93,6 +102,7 @@ impl Pending {
             Self::Reservation(reply, outcome) => reply.send(outcome),
             Self::Order(reply) => reply.send(Ok(())),
             Self::Rate(reply, answer) => reply.send(Ok(answer)),
+            Self::Allowances(reply, in_use) => reply.send(Ok(in_use)),
         }
     }
 
@@ -103,6 +113,7 @@ impl Pending {
             Self::Reservation(reply, _) => reply.send(Err(RecordError::Unavailable.into())),
             Self::Order(reply) => reply.send(Err(RecordError::Unavailable)),
             Self::Rate(reply, _) => reply.send(Err(RecordError::Unavailable)),
+            Self::Allowances(reply, _) => reply.send(Err(RecordError::Unavailable)),
         }
     }
 }

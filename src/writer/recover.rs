@@ -3,6 +3,7 @@
 //! *Invariants.* After a failed commit the views are built anew from the file, by the code that builds them at a start. After a failed
 //! sync nobody here touches the file again.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
@@ -69,13 +70,14 @@ impl Loop {
 
     pub(super) fn reload_views(&mut self) -> Result<(), LedgerError> {
         let before = self.published();
-        let configured = self.late_policy.take().unwrap_or(before.configured);
+        let configured = self.late_policy.take().unwrap_or_else(|| Arc::clone(&before.configured));
         self.settings.series.reserve(configured.services());
         let now = self.clock.instant();
         let views = load_views(&mut self.ledger, &self.settings, &configured.zone, now, Some(&before.views.holds))?;
         self.unsaved = None;
         self.saving.forget();
-        self.board.publish(shown(&mut self.ledger, views, configured, &self.settings, now.time)?);
+        let next = shown(&mut self.ledger, views, configured, &self.settings, now.time)?;
+        self.board.publish(next.with_allowances_of(&before));
         Ok(())
     }
 

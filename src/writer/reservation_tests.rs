@@ -19,14 +19,14 @@ use crate::views::SeriesLimits;
 use crate::wire::Origin;
 
 /// A writer on a ledger of its own, with a budget of 10 USD a day.
-struct Rig {
-    clock: Clock,
+pub(super) struct Rig {
+    pub clock: Clock,
     folder: tempfile::TempDir,
-    started: Started,
+    pub started: Started,
 }
 
-fn start_on(path: &Path, clock: &Clock) -> Started {
-    let policy = Arc::new(Policy::example(BudgetZone::UTC, 10));
+fn start_on(path: &Path, clock: &Clock, policy: Policy) -> Started {
+    let policy = Arc::new(policy);
     let ledger = Ledger::open(path, &policy.zone, clock.now()).unwrap();
     let settings = Settings {
         series: SeriesLimits::default(),
@@ -44,9 +44,13 @@ fn start_on(path: &Path, clock: &Clock) -> Started {
 
 impl Rig {
     fn new() -> Self {
+        Self::under(Policy::example(BudgetZone::UTC, 10))
+    }
+
+    pub fn under(policy: Policy) -> Self {
         let clock = Clock::manual("2026-11-22T10:00:00Z".parse().unwrap());
         let folder = tempfile::tempdir().unwrap();
-        let started = start_on(&folder.path().join("ledger.db"), &clock);
+        let started = start_on(&folder.path().join("ledger.db"), &clock, policy);
         Self { clock, folder, started }
     }
 
@@ -54,11 +58,11 @@ impl Rig {
         self.started.writer.reservation(command, Box::new(|_| ())).await
     }
 
-    async fn reserve(&self, id: &str, usd: &str) -> ReservationAnswer {
-        self.ask(ReservationCommand::Reserve(request(id, usd))).await
+    pub async fn reserve(&self, id: &str, usd: &str) -> ReservationAnswer {
+        self.ask(ReservationCommand::Reserve { request: request(id, usd), is_last: true }).await
     }
 
-    async fn settle(&self, id: &str, usd: &str) -> ReservationAnswer {
+    pub async fn settle(&self, id: &str, usd: &str) -> ReservationAnswer {
         let settlement = settlement(usd, self.clock.now());
         self.ask(ReservationCommand::Settle { id: id.into(), settlement }).await
     }
@@ -67,7 +71,7 @@ impl Rig {
         self.ask(ReservationCommand::Release { id: id.into(), reason: None }).await
     }
 
-    async fn post(&self, event: CostEvent) -> RecordAnswer {
+    pub async fn post(&self, event: CostEvent) -> RecordAnswer {
         self.started.writer.record(vec![event], Taking::AllOrNothing, Box::new(|_| ())).await
     }
 
@@ -87,7 +91,7 @@ impl Rig {
         assert_eq!(self.started.ended.await, Ok(Ended::Cleanly));
         let path = self.folder.path().join("ledger.db");
         assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
-        self.started = start_on(&path, &self.clock);
+        self.started = start_on(&path, &self.clock, Policy::example(BudgetZone::UTC, 10));
         self
     }
 }
@@ -138,7 +142,7 @@ async fn what_is_asked_at_once_is_granted_exactly_as_far_as_it_fits() {
         .iter()
         .enumerate()
         .map(|(place, usd)| request(&format!("r{place}"), usd))
-        .map(ReservationCommand::Reserve)
+        .map(|request| ReservationCommand::Reserve { request, is_last: true })
         .collect();
     let answers: Vec<_> =
         asked.into_iter().map(|command| rig.started.writer.reservation(command, Box::new(|_| ()))).collect();
@@ -295,7 +299,8 @@ async fn a_service_that_a_new_budget_names_is_judged_by_all_its_cost() {
     });
     rig.started.writer.set_policy(Arc::new(policy)).await.unwrap();
     let spend = ReservationRequest { service: Name::new("s249").unwrap(), ..request("r", "0.001") };
-    let Err(ReservationError::Refused(Refusal::BudgetExhausted(left))) = rig.ask(ReservationCommand::Reserve(spend)).await
+    let Err(ReservationError::Refused(Refusal::BudgetExhausted(left))) =
+        rig.ask(ReservationCommand::Reserve { request: spend, is_last: true }).await
     else {
         panic!("its cost of the month, counted under other until now, has used the budget up")
     };
@@ -369,7 +374,7 @@ async fn a_day_full_of_names_still_counts_against_the_budgets_of_services() {
 #[tokio::test]
 async fn a_damaged_row_of_what_is_over_stops_nothing() {
     let rig = Rig::new();
-    rig.ask(ReservationCommand::Reserve(request("r", "1"))).await.unwrap();
+    rig.ask(ReservationCommand::Reserve { request: request("r", "1"), is_last: true }).await.unwrap();
     rig.ask(ReservationCommand::Release { id: "r".into(), reason: Some("done".into()) }).await.unwrap();
     let path = rig.folder.path().join("ledger.db");
     let shell = rusqlite::Connection::open(&path).unwrap();

@@ -9,7 +9,7 @@ use super::decide::{Known, Retold};
 use super::decision::Decision::{self, Refused, Taken};
 use super::draft::{Draft, find_tally, stored};
 use super::{Done, RecordError, ReservationCommand, ReservationError};
-use crate::budget::{Admission, Spend};
+use crate::budget::{Admission, Asking, Refusal, Spend};
 use crate::domain::{
     CostEvent, EventKey, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, after,
     differing_request_fields,
@@ -27,14 +27,14 @@ impl Draft<'_> {
     /// Decides one command. At most `holds_max` reservations are held at once.
     pub fn reservation(&mut self, command: ReservationCommand, holds_max: usize) -> Decided {
         match command {
-            ReservationCommand::Reserve(request) => self.reserve(request, holds_max),
+            ReservationCommand::Reserve { request, is_last } => self.reserve(request, is_last, holds_max),
             ReservationCommand::Settle { id, settlement } => self.settle(&id, settlement),
             ReservationCommand::Release { id, reason } => self.release(&id, reason),
             ReservationCommand::Extend { id, ttl_seconds } => self.extend(&id, ttl_seconds),
         }
     }
 
-    fn reserve(&mut self, request: ReservationRequest, holds_max: usize) -> Decided {
+    fn reserve(&mut self, request: ReservationRequest, is_last: bool, holds_max: usize) -> Decided {
         if request.id_given {
             if let Some(first) = self.reservation_under(&request.id)? {
                 let fields = differing_request_fields(&first.reservation.request, &request);
@@ -51,13 +51,14 @@ impl Draft<'_> {
         }
         self.count_events()?;
         let spend = Spend { subject: request.subject(), estimate: request.estimated_cost, usage: &request.usage };
-        let critical = match self.next.admit(spend, self.now, |missing| find_tally(self.ledger, missing))? {
-            Admission::Refused(refusal) => {
-                self.tally.denied += 1;
-                return Ok(Refused(ReservationError::Refused(refusal)));
-            }
-            admitted => admitted == Admission::Critical,
-        };
+        let critical =
+            match self.next.admit(spend, Asking::Reservation, self.now, |missing| find_tally(self.ledger, missing))? {
+                Admission::Refused(refusal) => {
+                    self.tally.denied += u64::from(is_last || !matches!(refusal, Refusal::BeyondAllowance { .. }));
+                    return Ok(Refused(ReservationError::Refused(refusal)));
+                }
+                admitted => admitted == Admission::Critical,
+            };
         Ok(Taken(self.grant(request, critical)))
     }
 

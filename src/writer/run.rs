@@ -174,7 +174,7 @@ impl Loop {
             let days = self.old_days(commands.as_slice())?;
             let mut draft = Draft::begin(&self.ledger, self.published(), self.unsaved.take(), days, now)?;
             for mut command in commands.by_ref() {
-                if let Command::Reservation { command: ReservationCommand::Reserve(request), .. } = &mut command {
+                if let Command::Reservation { command: ReservationCommand::Reserve { request, .. }, .. } = &mut command {
                     self.shared.take(request);
                 }
                 draft.decide(command, &mut self.memory, &mut pending, self.settings.holds_max)?;
