@@ -56,6 +56,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod error_chain;
+pub mod fleet;
 pub mod formats;
 pub mod ingest;
 pub mod ledger;
