@@ -21,9 +21,9 @@ use crate::views::Published;
 use crate::wire::{CostsByName, CostsInParts, CostsOfDay};
 
 /// Days of a history.
-const HISTORY_DAYS_MAX: u32 = 400;
+pub(super) const HISTORY_DAYS_MAX: u32 = 400;
 /// Days when the client does not say.
-const HISTORY_DAYS_DEFAULT: u32 = 30;
+pub(super) const HISTORY_DAYS_DEFAULT: u32 = 30;
 /// Days that one sum may be of: ten years.
 pub(super) const RANGE_DAYS_MAX: i32 = 3_653;
 
@@ -66,7 +66,7 @@ pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Respon
     answer_with(&state, published, question, |question, mut groups| {
         let line = |date| {
             let by = CostsByName(groups.remove(&date).unwrap_or_default());
-            CostsOfDay { date, total_usd: by.total(), by }
+            CostsOfDay { date, total_usd: by.total(), by, as_of: None }
         };
         answer::json_text(&question.days().map(line).collect::<Vec<_>>())
     })

@@ -42,6 +42,7 @@ pub(super) enum Group {
     Budgets,
     Gate,
     Reservations,
+    Fleet,
     Operations,
     About,
 }
@@ -141,8 +142,16 @@ impl Verb {
 
 impl Group {
     /// In the order in which people meet them.
-    pub const ALL: [Self; 7] =
-        [Self::Costs, Self::Prices, Self::Budgets, Self::Gate, Self::Reservations, Self::Operations, Self::About];
+    pub const ALL: [Self; 8] = [
+        Self::Costs,
+        Self::Prices,
+        Self::Budgets,
+        Self::Gate,
+        Self::Reservations,
+        Self::Fleet,
+        Self::Operations,
+        Self::About,
+    ];
 
     /// Its heading on the index page, and its tag in `openapi.json`.
     pub const fn title(self) -> &'static str {
@@ -152,6 +161,7 @@ impl Group {
             Self::Budgets => "Budgets",
             Self::Gate => "Scaling gate",
             Self::Reservations => "Reservations",
+            Self::Fleet => "Fleet",
             Self::Operations => "Operations",
             Self::About => "About",
         }

@@ -11,7 +11,7 @@ use super::call::{BodyStream, Call};
 use super::problem::Problem;
 use super::query_string::QueryString;
 use super::request::read_json;
-use crate::budget::{Limit, Policy};
+use crate::budget::{BudgetScope, Limit, Policy};
 use crate::domain::{LimitOverride, after};
 use crate::formats::native::read_limit;
 use crate::ingest::{LimitRequest, LimitWish};
@@ -36,6 +36,9 @@ pub(super) async fn set(state: Arc<State>, call: Arc<Call>, body: BodyStream) ->
     let timestamp = state.clock.now();
     let expires_at = expires_in_seconds.map(|seconds| after(timestamp, seconds));
     let line = LimitOverride { budget: (&*name).into(), limit, reason, actor, timestamp, expires_at };
+    if let Some(fleet) = state.fleet.as_ref().filter(|_| is_shared(&state.board.read().configured, &name)) {
+        fleet.set_limit(line.clone()).await?;
+    }
     state.writer.set_limit(line).await?;
     let items = budgets::items(&state.board.read(), state.clock.instant());
     // The settings may have changed meanwhile.
@@ -56,6 +59,10 @@ pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Respon
 
 fn limit_in<'p>(policy: &'p Policy, budget: &str) -> Option<&'p Limit> {
     policy.budgets.iter().find(|found| found.name == budget).map(|budget| &budget.limit)
+}
+
+fn is_shared(policy: &Policy, budget: &str) -> bool {
+    policy.budgets.iter().any(|found| found.name == budget && found.scope == BudgetScope::Fleet)
 }
 
 /// What is wished for in the smallest parts of the budget's units.

@@ -24,6 +24,7 @@ mod endpoint;
 mod estimate;
 mod events;
 mod export;
+mod fleet;
 mod gate;
 mod grpc;
 mod health;

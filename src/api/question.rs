@@ -10,7 +10,7 @@ use warp::http::header::HeaderName;
 use super::State;
 use super::problem::Problem;
 use super::query_string::QueryString;
-use crate::budget::{Admission, Spend};
+use crate::budget::{Admission, Asking, Spend};
 use crate::domain::{Name, Subject, UsageCount, Usd, check_text, check_visible};
 use crate::formats::native::read_usage;
 use crate::ingest::{OPERATION_DEFAULT, TEXT_BYTES_MAX, parse_estimate};
@@ -142,7 +142,7 @@ impl State {
     /// What only the ledger knows of it cannot be read.
     pub(super) async fn weigh(&self, question: &Question) -> Result<Admission, Problem> {
         let spend = question.spend();
-        self.with_tallies(|published, look_up| published.admit(spend, self.clock.instant(), look_up)).await
+        self.with_tallies(|published, look_up| published.admit(spend, Asking::Check, self.clock.instant(), look_up)).await
     }
 
     /// Counts a refusal.

@@ -4,6 +4,7 @@
 //! go by it. A client that hangs up cancels its wait, never what it asked for.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use warp::http::StatusCode;
 use warp::http::header::{HeaderValue, LOCATION};
@@ -18,7 +19,9 @@ use super::percent;
 use super::problem::Problem;
 use super::query_string::QueryString;
 use super::request::read_json;
-use crate::domain::{CostSource, Reservation, ReservationStage, ReservationState, Settlement, Usd};
+use crate::budget::{BudgetLeft, Refusal, Rest};
+use crate::domain::{CostSource, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, Usd};
+use crate::fleet::{Verdict, WANT_MAX};
 use crate::formats::native::{idempotency_key, read_extension, read_release, read_reservation, read_settlement};
 use crate::ingest::{ModelUsage, ReservationWish, within};
 use crate::wire::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, SettledAnswer};
@@ -38,16 +41,51 @@ pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream
     if let Some(ModelUsage { model, usage }) = estimate_by {
         request.estimated_cost = state.estimate(&request.service, &model, &usage)?;
     }
-    let counting = Arc::clone(&state);
+    granted(&reserved(&state, request).await?)
+}
+
+/// Sets money aside. Where this agent may not use so much of a budget that a fleet shares, the fleet is asked for more.
+async fn reserved(state: &Arc<State>, request: ReservationRequest) -> Result<Done, Problem> {
+    let began = Instant::now();
+    let mut known = None;
+    loop {
+        let outcome = try_to_reserve(state, &request, known.is_some()).await;
+        let Err(ReservationError::Refused(Refusal::BeyondAllowance { left, .. })) = outcome else { return Ok(outcome?) };
+        if let Some(verdict) = known {
+            return Err(refused(left, verdict).into());
+        }
+        let verdict = match &state.fleet {
+            Some(fleet) => fleet.want(&left.name, left.span, request.estimated_cost).await,
+            None => Verdict::Unreachable,
+        };
+        // What came may be gone again when others are quicker.
+        known = (verdict != Verdict::TryAgain || began.elapsed() >= WANT_MAX).then_some(verdict);
+    }
+}
+
+async fn try_to_reserve(state: &Arc<State>, request: &ReservationRequest, is_last: bool) -> ReservationAnswer {
+    let counting = Arc::clone(state);
     let (service, operation) = (request.service.clone(), request.operation.clone());
     let receipt: Receipt<ReservationAnswer> = Box::new(move |outcome| {
-        if let Err(ReservationError::Refused(_)) = outcome {
+        let Err(ReservationError::Refused(refusal)) = outcome else { return };
+        if is_last || !matches!(refusal, Refusal::BeyondAllowance { .. }) {
             let label = counting.board.read().views.series.label(&service, &operation);
             counting.instruments.count_blocked(&label);
         }
     });
-    let done = state.writer.reservation(ReservationCommand::Reserve(request), receipt).await?;
-    granted(&done)
+    let command = ReservationCommand::Reserve { request: request.clone(), is_last };
+    state.writer.reservation(command, receipt).await
+}
+
+/// Why there is not so much for this agent.
+fn refused(left: BudgetLeft, verdict: Verdict) -> ReservationError {
+    let rest = match verdict {
+        Verdict::Exhausted => return ReservationError::Refused(Refusal::BudgetExhausted(left)),
+        Verdict::TryAgain => Rest::Elsewhere { usd: Usd::ZERO, silent_agents: 0 },
+        Verdict::Elsewhere { leased, agents } => Rest::Elsewhere { usd: leased, silent_agents: agents },
+        Verdict::Unreachable => Rest::Unreachable,
+    };
+    ReservationError::Refused(Refusal::BeyondAllowance { left, rest })
 }
 
 /// Records the real cost and ends the hold.

@@ -7,13 +7,13 @@ use warp::reply::Response;
 use super::State;
 use super::call::Call;
 use super::endpoint::Accepts::{Calls, Events, Json, OptionalJson};
-use super::endpoint::Group::{About, Budgets, Costs, Gate, Operations, Prices, Reservations};
+use super::endpoint::Group::{About, Budgets, Costs, Fleet, Gate, Operations, Prices, Reservations};
 use super::endpoint::Scope::{Admin, Record, Reserve};
 use super::problem::Problem;
 use super::route::{Route, any, get, post, put};
 use super::{
-    authorize, budgets, costs_read, costs_spread, costs_write, events, export, gate, health, import, index, ingest, limits,
-    metrics, openapi, page, prices, question, reservation_list, reservations,
+    authorize, budgets, costs_read, costs_spread, costs_write, events, export, fleet, gate, health, import, index, ingest,
+    limits, metrics, openapi, page, prices, question, reservation_list, reservations,
 };
 use crate::formats::{cloudevents, litellm, native, otlp};
 
@@ -82,6 +82,11 @@ pub(super) static ROUTES: &[Route] = &[
     post("/reservations/{id}/commit", &reservations::settle).about(Reservations, "Settle with the real cost").needs(Reserve).accepts(Json),
     post("/reservations/{id}/release", &reservations::release).about(Reservations, "Release without cost").needs(Reserve).accepts(OptionalJson),
     post("/reservations/{id}/extend", &reservations::extend).about(Reservations, "Extend").needs(Reserve).accepts(Json),
+
+    get("/fleet", &fleet::show).about(Fleet, "Agents and budgets of the fleet"),
+    get("/fleet/costs/daily", &fleet::daily).about(Fleet, "Cost of a day over the fleet").query(&["date", "by"]),
+    get("/fleet/costs/monthly", &fleet::monthly).about(Fleet, "Cost of a month over the fleet").query(&["month", "by"]),
+    get("/fleet/costs/history", &fleet::history).about(Fleet, "Cost by day over the fleet").query(&["days", "from", "to", "by"]),
 
     get("/metrics", &metrics::show).about(Operations, "Prometheus metrics").ignoring_query(),
     get("/health", &health::health).about(Operations, "Health").ignoring_query(),

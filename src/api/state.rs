@@ -14,6 +14,7 @@ use super::instruments::Instruments;
 use super::memo::Memo;
 use super::room::Room;
 use crate::clock::Clock;
+use crate::fleet::Fleet;
 use crate::ingest::{CallSettings, Limits};
 use crate::ledger::Reader;
 use crate::pricing::Book;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub reloads: ReloadStatus,
     /// What cannot be pushed over OTLP.
     pub exports_failing: ExportsFailing,
+    /// The way to the fleet, where the agent belongs to one.
+    pub fleet: Option<Fleet>,
 }
 
 /// Shared by all handlers.
@@ -83,6 +86,8 @@ pub struct State {
     pub(super) reloads: ReloadStatus,
     /// What cannot be pushed over OTLP.
     pub(super) exports_failing: ExportsFailing,
+    /// The way to the fleet, where the agent belongs to one.
+    pub(super) fleet: Option<Fleet>,
     pub(super) instruments: Instruments,
     /// Room for exports.
     pub(super) exports: Arc<Semaphore>,
@@ -107,6 +112,7 @@ impl State {
             reload: parts.reload,
             reloads: parts.reloads,
             exports_failing: parts.exports_failing,
+            fleet: parts.fleet,
             bodies: BodyReader::new(settings, parts.limits.body_bytes_max),
             limits: Arc::new(parts.limits),
             instruments: Instruments::new(meter),

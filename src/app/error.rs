@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::ledger::OpenError;
+use crate::ledger::{LedgerError, OpenError};
 use crate::telemetry::TelemetryError;
 use crate::writer::StartError;
 
@@ -28,6 +28,9 @@ pub enum AppError {
     /// There can be no metrics.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// What tells the ledger from others cannot be read.
+    #[error("cannot take part in the fleet")]
+    Fleet(#[source] LedgerError),
     /// The system refused something that every start needs.
     #[error("cannot start")]
     System(#[source] io::Error),

@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use opentelemetry::metrics::Meter;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::{self, GrpcServer, ReloadWish, Surface};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
+use crate::fleet::{Fleet, FleetParts};
 use crate::ledger::{Ledger, Reader};
 use crate::net::{self, Server};
 use crate::notify::{self, Deliveries};
@@ -77,6 +79,7 @@ struct Agent {
     lead_watch: LeadWatch,
     rater: Rater,
     book: Arc<ArcSwap<Book>>,
+    fleet: Option<Fleet>,
     reload_wishes: mpsc::Receiver<ReloadWish>,
     signals: Signals,
     config: Config,
@@ -110,6 +113,7 @@ impl Agent {
             usd_max: config.ingest.event_usd_max,
         })
         .map_err(AppError::System)?;
+        let fleet = start_fleet(&config, &started, reader(), &clock, &meter)?;
         let reloads = ReloadStatus::new(&meter);
         let (reload, reload_wishes) = mpsc::channel(RELOAD_WISHES_MAX);
         let parts = api::Parts {
@@ -124,6 +128,7 @@ impl Agent {
             scraper: telemetry.scraper(),
             reloads: reloads.clone(),
             exports_failing: telemetry.exports_failing(),
+            fleet: fleet.clone(),
         };
         let surface = Surface::new(api::State::new(parts, &config.api, &meter));
         telemetry.push()?;
@@ -144,6 +149,7 @@ impl Agent {
             lead_watch,
             rater,
             book,
+            fleet,
             reload_wishes,
             signals,
             config,
@@ -151,7 +157,7 @@ impl Agent {
     }
 
     async fn run(self, read: impl Fn() -> Result<Config, Problems>) -> Result<(), AppError> {
-        let Self { ports, surface, started, telemetry, reloads, deliveries, lead_watch, rater, book, .. } = self;
+        let Self { ports, surface, started, telemetry, reloads, deliveries, lead_watch, rater, book, fleet, .. } = self;
         let (mut reload_wishes, mut signals, config) = (self.reload_wishes, self.signals, self.config);
         let Started { writer, mut ended, .. } = started;
         let serving = ports.serve(&surface);
@@ -184,6 +190,10 @@ impl Agent {
         }
         serving.stop(began + DRAIN_MAX).await;
         drop(surface);
+        // Nobody reserves any more, and the writer still says what is in use.
+        if let Some(fleet) = fleet {
+            fleet.stop().await;
+        }
         // It goes on at the next start.
         drop(rater);
         // Before the writer, so that it still notes what became of the last ones.
@@ -227,6 +237,20 @@ fn bind_grpc(settings: &net::Settings) -> Result<Option<GrpcServer>, AppError> {
     let address = server.local_addr().map_err(AppError::System)?;
     tracing::info!(%address, "taking OTLP over gRPC");
     Ok(Some(server))
+}
+
+/// Begins to take part in the fleet, where the agent belongs to one.
+fn start_fleet(
+    config: &Config,
+    started: &Started,
+    reader: Reader,
+    clock: &Clock,
+    meter: &Meter,
+) -> Result<Option<Fleet>, AppError> {
+    let Some(settings) = &config.fleet else { return Ok(None) };
+    let (board, writer) = (Arc::clone(&started.board), started.writer.clone());
+    let parts = FleetParts::new(board, writer, reader, &config.ledger.path, clock.clone()).map_err(AppError::Fleet)?;
+    Ok(Some(Fleet::start(settings.clone(), parts, meter)))
 }
 
 fn parts_of_notify(reader: Reader, writer: &Writer, clock: &Clock) -> notify::DeliveryParts {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use tracing::level_filters::LevelFilter;
 
 use super::budgets::draft::BudgetDraft;
+use super::fleet::draft::FleetDraft;
 use super::otel::draft::OtelDraft;
 use super::problem::Placed;
 use super::spec::Spec;
@@ -58,6 +59,7 @@ pub struct Draft {
     pub(super) budget_keys_max: usize,
     pub(super) webhook: WebhookDraft,
     pub(super) otel: OtelDraft,
+    pub(super) fleet: FleetDraft,
     /// `[[budget]]`.
     pub(super) budgets: Vec<Placed<BudgetDraft>>,
     /// Those of the file before those of the environment.
@@ -96,6 +98,7 @@ impl Default for Draft {
             budget_keys_max: KEYS_MAX,
             webhook: WebhookDraft::default(),
             otel: OtelDraft::default(),
+            fleet: FleetDraft::default(),
             budgets: Vec::new(),
             caps: Vec::new(),
             prices_file: None,

@@ -14,7 +14,7 @@ use super::problem::{self, Placed, Problem, Problems};
 use super::shown::{ShownBudget, ShownWebhook};
 use super::sources::Sources;
 use super::webhooks::resolve::{self as webhooks, Webhooks};
-use super::{lookalikes, otel, page, relations, tokens};
+use super::{fleet, lookalikes, otel, page, relations, tokens};
 use crate::api::{self, Token};
 use crate::budget::{CriticalOperations, Policy};
 use crate::error_chain::ErrorChain;
@@ -32,11 +32,14 @@ pub(super) fn finish(mut layers: Layers, sources: &Sources) -> Result<Config, Pr
         layers.conflict(conflict);
     }
     let otlp = resolve_otlp(&mut layers, sources);
-    let budgets = resolve_budgets(&mut layers);
+    let mut budgets = resolve_budgets(&mut layers);
+    let agent = layers.draft.agent_name.clone().or_else(host_name);
+    let fleet = fleet::resolve::resolve(&mut layers, &mut budgets, agent.as_deref());
     let webhooks = resolve_webhooks(&mut layers, &budgets);
     let book = resolve_prices(&mut layers);
     judge_doubts(&mut layers, sources);
-    Ok(config(layers.sound()?, tokens, otlp, budgets, webhooks, book, sources.terminal))
+    let config = config(layers.sound()?, tokens, otlp, budgets, webhooks, book, sources.terminal);
+    Ok(Config { fleet, ..config })
 }
 
 /// What is probably not meant is told, or wrong where the operator wants it to be.
@@ -191,6 +194,7 @@ fn config(
         ledger: draft.ledger,
         telemetry: telemetry::Settings { environment: draft.environment, series, ..telemetry::Settings::default() },
         otlp,
+        fleet: None,
         webhooks,
         shown,
         shown_budgets,

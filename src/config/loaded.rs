@@ -8,7 +8,7 @@ use crate::budget::Policy;
 use crate::notify::Webhook;
 use crate::pricing::Book;
 use crate::telemetry::{LogSettings, OtlpSettings};
-use crate::{api, ingest, ledger, net, telemetry, writer};
+use crate::{api, fleet, ingest, ledger, net, telemetry, writer};
 
 /// Everything the program was told, valid as a whole.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Config {
     pub telemetry: telemetry::Settings,
     /// The push over OTLP.
     pub otlp: OtlpSettings,
+    /// The fleet that the agent belongs to, if it does.
+    pub fleet: Option<fleet::Settings>,
     /// Who is told about budgets and the gate; at most [`WEBHOOKS_MAX`](crate::notify::WEBHOOKS_MAX).
     pub webhooks: Vec<Webhook>,
     /// Every setting as it holds, for people to read.

@@ -15,6 +15,7 @@ mod budgets;
 mod draft;
 mod file;
 mod finish;
+mod fleet;
 mod kind;
 mod kinds;
 mod layers;
@@ -38,10 +39,12 @@ mod webhooks;
 use std::net::SocketAddr;
 
 use crate::api::Token;
+use crate::fleet::DatabaseUrl;
 
 pub use budgets::BUDGETS_MAX;
 pub use draft::Setting;
 pub use file::FILE_BYTES_MAX;
+pub use fleet::URL_FILE_BYTES_MAX;
 pub use loaded::Config;
 pub use problem::{Origin, Problem, Problems};
 pub use settings::SETTINGS;
@@ -79,6 +82,17 @@ pub fn load_token(sources: &Sources) -> Result<Option<Token>, Problems> {
     let token = finish::read_tokens(&mut layers).into_iter().next();
     layers.only_about(&["api_token", "api_token_file"])?;
     Ok(token)
+}
+
+/// The fleet's database under these settings, if any is set. Problems elsewhere are let be.
+///
+/// # Errors
+/// What is wrong with its URL.
+pub fn load_fleet_url(sources: &Sources) -> Result<Option<DatabaseUrl>, Problems> {
+    let mut layers = Layers::read(sources);
+    let url = fleet::resolve::find_url(&mut layers);
+    layers.only_about(&["fleet_url", "fleet_url_file"])?;
+    Ok(url)
 }
 
 #[cfg(test)]

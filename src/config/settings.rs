@@ -8,12 +8,12 @@ use super::kinds::{
     boolean, call_key, cost_from, count, days_or_none, event_usd, host, hosts, label, level, limit, listen, log_format,
     operations, path, port, roads, seconds, share, shares, timeout, token, webhook_format, webhook_url, zone,
 };
-use super::{budgets, otel, prices, webhooks};
+use super::{budgets, fleet, otel, prices, webhooks};
 use crate::ledger::RETENTION_DAYS_MIN;
 
 /// Every setting that all layers may have, in the order in which they are shown.
 pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
-    let own = [process(), budget(), access(), bounds(), calls(), kept(), webhook()];
+    let own = [process(), budget(), access(), bounds(), calls(), kept(), webhook(), fleet::settings::all()];
     own.into_iter().flatten().chain(otel::settings::all()).collect()
 });
 

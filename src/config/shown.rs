@@ -8,7 +8,7 @@ use jiff::civil::Weekday;
 use serde::{Serialize, Serializer};
 
 use super::problem::Origin;
-use crate::budget::{Action, Budget, Limit};
+use crate::budget::{Action, Budget, BudgetScope, Limit};
 use crate::domain::{Cycle, Facet, Pattern, PeriodKind, Quantity, UsageCount, Usd};
 use crate::notify::Webhook;
 
@@ -60,6 +60,9 @@ pub struct ShownBudget {
     /// What happens to work that would pass the limit, unless it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
+    /// Who keeps it, unless this agent does by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<BudgetScope>,
     /// Where its limit came from.
     #[serde(rename = "from", serialize_with = "in_words")]
     pub origin: Origin,
@@ -105,6 +108,7 @@ impl ShownBudget {
             warn_at_percents: if percents.len() > 1 { percents } else { Vec::new() },
             gate_at_percent: budget.gate_at.percent(),
             action: Some(budget.action).filter(|action| *action != Action::Block),
+            scope: Some(budget.scope).filter(|scope| *scope != BudgetScope::Agent),
             origin,
         }
     }

@@ -8,6 +8,7 @@ use crate::views::{HOLDS_MAX, SeriesLimits};
 use crate::{api, ingest, ledger, net};
 
 mod budgets;
+mod fleet;
 mod prices;
 mod tables;
 mod webhooks;
@@ -73,6 +74,9 @@ fn example(key: &str) -> &'static str {
         "webhook_url" => "https://hooks.example/s3cret",
         "webhook_format" => "slack",
         "webhook_secret_file" => "secret",
+        "fleet_url" => "postgres://a:b@c/d",
+        "fleet_budgets" => "daily,monthly",
+        "fleet_lease_ttl" => "10m",
         key if key.ends_with("threshold") => "0.5",
         key if key.ends_with("timeout_seconds") => "2.5",
         "max_event_age_seconds" => "7200",
@@ -135,14 +139,21 @@ fn every_setting_works_in_every_layer_and_the_higher_one_wins() {
     let prices = folder.path().join("prices.toml");
     std::fs::write(&prices, "").unwrap();
     let prices = prices.display().to_string();
+    let fleet = folder.path().join("fleet-url");
+    std::fs::write(&fleet, example("fleet_url")).unwrap();
+    let fleet = fleet.display().to_string();
     for setting in SETTINGS.iter() {
         let text = match setting.key {
             "api_token_file" => &tokens,
             "prices_file" => &prices,
+            "fleet_url_file" => &fleet,
             key => example(key),
         };
         let shown = if setting.is_secret() { "•••" } else { text };
         let mut sources = with_file(folder.path(), &format!("{} = {text:?}", setting.key));
+        if setting.key == "fleet_budgets" {
+            sources.environment.insert("FLEET_URL".into(), example("fleet_url").into());
+        }
         let origin_of = |sources: &Sources| {
             let config = load(sources).unwrap_or_else(|problems| panic!("{}: {problems}", setting.key));
             let found = config.shown.into_iter().find(|shown| shown.key == setting.key).unwrap();

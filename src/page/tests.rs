@@ -239,3 +239,35 @@ fn the_line_to_record_by_has_a_token_where_one_is_needed() {
     assert_says(&section, "OTEL_EXPORTER_OTLP_HEADERS=&quot;Authorization=Bearer%20$API_TOKEN&quot;");
     assert_says(&start(&Agent::default()), "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:8000");
 }
+
+#[test]
+fn a_fleet_is_shown_with_what_is_left_and_who_is_silent() {
+    let read = |json: &str| serde_json::from_str::<crate::wire::FleetAnswer>(json).unwrap();
+    let whole = read(
+        r#"{"up":true,"problem":null,"lag_seconds":0.1,"warnings":["Agents have different limits for all"],
+        "budgets":[{"name":"all","period_start":null,"period_end":null,"limit_usd":10,"spent_usd":4,"held_usd":1.5,"leased_usd":0.5,
+        "free_usd":4,"overrun_usd":0,"own_lease_usd":0.25}],
+        "agents":[{"ledger_id":"0f","name":"<w-1>","version":"0.1.0","last_seen":"2026-11-22T11:59:59Z","lag_seconds":0.5,"sums":1,"total_usd":4,
+        "leased_usd":0.5},{"ledger_id":"1f","name":"w-2","version":"0.1.0","last_seen":"2026-11-22T11:00:00Z","lag_seconds":3600,"sums":2,
+        "total_usd":0,"leased_usd":0}]}"#,
+    );
+    let section = fleet(&view(), &whole);
+    assert_says(&section, "all $4.00 $1.50 $0.50 $4.00 $10.00");
+    assert_says(&section, "Agents have different limits for all.");
+    assert_eq!(words_of(&section).matches("silent").count(), 1);
+    assert!(section.0.contains("&lt;w-1&gt;") && section.0.contains(r#"href="/fleet""#), "{}", section.0);
+
+    let cut_off = fleet(&view(), &read(r#"{"up":false,"problem":"the fleet's database does not answer"}"#));
+    assert_says(&cut_off, "This agent takes no part at the moment: the fleet's database does not answer.");
+    assert_says(&cut_off, "No budget is shared.");
+}
+
+#[test]
+fn totals_compare_the_limit_of_a_fleet_with_what_the_fleet_spent() {
+    let shared = money("daily", "daily", "30", "5", "50", "ok", r#","scope":"fleet""#);
+    let totals_of = |today: &str| Totals { today: Ok(usd(today)), month: Ok(usd(today)) };
+    let section = totals(&view(), &totals_of("4"), std::slice::from_ref(&shared));
+    assert_says(&section, "Today JSON $4.00 Budget daily of the fleet: 60.0 % of $50.00, $15.00 left.");
+    let alone = money("daily", "daily", "4", "5", "50", "ok", "");
+    assert_says(&totals(&view(), &totals_of("4"), &[alone]), "$4.00 Budget daily: 8.0 % of $50.00, $41.00 left.");
+}

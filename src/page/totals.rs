@@ -6,6 +6,7 @@ use super::View;
 use super::budgets::BudgetShown;
 use super::chart::{Meter, meter};
 use super::pieces::{name, percent, rest_link, section, share, usd, usd_text};
+use crate::budget::BudgetScope;
 use crate::domain::{PeriodKind, Usd};
 use crate::people;
 use crate::query::ReadError;
@@ -24,13 +25,11 @@ pub struct Totals {
 pub fn totals(view: &View, totals: &Totals, budgets: &[BudgetShown]) -> Markup {
     let (daily, monthly) = (global(budgets, PeriodKind::Daily), global(budgets, PeriodKind::Monthly));
     let month_target = format!("/costs/monthly?month={}", view.month);
-    let left = |budget: Option<&BudgetItem>| budget.and_then(|budget| budget.remaining_usd);
-    let left_of_month = left(monthly).filter(|_| view.is_current());
     let ahead = daily.and_then(|budget| budget.forecast_usd);
     let body = html! {
         div.cards {
-            (card("Today", "/costs/daily", totals.today, daily, left(daily), ahead))
-            (card(&view.month_words(), &month_target, totals.month, monthly, left_of_month, None))
+            (card("Today", "/costs/daily", totals.today, daily, true, ahead))
+            (card(&view.month_words(), &month_target, totals.month, monthly, view.is_current(), None))
             @if view.is_current() { (forecast(monthly)) }
         }
     };
@@ -52,9 +51,12 @@ fn card(
     target: &str,
     amount: Result<Usd, ReadError>,
     budget: Option<&BudgetItem>,
-    left: Option<Usd>,
+    is_current: bool,
     ahead: Option<Usd>,
 ) -> Markup {
+    let left = budget.and_then(|budget| budget.remaining_usd).filter(|_| is_current);
+    // Of what a fleet shares the limit is compared with what all agents spent, which is known of the current period.
+    let of_fleet = budget.filter(|budget| is_shared(budget)).map(|budget| budget.spent_usd.filter(|_| is_current));
     html! {
         div.card {
             h3 { (title) " " (rest_link(target, title)) }
@@ -62,8 +64,14 @@ fn card(
                 Err(_) => p.failed role="status" { "This could not be read; the log says why." },
                 Ok(amount) => {
                     p.big { (usd(amount)) }
-                    (against(amount, budget, "spent", left))
-                    @if let Some(ahead) = ahead { p.quiet { "At this pace " (usd(ahead)) " by the end of the day." } }
+                    @match of_fleet {
+                        Some(None) => p.quiet { "Its limit is shared by a fleet." },
+                        Some(Some(all)) => (against(all, budget, "spent", left)),
+                        None => (against(amount, budget, "spent", left)),
+                    }
+                    @if let Some(ahead) = ahead {
+                        p.quiet { "At this pace " @if of_fleet.is_some() { "all agents come to " } (usd(ahead)) " by the end of the day." }
+                    }
                 }
             }
         }
@@ -82,13 +90,17 @@ fn against(amount: Usd, budget: Option<&BudgetItem>, what: &str, left: Option<Us
     html! {
         (meter(Meter { spent: amount.pico(), limit: limit.pico(), class, ..Meter::default() }, &title))
         p {
-            "Budget " (name(&budget.name, "")) ": "
+            "Budget " (name(&budget.name, "")) @if is_shared(budget) { " of the fleet" } ": "
             @if let Some(used) = used { (percent(used)) " " }
             "of " (usd(limit))
             @if let Some(left) = left { ", " @if left < Usd::ZERO { strong { (usd(left)) " left" } } @else { (usd(left)) " left" } }
             "."
         }
     }
+}
+
+fn is_shared(budget: &BudgetItem) -> bool {
+    budget.scope.as_ref().and_then(|scope| scope.known()) == Some(BudgetScope::Fleet)
 }
 
 fn forecast(monthly: Option<&BudgetItem>) -> Markup {

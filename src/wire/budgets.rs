@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Word;
 use super::exact::Exact;
 use crate::budget::{
-    Account, Action, BudgetStanding, BudgetState, KeyStanding, KeysStanding, Limit, Measure, Standing, Used,
+    Account, Action, BudgetScope, BudgetStanding, BudgetState, KeyStanding, KeysStanding, Limit, Measure, Standing, Used,
 };
 use crate::domain::{Facet, LimitOverride, Pattern, PeriodKind, Usd};
 
@@ -75,6 +75,10 @@ pub struct BudgetItem {
     /// `watch` where nothing is refused; absent where work that would pass the limit is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Word<Action>>,
+    /// `fleet` where all agents of a fleet share it: then what is spent and reserved is so by all of them, as far as is known. Absent where
+    /// this agent keeps it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Word<BudgetScope>>,
     /// Values with cost or holds in this period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<u64>,
@@ -186,6 +190,7 @@ impl From<Standing> for BudgetItem {
             each: standing.each.map(Word::from),
             key: standing.key.as_deref().map(str::to_owned),
             action: Some(standing.action).filter(|action| *action != Action::Block).map(Word::from),
+            scope: Some(standing.scope).filter(|scope| *scope != BudgetScope::Agent).map(Word::from),
             keys: None,
             keys_warning: None,
             keys_exhausted: None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -25,6 +26,9 @@ pub struct CostsOfDay {
     pub total_usd: Usd,
     /// What that is made of.
     pub by: CostsByName,
+    /// Of a fleet whose database cannot be asked: when this was so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
 }
 
 /// Sums by what is left of their keys below some outer names.

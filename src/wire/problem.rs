@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::refusal::{BudgetMembers, given};
 use super::{UsageAmounts, Word};
-use crate::budget::Refusal;
+use crate::budget::{Refusal, Rest};
 use crate::domain::{ReservationStage, Usd};
 
 /// Why a request was not served. A reader does without any of it, as the RFC asks.
@@ -43,6 +43,12 @@ pub struct ProblemDocument {
     /// Of a refusal: when the budget's next period begins; null where there is none.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub period_end: Option<Option<Timestamp>>,
+    /// Of a refusal for what other agents of a fleet have: how much that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leased_elsewhere_usd: Option<Usd>,
+    /// How many of them do not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent_agents: Option<u32>,
 }
 
 /// One rule that one event, or a request without events, breaks.
@@ -67,6 +73,12 @@ impl ProblemDocument {
     #[must_use]
     pub fn with_refusal(self, refusal: &Refusal) -> Self {
         let BudgetMembers { budget, key, remaining_usd, remaining_usage, period_end } = BudgetMembers::of(refusal);
-        Self { budget, key, remaining_usd, remaining_usage, period_end, ..self }
+        let rest = if let Refusal::BeyondAllowance { rest, .. } = refusal { Some(rest) } else { None };
+        let elsewhere = rest.and_then(|rest| match rest {
+            Rest::Elsewhere { usd, silent_agents } => Some((*usd, *silent_agents)),
+            Rest::Unasked | Rest::Unreachable => None,
+        });
+        let (leased_elsewhere_usd, silent_agents) = elsewhere.unzip();
+        Self { budget, key, remaining_usd, remaining_usage, period_end, leased_elsewhere_usd, silent_agents, ..self }
     }
 }

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::Shared;
 use maud::Markup;
 
+use super::super::fleet::standing as standing_of_fleet;
 use super::reads::{Reading, Standing};
 use crate::domain::Dimension;
 use crate::page::{self, Agent, Breakdown, HoldsShown, MODELS, Part, Ranking, SERVICES, Totals, Troubles, WORKERS, failed};
@@ -48,6 +49,7 @@ pub(super) fn sections(reading: &Arc<Reading>, agent: Agent) -> Vec<Section> {
         totals(Arc::clone(reading), services.clone()),
         days(Arc::clone(reading), services),
         budgets(Arc::clone(reading)),
+        fleet(Arc::clone(reading)),
         breakdown(Arc::clone(reading), SERVICES, chosen),
         fixed(reading, MODELS, Dimension::Model.word()),
         fixed(reading, WORKERS, Dimension::Worker.word()),
@@ -126,6 +128,14 @@ fn days(reading: Arc<Reading>, services: Once<Ranking>) -> Section {
 fn budgets(reading: Arc<Reading>) -> Section {
     let place = Place { id: "budgets", title: "Budgets", rest: "/budgets" };
     section(place, async move { page::budgets(&reading.view, reading.budgets()) })
+}
+
+fn fleet(reading: Arc<Reading>) -> Section {
+    let place = Place { id: "fleet", title: "Fleet", rest: "/fleet" };
+    section(place, async move {
+        let Some(fleet) = &reading.state.fleet else { return Markup::default() };
+        page::fleet(&reading.view, &standing_of_fleet(&reading.state, fleet).await)
+    })
 }
 
 fn breakdown(reading: Arc<Reading>, part: Part, ranking: Once<Ranking>) -> Section {

@@ -6,6 +6,7 @@ use warp::http::StatusCode;
 
 use crate::budget::Refusal;
 use crate::domain::ReservationStage;
+use crate::fleet::FleetError;
 use crate::formats::{Answer, BodyError, RequestError};
 use crate::query::ReadError;
 use crate::wire::ProblemEntry;
@@ -28,6 +29,10 @@ pub(in super::super) enum Problem {
     UnknownReservation,
     /// No budget has the name in the path.
     UnknownBudget,
+    /// The agent belongs to no fleet.
+    NoFleet,
+    /// The fleet's database does not answer, and why.
+    FleetUnreachable(String),
     /// The path knows other methods only.
     MethodNotAllowed {
         /// Those methods, as `Allow` lists them.
@@ -127,6 +132,12 @@ impl From<ReadError> for Problem {
             ReadError::Unavailable => Self::LedgerUnavailable,
             ReadError::Panicked => Self::Internal,
         }
+    }
+}
+
+impl From<FleetError> for Problem {
+    fn from(error: FleetError) -> Self {
+        Self::FleetUnreachable(error.to_string())
     }
 }
 

@@ -40,6 +40,12 @@ pub(super) const INVALID_REQUEST: Kind = kind(StatusCode::UNPROCESSABLE_ENTITY, 
 pub(super) const UNPRICED_MODEL: Kind = kind(StatusCode::UNPROCESSABLE_ENTITY, "unpriced-model", "No price for this model");
 pub(super) const SETTINGS_INVALID: Kind = kind(StatusCode::CONFLICT, "settings-invalid", "Settings not reloaded");
 pub(super) const INTERNAL: Kind = kind(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error");
+// One that gives back does so within a second.
+pub(super) const BUDGET_LEASED_ELSEWHERE: Kind = Kind {
+    retry_after: Some("1"),
+    ..kind(StatusCode::CONFLICT, "budget-leased-elsewhere", "Other agents have what is left of the budget")
+};
+pub(super) const FLEET_UNREACHABLE: Kind = unavailable("fleet-unreachable", "Fleet unreachable", "5");
 // A full queue drains within a commit; a disk or a restart takes longer.
 pub(super) const OVERLOADED: Kind = unavailable("overloaded", "Too many requests", "1");
 pub(super) const LEDGER_UNAVAILABLE: Kind = unavailable("ledger-unavailable", "Ledger unavailable", "5");
@@ -47,7 +53,7 @@ pub(super) const SHUTTING_DOWN: Kind = unavailable("shutting-down", "Shutting do
 
 /// All of them.
 #[cfg(test)]
-pub(in super::super) const KINDS: [Kind; 21] = [
+pub(in super::super) const KINDS: [Kind; 23] = [
     MALFORMED,
     UNAUTHORIZED,
     FORBIDDEN,
@@ -56,6 +62,8 @@ pub(in super::super) const KINDS: [Kind; 21] = [
     TIMEOUT,
     ID_CONFLICT,
     BUDGET_EXHAUSTED,
+    BUDGET_LEASED_ELSEWHERE,
+    FLEET_UNREACHABLE,
     GATE_ACTIVE,
     RESERVATION_FINISHED,
     TOO_LARGE,

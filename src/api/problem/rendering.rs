@@ -9,7 +9,7 @@ use warp::reply::Response;
 use super::cause::Problem;
 use super::kind::{self, Kind};
 use crate::api::answer;
-use crate::budget::Refusal;
+use crate::budget::{Refusal, Rest};
 use crate::formats::Answer;
 use crate::ingest::REASONS_MAX;
 use crate::wire::{ProblemDocument, ProblemEntry};
@@ -72,7 +72,8 @@ impl Problem {
             Self::Unauthorized => kind::UNAUTHORIZED,
             Self::Forbidden(_) => kind::FORBIDDEN,
             Self::Misdirected => kind::MISDIRECTED,
-            Self::NotFound | Self::UnknownReservation | Self::UnknownBudget => kind::NOT_FOUND,
+            Self::NotFound | Self::UnknownReservation | Self::UnknownBudget | Self::NoFleet => kind::NOT_FOUND,
+            Self::FleetUnreachable(_) => kind::FLEET_UNREACHABLE,
             Self::MethodNotAllowed { .. } => kind::METHOD_NOT_ALLOWED,
             Self::Timeout => kind::TIMEOUT,
             Self::InOtherTerms(problem, _) => problem.kind(),
@@ -104,6 +105,8 @@ impl Problem {
             Self::NotFound => "GET / lists all endpoints.".into(),
             Self::UnknownReservation => "There is no reservation with this ID, or it ended too long ago.".into(),
             Self::UnknownBudget => "There is no budget with this name. GET /budgets lists them.".into(),
+            Self::NoFleet => "This agent belongs to no fleet: FLEET_URL is not set.".into(),
+            Self::FleetUnreachable(why) => why.as_str().into(),
             Self::MethodNotAllowed { allow } => format!("This path supports {allow}.").into(),
             Self::Timeout => "The request body took too long to arrive. Nothing was recorded.".into(),
             Self::TooSlow => "The request body took too long to arrive. Nothing was recorded; send it again.".into(),
@@ -160,6 +163,8 @@ fn refused(refusal: &Refusal) -> Kind {
     match refusal {
         Refusal::BudgetExhausted(_) => kind::BUDGET_EXHAUSTED,
         Refusal::GateActive { .. } => kind::GATE_ACTIVE,
+        Refusal::BeyondAllowance { rest: Rest::Unreachable, .. } => kind::FLEET_UNREACHABLE,
+        Refusal::BeyondAllowance { .. } => kind::BUDGET_LEASED_ELSEWHERE,
     }
 }
 

@@ -115,6 +115,7 @@ impl TestAgent {
             reload: tokio::sync::mpsc::channel(1).0,
             reloads: telemetry::ReloadStatus::new(&telemetry.meter()),
             exports_failing: telemetry.exports_failing(),
+            fleet: None,
         };
         let state = Arc::new(State::new(parts, &settings, &telemetry.meter()));
         let server =

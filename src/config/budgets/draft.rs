@@ -2,7 +2,7 @@
 
 use jiff::civil::Weekday;
 
-use crate::budget::{Action, Budget, Limit};
+use crate::budget::{Action, Budget, BudgetScope, Limit};
 use crate::domain::{Cover, Cycle, Facet, Name, Pattern, PeriodKind, Threshold, UsageCount, Usd};
 
 /// A budget, and whether there shall be one.
@@ -38,6 +38,7 @@ impl Default for BudgetDraft {
             warn_at: vec![share("0.8")],
             gate_at: share("0.9"),
             action: Action::Block,
+            scope: BudgetScope::Agent,
         };
         Self {
             budget,

@@ -1,7 +1,7 @@
 //! The keys of a `[[budget]]` table.
 
 use super::super::draft::Draft;
-use super::super::kinds::{action, day_of_month, facet, label, limit, period, service, share, shares, weekday};
+use super::super::kinds::{action, day_of_month, facet, label, limit, period, scope, service, share, shares, weekday};
 use super::super::patterns::patterns;
 use super::super::spec::Spec;
 use super::super::table::{inner, tables};
@@ -37,6 +37,7 @@ fn all() -> Vec<Field> {
             &mut to.budget.gate_at
         }),
         Field::new("action", "What happens to work that would pass the limit", action(), |to| &mut to.budget.action),
+        Field::new("scope", "Who keeps it: this agent by itself, or the fleet together", scope(), |to| &mut to.budget.scope),
     ]
 }
 

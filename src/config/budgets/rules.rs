@@ -6,6 +6,7 @@ use toml::de::DeTable;
 
 use super::super::page::Reading;
 use super::draft::BudgetDraft;
+use crate::budget::BudgetScope;
 use crate::domain::{Facet, PeriodKind};
 
 /// Notes what is wrong with a table as a whole, and puts together what it says in two places.
@@ -34,6 +35,13 @@ pub(super) fn check(draft: &mut BudgetDraft, table: &DeTable<'_>, start: usize, 
         if let (Some(offset), false) = (place("start_day"), has_days) {
             let only = "only in one that is monthly, quarterly or yearly";
             wrong(offset, format!("start_day has no meaning in a budget that is {}; {only}", period.as_str()));
+        }
+    }
+    if draft.budget.scope == BudgetScope::Fleet {
+        for key in ["each", "limit_usage"] {
+            if let Some(offset) = place(key) {
+                wrong(offset, format!("{key} and scope = \"fleet\" do not go together: a fleet shares one limit in USD"));
+            }
         }
     }
     draft.says_gate_at = table.contains_key("gate_at");

@@ -46,6 +46,12 @@ pub fn operations() -> Kind<Vec<String>> {
         .shown_as(|list: &Vec<String>| list.join(","))
 }
 
+/// Names, separated by commas.
+pub fn names() -> Kind<Vec<String>> {
+    Kind::new(Shape::List, "NAMES", "names separated by commas", |text| items(text).map(parse_label).collect())
+        .shown_as(|list: &Vec<String>| list.join(","))
+}
+
 /// The items of a list, without blanks around them.
 pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())

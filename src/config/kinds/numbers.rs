@@ -71,6 +71,27 @@ pub fn timeout() -> Kind<Duration> {
     Kind::new(Shape::Number, "SECONDS", "0.1 to 3600", parse).shown_as(|duration| duration.as_secs_f64().to_string())
 }
 
+/// A length of time such as `6s`, `10m` or `2h` from a second to a day, or `none`.
+pub fn duration_or_none() -> Kind<Option<Duration>> {
+    const UNITS: [(&str, u64); 3] = [("s", 1), ("m", 60), ("h", 3_600)];
+    let parse = |text: &str| {
+        if text.eq_ignore_ascii_case("none") {
+            return Ok(None);
+        }
+        let unit = UNITS.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)));
+        let (digits, unit_seconds) = unit.ok_or("has no unit: s, m or h")?;
+        let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit_seconds));
+        let seconds = seconds.filter(|seconds| (1..=86_400).contains(seconds));
+        seconds.map(|seconds| Some(Duration::from_secs(seconds))).ok_or_else(|| "is not between 1s and 24h".to_owned())
+    };
+    let show = |length: &Option<Duration>| {
+        let Some(seconds) = length.map(|length| length.as_secs()) else { return "none".to_owned() };
+        let (unit, of) = UNITS.into_iter().rev().find(|(_, of)| seconds.is_multiple_of(*of)).unwrap_or(UNITS[0]);
+        format!("{}{unit}", seconds / of)
+    };
+    Kind::new(Shape::Text, "DURATION", "such as 6s, 10m or 2h, or none", parse).shown_as(show)
+}
+
 /// Days, or `none` for ever.
 pub fn days_or_none(least: u32) -> Kind<Option<u32>> {
     const DAYS_MAX: u32 = 36_500;

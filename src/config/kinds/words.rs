@@ -4,7 +4,7 @@ use jiff::civil::Weekday;
 use tracing::level_filters::LevelFilter;
 
 use super::super::kind::{Kind, Shape, word};
-use crate::budget::Action;
+use crate::budget::{Action, BudgetScope};
 use crate::domain::{Facet, PeriodKind};
 use crate::notify::WebhookFormat;
 use crate::telemetry::LogFormat;
@@ -57,6 +57,11 @@ pub fn period() -> Kind<PeriodKind> {
 /// What happens to work that would pass a limit.
 pub fn action() -> Kind<Action> {
     word("ACTION", "block or watch", "is neither", &[("block", Action::Block), ("watch", Action::Watch)])
+}
+
+/// Who keeps a budget.
+pub fn scope() -> Kind<BudgetScope> {
+    word("SCOPE", "agent or fleet", "is neither", &[("agent", BudgetScope::Agent), ("fleet", BudgetScope::Fleet)])
 }
 
 /// What a limit holds for each value of.

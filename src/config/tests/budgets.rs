@@ -168,7 +168,7 @@ fn everything_wrong_with_tables_and_caps_comes_at_once_with_its_place() {
             "agent.toml:9:11: budget gate_at must be a number or a string, not an array".into(),
             format!("agent.toml:10:11: budget service must not be empty; {name}; without it the budget is for all services"),
             "agent.toml:12:1: budget has no key \"nmae\"; did you mean name?".into(),
-            "agent.toml:13:1: budget has no key \"colour\"; its keys are name, service, period, week_starts, start_day, match, each, limit_usd, limit_usage, warn_at, gate_at, action".into(),
+            "agent.toml:13:1: budget has no key \"colour\"; its keys are name, service, period, week_starts, start_day, match, each, limit_usd, limit_usage, warn_at, gate_at, action, scope".into(),
             "agent.toml:14:10: budget period must be a string, in quotes, not an integer".into(),
             format!("agent.toml:11:1: budget has no name; {name}"),
             "agent.toml:11:1: budget has no limit_usd, nor limit_usage for what is counted".into(),
