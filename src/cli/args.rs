@@ -9,6 +9,7 @@ use super::check_config::CheckConfigArgs;
 use super::costs::CostsArgs;
 use super::estimate::EstimateArgs;
 use super::export::ExportArgs;
+use super::fleet::FleetArgs;
 use super::gate::GateArgs;
 use super::healthcheck::HealthcheckArgs;
 use super::import::ImportArgs;
@@ -119,6 +120,15 @@ Exit codes: 0 done or allowed, 1 failed, 3 refused (gate check)")]
 
 Exit codes: 0 done, 1 failed, for example if there is no such reservation")]
     Reservations(ReservationsArgs),
+    /// Show the agents that share budgets and what they spent; make their database ready
+    #[command(after_help = "Examples:
+  lead-factory-metrics fleet status
+  lead-factory-metrics fleet costs daily
+  lead-factory-metrics fleet init --fleet-url-file /run/secrets/fleet-owner --grant lead_factory_agent
+  lead-factory-metrics fleet forget 00c5a1f2e3d4b596
+
+status and costs ask an agent; init and forget need FLEET_URL or FLEET_URL_FILE.")]
+    Fleet(FleetArgs),
     /// Work out what a call costs, by the prices in the settings and in the program
     #[command(after_help = "Examples:
   lead-factory-metrics estimate --model gpt-4o --input-tokens 1000 --cached-input-tokens 800 --output-tokens 50

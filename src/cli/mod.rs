@@ -17,6 +17,7 @@ mod estimate;
 mod exit;
 mod export;
 mod filter_args;
+mod fleet;
 mod gate;
 mod guides;
 mod healthcheck;
@@ -76,6 +77,7 @@ where
         Some(CliVerb::Budgets(arguments)) => budgets::run(arguments, &process, &screen),
         Some(CliVerb::Gate(arguments)) => gate::run(arguments, &process, &screen),
         Some(CliVerb::Reservations(arguments)) => reservations::run(arguments, &process, &screen),
+        Some(CliVerb::Fleet(arguments)) => fleet::run(arguments, process, &screen),
         Some(CliVerb::Estimate(arguments)) => estimate::run(*arguments, process, &screen),
         Some(CliVerb::Prices(arguments)) => prices::run(*arguments, process, &screen),
         Some(CliVerb::Reprice(arguments)) => reprice::run(&arguments, &process, &screen),

@@ -117,6 +117,15 @@ fn nonsense_is_a_usage_error() {
         "p budgets --key a history",
         "p budgets history --limit 0",
         "p gate check --service a --usage a",
+        "p fleet",
+        "p fleet costs",
+        "p fleet costs daily --by worker",
+        "p fleet costs history --days 0",
+        "p fleet costs history --to 2026-11-01",
+        "p fleet init --grant",
+        "p fleet init --grant=",
+        "p fleet forget",
+        "p fleet forget --yes",
     ] {
         let error = parse(line).err().unwrap_or_else(|| panic!("{line}"));
         assert_eq!(error.exit_code(), 2, "{line}");

@@ -6,7 +6,7 @@ use super::answer::read;
 use super::output::Screen;
 use super::table::{Table, wrap};
 use super::top::once;
-use super::{budgets, check_config, costs, estimate, gate, prices, reprice, reservations, verify};
+use super::{budgets, check_config, costs, estimate, fleet, gate, prices, reprice, reservations, verify};
 use crate::config::{self, Sources};
 use crate::domain::{PeriodKind, PriceTag, Usd};
 use crate::ledger::VerifyReport;
@@ -271,6 +271,38 @@ fn repriced() -> Table {
     reprice::table(&RepriceAnswer { repriced: usize::MAX, unchanged: 0, unpriced: 1, before_usd, after_usd, next: None })
 }
 
+fn a_fleet(names: [&str; 3], ids: [&str; 2], amounts: [&str; 5]) -> Table {
+    let ([shared, one, other], [limit, spent, held, leased, free]) = (names.map(|name| json!(name)), amounts);
+    let agent = |name: &Value, id: &str, lag: &str| {
+        format!(
+            r#"{{"ledger_id":{},"name":{name},"version":"0.1.0","last_seen":"2026-11-22T10:00:00.123456Z","lag_seconds":{lag},
+            "sums":1234567,"total_usd":{spent},"leased_usd":{leased}}}"#,
+            json!(id)
+        )
+    };
+    let answer = format!(
+        r#"{{"up":false,"problem":"another agent speaks for this ledger, and was heard of 3 s ago","lag_seconds":0.4,
+        "as_of":"2026-11-22T10:00:00Z","warnings":["The limits of daily differ: worker-1 has 50, worker-2 has 40; 40 holds"],
+        "budgets":[{{"name":{shared},"period_start":"2026-11-22T00:00:00Z","period_end":"2026-11-23T00:00:00Z","limit_usd":{limit},
+        "spent_usd":{spent},"held_usd":{held},"leased_usd":{leased},"free_usd":{free},"overrun_usd":0,"own_lease_usd":{leased}}}],
+        "agents":[{},{}]}}"#,
+        agent(&one, ids[0], "0.4"),
+        agent(&other, ids[1], "123456.5"),
+    );
+    fleet::status::for_people(&read(&answer).unwrap())
+}
+
+fn usual_fleet() -> Table {
+    let ids = ["00c5a1f2e3d4b596", "f2e3d4b59600c5a1"];
+    a_fleet(["daily", "worker-1", "worker-2"], ids, ["50", "31.25", "0.12", "8.5", "10.13"])
+}
+
+fn worst_fleet() -> Table {
+    let [one, two, three, _] = long_names();
+    let amounts = ["1000000000000", "999999999999.999999999999", "0.000000000001", "1000000000000", "-1000000000000"];
+    a_fleet([&one, &two, &three], ["00c5a1f2e3d4b596", "f2e3d4b59600c5a1"], amounts)
+}
+
 fn totals() -> Table {
     let amounts = ["1000000000000", "999999999999.999999999999", "0.000000000001", "-1000000000000", "123456789012345678"];
     let limits = read::<Vec<_>>(&format!("[{}]", budget("daily", Value::Null, amounts, 1e26, "exhausted"))).unwrap();
@@ -330,6 +362,8 @@ fn looked_at() -> Vec<(&'static str, Table)> {
         ("costs", usual_costs()),
         ("costs, worst", worst_costs()),
         ("costs history", history()),
+        ("fleet status", usual_fleet()),
+        ("fleet status, worst", worst_fleet()),
     ]
 }
 

@@ -41,6 +41,8 @@ enum Kind {
     Time,
     /// Stays in one piece.
     Number,
+    /// Stays in one piece, too.
+    Whole,
 }
 
 /// Lines of a cell that holds a name; the rest of it is left out.
@@ -52,7 +54,7 @@ impl Kind {
         match self {
             Self::Text => 14,
             Self::Name | Self::Time => 10,
-            Self::Number => usize::MAX,
+            Self::Number | Self::Whole => usize::MAX,
         }
     }
 }
@@ -79,6 +81,10 @@ pub struct Table {
     dropped_first: &'static [&'static str],
     /// Whether the same is to be had as CSV.
     has_csv: bool,
+    /// Lines that stand above it, for people.
+    above: Vec<String>,
+    /// What stands below it, for people.
+    below: Option<Box<Table>>,
 }
 
 impl Cell {
@@ -109,6 +115,16 @@ impl Cell {
     /// A percentage: with one decimal for people.
     pub fn percent(value: f64) -> Self {
         Self::new(value.to_string(), Kind::Number).shown_as(people::percent(value))
+    }
+
+    /// A length of time in seconds: with one decimal for people.
+    pub fn seconds(value: f64) -> Self {
+        Self::new(value.to_string(), Kind::Number).shown_as(people::percent(value))
+    }
+
+    /// A text that stays in one piece, since somebody may have to type it.
+    pub fn whole(text: impl Into<String>) -> Self {
+        Self::new(text.into(), Kind::Whole)
     }
 
     /// A number of things.
@@ -168,7 +184,16 @@ impl Table {
     /// A table without rows. Headings are in lower case, as CSV has them.
     pub fn new<Heading: AsRef<str>>(headings: &[Heading]) -> Self {
         let headings: Vec<String> = headings.iter().map(|heading| heading.as_ref().to_owned()).collect();
-        Self { for_people: headings.clone(), headings, rows: Vec::new(), total: None, dropped_first: &[], has_csv: true }
+        Self {
+            for_people: headings.clone(),
+            headings,
+            rows: Vec::new(),
+            total: None,
+            dropped_first: &[],
+            has_csv: true,
+            above: vec![],
+            below: None,
+        }
     }
 
     /// The same, of which people see only these columns, in this order. A narrow screen goes without those of `dropped_first`, as
@@ -180,6 +205,19 @@ impl Table {
     /// A table that is shown to people only.
     pub fn without_csv(self) -> Self {
         Self { has_csv: false, ..self }
+    }
+
+    /// The same below a line for people, which stands below those before.
+    #[must_use]
+    pub fn under(mut self, line: String) -> Self {
+        self.above.push(line);
+        self
+    }
+
+    /// The same above another one for people.
+    #[must_use]
+    pub fn followed_by(self, table: Self) -> Self {
+        Self { below: Some(Box::new(table)), ..self }
     }
 
     /// Adds a row.
@@ -237,7 +275,11 @@ impl Table {
         let place = |wanted: &&str| self.for_people.iter().position(|heading| heading == *wanted);
         let droppable: Vec<usize> = self.dropped_first.iter().filter_map(place).collect();
         let layout = layout(&needs(&headings, &rows), &droppable, screen.width());
-        draw(&layout, &headings, &rows) + &left_out(&layout, &headings, screen, self.has_csv)
+        let columns = screen.width().unwrap_or(usize::MAX);
+        let above: Vec<String> = self.above.iter().flat_map(|line| wrap::lines(&printable(line), columns)).collect();
+        let above: String = above.iter().map(|line| format!("{line}\n")).collect();
+        let below = self.below.as_ref().map(|table| table.paint(screen)).unwrap_or_default();
+        above + &draw(&layout, &headings, &rows) + &left_out(&layout, &headings, screen, self.has_csv) + &below
     }
 
     /// In the format asked for; `json` is the agent's answer.
