@@ -419,6 +419,28 @@ SettingsReloadFailed).""",
                      override("byName", "settings", {"mappings": states_of(("REJECTED", RED), ("good", GREEN))["mappings"]})]),
 ]
 
+FLEET_STATE = states_of(("APART", RED), ("takes part", GREEN))
+FLEET = [
+    states("Part in the fleet", """When each agent had a part in its fleet. APART: the fleet's database does not answer, or another agent speaks
+for its ledger; reservations of shared budgets end with what it has in hand. See the runbook FleetDown.""",
+           [("{{instance}}", "min by (instance) (min_over_time(lead_factory_fleet_up<F>[$__rate_interval]))")],
+           {**FLEET_STATE, "noValue": "no fleet"}),
+    graph("Last word of the fleet's database", """How long ago it answered each agent. Seconds are usual; what was spent since is missing in
+the fleet's totals. Rising: see the runbook FleetSyncLag.""",
+          [("{{instance}}", "max by (instance) (lead_factory_fleet_sync_lag_seconds<F>)")], {"unit": "s", "noValue": "no fleet"}, size=(6, 8)),
+    graph("In hand of shared budgets, USD", """What each agent may grant without asking, on top of what is spent and held. Much of it at an
+agent that grants nothing comes back within seconds; of one that is gone it stays until fleet forget.""",
+          [("{{budget}} {{instance}}", "max by (budget, instance) (lead_factory_fleet_lease_usd<F>)")], {**USD, "noValue": "no fleet"}, size=(6, 8), stacked=True),
+    graph("Refused because of the fleet", """Reservations per second that the fleet had no room for, or that could not ask it. Fine at the end of
+a budget; else see the runbook FleetLeaseRefusals.""",
+          [("{{budget}} {{instance}}", "sum by (budget, instance) (rate(lead_factory_fleet_lease_refusals_total<F>[$__rate_interval]))")],
+          {"unit": "reqps", "noValue": "no fleet"}, size=(6, 8)),
+    graph("Sums sent to the fleet's database", """Rows per second: days, services and operations whose sum has changed. It grows with names, not with
+events. Large for long: an agent sends everything anew, after a restore.""",
+          [("{{instance}}", "sum by (instance) (rate(lead_factory_fleet_sync_rows_total<F>[$__rate_interval]))")],
+          {"unit": "wps", "noValue": "no fleet"}, size=(6, 8)),
+]
+
 ROWS = [
     ("Overview", OVERVIEW),
     ("Budgets", BUDGETS),
@@ -426,6 +448,7 @@ ROWS = [
     ("Gate", GATE_ROW),
     ("HTTP", HTTP),
     ("Agent", AGENT),
+    ("Fleet", FLEET),
 ]
 
 

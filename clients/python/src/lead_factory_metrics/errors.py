@@ -12,7 +12,7 @@ class Refused(LeadFactoryMetricsError):
     """The agent refused the reservation: the money is not there, or the gate is closed. The block did not run."""
 
     def __init__(self, problem: Dict[str, Any], reason: str):
-        #: `budget-exhausted` or `gate-active`.
+        #: `budget-exhausted`, `gate-active`, or of a budget that a fleet shares `budget-leased-elsewhere` or `fleet-unreachable`.
         self.reason = reason
         #: The name of the budget that refused, or None if an operator closed the gate.
         self.budget: Optional[str] = _text(problem.get("budget"))
