@@ -7,10 +7,12 @@ mod watch;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Output;
 
 use serde_json::{Value, json};
 
 use self::watch::{TOLD_MAX, Watch, shipped};
+use crate::fleet::Postgres;
 use crate::support::{Client, Daemon, Receiver, Setup, TmpfsForLedger, free_addr, replaced, within};
 
 #[test]
@@ -53,6 +55,31 @@ fn a_kill_is_told_of_until_the_agent_is_back() {
     let agent = setup.start();
     watch.tells("AgentDown", "resolved");
     agent.assert_healthy();
+}
+
+#[test]
+fn a_fleet_without_its_database_is_told_of_until_it_is_back() {
+    let mut database = Postgres::start();
+    expect_success(&Setup::new().env("FLEET_URL", database.url()).verb(&["fleet", "init"]));
+    let agent = Setup::new().env("FLEET_URL", database.url()).env("FLEET_BUDGETS", "daily").start();
+    let watch = Watch::over(agent.addr());
+    within(TOLD_MAX, "the agent takes part", || (agent.get("/fleet").expect(200).json()["up"] == true).then_some(()));
+    database.kill();
+    watch.tells("FleetDown", "firing");
+    database.restart();
+    watch.tells("FleetDown", "resolved");
+    // Cost that nobody has reserved is paid, so it counts.
+    assert!(!watch.has_told("FleetOverrun", "firing"));
+    agent.costs(r#"{"service":"openai","amount_usd":51}"#).expect(200);
+    watch.tells("FleetOverrun", "firing");
+    agent.costs(r#"{"service":"openai","kind":"credit","amount_usd":-2}"#).expect(200);
+    watch.tells("FleetOverrun", "resolved");
+    agent.assert_healthy();
+}
+
+#[track_caller]
+fn expect_success(output: &Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -116,6 +143,7 @@ fn what_only_follows_from_another_alert_is_not_told() {
             vec![("BudgetForecastOverLimit", day), ("BudgetBurnSlow", day)],
         ),
         ("both", vec![("HighDailyBudgetUtilization", day), ("HighMonthlyBudgetUtilization", month)], vec![]),
+        ("apart", vec![("FleetDown", None)], vec![("FleetSyncLag", None), ("FleetLeaseRefusals", None)]),
         ("well", vec![("BudgetForecastOverLimit", day), ("NoEvents", None), ("HighErrorRate", None)], vec![]),
     ];
     let all: Vec<_> = stories

@@ -9,7 +9,7 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned()
 }
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 13] = [
     "serve",
     "check-config",
     "healthcheck",
@@ -18,6 +18,7 @@ const VERBS: [&str; 12] = [
     "budgets",
     "gate",
     "reservations",
+    "fleet",
     "top",
     "verify",
     "completions",

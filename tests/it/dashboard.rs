@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use crate::fleet::Postgres;
 use crate::support::{Client, Collector, Daemon, Exposition, Receiver, Setup, TestAgent, amounts_in, run, tool, within};
 
 const JOB: &str = "lead-factory-metrics";
@@ -19,7 +20,7 @@ const JOB: &str = "lead-factory-metrics";
 const MOVED_MAX: Duration = Duration::from_secs(90);
 /// A few scrapes.
 const SCRAPED_MAX: Duration = Duration::from_secs(30);
-const ROWS: [&str; 6] = ["Overview", "Budgets", "Services", "Gate", "HTTP", "Agent"];
+const ROWS: [&str; 7] = ["Overview", "Budgets", "Services", "Gate", "HTTP", "Agent", "Fleet"];
 /// What an expression shows where there is nothing: taken off to see what it finds.
 const FALLBACKS: [&str; 2] = [" or vector(0)", " or on () vector(0)"];
 
@@ -182,6 +183,14 @@ struct Chosen<'a> {
 const ALL: Chosen = Chosen { job: ".*", instance: ".*", service: ".*" };
 
 impl Asking {
+    /// Over a Prometheus that looks at this agent each second.
+    fn of(agent: &TestAgent, folder: &Path) -> Self {
+        let targets = format!("[{{targets: ['{}']}}]", agent.addr());
+        let config =
+            format!("global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: {JOB}, static_configs: {targets}}}]\n");
+        Self { prometheus: Daemon::prometheus(&config, folder), begin: Instant::now() }
+    }
+
     /// The expression with its variables put in: the chosen range is from the beginning of the demo until now.
     fn put_in(&self, expression: &str, chosen: Chosen) -> String {
         // Rounded up: it begins before the demo, not after its first request.
@@ -253,19 +262,16 @@ fn every_question_has_an_answer_under_the_demo_and_it_is_the_ledgers() {
         .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
         .start();
     let folder = tempfile::tempdir().unwrap();
-    let config = format!(
-        "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: {JOB}\n  static_configs: [{{targets: ['{}']}}]\n",
-        agent.addr()
-    );
-    let prometheus = Daemon::prometheus(&config, folder.path());
-    let mut asking = Asking { prometheus, begin: Instant::now() };
+    let mut asking = Asking::of(&agent, folder.path());
     // The range is rounded to whole seconds; it still has to begin after the first scrape.
     within(SCRAPED_MAX, "the agent is scraped", || {
         asking.values("count_over_time(lead_factory_ledger_up[1m]) > 2", ALL).first().map(drop)
     });
     asking.begin = Instant::now();
     let dashboard = dashboard();
-    let questions = questions(&dashboard);
+    // Those about a fleet are asked below.
+    let questions: Vec<_> =
+        questions(&dashboard).into_iter().filter(|(_, asked)| !asked.contains("lead_factory_fleet_")).collect();
 
     let mut demo = Demo::spends_at(&agent);
     let mut open: Vec<&(String, String)> = questions.iter().collect();
@@ -372,4 +378,23 @@ fn everything_is_shown_or_explained(dashboard: &Value, metrics: &Exposition) {
         let is_explained = diagnostic.contains(&format!("`{metric}`"));
         assert!(used.contains(metric.as_str()) != is_explained, "{metric}: shown, or listed in grafana/README.md, not both");
     }
+}
+
+#[test]
+fn the_row_of_a_fleet_shows_its_agents() {
+    let database = Postgres::start();
+    let init = Setup::new().env("FLEET_URL", database.url()).verb(&["fleet", "init"]);
+    assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+    let agent = Setup::new().env("FLEET_URL", database.url()).env("FLEET_BUDGETS", "daily").start();
+    let folder = tempfile::tempdir().unwrap();
+    let asking = Asking::of(&agent, folder.path());
+    let questions = questions(&dashboard());
+    let mut open: Vec<_> = questions.iter().filter(|(_, asked)| asked.contains("lead_factory_fleet_")).collect();
+    assert!(open.len() >= 5, "{open:#?}");
+    agent.costs(r#"{"service":"openai","amount_usd":1}"#).expect(200);
+    within(SCRAPED_MAX, "every panel of the row has an answer", || {
+        open.retain(|(_, expression)| asking.values(expression, ALL).is_empty());
+        open.is_empty().then_some(())
+    });
+    agent.assert_healthy();
 }

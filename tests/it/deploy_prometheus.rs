@@ -11,8 +11,16 @@ use crate::support::run;
 
 const RUNBOOKS_URL: &str = "https://github.com/lead-factory/lead-factory-metrics/blob/main/docs/runbooks/";
 /// Metrics that only some settings bring about, so that the list of all metrics has them not.
-const CONDITIONAL: [&str; 3] =
-    ["lead_factory_otlp_exports_total", "lead_factory_webhook_messages_total", "lead_factory_webhook_pending"];
+const CONDITIONAL: [&str; 8] = [
+    "lead_factory_otlp_exports_total",
+    "lead_factory_webhook_messages_total",
+    "lead_factory_webhook_pending",
+    "lead_factory_fleet_up",
+    "lead_factory_fleet_sync_lag_seconds",
+    "lead_factory_fleet_lease_usd",
+    "lead_factory_fleet_lease_refusals_total",
+    "lead_factory_fleet_sync_rows_total",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -30,6 +30,7 @@ mod disk;
 mod doc_links;
 mod exact;
 mod findings;
+mod fleet;
 mod focus;
 mod gate_guide;
 mod gateways;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::civil::Weekday;
 use jiff::{SignedDuration, Timestamp};
 use lead_factory_metrics::budget::{
-    Account, Action, Admission, Budget, BudgetLeft, BudgetStanding, CriticalOperations, Limit, Policy, Refusal, Spend, Unit,
+    Account, Action, Admission, Asking, Budget, BudgetLeft, BudgetScope, BudgetStanding, CriticalOperations, Limit, Policy,
+    Refusal, Spend, Unit,
 };
 use lead_factory_metrics::domain::{
     Attribution, BudgetZone, CostEvent, Cover, Cycle, EventKey, Facet, GateOverride, Kind, LimitOverride, Name, Now, Origin,
@@ -153,6 +154,7 @@ fn budget(budget: &command::Budget) -> Budget {
         warn_at: budget.warn_percents.iter().map(percent).collect(),
         gate_at: percent(&budget.gate_percent),
         action: if budget.watch { Action::Watch } else { Action::Block },
+        scope: BudgetScope::Agent,
     }
 }
 
@@ -221,6 +223,7 @@ fn refused(refusal: Refusal) -> Answer {
     match refusal {
         Refusal::GateActive { budget, .. } => Answer::GateActive(budget.map(left)),
         Refusal::BudgetExhausted(budget) => Answer::Exhausted(left(budget)),
+        Refusal::BeyondAllowance { .. } => panic!("no fleet shares these budgets"),
     }
 }
 
@@ -288,7 +291,7 @@ pub fn refusal(published: &Published, reader: &Reader, names: &Names, more: &com
     let subject = Subject { service: &service, operation: &operation, worker, batch, lead, model };
     let [usd, used @ ..] = more;
     let spend = Spend { subject, estimate: Usd::from_pico(*usd), usage: &usage(&used.map(Some)) };
-    match published.admit(spend, now, |missing| looked_up(reader, missing)).unwrap() {
+    match published.admit(spend, Asking::Check, now, |missing| looked_up(reader, missing)).unwrap() {
         Admission::Refused(refusal) => Some(refused(refusal)),
         Admission::Critical | Admission::Unenforced | Admission::Fits => None,
     }

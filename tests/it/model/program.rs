@@ -101,7 +101,7 @@ impl Program {
             Command::Auto => {
                 return self.order(GateOrder::Auto { reason: "enough".to_owned(), actor: "operator".to_owned() });
             }
-            Command::Reserve(request) => ReservationCommand::Reserve(border::request(request)),
+            Command::Reserve(request) => ReservationCommand::Reserve { request: border::request(request), is_last: true },
             Command::Commit { id, settlement } => {
                 ReservationCommand::Settle { id: border::id(*id).into(), settlement: border::settlement(settlement) }
             }
