@@ -11,6 +11,8 @@ mod agent;
 mod budgets;
 mod calls;
 mod events;
+mod fleet;
+mod fleet_agents;
 mod floor;
 mod floor_append;
 mod floor_disk;
@@ -114,6 +116,7 @@ fn trials(bench: &Bench) -> Vec<Trial> {
     trials.extend(transfer::trials(bench));
     trials.extend(gate::trials(bench));
     trials.extend(budgets::trials(bench));
+    trials.extend(fleet::trials(bench));
     trials.extend(footprint::trials(bench));
     trials
 }

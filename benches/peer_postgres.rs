@@ -58,7 +58,15 @@ impl Postgres {
         let child = as_user(user, &programs.join("postgres"), &folder)
             .arg("-D")
             .arg(&cluster)
-            .args(["-p", &address.port().to_string(), "-c", "listen_addresses=127.0.0.1", "-c"])
+            .args([
+                "-p",
+                &address.port().to_string(),
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "max_connections=1000",
+                "-c",
+            ])
             .arg("unix_socket_directories=")
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.join("server.log"))?)
@@ -138,7 +146,17 @@ impl Postgres {
         finish(self.to_server(&mut command))
     }
 
-    fn query(&self, text: &str) -> Outcome<String> {
+    pub fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// Where it is reached.
+    pub fn url(&self) -> String {
+        format!("postgres://{USER}@{}/{USER}?sslmode=disable", self.address)
+    }
+
+    /// What statements answer.
+    pub fn query(&self, text: &str) -> Outcome<String> {
         let mut command = as_user(self.user, &self.programs.join("psql"), &self.folder);
         finish(self.to_server(command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", text])))
     }

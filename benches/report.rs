@@ -9,7 +9,7 @@ use crate::options::Options;
 use crate::trial::{Bar, Demand, Figure, Measured, Round};
 use crate::{Outcome, machine};
 
-const FIGURES: [Figure; 12] = [
+const FIGURES: [Figure; 15] = [
     Figure::Rate,
     Figure::P50,
     Figure::P99,
@@ -22,6 +22,9 @@ const FIGURES: [Figure; 12] = [
     Figure::Ready,
     Figure::FirstByte,
     Figure::Size,
+    Figure::Transactions,
+    Figure::Rows,
+    Figure::Lag,
 ];
 
 /// Everything measured so far, each part printed as soon as it is there.
@@ -255,6 +258,9 @@ impl Figure {
             Self::Series => "series",
             Self::Ready => "ms to ready",
             Self::FirstByte => "ms to first byte",
+            Self::Transactions => "transactions/agent min",
+            Self::Rows => "rows/agent min",
+            Self::Lag => "s lag",
             Self::Size => "KiB",
         }
     }
@@ -272,6 +278,9 @@ impl Figure {
             Self::Series => "series",
             Self::Ready => "ready_ms",
             Self::FirstByte => "first_byte_ms",
+            Self::Transactions => "transactions_per_agent_minute",
+            Self::Rows => "rows_per_agent_minute",
+            Self::Lag => "lag_seconds",
             Self::Size => "size_kib",
         }
     }

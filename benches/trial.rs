@@ -55,6 +55,12 @@ pub enum Figure {
     FirstByte,
     /// Of the largest answer, in KiB.
     Size,
+    /// Transactions of a database for one agent in a minute.
+    Transactions,
+    /// Rows that these write.
+    Rows,
+    /// From the last event until everybody knows of it, in seconds.
+    Lag,
 }
 
 /// What one round of one contender measured.
