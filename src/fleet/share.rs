@@ -22,6 +22,8 @@ const RENEWALS: u32 = 3;
 const COMPARE_EVERY: Duration = Duration::from_secs(5);
 /// For so long at its pace an agent likes to have something in hand.
 const AHEAD_SECONDS: i128 = 5;
+/// At its calmest it likes to have this part of a chunk, for when the database is away: a chunk over so many.
+const SPARE_PARTS: u64 = 4;
 /// After so long without use the pace is half of what it was.
 const PACE_HALF_LIFE_MS: i128 = 5_000;
 /// A pace is worked out over at least so long.
@@ -82,6 +84,8 @@ pub struct Share {
     /// When what it may use now was asked for.
     renewed_at: Option<Steady>,
     is_to_wait: bool,
+    /// Whether somebody has reserved of it beyond what was in hand.
+    is_wanted: bool,
     /// Whether it gives back all that is not used, for good.
     is_retiring: bool,
 }
@@ -204,6 +208,7 @@ impl Share {
     /// What to say and to ask for. `standing` is of a moment after the newest recall was seen.
     pub fn ask(&mut self, now: Steady, standing: &InUse, waiting: &Waiting) -> Ask {
         self.asked_at = Some(now);
+        self.is_wanted |= waiting.first > Usd::ZERO;
         Ask {
             granted: self.granted,
             returned: self.returned,
@@ -253,7 +258,8 @@ impl Share {
         if self.is_retiring {
             return Usd::ZERO;
         }
-        Usd::from_pico(self.pace_per_second.pico() * AHEAD_SECONDS).max(waiting.need)
+        let spare = self.seen.filter(|_| self.is_wanted).map_or(Usd::ZERO, |seen| seen.chunk.divided_by(SPARE_PARTS));
+        Usd::from_pico(self.pace_per_second.pico() * AHEAD_SECONDS).max(waiting.need).max(spare)
     }
 
     /// What it likes to have in hand beyond what waits.

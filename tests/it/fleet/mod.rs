@@ -135,6 +135,9 @@ fn an_agent_without_its_database_records_and_grants_what_it_has() {
     within(SOON, "the agent notices", || (fleet(&far)["up"] == false).then_some(()));
     far.costs(r#"{"service":"openai","operation":"chat","amount_usd":0.5}"#).expect(200);
     commit(&far, "b", "3").expect(200);
+    // It likes to have something in hand for that.
+    reserve(&far, "small", "0.05").expect(201);
+    release(&far, "small").expect(200);
     let refused = reserve(&far, "c", "6.4").expect(503);
     assert_eq!(refused.slug(), "fleet-unreachable");
     assert!(refused.header("retry-after").is_some());
