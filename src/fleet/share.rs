@@ -178,7 +178,8 @@ impl Share {
         let may_report = since >= REPORT_EVERY;
         if seen.recall > self.answered || seen.is_tight {
             let has_something = unused > waiting.promised || (seen.recall > self.answered && standing.used() > Usd::ZERO);
-            return has_something || (may_report && self.reported != Some(*standing));
+            let may_say = waiting.promised == Usd::ZERO || since >= RETRY;
+            return (has_something && may_say) || (may_report && self.reported != Some(*standing));
         }
         let is_low = unused.pico() < in_hand.pico() / 2 && seen.free() > Usd::ZERO && since >= RETRY;
         let is_much = unused.pico() > 2 * in_hand.pico();
@@ -214,7 +215,8 @@ impl Share {
             returned: self.returned,
             spent: standing.spent,
             held: standing.held,
-            answered: self.seen.map_or(0, |seen| seen.recall),
+            // While something is kept for somebody who is about to take it, not all has come back.
+            answered: self.seen.filter(|_| waiting.promised == Usd::ZERO).map_or(self.answered, |seen| seen.recall),
             first: waiting.first,
             need: waiting.need,
             ahead: self.ahead(waiting),

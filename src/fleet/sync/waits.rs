@@ -14,8 +14,9 @@ use crate::fleet::{Outcome, Verdict, Waiting};
 
 /// For so long one waits for a connection that is lost: less than a restart of the database takes, more than that of a pooler.
 pub(super) const CUT_OFF_MAX: Duration = Duration::from_millis(1_000);
-/// For so long what was found for one is kept: it may need as much of other budgets first.
-const PROMISE_MAX: Duration = Duration::from_millis(1_200);
+/// For so long what was found for one is kept: it may need as much of other budgets first. Others wait for it meanwhile, and give up after a
+/// second.
+const PROMISE_MAX: Duration = Duration::from_millis(300);
 
 /// What waits, oldest first.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ struct Wait {
 #[derive(Clone, Copy, Debug)]
 struct Promise {
     amount: Usd,
-    /// What was used then: what is used beyond it, they have taken.
+    /// The most that was used since: what that is beyond what was used then, they have taken.
     used: Usd,
     until: Steady,
 }
@@ -54,7 +55,7 @@ impl Waits {
     }
 
     /// What they ask for, while so much is used.
-    pub fn waiting(&self, now: Steady, used: Usd) -> Waiting {
+    pub fn waiting(&mut self, now: Steady, used: Usd) -> Waiting {
         Waiting {
             first: self.queue.front().map_or(Usd::ZERO, |first| first.amount),
             need: self.queue.iter().map(|wait| wait.amount).sum(),
@@ -103,9 +104,13 @@ impl Waits {
     }
 
     /// What is still kept for those who have not taken it.
-    fn promised(&self, now: Steady, used: Usd) -> Usd {
-        let Some(promise) = self.promise.filter(|promise| now < promise.until) else { return Usd::ZERO };
-        (promise.amount - (used - promise.used).max(Usd::ZERO)).max(Usd::ZERO)
+    fn promised(&mut self, now: Steady, used: Usd) -> Usd {
+        let Some(promise) = self.promise.as_mut().filter(|promise| now < promise.until) else { return Usd::ZERO };
+        // What was taken and came back is nobody's.
+        let taken = (used - promise.used).max(Usd::ZERO);
+        promise.amount = (promise.amount - taken).max(Usd::ZERO);
+        promise.used += taken;
+        promise.amount
     }
 }
 
