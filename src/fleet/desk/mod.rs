@@ -3,7 +3,7 @@
 //! *Invariants.* Sums are sent as totals of a committed state, and acknowledged once all of that state are there. What was read last is kept, for
 //! the time when nothing can be read.
 //!
-//! *Limits.* [`REQUESTS_MAX`] questions that wait; [`ANSWER_MAX`](super::ANSWER_MAX) for each.
+//! *Limits.* [`REQUESTS_MAX`] questions that wait; [`ANSWER_MAX`] for each.
 
 mod memory;
 mod request;
