@@ -269,5 +269,5 @@ fn totals_compare_the_limit_of_a_fleet_with_what_the_fleet_spent() {
     let section = totals(&view(), &totals_of("4"), std::slice::from_ref(&shared));
     assert_says(&section, "Today JSON $4.00 Budget daily of the fleet: 60.0 % of $50.00, $15.00 left.");
     let alone = money("daily", "daily", "4", "5", "50", "ok", "");
-    assert_says(&totals(&view(), &totals_of("4"), &[alone]), "$4.00 Budget daily: 8.0 % of $50.00, $41.00 left.");
+    assert_says(&totals(&view(), &totals_of("4"), &[alone]), "$4.00 Budget daily : 8.0 % of $50.00, $41.00 left.");
 }
