@@ -78,7 +78,7 @@ struct Loading<'p> {
     policy: &'p Policy,
     meters: Vec<Meter>,
     keys_max: usize,
-    /// The entry up to which the ledger has all that was counted on the way.
+    /// The entry up to which the ledger has all that these stretches have counted.
     written_to: i64,
     now: Timestamp,
 }
@@ -116,6 +116,8 @@ impl Loading<'_> {
 
     /// Counts the entries of these stretches for the meters at these places, as far as the ledger has not counted them.
     fn count(&mut self, ledger: &mut Ledger, which: &[usize], stretches: Vec<(i64, i64)>) -> Result<(), LedgerError> {
+        // They may begin before what was counted last for others.
+        self.written_to = 0;
         for stretch in stretches {
             let (policy, meters, of_ledger) = (self.policy, &mut self.meters, &*ledger);
             of_ledger.each_entry_of(stretch, |stored| {

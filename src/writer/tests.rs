@@ -24,7 +24,10 @@ fn policy(daily: i64) -> Arc<Policy> {
 }
 
 pub(super) fn start_at(path: &Path, clock: &Clock) -> Started {
-    let policy = policy(50);
+    start_under(policy(50), path, clock)
+}
+
+pub(super) fn start_under(policy: Arc<Policy>, path: &Path, clock: &Clock) -> Started {
     let ledger = Ledger::open(path, &policy.zone, clock.now()).unwrap();
     let settings = Settings {
         series: SeriesLimits::default(),
@@ -45,7 +48,7 @@ pub(super) async fn stop(started: Started) {
     assert_eq!(started.ended.await, Ok(Ended::Cleanly));
 }
 
-fn charge(id: &str, dollars: i64, time: Timestamp) -> CostEvent {
+pub(super) fn charge(id: &str, dollars: i64, time: Timestamp) -> CostEvent {
     CostEvent {
         key: EventKey { source: "".into(), id: id.into() },
         amount: Usd::from_dollars(dollars),
