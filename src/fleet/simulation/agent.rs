@@ -42,7 +42,7 @@ pub(super) struct Agent {
     pub is_up: bool,
     pub is_cut_off: bool,
     pub incarnation: u64,
-    /// 0: has not met the database yet.
+    /// 0: has yet to say hello.
     pub epoch: u64,
     pub takes_over: bool,
     pub is_set_back: bool,
@@ -215,13 +215,14 @@ impl Agent {
         Some(message)
     }
 
-    /// Nothing is granted until the database of this epoch has said what may be.
-    pub fn suspend(&mut self, epoch: u64) {
+    /// Nothing is granted until it has said hello again and the database has said what may be: that was set back, or has another process as
+    /// the speaker, as one that was set back may.
+    pub fn suspend(&mut self) {
         self.share.suspend();
         self.limit = Usd::ZERO;
         self.takes_over = true;
         self.answered_seq = 0;
-        self.epoch = epoch;
+        self.epoch = 0;
     }
 
     /// Takes an answer, and says what has become of those that waited. `hold` numbers new holds.
@@ -233,12 +234,8 @@ impl Agent {
             return Vec::new();
         }
         let (lease, seen, outcome) = match reply {
-            Reply::Epoch(epoch) => {
-                self.suspend(epoch);
-                return Vec::new();
-            }
-            Reply::Replaced => {
-                self.suspend(self.epoch);
+            Reply::Epoch | Reply::Replaced => {
+                self.suspend();
                 return Vec::new();
             }
             Reply::Done { epoch, .. } if epoch != self.epoch => return Vec::new(),

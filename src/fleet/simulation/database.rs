@@ -55,7 +55,7 @@ pub(super) enum Reply {
         epoch: u64,
     },
     /// The database was set back: say everything anew.
-    Epoch(u64),
+    Epoch,
     /// Another process speaks for this ledger.
     Replaced,
 }
@@ -77,7 +77,7 @@ impl Database {
     /// One exchange; no answer to what is too old. `new_epoch` is a number that nobody had yet.
     pub fn exchange(&mut self, message: &Message, now_ms: u64, new_epoch: u64) -> Option<Reply> {
         if message.epoch != self.epoch {
-            return Some(Reply::Epoch(self.epoch));
+            return Some(Reply::Epoch);
         }
         let speaker = *self.speakers.entry(message.agent).or_insert(message.incarnation);
         let mut row = self.rows.get(&message.agent).cloned().unwrap_or_else(|| {
@@ -91,7 +91,7 @@ impl Database {
         if !changes_hands && message.answered_seq > row.seq {
             self.epoch = new_epoch;
             self.learning_until_ms = now_ms + LEARN_MS;
-            return Some(Reply::Epoch(new_epoch));
+            return Some(Reply::Epoch);
         }
         if !changes_hands && message.seq <= row.seq {
             return None;

@@ -270,7 +270,7 @@ impl World {
                 agent.epoch = epoch;
                 self.database.speakers.insert(id, agent.incarnation);
             } else if agent.epoch != epoch {
-                agent.suspend(epoch);
+                agent.suspend();
             } else {
                 agent.share.see(seen);
                 agent.see_known(self.database.rows.get(&id).map(|row| row.seq));
