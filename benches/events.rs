@@ -39,7 +39,12 @@ pub fn batch_post() -> Template {
 
 /// So many events, a line each, their ids open.
 pub fn lines(count: usize) -> String {
-    (0..count).map(|number| json(call(number)) + "\n").collect()
+    lines_of(PAIRS, count)
+}
+
+/// So many events of so many pairs of service and operation, a line each, their ids open.
+pub fn lines_of(pairs: usize, count: usize) -> String {
+    (0..count).map(|number| json(call(number % pairs)) + "\n").collect()
 }
 
 fn json(call: Call) -> String {

@@ -1,11 +1,17 @@
 //! What a client may ask about cost: by what to group, what to narrow it down to, and which days.
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::problem::Problem;
 use super::query_string::QueryString;
 use crate::domain::{Dimension, Filter, Month, Name, Period, check_text, dimensions};
 use crate::ingest::TEXT_BYTES_MAX;
+
+/// Days of a history.
+const HISTORY_DAYS_MAX: u32 = 400;
+/// Days when the client does not say.
+const HISTORY_DAYS_DEFAULT: u32 = 30;
 
 /// What to group by, outermost first.
 ///
@@ -58,6 +64,19 @@ pub(super) fn range(query: &QueryString<'_>, today: Date, days_max: i32) -> Resu
         )));
     }
     Ok(Some((first, last)))
+}
+
+/// The first and the last day of a history: those of a range, or the newest `days`.
+///
+/// # Errors
+/// `malformed`: no days, in the wrong order, more than [`HISTORY_DAYS_MAX`], or both ways at once.
+pub(super) fn days_of_history(query: &QueryString<'_>, today: Date) -> Result<(Date, Date), Problem> {
+    let count = query.number("days", 1..=HISTORY_DAYS_MAX)?.unwrap_or(HISTORY_DAYS_DEFAULT);
+    for bound in ["from", "to"] {
+        at_most_one(query, &["days", bound])?;
+    }
+    let days = range(query, today, HISTORY_DAYS_MAX.cast_signed())?;
+    Ok(days.unwrap_or_else(|| (today.saturating_sub(i64::from(count - 1).days()), today)))
 }
 
 /// A day under a name.

@@ -5,14 +5,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jiff::ToSpan;
 use jiff::civil::Date;
 use warp::reply::Response;
 
 use super::State;
 use super::answer;
 use super::call::Call;
-use super::costs_query::{at_most_one, by, day, filters, month, range};
+use super::costs_query::{by, day, days_of_history, filters, month, range};
 use super::problem::Problem;
 use super::query_string::QueryString;
 use crate::domain::{CostQuestion, GroupsByDay, Month, Name, Period};
@@ -20,10 +19,6 @@ use crate::query::{self, Plan, Source};
 use crate::views::Published;
 use crate::wire::{CostsByName, CostsInParts, CostsOfDay};
 
-/// Days of a history.
-pub(super) const HISTORY_DAYS_MAX: u32 = 400;
-/// Days when the client does not say.
-pub(super) const HISTORY_DAYS_DEFAULT: u32 = 30;
 /// Days that one sum may be of: ten years.
 pub(super) const RANGE_DAYS_MAX: i32 = 3_653;
 
@@ -54,14 +49,7 @@ pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Respon
     let query = QueryString::of(&call)?;
     let published = state.board.read();
     let today = published.policy.zone.day_of(state.clock.now());
-    let count = query.number("days", 1..=HISTORY_DAYS_MAX)?.unwrap_or(HISTORY_DAYS_DEFAULT);
-    for bound in ["from", "to"] {
-        at_most_one(&query, &["days", bound])?;
-    }
-    let (first, last) = match range(&query, today, HISTORY_DAYS_MAX.cast_signed())? {
-        Some(range) => range,
-        None => (today.saturating_sub(i64::from(count - 1).days()), today),
-    };
+    let (first, last) = days_of_history(&query, today)?;
     let question = CostQuestion { by: by(&query)?, filters: filters(&query)?, first, last, by_day: true };
     answer_with(&state, published, question, |question, mut groups| {
         let line = |date| {

@@ -6,15 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::ToSpan;
 use jiff::civil::Date;
 use warp::reply::Response;
 
 use super::State;
 use super::answer;
 use super::call::Call;
-use super::costs_query::{at_most_one, by, day, month, range};
-use super::costs_read::{HISTORY_DAYS_DEFAULT, HISTORY_DAYS_MAX};
+use super::costs_query::{by, day, days_of_history, month};
 use super::problem::Problem;
 use super::query_string::QueryString;
 use crate::domain::{CostQuestion, Dimension, Month, Period};
@@ -57,15 +55,7 @@ pub(super) async fn monthly(state: Arc<State>, call: Arc<Call>) -> Result<Respon
 pub(super) async fn history(state: Arc<State>, call: Arc<Call>) -> Result<Response, Problem> {
     let query = QueryString::of(&call)?;
     let fleet = fleet(&state)?;
-    let today = today(&state);
-    let count = query.number("days", 1..=HISTORY_DAYS_MAX)?.unwrap_or(HISTORY_DAYS_DEFAULT);
-    for bound in ["from", "to"] {
-        at_most_one(&query, &["days", bound])?;
-    }
-    let (first, last) = match range(&query, today, HISTORY_DAYS_MAX.cast_signed())? {
-        Some(range) => range,
-        None => (today.saturating_sub(i64::from(count - 1).days()), today),
-    };
+    let (first, last) = days_of_history(&query, today(&state))?;
     let question = question(&query, (first, last), true)?;
     let days = question.days();
     let Known { value: mut groups, as_of } = fleet.costs(question).await?;
