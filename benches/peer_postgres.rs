@@ -146,10 +146,6 @@ impl Postgres {
         finish(self.to_server(&mut command))
     }
 
-    pub fn pid(&self) -> u32 {
-        self.process.0.id()
-    }
-
     /// Where it is reached.
     pub fn url(&self) -> String {
         format!("postgres://{USER}@{}/{USER}?sslmode=disable", self.address)
