@@ -23,6 +23,8 @@ const PART_ROWS: usize = ROWS / PARTS;
 const PROBES: usize = 6;
 /// Blocks in a byte of a row: a group.
 const GROUP_BLOCKS: i64 = 8;
+/// A block's filter as the file keeps it.
+pub(super) const FILTER_BYTES: usize = ROWS / 8;
 
 /// Filters over all blocks that are remembered.
 #[derive(Debug, Default)]
@@ -33,6 +35,12 @@ pub(super) struct Filters {
     live: Vec<u8>,
     /// The number of the first group.
     first_group: i64,
+}
+
+/// The filters of a group's blocks as the file keeps them; empty for those that are not there.
+struct Taken<'f> {
+    group: usize,
+    filters: [&'f [u8]; GROUP_BLOCKS as usize],
 }
 
 /// Where a hash has its bits.
@@ -72,24 +80,34 @@ impl Filters {
         }
     }
 
-    /// Takes a block's filter from the file. `false`, and nothing taken, when it has another size.
-    pub fn take_bits(&mut self, block: i64, bits: &[u8]) -> bool {
-        if bits.len() * 8 != ROWS {
-            return false;
+    /// Takes filters of blocks from the file, each of [`FILTER_BYTES`]. Rows of all blocks lie side by side, so each call passes over the
+    /// memory of them all: the more blocks at once, the quicker.
+    pub fn take_bits(&mut self, filters: &[(i64, Vec<u8>)]) {
+        for (block, _) in filters {
+            self.make_room_for(*block);
         }
-        let (group, bit) = self.make_room_for(block);
         let groups = self.live.len();
-        for (part, bits) in self.parts.iter_mut().zip(bits.chunks_exact(PART_ROWS / 8)) {
-            for (word, first_row) in bits.as_chunks().0.iter().zip((0..).step_by(u64::BITS as usize)) {
-                let mut rest = u64::from_le_bytes(*word);
-                // Only a third of the bits is set.
-                while let Some(row) = rest.checked_ilog2() {
-                    rest &= !(1 << row);
-                    part[(first_row + row as usize) * groups + group] |= bit;
+        let mut taken: Vec<Taken<'_>> = Vec::new();
+        for (block, bits) in filters {
+            let Some(group) = self.group(*block) else { continue };
+            if taken.last().is_none_or(|taken| taken.group != group) {
+                taken.push(Taken { group, filters: [&[]; GROUP_BLOCKS as usize] });
+            }
+            if let Some(taken) = taken.last_mut() {
+                taken.filters[(block % GROUP_BLOCKS) as usize] = bits;
+            }
+        }
+        for (number, part) in self.parts.iter_mut().enumerate() {
+            for (at, rows) in part.chunks_exact_mut(u8::BITS as usize * groups).enumerate() {
+                for Taken { group, filters } in &taken {
+                    let bytes = filters.map(|filter| filter.get(number * PART_ROWS / 8 + at).copied().unwrap_or(0));
+                    let blocks_of_rows = transposed(bytes);
+                    for (row, blocks) in rows.chunks_exact_mut(groups).zip(blocks_of_rows) {
+                        row[*group] |= blocks;
+                    }
                 }
             }
         }
-        true
     }
 
     /// Lets go of a block, and of memory once no block of its group is left. Blocks are forgotten in order.
@@ -145,7 +163,7 @@ impl Filters {
 
 /// A filter over these hashes as the file keeps it.
 pub(super) fn bits_of(hashes: impl Iterator<Item = u64>) -> Vec<u8> {
-    let mut bits = vec![0; ROWS / 8];
+    let mut bits = vec![0; FILTER_BYTES];
     for Place { part, rows } in hashes.map(place) {
         for row in rows {
             let row = part * PART_ROWS + row;
@@ -153,6 +171,16 @@ pub(super) fn bits_of(hashes: impl Iterator<Item = u64>) -> Vec<u8> {
         }
     }
     bits
+}
+
+/// Bit `k` of byte `i` is bit `i` of byte `k`: the transpose of a matrix of 8 by 8 bits (Warren, Hacker's Delight, 7-3).
+fn transposed(bytes: [u8; 8]) -> [u8; 8] {
+    let mut bits = u64::from_le_bytes(bytes);
+    for (shift, mask) in [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0)] {
+        let differing = (bits ^ (bits >> shift)) & mask;
+        bits ^= differing ^ (differing << shift);
+    }
+    bits.to_le_bytes()
 }
 
 fn bit(block: i64) -> u8 {
@@ -224,12 +252,20 @@ mod tests {
     fn a_stored_filter_is_the_same_filter() {
         let filters = full(15..17);
         let mut loaded = Filters::with_room_for(15..=16);
-        for block in 15..17 {
-            assert!(loaded.take_bits(block, &bits_of(hashes(block as u64).take(BLOCK_EVENTS as usize))));
-        }
-        assert!(!loaded.take_bits(17, &[1, 2, 3]), "a filter of another size is not taken");
+        let stored = |block| (block, bits_of(hashes(block as u64).take(BLOCK_EVENTS as usize)));
+        loaded.take_bits(&[stored(15), stored(16)]);
         for hash in hashes(15).take(1_000).chain(hashes(99).take(100_000)) {
             assert!(loaded.candidates(hash).eq(filters.candidates(hash)));
+        }
+    }
+
+    #[test]
+    fn bits_are_transposed() {
+        for (bytes, expected) in
+            [([0xff, 0, 0, 0, 0, 0, 0, 0], [1; 8]), ([0, 0, 0x81, 0, 0, 0, 0, 0], [4, 0, 0, 0, 0, 0, 0, 4])]
+        {
+            assert_eq!(transposed(bytes), expected);
+            assert_eq!(transposed(expected), bytes);
         }
     }
 

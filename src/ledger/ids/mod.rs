@@ -35,12 +35,15 @@ use super::segment::{SEGMENT_EVENTS, Segment};
 use crate::domain::EventKey;
 use block::seq_of;
 use bucket::{BLOCK_BUCKETS, Part};
-use filter::Filters;
+use filter::{FILTER_BYTES, Filters};
 use times::Times;
 
 pub(super) use block::{BLOCK_SEGMENTS, place_of};
 pub(super) use bucket::Entry;
 pub(super) use sorter::Sorter;
+
+/// Filters that a start reads before it puts them in their places: 16 MiB.
+const FILTERS_AT_ONCE: usize = 32;
 
 /// The index.
 pub(super) struct IdIndex {
@@ -174,20 +177,31 @@ impl IdIndex {
         {
             self.filters = Filters::with_room_for(forgotten..=newest);
         }
+        let mut filters = Vec::with_capacity(FILTERS_AT_ONCE);
         for closed in segments.chunks(BLOCK_SEGMENTS as usize) {
             let Some(newest) = closed.last() else { continue };
             let number = newest.number / BLOCK_SEGMENTS;
-            if number >= forgotten {
-                let block = Block {
-                    number,
-                    segments: closed.len() as i64,
-                    is_sorted: is_sorted(connection, number)?,
-                    newest_recorded_at: newest.newest_recorded_at,
-                };
-                self.load_filter(connection, &block)?;
-                self.note_block(block);
+            if number < forgotten {
+                continue;
             }
+            let filter = read_filter(connection, number)?;
+            let is_sorted = filter.is_some();
+            let segments = closed.len() as i64;
+            match filter.filter(|bits| bits.len() == FILTER_BYTES) {
+                Some(bits) => filters.push((number, bits)),
+                // Nobody has kept it yet.
+                None => {
+                    for (hash, _) in read_entries(connection, number, segments)? {
+                        self.filters.add(number, hash);
+                    }
+                }
+            }
+            if filters.len() == FILTERS_AT_ONCE {
+                self.filters.take_bits(&std::mem::take(&mut filters));
+            }
+            self.note_block(Block { number, segments, is_sorted, newest_recorded_at: newest.newest_recorded_at });
         }
+        self.filters.take_bits(&filters);
         Ok(())
     }
 
@@ -234,17 +248,6 @@ impl IdIndex {
             Some(newest) if newest.number == block.number => *newest = block,
             _ => self.blocks.push(block),
         }
-    }
-
-    /// A sorted block's filter is kept in the file; another's is made from its ids.
-    fn load_filter(&mut self, connection: &Connection, block: &Block) -> Result<(), LedgerError> {
-        if block.is_sorted && self.filters.take_bits(block.number, &read_filter(connection, block.number)?) {
-            return Ok(());
-        }
-        for (hash, _) in read_entries(connection, block.number, block.segments)? {
-            self.filters.add(block.number, hash);
-        }
-        Ok(())
     }
 }
 
@@ -342,8 +345,8 @@ fn is_sorted(connection: &Connection, block: i64) -> Result<bool, LedgerError> {
     Ok(statement.exists([block])?)
 }
 
-/// A stored filter; empty when there is none.
-fn read_filter(connection: &Connection, block: i64) -> Result<Vec<u8>, LedgerError> {
+/// The filter of a sorted block.
+fn read_filter(connection: &Connection, block: i64) -> Result<Option<Vec<u8>>, LedgerError> {
     let found: Option<(FilterRow, _)> = read_row(connection, "WHERE block = ?", [block])?;
-    Ok(found.map_or(Vec::new(), |(row, _)| row.bits))
+    Ok(found.map(|(row, _)| row.bits))
 }
