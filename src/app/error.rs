@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::ledger::{LedgerError, OpenError};
 use crate::telemetry::TelemetryError;
@@ -16,6 +17,15 @@ pub enum AppError {
         /// The address.
         address: SocketAddr,
         /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The Unix socket cannot be listened on.
+    #[error("cannot listen on the socket {}", path.display())]
+    ListenSocket {
+        /// The path.
+        path: PathBuf,
+        /// What the system said, or what is there.
         #[source]
         source: io::Error,
     },

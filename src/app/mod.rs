@@ -90,7 +90,8 @@ impl Agent {
         let signals = Signals::register().map_err(AppError::System)?;
         let main = Server::bind(&config.net).map_err(|source| AppError::Listen { address: config.net.listen, source })?;
         let address = main.local_addr().map_err(AppError::System)?;
-        let ports = Ports { main, otlp: bind_otlp(&config.net)?, grpc: bind_grpc(&config.net)? };
+        let net = &config.net;
+        let ports = Ports { main, socket: bind_socket(net)?, otlp: bind_otlp(net)?, grpc: bind_grpc(net)? };
         let zone = &config.policy.zone;
         let ledger = Ledger::open(&config.ledger.path, zone, clock.now())?;
         let loaded = writer::load(ledger, Arc::clone(&config.policy), config.writer.clone(), clock.clone())?;
@@ -217,6 +218,15 @@ impl Agent {
             Ok(Ended::SyncFailed) | Err(_) => Err(AppError::SyncFailed),
         }
     }
+}
+
+/// Makes the Unix socket, where there is to be one.
+fn bind_socket(settings: &net::Settings) -> Result<Option<Server>, AppError> {
+    let Some(path) = &settings.write_socket else { return Ok(None) };
+    let server =
+        Server::bind_socket(path, settings).map_err(|source| AppError::ListenSocket { path: path.clone(), source })?;
+    tracing::info!(path = %path.display(), "serving a Unix socket");
+    Ok(Some(server))
 }
 
 /// Takes the port for OTLP alone, where there is to be one.

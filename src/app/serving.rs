@@ -10,6 +10,8 @@ use crate::net::Server;
 /// The ports: everything, and what else is set.
 pub(super) struct Ports {
     pub main: Server,
+    /// Everything, at a Unix socket.
+    pub socket: Option<Server>,
     /// OTLP alone, over HTTP.
     pub otlp: Option<Server>,
     /// OTLP alone, over gRPC.
@@ -36,13 +38,14 @@ impl Ports {
             tokio::spawn(server.serve(move |peer| surface.service_for(peer), deadline))
         };
         let main = serve(self.main, surface.clone());
+        let socket = self.socket.map(|server| serve(server, surface.clone()));
         let otlp = self.otlp.map(|server| serve(server, surface.otlp_only()));
         let grpc = self.grpc.map(|server| {
             let mut stopped = stopped.clone();
             let asked = async move { drop(stopped.wait_for(Option::is_some).await) };
             tokio::spawn(surface.clone().serve_grpc(server, asked))
         });
-        Serving { stop, http: [main].into_iter().chain(otlp).collect(), grpc }
+        Serving { stop, http: [main].into_iter().chain(socket).chain(otlp).collect(), grpc }
     }
 }
 

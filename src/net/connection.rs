@@ -32,8 +32,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Bytes read and thrown away in that time.
 const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Serves requests until the client leaves, a phase takes too long, or `draining` turns true and the request under way is
-/// answered.
+/// Serves requests until the client leaves, a phase takes too long, or the request under way is answered after its place was wanted or
+/// `draining` turned true.
 pub(super) async fn drive<T, S, B>(stream: T, service: S, pace: Arc<Pace>, mut draining: watch::Receiver<bool>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
@@ -72,8 +72,17 @@ where
     let mut drains = false;
     let ended = loop {
         tokio::select! {
+            // First, so that a request that has come is known before the connection ends for being idle.
+            biased;
             ended = poll_fn(|context| connection.poll_without_shutdown(context)) => break ended,
             () = pace.expired() => return,
+            () = pace.asked_to_leave(), if !drains => {
+                if pace.is_dispensable() {
+                    return;
+                }
+                drains = true;
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+            }
             // A dropped sender means that the server is gone: the same as draining.
             _ = draining.wait_for(|draining| *draining), if !drains => {
                 drains = true;
@@ -82,7 +91,10 @@ where
         }
     };
     if ended.is_ok() && answered_midway.load(Ordering::Relaxed) {
-        linger(connection.into_parts().io.into_inner()).await;
+        tokio::select! {
+            () = linger(connection.into_parts().io.into_inner()) => {}
+            () = pace.asked_to_leave() => {}
+        }
     }
 }
 

@@ -4,17 +4,26 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::peer::Peer;
+use super::socket_file::{self, SocketFile};
+use super::stream::Stream;
 
 /// Connections that the kernel holds until they are accepted (the system may hold fewer: `net.core.somaxconn`).
 const BACKLOG: u32 = 1_024;
 
 /// A bound socket. Connections to it wait until they are accepted.
 #[derive(Debug)]
-pub struct Listener(TcpListener);
+pub struct Listener(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, _file: SocketFile },
+}
 
 impl Listener {
     /// Takes the address, so that a taken port is reported before anything runs. Needs a Tokio runtime around it.
@@ -26,33 +35,50 @@ impl Listener {
         // After a restart the port may still have connections in TIME_WAIT; another listener is refused all the same.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        Ok(Self(socket.listen(BACKLOG)?))
+        Ok(Self(Kind::Tcp(socket.listen(BACKLOG)?)))
+    }
+
+    /// Makes a Unix socket at a path, for its owner and group; it is removed when this is dropped. Needs a Tokio runtime around it.
+    ///
+    /// # Errors
+    /// What the system says, or that somebody answers there already, or that something else than a socket is there.
+    pub fn bind_socket(path: &Path) -> io::Result<Self> {
+        let (listener, file) = socket_file::listen(path, BACKLOG)?;
+        Ok(Self(Kind::Unix { listener, _file: file }))
     }
 
     /// Where it listens.
     ///
     /// # Errors
-    /// What the system says.
+    /// What the system says; a Unix socket has no such address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        match &self.0 {
+            Kind::Tcp(listener) => listener.local_addr(),
+            Kind::Unix { .. } => Err(io::ErrorKind::AddrNotAvailable.into()),
+        }
     }
 
     /// The next connection.
     ///
     /// # Errors
     /// What the system says of the listener, such as that no more files may be opened; not of a single connection.
-    pub async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
+    pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
         loop {
-            match self.0.accept().await {
-                Ok((stream, address)) => {
+            let accepted = match &self.0 {
+                Kind::Tcp(listener) => listener.accept().await.map(|(stream, address)| {
                     // Answers are small and written at once; waiting to fill a segment would only delay them. A socket that
                     // refuses this is a connection that is already gone, which the first read finds out.
                     let _ = stream.set_nodelay(true);
-                    return Ok((stream, address.into()));
+                    (Stream::Tcp(stream), address.into())
+                }),
+                Kind::Unix { listener, .. } => {
+                    listener.accept().await.map(|(stream, _)| (Stream::Unix(stream), Peer::Socket))
                 }
+            };
+            match accepted {
                 // The client gave up while it was queued.
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
-                Err(error) => return Err(error),
+                accepted => return accepted,
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Connections: accepting them, bounding them, and serving HTTP on them.
 //!
-//! A connection has a stream of bytes, a [`Peer`], limits ([`Settings`]) and a hyper service that answers its requests. Nothing
+//! A connection has a [`Stream`] of bytes, a [`Peer`], limits ([`Settings`]) and a hyper service that answers its requests. Nothing
 //! here knows what is served, and no more of the stream than that bytes go in and out: another kind of stream is another way to
 //! accept one, another protocol is another `connection`.
 //!
@@ -12,17 +12,21 @@
 //! say so in an answer.
 
 mod connection;
+mod crowd;
 mod listener;
 mod pace;
 mod paced_body;
 mod peer;
 mod server;
 mod settings;
+mod socket_file;
+mod stream;
 
 pub use listener::Listener;
 pub use peer::Peer;
 pub use server::Server;
 pub use settings::Settings;
+pub use stream::Stream;
 
 #[cfg(test)]
 mod tests;

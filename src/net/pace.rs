@@ -1,50 +1,76 @@
 //! How long a connection may take for what it is doing.
 //!
-//! A connection is always in one of three phases, and each has its bound:
+//! A connection is always in one of five phases, and each has its bound:
 //!
 //! | phase | from | to | bound |
 //! | --- | --- | --- | --- |
-//! | head | it was accepted, or the first byte of a further request came | the request's headers are complete | `header_timeout` |
+//! | fresh | it was accepted | its first byte | `header_timeout` |
+//! | head | the first byte of a request | the request's headers are complete | `header_timeout` |
 //! | call | the headers are complete | the answer is made | the body's and the call's own time-outs |
-//! | rest | the answer is made, or its client took some of it | the first byte of the next request | `idle_timeout` |
+//! | answer | the answer is made, or its client took some of it | all of it is taken | `idle_timeout` |
+//! | rest | the answer is taken | the first byte of the next request | `idle_timeout` |
 //!
-//! So a connection on which nothing is ever sent ends after `header_timeout`, and the rest phase also bounds how long a client
-//! may read nothing of its answer. While every place is taken, a connection at rest makes room after `header_timeout` already.
+//! In a fresh connection and in one at rest no request is under way: they are *idle*, and make room for others when every place is taken.
+//! So do, where nobody is idle, those whose clients hold them up for longer than [`HEAD_WHEN_CROWDED`] with a head, or than
+//! `header_timeout` with an answer.
 //!
 //! *Why not hyper's own time-out:* its clock for headers starts when the connection falls idle, so one number would have to
 //! serve for both, and it does not cover a client that never reads.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The bounds, and whether room is short; shared by all connections.
+/// How long a client may say nothing after it connected before it counts as idle: the bytes of who has just connected are on their way.
+const FRESH: Duration = Duration::from_millis(100);
+/// How long a head may take where its place is needed; it usually comes in one piece.
+const HEAD_WHEN_CROWDED: Duration = Duration::from_secs(1);
+
+/// The bounds, shared by all connections.
 #[derive(Debug)]
 pub(super) struct Bounds {
     pub header_timeout: Duration,
     pub idle_timeout: Duration,
-    /// Set by the accept loop while every place is taken.
-    pub crowded: AtomicBool,
 }
 
 /// What one connection is doing, and since when.
 #[derive(Debug)]
 pub(super) struct Pace {
     bounds: Arc<Bounds>,
-    now_in: Mutex<(Phase, Instant)>,
+    now_in: Mutex<Doing>,
+    asked_to_leave: Notify,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Doing {
+    phase: Phase,
+    since: Instant,
+    /// Whether its place is wanted.
+    is_asked_to_leave: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    Fresh,
     Head,
     Call,
+    Answer,
     Rest,
+}
+
+/// Why a connection may be asked to make room, in the order in which that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// No request is under way.
+    Idle,
+    /// Its client does not get on.
+    HeldUp,
 }
 
 /// A stream that tells its [`Pace`] when bytes come.
@@ -58,43 +84,51 @@ pub(super) struct PacedStream<T> {
 
 impl Pace {
     pub fn new(bounds: Arc<Bounds>) -> Self {
-        Self { bounds, now_in: Mutex::new((Phase::Head, Instant::now())) }
+        let doing = Doing { phase: Phase::Fresh, since: Instant::now(), is_asked_to_leave: false };
+        Self { bounds, now_in: Mutex::new(doing), asked_to_leave: Notify::new() }
     }
 
     /// A request's headers are complete, or more of its answer is being made.
     pub fn call_begins(&self) {
         // It has no bound of its own, so nobody asks since when.
-        self.lock().0 = Phase::Call;
+        self.lock().phase = Phase::Call;
     }
 
     /// The answer is made; from here on the client has to take it, and may then think of another request.
     pub fn call_ends(&self) {
-        *self.lock() = (Phase::Rest, Instant::now());
+        self.lock().enter(Phase::Answer);
     }
 
     fn bytes_came(&self) {
-        let mut now_in = self.lock();
-        if now_in.0 == Phase::Rest {
-            *now_in = (Phase::Head, Instant::now());
+        let mut doing = self.lock();
+        if matches!(doing.phase, Phase::Fresh | Phase::Answer | Phase::Rest) {
+            doing.enter(Phase::Head);
         }
     }
 
     /// The client took something of an answer: as long as it goes on, it may take its time, as with an answer that is made while it is
     /// read.
     fn bytes_went(&self) {
-        let mut now_in = self.lock();
-        if now_in.0 == Phase::Rest {
-            now_in.1 = Instant::now();
+        let mut doing = self.lock();
+        if matches!(doing.phase, Phase::Answer | Phase::Rest) {
+            doing.enter(Phase::Answer);
+        }
+    }
+
+    /// The client took everything that there was for it.
+    fn all_went(&self) {
+        let mut doing = self.lock();
+        if doing.phase == Phase::Answer {
+            doing.enter(Phase::Rest);
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let (phase, since) = *self.lock();
+        let Doing { phase, since, .. } = *self.lock();
         match phase {
-            Phase::Head => Some(since + self.bounds.header_timeout),
+            Phase::Fresh | Phase::Head => Some(since + self.bounds.header_timeout),
             Phase::Call => None,
-            Phase::Rest if self.bounds.crowded.load(Ordering::Relaxed) => Some(since + self.bounds.header_timeout),
-            Phase::Rest => Some(since + self.bounds.idle_timeout),
+            Phase::Answer | Phase::Rest => Some(since + self.bounds.idle_timeout),
         }
     }
 
@@ -114,8 +148,55 @@ impl Pace {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Phase, Instant)> {
+    /// Whether the connection may make room for another at this instant, why, and since when that is so. One that was asked already is
+    /// not asked again.
+    pub fn rank(&self, now: Instant) -> Option<(Rank, Instant)> {
+        let doing = *self.lock();
+        if doing.is_asked_to_leave { None } else { Some((doing.rank(&self.bounds, now)?, doing.since)) }
+    }
+
+    /// Asks it to leave, if it still is as it was found to be.
+    pub fn ask_to_leave(&self, since: Instant, now: Instant) -> bool {
+        let mut doing = self.lock();
+        let is_as_found = !doing.is_asked_to_leave && doing.since == since && doing.rank(&self.bounds, now).is_some();
+        if is_as_found {
+            doing.is_asked_to_leave = true;
+            self.asked_to_leave.notify_one();
+        }
+        is_as_found
+    }
+
+    /// Returns, once, when it was asked to leave.
+    pub async fn asked_to_leave(&self) {
+        self.asked_to_leave.notified().await;
+    }
+
+    /// Whether it may end at this instant without taking anything from its client that the client wants.
+    pub fn is_dispensable(&self) -> bool {
+        self.lock().rank(&self.bounds, Instant::now()).is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Doing> {
         self.now_in.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Doing ===
+
+impl Doing {
+    fn enter(&mut self, phase: Phase) {
+        (self.phase, self.since) = (phase, Instant::now());
+    }
+
+    fn rank(&self, bounds: &Bounds, now: Instant) -> Option<Rank> {
+        let (rank, after) = match self.phase {
+            Phase::Fresh => (Rank::Idle, FRESH),
+            Phase::Rest => (Rank::Idle, Duration::ZERO),
+            Phase::Head => (Rank::HeldUp, HEAD_WHEN_CROWDED),
+            Phase::Answer => (Rank::HeldUp, bounds.header_timeout),
+            Phase::Call => return None,
+        };
+        (now.saturating_duration_since(self.since) >= after).then_some(rank)
     }
 }
 
@@ -164,7 +245,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for PacedStream<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        // Hyper asks for this when it has nothing left to write.
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.pace.all_went();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -8,13 +8,16 @@ use std::net::{IpAddr, SocketAddr};
 pub enum Peer {
     /// A host. An IPv4 address stands as one, also where a dual-stack socket writes `::ffff:a.b.c.d`.
     Ip(IpAddr),
+    /// A process of this host that the file system let open our Unix socket.
+    Socket,
 }
 
 impl Peer {
-    /// Whether it is a process on this host: 127.0.0.0/8 or `::1`.
+    /// Whether it is a process on this host: 127.0.0.0/8, `::1`, or through our Unix socket.
     pub fn is_local(self) -> bool {
         match self {
             Self::Ip(address) => address.is_loopback(),
+            Self::Socket => true,
         }
     }
 }
@@ -29,6 +32,7 @@ impl fmt::Display for Peer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(address) => address.fmt(formatter),
+            Self::Socket => formatter.write_str("unix socket"),
         }
     }
 }

@@ -3,33 +3,43 @@
 //! *Invariants.* When [`Server::serve`] returns, no connection is left and nothing holds a service any more. Dropping its future
 //! aborts every connection.
 //!
-//! *Limits.* `connections_max` connections; further ones wait in the kernel's queue.
+//! *Limits.* `connections_max` connections, and never more than the files that the process may open leave room for ([`FILES_KEPT`]).
+//! [`NEWCOMERS_MAX`] more wait until others [make room](super::crowd) for them, and further ones in the kernel's queue.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use hyper::{Request, Response};
-use tokio::net::TcpStream;
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::connection;
+use super::crowd::Crowd;
 use super::listener::Listener;
 use super::pace::{Bounds, Pace};
 use super::peer::Peer;
 use super::settings::Settings;
+use super::stream::Stream;
 
 /// How long to leave the listener alone after it failed. Without free file descriptors every attempt fails at once, and
 /// trying on would take a whole core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long one connection has to make room before another is asked, or before it is seen whether one has become idle.
+const ROOM_PAUSE: Duration = Duration::from_millis(20);
+/// Connections that are accepted before there is room for them, so that several can make room at the same time.
+const NEWCOMERS_MAX: usize = 16;
+/// Files that stay free of connections, for the ledger and for what reads it; half of all where there are few.
+const FILES_KEPT: u64 = 128;
 
 /// A bound socket that does not answer yet.
 #[derive(Debug)]
@@ -45,16 +55,28 @@ impl Server {
     /// # Errors
     /// What the system says: the port is taken, the address is not this machine's, the port needs a privilege.
     pub fn bind(settings: &Settings) -> io::Result<Self> {
-        let bounds = Bounds {
-            header_timeout: settings.header_timeout,
-            idle_timeout: settings.idle_timeout,
-            crowded: AtomicBool::new(false),
-        };
-        Ok(Self {
-            listener: Listener::bind(settings.listen)?,
-            connections_max: settings.connections_max.max(1),
-            bounds: Arc::new(bounds),
-        })
+        Ok(Self::over(Listener::bind(settings.listen)?, settings))
+    }
+
+    /// The same at a Unix socket.
+    ///
+    /// # Errors
+    /// As of [`Listener::bind_socket`].
+    pub fn bind_socket(path: &Path, settings: &Settings) -> io::Result<Self> {
+        Ok(Self::over(Listener::bind_socket(path)?, settings))
+    }
+
+    fn over(listener: Listener, settings: &Settings) -> Self {
+        let bounds = Bounds { header_timeout: settings.header_timeout, idle_timeout: settings.idle_timeout };
+        let connections_max = settings.connections_max.clamp(1, places_for_files());
+        if connections_max < settings.connections_max {
+            tracing::warn!(
+                connections_max,
+                wanted = settings.connections_max,
+                "the process may open too few files (ulimit -n) for max_connections"
+            );
+        }
+        Self { listener, connections_max, bounds: Arc::new(bounds) }
     }
 
     /// Where it listens; tells which port was free when port 0 was asked for.
@@ -76,29 +98,45 @@ impl Server {
     {
         let (drain, draining) = watch::channel(false);
         let mut connections = JoinSet::new();
+        let mut crowd = Crowd::default();
+        let mut newcomers: VecDeque<(Stream, Peer)> = VecDeque::new();
         let mut accept_after = None;
         let mut shutdown = std::pin::pin!(shutdown);
         let deadline = loop {
-            let has_room = connections.len() < self.connections_max;
-            self.bounds.crowded.store(!has_room, Ordering::Relaxed);
+            while connections.len() < self.connections_max
+                && let Some((stream, peer)) = newcomers.pop_front()
+            {
+                let pace = Arc::new(Pace::new(Arc::clone(&self.bounds)));
+                let driven = connection::drive(stream, service_for(peer), Arc::clone(&pace), draining.clone());
+                crowd.enter(connections.spawn(driven).id(), pace);
+            }
             tokio::select! {
                 deadline = &mut shutdown => break deadline,
-                Some(_) = connections.join_next() => {}
-                accepted = accept(&self.listener, accept_after), if has_room => match accepted {
-                    Ok((stream, peer)) => {
+                Some(ended) = connections.join_next_with_id() => {
+                    crowd.leave(ended.map_or_else(|error| error.id(), |(id, ())| id));
+                    // There is a place, and a file.
+                    accept_after = None;
+                }
+                accepted = accept(&self.listener, accept_after), if newcomers.len() < NEWCOMERS_MAX => match accepted {
+                    Ok(accepted) => {
                         accept_after = None;
-                        let pace = Arc::new(Pace::new(Arc::clone(&self.bounds)));
-                        connections.spawn(connection::drive(stream, service_for(peer), pace, draining.clone()));
+                        newcomers.push_back(accepted);
+                        if connections.len() >= self.connections_max {
+                            crowd.make_room();
+                        }
                     }
                     Err(error) => {
                         if accept_after.is_none() {
                             tracing::warn!(%error, "cannot accept connections; retrying every {ACCEPT_PAUSE:?}");
                         }
                         accept_after = Some(Instant::now() + ACCEPT_PAUSE);
+                        crowd.make_room();
                     }
-                }
+                },
+                () = tokio::time::sleep(ROOM_PAUSE), if !newcomers.is_empty() => newcomers.iter().for_each(|_| crowd.make_room()),
             }
         };
+        drop(newcomers);
         drop(self.listener);
         drop(service_for);
         drain.send_replace(true);
@@ -111,9 +149,15 @@ impl Server {
 }
 
 /// The next connection, not before `after`.
-async fn accept(listener: &Listener, after: Option<Instant>) -> io::Result<(TcpStream, Peer)> {
+async fn accept(listener: &Listener, after: Option<Instant>) -> io::Result<(Stream, Peer)> {
     if let Some(after) = after {
         tokio::time::sleep_until(after).await;
     }
     listener.accept().await
+}
+
+/// Connections that the files which the process may open leave room for.
+fn places_for_files() -> usize {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(files - FILES_KEPT.min(files / 2)).unwrap_or(usize::MAX).max(1)
 }

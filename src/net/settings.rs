@@ -1,6 +1,7 @@
 //! What connections may be told.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where to listen, and the bounds of connections.
@@ -8,11 +9,13 @@ use std::time::Duration;
 pub struct Settings {
     /// Address to listen on (`METRICS_HOST`, `METRICS_PORT`); port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Unix socket at which everything is served without a token (`write_socket`); `None`: at none.
+    pub write_socket: Option<PathBuf>,
     /// Address at which only OTLP over HTTP is taken (`otlp_http_listen`); `None`: at none of its own.
     pub otlp_http_listen: Option<SocketAddr>,
     /// Address at which OTLP over gRPC is taken (`otlp_grpc_listen`); `None`: at none.
     pub otlp_grpc_listen: Option<SocketAddr>,
-    /// Connections served at once (`max_connections`); further ones wait unaccepted in the kernel's queue.
+    /// Connections served at once (`max_connections`), at each port and the socket; for further ones idle connections make room.
     pub connections_max: usize,
     /// How long a request's headers may take (`header_timeout_seconds`).
     pub header_timeout: Duration,
@@ -24,6 +27,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+            write_socket: None,
             otlp_http_listen: None,
             otlp_grpc_listen: None,
             connections_max: 512,

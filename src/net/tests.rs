@@ -1,4 +1,6 @@
 use std::convert::Infallible;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -103,7 +105,7 @@ async fn read_good(stream: &mut (impl AsyncRead + Unpin)) {
 #[tokio::test]
 async fn any_stream_of_bytes_is_a_connection() {
     let (mut client, stream) = tokio::io::duplex(1_024);
-    let bounds = Bounds { header_timeout: PATIENCE, idle_timeout: PATIENCE, crowded: false.into() };
+    let bounds = Bounds { header_timeout: PATIENCE, idle_timeout: PATIENCE };
     let (drain, draining) = watch::channel(false);
     let pace = std::sync::Arc::new(Pace::new(std::sync::Arc::new(bounds)));
     let driving = tokio::spawn(connection::drive(stream, service(), pace, draining));
@@ -160,15 +162,100 @@ async fn a_client_that_never_reads_holds_its_connection_for_a_while_only() {
     drop(greedy);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_at_rest_make_room_when_every_place_is_taken() {
-    let header_timeout = Duration::from_millis(200);
-    let server = TestServer::start(Settings { connections_max: 2, header_timeout, ..local() }).await;
-    let mut resting = Vec::new();
-    for _ in 0..2 {
-        resting.push(server.resting().await);
+/// Whether the server has closed a connection.
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    match timeout(Duration::from_millis(1), stream.read(&mut [0])).await {
+        Ok(Ok(count)) => count == 0,
+        Ok(Err(_)) => true,
+        Err(_elapsed) => false,
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_idle_for_longest_makes_room_when_every_place_is_taken() {
+    let server = TestServer::start(Settings { connections_max: 3, ..local() }).await;
+    // One that has said nothing, one at rest, and one at rest that is younger.
+    let mut fresh = server.connect().await;
+    // Whoever has just connected is about to say something.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let mut resting = server.resting().await;
+    let mut younger = server.resting().await;
+    let began = Instant::now();
     assert!(server.send(GET_GOOD_AND_CLOSE).await.ends_with("good"));
+    assert!(read_to_end(&mut fresh).await.is_empty());
+    let mut newer = server.resting().await;
+    assert!(!is_closed(&mut resting).await && !is_closed(&mut younger).await, "there was room for one again");
+    let mut newest = server.resting().await;
+    assert!(read_to_end(&mut resting).await.is_empty());
+    assert!(began.elapsed() < Duration::from_secs(2), "nothing waited for a time-out");
+    for stream in [&mut younger, &mut newer, &mut newest] {
+        assert!(!is_closed(stream).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_way_makes_no_room_but_a_head_that_does_not_come_does() {
+    let server = TestServer::start(Settings { connections_max: 2, ..local() }).await;
+    let mut busy = server.connect().await;
+    busy.write_all(b"GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut half_a_head = server.connect().await;
+    half_a_head.write_all(b"GET /good HTTP/1.1\r\n").await.unwrap();
+    let began = Instant::now();
+    for _ in 0..3 {
+        assert!(server.send(GET_GOOD_AND_CLOSE).await.ends_with("good"));
+    }
+    assert!(began.elapsed() >= Duration::from_millis(900), "a head has a second");
+    assert!(began.elapsed() < Duration::from_secs(4), "and not the five that it has otherwise");
+    assert!(read_to_end(&mut half_a_head).await.is_empty());
+    assert!(!is_closed(&mut busy).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_that_is_taken_slowly_is_not_cut_off_to_make_room() {
+    let server = TestServer::start(Settings { connections_max: 1, ..local() }).await;
+    let mut slow = server.connect().await;
+    slow.write_all(b"GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    slow.read_exact(&mut [0; 1_000]).await.unwrap();
+    let mut next = server.connect().await;
+    next.write_all(GET_GOOD_AND_CLOSE.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!is_closed(&mut next).await, "it waits");
+    assert!(read_to_end(&mut slow).await.len() > LARGE_BYTES - 1_000, "all of it comes");
+    assert!(read_to_end(&mut next).await.ends_with("good"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unix_socket_is_for_owner_and_group_and_goes_with_its_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.sock");
+    let mode = || std::fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o7777;
+    let bind = || Server::bind_socket(&path, &local());
+    let server = bind().unwrap();
+    assert_eq!(mode(), 0o660);
+    assert_eq!(bind().unwrap_err().kind(), ErrorKind::AddrInUse, "it is answered");
+    let (stop, stopped) = oneshot::channel();
+    let serving = tokio::spawn(server.serve(
+        |peer| {
+            assert_eq!(peer, Peer::Socket);
+            service()
+        },
+        async { stopped.await.unwrap() },
+    ));
+    let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    stream.write_all(GET_GOOD.as_bytes()).await.unwrap();
+    read_good(&mut stream).await;
+    stop.send(Instant::now() + PATIENCE).unwrap();
+    timeout(PATIENCE, serving).await.unwrap().unwrap();
+    assert!(!path.exists());
+
+    // One that was left behind is replaced; anything else stays.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let server = bind().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "a file").unwrap();
+    assert_eq!(bind().unwrap_err().kind(), ErrorKind::AlreadyExists);
+    drop(server);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a file", "it is somebody else's by now");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,12 +11,11 @@ use std::time::Duration;
 
 use futures_util::{Stream, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 use tonic::transport::server::Connected;
 
-use crate::net::{Listener, Peer};
+use crate::net::{Listener, Peer, Stream as Bytes};
 
 /// How often a connection is asked whether somebody is still there.
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(60);
@@ -30,7 +29,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A connection that ends when nobody is there any more.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Bytes,
     peer: Peer,
     silence: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
