@@ -1,7 +1,8 @@
-//! Who may ask for what: reading is open to everybody, anything else needs a caller that may write.
+//! Who may ask for what: reading is open to everybody, anything else needs a caller that may do that.
 //!
-//! *Invariants.* The checks come in one order: host, browser headers, then token or loopback; nothing of the body has been read
-//! before they pass.
+//! *Invariants.* The checks come in one order: host, browser headers, then the sender; nothing of the body has been read before they
+//! pass. Through our Unix socket everything may be asked, since who may open it was decided by whoever set its file's rights; but not
+//! by a page of a browser that was led there. By which name a request goes there says nothing.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,15 +10,17 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use subtle::{Choice, ConstantTimeEq};
+use subtle::ConstantTimeEq;
 use warp::http::HeaderMap;
 use warp::http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderName, ORIGIN, VIA};
 
+use super::Settings;
 use super::call::Call;
-use super::endpoint::{Accepts, Scope};
+use super::endpoint::Accepts;
 use super::host::Host;
 use super::problem::Problem;
-use super::{Settings, Token};
+use super::token::{Scope, Token};
+use crate::net::Peer;
 
 /// Headers that a proxy leaves. With one of them, a peer on loopback speaks for somebody else.
 const FORWARDING: [HeaderName; 4] =
@@ -47,22 +50,23 @@ impl Access {
         self.tokens.store(Arc::new(tokens));
     }
 
-    /// Whether this call may go on.
+    /// Whether this call may go on, and the name of the token that it came with, if it has one.
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn check(&self, call: &Call) -> Result<(), Problem> {
+    pub fn check(&self, call: &Call) -> Result<Option<Arc<str>>, Problem> {
         match call.endpoint.scope {
-            Scope::Read => Ok(()),
-            // A token allows all of them.
-            Scope::Record | Scope::Reserve | Scope::Admin => self.check_write(call),
+            Scope::Read => Ok(None),
+            scope @ (Scope::Record | Scope::Reserve | Scope::Admin) => self.check_write(call, scope),
         }
     }
 
-    fn check_write(&self, call: &Call) -> Result<(), Problem> {
-        self.check_host(call)?;
+    fn check_write(&self, call: &Call, scope: Scope) -> Result<Option<Arc<str>>, Problem> {
+        if call.peer != Peer::Socket {
+            self.check_host(call)?;
+        }
         check_browser(&call.headers)?;
-        self.check_sender(call)
+        self.check_sender(call, scope)
     }
 
     fn check_host(&self, call: &Call) -> Result<(), Problem> {
@@ -85,7 +89,21 @@ impl Access {
 
     /// Whether this caller needs a token to write.
     pub fn needs_token(&self, call: &Call) -> bool {
-        !self.tokens.load().is_empty() && (self.loopback_needs_token || !is_local(call))
+        !self.tokens.load().is_empty() && !self.is_trusted(call)
+    }
+
+    /// The token that a call came with, if it is one of ours.
+    pub fn token_of(&self, call: &Call) -> Option<Token> {
+        let sent = sent_token(call).filter(|sent| !sent.is_empty())?;
+        // Every token is compared, whichever matches, so that the time tells nothing about them but their lengths.
+        let tokens = self.tokens.load();
+        let found = tokens.iter().filter(|token| bool::from(token.expose().ct_eq(&sent))).fold(None, |_, token| Some(token));
+        found.cloned()
+    }
+
+    /// Whether a caller may do everything because of where it is, although there are tokens.
+    fn is_trusted(&self, call: &Call) -> bool {
+        call.peer == Peer::Socket || (is_local(call) && !self.loopback_needs_token)
     }
 
     fn is_ours(&self, host: &Host) -> bool {
@@ -97,26 +115,38 @@ impl Access {
         }
     }
 
-    fn check_sender(&self, call: &Call) -> Result<(), Problem> {
-        let is_local = is_local(call);
-        let tokens = self.tokens.load();
-        if tokens.is_empty() {
-            const DETAIL: &str = "No token is configured, so only this host may write, and not through a proxy. Set API_TOKEN to allow others.";
-            return if is_local { Ok(()) } else { Err(Problem::Forbidden(DETAIL)) };
+    fn check_sender(&self, call: &Call, scope: Scope) -> Result<Option<Arc<str>>, Problem> {
+        const DETAIL: &str =
+            "No token is configured, so only this host may write, and not through a proxy. Set API_TOKEN to allow others.";
+        let token = self.token_of(call);
+        let name = token.as_ref().and_then(|token| token.name().cloned());
+        if self.is_trusted(call) {
+            return Ok(name);
         }
-        if is_local && !self.loopback_needs_token {
-            return Ok(());
+        if self.tokens.load().is_empty() {
+            return if is_local(call) { Ok(None) } else { Err(Problem::Forbidden(DETAIL)) };
         }
-        let sent = sent_token(call).unwrap_or_default();
-        // Every token is compared, whichever matches, so that the time tells nothing about them but their lengths.
-        let matches = tokens.iter().fold(Choice::from(0), |any, token| any | token.expose().ct_eq(&sent));
-        if matches.into() && !sent.is_empty() { Ok(()) } else { Err(Problem::Unauthorized) }
+        match token {
+            None => Err(Problem::Unauthorized),
+            Some(token) if token.allows(scope) => Ok(name),
+            Some(_) => Err(Problem::Forbidden(lacks(scope))),
+        }
     }
 }
 
 /// Whether a call comes from this host, and not through a proxy.
 fn is_local(call: &Call) -> bool {
     call.peer.is_local() && !FORWARDING.iter().any(|header| call.headers.contains_key(header))
+}
+
+/// What a token is told that is one of ours and does not allow what it was sent for.
+const fn lacks(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Read => "This token lacks the scope `read`.",
+        Scope::Record => "This token lacks the scope `record`.",
+        Scope::Reserve => "This token lacks the scope `reserve`.",
+        Scope::Admin => "This token lacks the scope `admin`.",
+    }
 }
 
 /// No page in a browser writes here: neither one of another site, nor one that made our name point at this address.
@@ -177,7 +207,7 @@ mod tests {
         all.extend_from_slice(headers);
         let found = access
             .check(&call(peer, "/costs", &all))
-            .map_or_else(|problem| problem.into_response().status().as_u16(), |()| 200);
+            .map_or_else(|problem| problem.into_response().status().as_u16(), |_| 200);
         assert_eq!(found, status, "{peer} {headers:?}");
     }
 
@@ -239,6 +269,48 @@ mod tests {
     }
 
     #[test]
+    fn a_token_allows_its_scopes_and_says_whose_it_is() {
+        let scoped = |text, name, scope| Token::scoped(text, name, [scope].into_iter().collect());
+        let tokens = vec![scoped("a", "worker-7", Scope::Record), scoped("b", "ops", Scope::Admin), Token::new("c")];
+        let guarded = Access::new(&Settings { tokens, ..Settings::default() });
+        static RECORD: Endpoint = Endpoint { scope: Scope::Record, ..ENDPOINT };
+        let asked = |token: &str, endpoint, peer| {
+            let bearer = format!("Bearer {token}");
+            let call = call(REMOTE, "/", &[("host", "localhost"), ("authorization", &bearer)]);
+            guarded.check(&Call { peer, endpoint, ..call })
+        };
+        let remote = REMOTE.parse::<SocketAddr>().unwrap().into();
+        assert_eq!(asked("a", &RECORD, remote).unwrap().as_deref(), Some("worker-7"));
+        assert_eq!(asked("b", &ENDPOINT, remote).unwrap().as_deref(), Some("ops"));
+        assert_eq!(asked("c", &RECORD, remote).unwrap(), None);
+        let problem = asked("a", &ENDPOINT, remote).unwrap_err();
+        assert_eq!((problem.status().as_u16(), &*problem.detail()), (403, "This token lacks the scope `admin`."));
+        assert!(matches!(asked("b", &RECORD, remote), Err(Problem::Forbidden("This token lacks the scope `record`."))));
+        assert!(matches!(asked("x", &RECORD, remote), Err(Problem::Unauthorized)));
+        // Through the socket none is needed; one that is sent says who it is.
+        assert_eq!(asked("a", &ENDPOINT, Peer::Socket).unwrap().as_deref(), Some("worker-7"));
+        assert_eq!(asked("x", &ENDPOINT, Peer::Socket).unwrap(), None);
+    }
+
+    #[test]
+    fn through_the_socket_everything_may_be_asked_but_by_a_page() {
+        for access in [access(&[]), access(&["first"])] {
+            for (headers, is_let_in) in [
+                (&[][..], true),
+                (&[("host", "evil.example")], true),
+                (&[("x-forwarded-for", "10.0.0.9")], true),
+                (&[("authorization", "Bearer wrong")], true),
+                (&[("origin", "null")], false),
+                (&[("sec-fetch-site", "same-origin")], false),
+            ] {
+                let call = Call { peer: Peer::Socket, ..call(LOCAL, "/costs", headers) };
+                assert_eq!(access.check(&call).is_ok(), is_let_in, "{headers:?}");
+                assert!(!access.needs_token(&call));
+            }
+        }
+    }
+
+    #[test]
     fn loopback_may_be_let_in_but_not_through_a_proxy() {
         let tokens = vec![Token::new("first")];
         let lenient = Access::new(&Settings { tokens, loopback_needs_token: false, ..Settings::default() });
@@ -281,7 +353,7 @@ mod tests {
             let headers: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
             let found = open
                 .check(&call(LOCAL, uri, &headers))
-                .map_or_else(|problem| problem.into_response().status().as_u16(), |()| 200);
+                .map_or_else(|problem| problem.into_response().status().as_u16(), |_| 200);
             assert_eq!(found, status, "{uri} {hosts:?}");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -25,12 +26,14 @@ pub(super) struct Call {
     pub endpoint: &'static Endpoint,
     pub uri: Uri,
     pub headers: HeaderMap,
+    /// The name of the token that it was let in with, if that has one.
+    pub token: Option<Arc<str>>,
 }
 
 impl Call {
     /// Takes a request's headers.
     pub fn of<B>(request: &mut Request<B>, peer: Peer, endpoint: &'static Endpoint) -> Self {
-        Self { peer, endpoint, uri: request.uri().clone(), headers: std::mem::take(request.headers_mut()) }
+        Self { peer, endpoint, uri: request.uri().clone(), headers: std::mem::take(request.headers_mut()), token: None }
     }
 
     /// The id in the path, decoded.

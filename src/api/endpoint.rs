@@ -5,6 +5,7 @@
 
 use warp::http::Method;
 
+use super::token::Scope;
 use crate::formats::{self, CallFormat, Format};
 
 /// One method on one path.
@@ -45,19 +46,6 @@ pub(super) enum Group {
     Fleet,
     Operations,
     About,
-}
-
-/// What a caller must be allowed to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// Look. Open to everybody.
-    Read,
-    /// Record cost.
-    Record,
-    /// Set money aside, and settle it.
-    Reserve,
-    /// Overrule the gate.
-    Admin,
 }
 
 /// Which query parameters may be given.

@@ -52,12 +52,13 @@ pub(super) async fn set(state: Arc<State>, call: Arc<Call>, body: BodyStream) ->
     let request = read_json(&state, &call, body, |_, bytes| read_gate(bytes)).await?;
     let GateRequest { wish, reason, actor, expires_in_seconds } = request;
     let since = state.clock.now();
+    let token = call.token.as_deref().map(Box::from);
     let order = match wish {
         GateWish::Manual { active } => {
             let expires_at = expires_in_seconds.map(|seconds| after(since, seconds));
-            GateOrder::Manual(GateOverride { active, reason, actor, since, expires_at })
+            GateOrder::Manual(GateOverride { active, reason, actor, since, expires_at, token })
         }
-        GateWish::Auto => GateOrder::Auto { reason, actor },
+        GateWish::Auto => GateOrder::Auto { reason, actor, token },
     };
     state.writer.set_gate(order).await?;
     shown(&state)

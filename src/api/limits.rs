@@ -35,7 +35,8 @@ pub(super) async fn set(state: Arc<State>, call: Arc<Call>, body: BodyStream) ->
     let limit = parts(wish, &configured)?;
     let timestamp = state.clock.now();
     let expires_at = expires_in_seconds.map(|seconds| after(timestamp, seconds));
-    let line = LimitOverride { budget: (&*name).into(), limit, reason, actor, timestamp, expires_at };
+    let token = call.token.as_deref().map(Box::from);
+    let line = LimitOverride { budget: (&*name).into(), limit, reason, actor, timestamp, expires_at, token };
     if let Some(fleet) = state.fleet.as_ref().filter(|_| is_shared(&state.board.read().configured, &name)) {
         fleet.set_limit(line.clone()).await?;
     }

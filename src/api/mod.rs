@@ -57,11 +57,13 @@ mod state;
 mod streamed_body;
 mod surface;
 mod template;
+mod token;
 
 pub use grpc::GrpcServer;
-pub use settings::{Settings, Token};
+pub use settings::Settings;
 pub use state::{Parts, ReloadWish, State};
 pub use surface::Surface;
+pub use token::{Scope, Scopes, Token};
 
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,27 @@
-//! The room that bodies of calls share: how many are read at once, and how many calls may wait to be recorded.
+//! The room that writes share: how many are in progress at once, how many bodies of calls are read, and how many calls may wait to be
+//! recorded.
 //!
-//! *Limits.* [`BODIES_MAX`], [`MESSAGES_MAX`], [`BODY_WAIT`], [`CALLS_HELD_MAX`].
+//! *Invariants.* Writes leave connections to reads: fewer are in progress than there are connections, and whoever waits for a place does
+//! so for a moment only.
+//!
+//! *Limits.* `max_writes_in_progress`, [`WRITE_WAIT`], [`BODIES_MAX`], [`MESSAGES_MAX`], [`BODY_WAIT`], [`CALLS_HELD_MAX`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Settings;
+
+/// How long a write waits for its place: long enough for a burst on a quick disk, short enough that a read which waits for the
+/// connection hardly notices.
+const WRITE_WAIT: Duration = Duration::from_millis(250);
 /// Bodies that are read at once, each by a thread; what comes beyond waits a little.
 const BODIES_MAX: usize = 8;
 /// Messages over gRPC that are received or read at once: unlike bodies these are whole in memory.
 const MESSAGES_MAX: usize = 16;
 /// How long it waits.
-const BODY_WAIT: Duration = Duration::from_secs(1);
+const BODY_WAIT: Duration = Duration::from_millis(500);
 /// Calls of all bodies that are not on record yet: at about a kilobyte each, the most memory that these routes take.
 const CALLS_HELD_MAX: usize = 131_072;
 /// Room for calls is taken in steps of so many.
@@ -21,20 +30,44 @@ const CALLS_STEP: u32 = 256;
 /// The room that the routes share.
 #[derive(Debug)]
 pub(super) struct Room {
+    writes: Arc<Semaphore>,
+    /// Those that may wait for a place.
+    writes_waiting: Semaphore,
     bodies: Arc<Semaphore>,
     messages: Arc<Semaphore>,
     calls: Arc<Semaphore>,
 }
 
 impl Room {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let of = |places| Arc::new(Semaphore::new(places));
+        Self {
+            writes: of(settings.writes_in_progress_max),
+            writes_waiting: Semaphore::new(settings.writes_waiting_max),
+            bodies: of(BODIES_MAX),
+            messages: of(MESSAGES_MAX),
+            calls: of(CALLS_HELD_MAX),
+        }
+    }
+
+    /// A place for a write, kept until it is dropped. `None`: all are taken, and too many wait, or stay so for longer than a write
+    /// may wait.
+    pub(super) async fn for_write(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.writes).try_acquire_owned() {
+            return Some(place);
+        }
+        let _waiting = self.writes_waiting.try_acquire().ok()?;
+        place(&self.writes, WRITE_WAIT).await
+    }
+
     /// A place for a body, kept until it is dropped. `None`: all are taken, and stay so for longer than a body may wait.
     pub(super) async fn for_body(&self) -> Option<OwnedSemaphorePermit> {
-        place(&self.bodies).await
+        place(&self.bodies, BODY_WAIT).await
     }
 
     /// The same for a message over gRPC, from before it is received.
     pub(super) async fn for_message(&self) -> Option<OwnedSemaphorePermit> {
-        place(&self.messages).await
+        place(&self.messages, BODY_WAIT).await
     }
 
     /// Room for the calls of a body, none yet.
@@ -43,15 +76,8 @@ impl Room {
     }
 }
 
-impl Default for Room {
-    fn default() -> Self {
-        let of = |places| Arc::new(Semaphore::new(places));
-        Self { bodies: of(BODIES_MAX), messages: of(MESSAGES_MAX), calls: of(CALLS_HELD_MAX) }
-    }
-}
-
-async fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    tokio::time::timeout(BODY_WAIT, Arc::clone(places).acquire_owned()).await.ok()?.ok()
+async fn place(places: &Arc<Semaphore>, wait: Duration) -> Option<OwnedSemaphorePermit> {
+    tokio::time::timeout(wait, Arc::clone(places).acquire_owned()).await.ok()?.ok()
 }
 
 /// The room that the calls of a body have.

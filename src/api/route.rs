@@ -7,8 +7,9 @@ use warp::reply::Response;
 
 use super::State;
 use super::call::{BodyStream, Call};
-use super::endpoint::{Accepts, Endpoint, Group, Parameters, Scope, Verb};
+use super::endpoint::{Accepts, Endpoint, Group, Parameters, Verb};
 use super::problem::Problem;
+use super::token::Scope;
 
 /// An answer on its way.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Result<Response, Problem>> + Send>>;

@@ -1,8 +1,8 @@
 //! Finds the route that a request is for.
 //!
 //! *Invariants.* Each row of the table becomes one warp filter, and a request runs the one that was found for it, once. A handler
-//! never rejects: it answers or names a problem. A handler that reads a body runs after
-//! [`Access`](super::auth::Access) let the request in, and before any of its body was read.
+//! never rejects: it answers or names a problem. It runs after [`Access`](super::auth::Access) let the request in, and before any of
+//! its body was read.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -101,28 +101,18 @@ fn filter(handler: Handler, state: &Arc<State>) -> BoxedFilter<(Response,)> {
     let state = Arc::clone(state);
     let call = warp::ext::get::<Arc<Call>>();
     match handler {
-        Handler::Reading(handler) => call
-            .then(move |call: Arc<Call>| {
-                let admitted = state.access.check(&call);
-                respond(admitted.map(|()| handler.answer(Arc::clone(&state), call)))
-            })
-            .boxed(),
+        Handler::Reading(handler) => {
+            call.then(move |call: Arc<Call>| respond(handler.answer(Arc::clone(&state), call))).boxed()
+        }
         Handler::Writing(handler) => call
             .and(warp::body::stream())
-            .then(move |call: Arc<Call>, body| {
-                let admitted = state.access.check(&call);
-                respond(admitted.map(|()| handler.answer(Arc::clone(&state), call, pieces_of(body))))
-            })
+            .then(move |call: Arc<Call>, body| respond(handler.answer(Arc::clone(&state), call, pieces_of(body))))
             .boxed(),
     }
 }
 
-async fn respond<F: Future<Output = Result<Response, Problem>>>(answer: Result<F, Problem>) -> Response {
-    let answer = match answer {
-        Ok(answer) => answer.await,
-        Err(problem) => Err(problem),
-    };
-    answer.unwrap_or_else(Problem::into_response)
+async fn respond(answer: impl Future<Output = Result<Response, Problem>>) -> Response {
+    answer.await.unwrap_or_else(Problem::into_response)
 }
 
 fn pieces_of<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>> + Send + 'static) -> BodyStream {

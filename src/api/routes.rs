@@ -8,9 +8,9 @@ use super::State;
 use super::call::Call;
 use super::endpoint::Accepts::{Calls, Events, Json, OptionalJson};
 use super::endpoint::Group::{About, Budgets, Costs, Fleet, Gate, Operations, Prices, Reservations};
-use super::endpoint::Scope::{Admin, Record, Reserve};
 use super::problem::Problem;
 use super::route::{Route, any, get, post, put};
+use super::token::Scope::{Admin, Record, Reserve};
 use super::{
     authorize, budgets, costs_read, costs_spread, costs_write, events, export, fleet, gate, health, import, index, ingest,
     limits, metrics, openapi, page, prices, question, reservation_list, reservations,

@@ -1,29 +1,8 @@
 //! What the HTTP surface may be told.
 
-use std::fmt;
 use std::time::Duration;
 
-/// A bearer token. Never prints.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(Box<str>);
-
-impl Token {
-    /// Takes a token as it stands in the setting.
-    pub fn new(text: &str) -> Self {
-        Self(text.into())
-    }
-
-    /// The bytes to compare with, in constant time.
-    pub fn expose(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Token(…)")
-    }
-}
+use super::token::Token;
 
 /// Settings of the HTTP surface. Everything has a bound.
 #[derive(Clone, Debug)]
@@ -34,6 +13,10 @@ pub struct Settings {
     pub ingest_body_bytes_max: usize,
     /// Bytes of bodies held at once over all requests (`max_body_bytes_in_flight`); beyond it a write is told `overloaded`.
     pub body_bytes_in_flight_max: usize,
+    /// Writes in progress at once (`max_writes_in_progress`); below the number of connections, so that reads find one.
+    pub writes_in_progress_max: usize,
+    /// Further ones that wait a moment for their turn; the rest is told `overloaded` at once.
+    pub writes_waiting_max: usize,
     /// Tokens that allow writing (`API_TOKEN`, `API_TOKEN_FILE`); none: only loopback may write.
     pub tokens: Vec<Token>,
     /// Whether a write from loopback needs a token where tokens are set (`loopback_needs_token`).
@@ -48,6 +31,8 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(10),
             ingest_body_bytes_max: 64 * 1024 * 1024,
             body_bytes_in_flight_max: 16 * 1024 * 1024,
+            writes_in_progress_max: 256,
+            writes_waiting_max: 128,
             tokens: Vec::new(),
             loopback_needs_token: true,
             allowed_hosts: Vec::new(),

@@ -74,7 +74,7 @@ pub struct State {
     pub(super) body_timeout: Duration,
     /// Bytes of a body of calls.
     pub(super) ingest_body_bytes_max: usize,
-    /// The room for calls.
+    /// The room for writes.
     pub(super) room: Room,
     /// What operators decide about calls.
     pub(super) calls: CallSettings,
@@ -106,7 +106,7 @@ impl State {
             access: Access::new(settings),
             body_timeout: settings.body_timeout,
             ingest_body_bytes_max: settings.ingest_body_bytes_max,
-            room: Room::default(),
+            room: Room::new(settings),
             calls: parts.calls,
             book: parts.book,
             reload: parts.reload,

@@ -17,6 +17,7 @@ use tracing::{Instrument, Span};
 use warp::http::{Request, StatusCode};
 use warp::reply::Response;
 
+use super::State;
 use super::call::Call;
 use super::grpc::GrpcServer;
 use super::instruments::fold_method;
@@ -24,7 +25,7 @@ use super::problem::Problem;
 use super::route::Route;
 use super::router::{Ready, Router};
 use super::routes::{self, ROUTES};
-use super::{State, Token};
+use super::token::{Scope, Token};
 use crate::net::Peer;
 use crate::telemetry::spans;
 
@@ -123,23 +124,37 @@ impl Surface {
 }
 
 impl Inner {
-    /// Runs a route, within its time.
-    async fn run(&self, route: Ready, mut request: Request<Incoming>, peer: Peer) -> Response {
-        let Ready { endpoint, filter } = route;
-        let call = Arc::new(Call::of(&mut request, peer, endpoint));
-        request.extensions_mut().insert(call);
-        let service = TowerToHyperService::new(warp::service(filter));
-        // Creating the future runs filters already, so that happens inside as well.
-        let answer = tokio::time::timeout(self.call_timeout, async move { service.call(request).await });
+    /// Answers, within the call's time.
+    async fn run(&self, route: Ready, request: Request<Incoming>, peer: Peer) -> Response {
+        let endpoint = route.endpoint;
+        let answer = tokio::time::timeout(self.call_timeout, self.admit_and_run(route, request, peer));
         match AssertUnwindSafe(answer).catch_unwind().await {
-            Ok(Ok(Ok(response))) => response,
-            Ok(Ok(Err(never))) => match never {},
+            Ok(Ok(answer)) => answer.unwrap_or_else(Problem::into_response),
             Ok(Err(_elapsed)) => Problem::Overloaded.into_response(),
             Err(panic) => {
                 let panic = panic_text(panic.as_ref());
                 tracing::error!(panic, endpoint = endpoint.path, "a request handler panicked");
                 Problem::Internal.into_response()
             }
+        }
+    }
+
+    /// Runs a route for who may ask for it. A write has a place among those in progress until it is answered.
+    async fn admit_and_run(&self, route: Ready, mut request: Request<Incoming>, peer: Peer) -> Result<Response, Problem> {
+        let Ready { endpoint, filter } = route;
+        let mut call = Call::of(&mut request, peer, endpoint);
+        call.token = self.state.access.check(&call)?;
+        let _place = match endpoint.scope {
+            Scope::Read => None,
+            Scope::Record | Scope::Reserve | Scope::Admin => {
+                Some(self.state.room.for_write().await.ok_or(Problem::Overloaded)?)
+            }
+        };
+        request.extensions_mut().insert(Arc::new(call));
+        let service = TowerToHyperService::new(warp::service(filter));
+        match service.call(request).await {
+            Ok(response) => Ok(response),
+            Err(never) => match never {},
         }
     }
 }

@@ -291,6 +291,7 @@ mod tests {
             actor: String::new(),
             since: end(),
             expires_at: None,
+            token: None,
         });
         let account = |position: usize| drawn(position).account(&policy.budgets[position].limit);
         let is_at_gate = |position: usize| Bars::of(&policy.budgets[position]).is_at_gate(&drawn(position).spent);

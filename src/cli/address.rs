@@ -1,13 +1,19 @@
 //! Where the agent is asked: `--url`, or the address that the settings have it listen on.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 use reqwest::Url;
 
 use super::Failure;
 
+/// The path of a Unix socket, where that is what is named.
+pub fn socket(text: &str) -> Option<&Path> {
+    text.strip_prefix("unix:").map(Path::new).filter(|path| !path.as_os_str().is_empty())
+}
+
 pub fn parse(text: &str) -> Result<Url, Failure> {
-    let wrong = || Failure::Usage("--url must be an address such as http://127.0.0.1:8000".into());
+    let wrong = || Failure::Usage("--url must be an address such as http://127.0.0.1:8000 or unix:/run/agent.sock".into());
     let url = Url::parse(text).map_err(|_| wrong())?;
     let plain = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
     // A password would be repeated in every message; the agent has no use for one.
@@ -61,10 +67,12 @@ mod tests {
 
     #[test]
     fn only_http_addresses_are_taken() {
-        for text in ["127.0.0.1:8000", "ftp://a", "http://a?b", "", "http://", "http://user:secret@a"] {
+        for text in ["127.0.0.1:8000", "ftp://a", "http://a?b", "", "http://", "http://user:secret@a", "unix:"] {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse("https://agent.internal/base").is_ok());
+        assert_eq!(socket("unix:/run/a.sock"), Some(Path::new("/run/a.sock")));
+        assert_eq!((socket("unix:"), socket("http://a")), (None, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::output::OutputFormat;
 /// Where the agent is.
 #[derive(Args, Debug)]
 pub struct AgentArgs {
-    /// Address of the agent [default: the local agent, from METRICS_HOST, METRICS_PORT and CONFIG_FILE]
+    /// Address of the agent, or unix: and the path of its WRITE_SOCKET [default: the local agent, from METRICS_HOST, METRICS_PORT and CONFIG_FILE]
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
 }

@@ -26,6 +26,8 @@ pub const ANSWER_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 pub struct AgentClient {
     http: HttpClient,
     base: Url,
+    /// Where it is, as messages say it.
+    place: String,
 }
 
 /// Why there is no answer of the kind asked for.
@@ -58,7 +60,10 @@ impl From<ClientError> for Failure {
 impl AgentClient {
     /// A client of the agent that the arguments or the settings name.
     pub fn new(agent: &AgentArgs, process: &Sources, timeout: Duration) -> Result<Self, Failure> {
+        let socket = agent.url.as_deref().and_then(address::socket);
         let base = match &agent.url {
+            // Through a socket one asks a host all the same, which says nothing.
+            Some(_) if socket.is_some() => address::parse("http://localhost")?,
             Some(url) => address::parse(url)?,
             None => address::local(config::load_address(process)?)?,
         };
@@ -74,18 +79,19 @@ impl AgentClient {
             // Without TLS no certificates are needed; small images have none, and looking for them would fail.
             builder = builder.tls_certs_only([]);
         }
+        let place = socket.map_or_else(|| base.to_string(), |path| format!("unix:{}", path.display()));
+        if let Some(path) = socket {
+            builder = builder.unix_socket(path);
+        }
         let http = builder
             .build()
             .map_err(|error| Failure::Failed(format!("cannot start the HTTP client: {}", ErrorChain(&error))))?;
-        Ok(Self { http, base })
+        Ok(Self { http, base, place })
     }
 
     /// Where the agent is, without what is secret in it.
     pub fn address(&self) -> String {
-        let mut url = self.base.clone();
-        // An address that cannot have a login has none.
-        let _none = url.set_username("").and_then(|()| url.set_password(None));
-        url.to_string()
+        self.place.clone()
     }
 
     /// The agent's answer to a GET.
@@ -183,7 +189,7 @@ impl AgentClient {
 
     fn body(&self, response: Response) -> Result<String, ClientError> {
         let mut bytes = Vec::new();
-        let lost = |reason: String| ClientError::AnswerLost(format!("lost the answer of {}: {reason}", self.base));
+        let lost = |reason: String| ClientError::AnswerLost(format!("lost the answer of {}: {reason}", self.place));
         response.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| lost(error.to_string()))?;
         if bytes.len() as u64 > ANSWER_BYTES_MAX {
             return Err(lost(format!("it is larger than {ANSWER_BYTES_MAX} bytes")));
@@ -194,11 +200,11 @@ impl AgentClient {
     fn no_answer(&self, error: &reqwest::Error) -> ClientError {
         if error.is_connect() {
             let cause = if error.is_timeout() { "timed out".into() } else { root(error) };
-            ClientError::NotReached(format!("cannot reach the agent at {}: {cause}. Is it running?", self.base))
+            ClientError::NotReached(format!("cannot reach the agent at {}: {cause}. Is it running?", self.place))
         } else if error.is_timeout() {
-            ClientError::AnswerLost(format!("no answer from {}: timed out", self.base))
+            ClientError::AnswerLost(format!("no answer from {}: timed out", self.place))
         } else {
-            ClientError::AnswerLost(format!("no answer from {}: {}", self.base, root(error)))
+            ClientError::AnswerLost(format!("no answer from {}: {}", self.place, root(error)))
         }
     }
 }

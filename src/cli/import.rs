@@ -121,7 +121,7 @@ pub fn run(arguments: &ImportArgs, process: &Sources) -> Result<Exit, Failure> {
         source: arguments.source.as_deref().map(Box::from),
         time_zone,
     };
-    let token = arguments.token.load(process)?;
+    let token = arguments.token.to_record(process)?;
     let client = AgentClient::new(&arguments.agent, process, ANSWER_TIMEOUT)?;
     let mut tally = Tally::default();
     let failure = thread::scope(|scope| {

@@ -94,7 +94,7 @@ pub struct RecordArgs {
 pub fn run(arguments: &RecordArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
     let id = arguments.id.clone().unwrap_or_else(|| new_id(&Clock::System));
     let body = body(arguments, &id)?;
-    let token = arguments.token.load(process)?;
+    let token = arguments.token.to_record(process)?;
     let client = AgentClient::new(&arguments.agent, process, TRY_TIMEOUT)?;
     let query = if arguments.amount_usd.is_some() { vec![] } else { vec![("verbose", "true".to_owned())] };
     let answer = send(|| client.post_query("/costs", &query, token.as_deref(), body.clone()), thread::sleep)

@@ -55,7 +55,7 @@ pub struct RepriceArgs {
 
 /// Runs the verb.
 pub fn run(arguments: &RepriceArgs, process: &Sources, screen: &Screen) -> Result<Exit, Failure> {
-    let token = arguments.token.load(process)?;
+    let token = arguments.token.to_change(process)?;
     let client = AgentClient::new(&arguments.agent, process, PART_TIMEOUT)?;
     let mut told = Instant::now();
     let sum = add_up(

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Failure;
-use crate::config::{self, Sources};
+use crate::config::{self, Problems, Sources};
 
 /// Where the token is.
 #[derive(Args, Debug)]
@@ -15,7 +15,7 @@ pub struct TokenArgs {
     /// Token for writing (API_TOKEN); prefer --token-file, since other users can see command lines
     #[arg(long, conflicts_with = "token_file")]
     pub token: Option<Secret>,
-    /// File whose first line is a token for writing (API_TOKEN_FILE)
+    /// File of tokens for writing, of which the first that allows this is sent (API_TOKEN_FILE)
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }
@@ -25,8 +25,21 @@ pub struct TokenArgs {
 pub struct Secret(pub String);
 
 impl TokenArgs {
-    /// The token of the arguments, else the one that the agent itself is set up with.
-    pub fn load(&self, process: &Sources) -> Result<Option<String>, Failure> {
+    /// The token of the arguments, else the one that the agent itself is set up with, to record with.
+    pub fn to_record(&self, process: &Sources) -> Result<Option<String>, Failure> {
+        self.load(process, config::load_recording_token)
+    }
+
+    /// The same to change something else than cost.
+    pub fn to_change(&self, process: &Sources) -> Result<Option<String>, Failure> {
+        self.load(process, config::load_admin_token)
+    }
+
+    fn load(
+        &self,
+        process: &Sources,
+        choose: fn(&Sources) -> Result<Option<String>, Problems>,
+    ) -> Result<Option<String>, Failure> {
         let mut sources = process.clone();
         if let Some(token) = &self.token {
             sources.flags.push(("api_token".into(), token.0.clone()));
@@ -35,8 +48,7 @@ impl TokenArgs {
             sources.environment.remove("API_TOKEN");
             sources.flags.push(("api_token_file".into(), path.display().to_string()));
         }
-        let token = config::load_token(&sources)?;
-        Ok(token.map(|token| String::from_utf8_lossy(token.expose()).into_owned()))
+        Ok(choose(&sources)?)
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn finish(mut layers: Layers, sources: &Sources) -> Result<Config, Pr
     let fleet = fleet::resolve::resolve(&mut layers, &mut budgets, agent.as_deref());
     let webhooks = resolve_webhooks(&mut layers, &budgets);
     let book = resolve_prices(&mut layers);
+    bound_writes(&mut layers);
     judge_doubts(&mut layers, sources);
     let config = config(layers.sound()?, tokens, otlp, budgets, webhooks, book, sources.terminal);
     Ok(Config { fleet, ..config })
@@ -54,6 +55,21 @@ fn judge_doubts(layers: &mut Layers, sources: &Sources) {
     }
 }
 
+/// Writes never take every connection: fewer are in progress, and half of what is left at most waits.
+fn bound_writes(layers: &mut Layers) {
+    let connections = layers.draft.net.connections_max;
+    let api = &mut layers.draft.api;
+    let wanted = api.writes_in_progress_max;
+    api.writes_in_progress_max = wanted.min(connections - 1).max(1);
+    api.writes_waiting_max = (connections.saturating_sub(api.writes_in_progress_max) / 2).max(1);
+    let bounded = api.writes_in_progress_max;
+    if bounded < wanted && layers.text_of("max_writes_in_progress").is_some() {
+        layers
+            .warnings
+            .push(format!("max_writes_in_progress ({wanted}) is not below max_connections ({connections}): {bounded} hold"));
+    }
+}
+
 /// All tokens of both settings; what is wrong with the file of tokens is noted.
 pub(super) fn read_tokens(layers: &mut Layers) -> Vec<Token> {
     let mut tokens: Vec<Token> = layers.draft.token.clone().into_iter().collect();
@@ -61,6 +77,12 @@ pub(super) fn read_tokens(layers: &mut Layers) -> Vec<Token> {
     match tokens::read(&path) {
         Ok(found) => {
             layers.warnings.extend(page::exposure("api_token_file", &path));
+            if found.iter().any(|token| tokens.iter().any(|known| tokens::contradict(known, token))) {
+                layers.wrong(
+                    "api_token_file",
+                    format!("{} has the token of api_token, and for something else", path.display()),
+                );
+            }
             tokens.extend(found);
         }
         Err(details) => details.into_iter().for_each(|detail| layers.wrong("api_token_file", detail)),

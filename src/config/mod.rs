@@ -38,7 +38,7 @@ mod webhooks;
 
 use std::net::SocketAddr;
 
-use crate::api::Token;
+use crate::api::Scope;
 use crate::fleet::DatabaseUrl;
 
 pub use budgets::BUDGETS_MAX;
@@ -73,15 +73,29 @@ pub fn load_address(sources: &Sources) -> Result<SocketAddr, Problems> {
     Ok(SocketAddr::new(layers.draft.host, layers.draft.port))
 }
 
-/// A token that allows writing to the agent with these settings, if any is set; the first one. Problems elsewhere are let be.
+/// A token to record cost with at the agent with these settings, if any is set: the first that allows it, else the first, so that the
+/// agent says what it lacks. Problems elsewhere are let be.
 ///
 /// # Errors
 /// What is wrong with the tokens.
-pub fn load_token(sources: &Sources) -> Result<Option<Token>, Problems> {
+pub fn load_recording_token(sources: &Sources) -> Result<Option<String>, Problems> {
+    load_token(sources, Scope::Record)
+}
+
+/// The same to change something else.
+///
+/// # Errors
+/// What is wrong with the tokens.
+pub fn load_admin_token(sources: &Sources) -> Result<Option<String>, Problems> {
+    load_token(sources, Scope::Admin)
+}
+
+fn load_token(sources: &Sources, scope: Scope) -> Result<Option<String>, Problems> {
     let mut layers = Layers::read(sources);
-    let token = finish::read_tokens(&mut layers).into_iter().next();
+    let tokens = finish::read_tokens(&mut layers);
     layers.only_about(&["api_token", "api_token_file"])?;
-    Ok(token)
+    let token = tokens.iter().find(|token| token.allows(scope)).or(tokens.first());
+    Ok(token.map(|token| String::from_utf8_lossy(token.expose()).into_owned()))
 }
 
 /// The fleet's database under these settings, if any is set. Problems elsewhere are let be.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::draft::Setting;
 use super::kinds::{
     boolean, call_key, cost_from, count, days_or_none, event_usd, host, hosts, label, level, limit, listen, log_format,
-    operations, path, port, roads, seconds, share, shares, timeout, token, webhook_format, webhook_url, zone,
+    operations, path, port, roads, seconds, share, shares, socket, timeout, token, webhook_format, webhook_url, zone,
 };
 use super::{budgets, fleet, otel, prices, webhooks};
 use crate::ledger::RETENTION_DAYS_MIN;
@@ -129,6 +129,12 @@ fn access() -> Vec<Setting> {
             |to| &mut to.api.loopback_needs_token,
         ),
         Setting::new(
+            "write_socket",
+            "Unix socket at which everything is answered without a token; for its owner and group",
+            socket(),
+            |to| &mut to.net.write_socket,
+        ),
+        Setting::new(
             "allowed_hosts",
             "Host names, besides IP addresses and localhost, that writes may be addressed to",
             hosts(),
@@ -175,6 +181,12 @@ fn bounds() -> Vec<Setting> {
         Setting::new("max_connections", "Connections served at once", count("COUNT", 1, 65_536), |to| {
             &mut to.net.connections_max
         }),
+        Setting::new(
+            "max_writes_in_progress",
+            "Writes in progress at once; always fewer than max_connections, so that reads find room",
+            count("COUNT", 1, 65_535),
+            |to| &mut to.api.writes_in_progress_max,
+        ),
         Setting::new("header_timeout_seconds", "How long a request's headers may take", timeout(), |to| {
             &mut to.net.header_timeout
         }),

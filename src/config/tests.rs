@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::api::Token;
 use crate::budget::{Budget, CriticalOperations};
 use crate::domain::{Name, Usd};
 use crate::telemetry::{LogFormat, LogSettings, OtlpSettings};
@@ -65,6 +66,7 @@ fn example(key: &str) -> &'static str {
         "api_token" => "abc#1",
         "allowed_hosts" => "Agent.internal, other",
         "max_event_usd" => "5.5",
+        "write_socket" => "/run/lfm/agent.sock",
         "otlp_http_listen" | "otlp_grpc_listen" => "127.0.0.1:4318",
         "cost_from" => "prices",
         "charge_from" => "anthropic=otlp:com.anthropic.sdk,openai=litellm",
@@ -392,7 +394,48 @@ fn tokens_come_from_both_settings_and_never_show() {
     let tokens: Vec<&[u8]> = config.api.tokens.iter().map(Token::expose).collect();
     assert_eq!(tokens, [&b"third-s3cret"[..], b"first#s3cret", b"second-s3cret"]);
     assert!(!format!("{config:?}").contains("s3cret"));
-    assert_eq!(load_token(&sources).unwrap().unwrap().expose(), b"third-s3cret");
+    assert_eq!(load_recording_token(&sources).unwrap().unwrap(), "third-s3cret");
+}
+
+#[test]
+fn a_client_sends_the_first_token_that_allows_what_it_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens");
+    let sources = environment(&[("API_TOKEN_FILE", path.to_str().unwrap())]);
+    for (content, to_record, to_change) in [
+        ("reserve:w:a\nrecord:w:b\nadmin+record:ops:c\nd", "b", "c"),
+        ("reserve:w:a\nd", "d", "d"),
+        ("read:w:a\nreserve:w:b", "a", "a"),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        assert_eq!(load_recording_token(&sources).unwrap().as_deref(), Some(to_record), "{content}");
+        assert_eq!(load_admin_token(&sources).unwrap().as_deref(), Some(to_change), "{content}");
+    }
+}
+
+#[test]
+fn writes_never_take_every_connection() {
+    for (connections, wanted, bounded, waiting, warnings) in [
+        ("512", None, 256, 128, 0),
+        ("8", None, 7, 1, 0),
+        ("1", None, 1, 1, 0),
+        ("512", Some("511"), 511, 1, 0),
+        ("512", Some("512"), 511, 1, 1),
+    ] {
+        let mut settings = vec![("MAX_CONNECTIONS", connections)];
+        settings.extend(wanted.map(|wanted| ("MAX_WRITES_IN_PROGRESS", wanted)));
+        let config = load(&environment(&settings)).unwrap();
+        assert_eq!((config.api.writes_in_progress_max, config.api.writes_waiting_max), (bounded, waiting), "{settings:?}");
+        assert_eq!(config.warnings.len(), warnings, "{settings:?}");
+    }
+}
+
+#[test]
+fn the_path_of_a_socket_fits_the_system() {
+    for (bytes, is_right) in [(1, true), (107, true), (108, false)] {
+        let path = "s".repeat(bytes);
+        assert_eq!(load(&environment(&[("WRITE_SOCKET", &path)])).is_ok(), is_right, "{bytes}");
+    }
 }
 
 #[test]
@@ -432,9 +475,9 @@ fn a_file_of_tokens_that_everybody_can_read_is_a_warning() {
 fn a_client_asks_only_for_what_it_needs() {
     let broken_elsewhere = environment(&[("METRICS_PORT", "9"), ("DAILY_BUDGET", "x")]);
     assert_eq!(load_address(&broken_elsewhere).unwrap().to_string(), "0.0.0.0:9");
-    assert!(load_token(&broken_elsewhere).unwrap().is_none());
+    assert!(load_recording_token(&broken_elsewhere).unwrap().is_none());
     assert!(load_address(&environment(&[("METRICS_PORT", "x")])).is_err());
-    assert!(load_token(&environment(&[("API_TOKEN_FILE", "/nowhere/at-all")])).is_err());
+    assert!(load_recording_token(&environment(&[("API_TOKEN_FILE", "/nowhere/at-all")])).is_err());
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct GateChange {
     pub mode: GateMode,
     /// Who changed it; empty for the agent itself.
     pub actor: String,
+    /// The name of the token that it was changed with, if that has one.
+    pub token: Option<Box<str>>,
 }
 
 /// An operator's word, which holds until it is taken back or lapses.
@@ -45,6 +47,8 @@ pub struct GateOverride {
     pub since: Timestamp,
     /// When it lapses, by the wall clock, which is the one the operator reads; `None`: not by itself.
     pub expires_at: Option<Timestamp>,
+    /// The name of the token that it was sent with, if that has one.
+    pub token: Option<Box<str>>,
 }
 
 impl GateMode {

@@ -18,6 +18,8 @@ pub struct LimitOverride {
     pub timestamp: Timestamp,
     /// When it lapses by itself.
     pub expires_at: Option<Timestamp>,
+    /// The name of the token that it was sent with, if that has one.
+    pub token: Option<Box<str>>,
 }
 
 impl LimitOverride {

@@ -23,7 +23,7 @@ pub(super) struct GateLine {
 row! {
     "INSERT" "gate_change",
     write GateLine, read GateLine,
-    (GateLine { seq, change: GateChange { timestamp, active, reason, mode, actor } }),
+    (GateLine { seq, change: GateChange { timestamp, active, reason, mode, actor, token } }),
     key {
         "seq" => seq;
     }
@@ -34,12 +34,15 @@ row! {
         "mode" => mode;
         "actor" => actor;
     }
+    later {
+        "token" => token;
+    }
 }
 
 row! {
     "INSERT OR REPLACE" "gate_override" ("one" = "1"),
     write GateOverride, read GateOverride,
-    (GateOverride { active, reason, actor, since, expires_at }),
+    (GateOverride { active, reason, actor, since, expires_at, token }),
     key {}
     columns {
         "active" => active;
@@ -47,6 +50,9 @@ row! {
         "actor" => actor;
         "since_ns" => since;
         "expires_at_ns" => expires_at;
+    }
+    later {
+        "token" => token;
     }
 }
 

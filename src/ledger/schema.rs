@@ -19,11 +19,12 @@ pub(super) const OTHER_DATABASE: &str = "an SQLite database of another program";
 pub(super) const EMPTY_DATABASE: &str = "an empty file, to which no agent has written yet";
 
 /// One script a format: `MIGRATIONS[n]` brings a file from format n to n + 1.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema/0001_core.sql"),
     include_str!("schema/0002_adjustments.sql"),
     include_str!("schema/0003_calls.sql"),
     include_str!("schema/0004_budgets.sql"),
+    include_str!("schema/0005_tokens.sql"),
 ];
 
 /// One script for each format but the newest: with `AS_NEWEST[n]` a connection that only reads sees a file of format n + 1 as one of
@@ -32,6 +33,7 @@ const AS_NEWEST: [&str; MIGRATIONS.len() - 1] = [
     include_str!("schema/0001_as_newest.sql"),
     include_str!("schema/0002_as_newest.sql"),
     include_str!("schema/0003_as_newest.sql"),
+    include_str!("schema/0004_as_newest.sql"),
 ];
 
 /// From this one on the topics of messages about budgets name the limit.

@@ -285,9 +285,10 @@ fn another_time_zone_counts_the_same_events_in_its_own_days() {
 fn the_gates_history_is_kept_newest_first() {
     let fixture = Fixture::new();
     let mut ledger = fixture.open();
+    let (mode, token) = (GateMode::Auto, Some(Box::from("ops")));
     for active in [true, false, true] {
-        let change =
-            GateChange { timestamp: now(), active, reason: "why".into(), mode: GateMode::Auto, actor: String::new() };
+        let token = token.clone().filter(|_| active);
+        let change = GateChange { timestamp: now(), active, reason: "why".into(), mode, actor: String::new(), token };
         let rollup = Rollup { gate: vec![change], ..Rollup::default() };
         ledger.commit(&Commit { rollup: Some(rollup), ..Commit::default() }, now()).unwrap();
     }
@@ -295,7 +296,8 @@ fn the_gates_history_is_kept_newest_first() {
     let ledger = fixture.open();
     assert_eq!(ledger.summary().unwrap().gate_activations, 2);
     let history = Reader::new(fixture.path(), BudgetZone::UTC).gate_history(2).unwrap();
-    assert_eq!(history.iter().map(|change| change.active).collect::<Vec<_>>(), [true, false]);
+    let found: Vec<_> = history.into_iter().map(|change| (change.active, change.token)).collect();
+    assert_eq!(found, [(true, token), (false, None)]);
     assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
 }
 

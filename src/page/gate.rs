@@ -105,20 +105,25 @@ fn band(view: &View, status: &GateStatus, lines: &[GateLine]) -> Markup {
     figure(&caption, &drawing, &html! { (shown) }, &changes(view, status, lines, from))
 }
 
+/// What somebody calls themselves, else whose token they have.
+fn who(change: &GateLine) -> &str {
+    change.token.as_deref().filter(|_| change.actor.is_empty()).unwrap_or(&change.actor)
+}
+
 /// The table of what was changed; without a change the state as it is.
 fn changes(view: &View, status: &GateStatus, lines: &[GateLine], from: Timestamp) -> Markup {
-    let line = |time: Timestamp, active: bool, reason: &str, actor: &str| {
+    let line = |time: Timestamp, active: bool, reason: &str, who: &str| {
         html! {
             tr {
                 th scope="row" { (view.time(time)) }
                 td { (if active { "closed" } else { "open" }) }
                 td { (printable(reason)) }
-                td { @if actor.is_empty() { "the agent" } @else { (printable(actor)) } }
+                td { @if who.is_empty() { "the agent" } @else { (printable(who)) } }
             }
         }
     };
     let recent = lines.iter().filter(|line| line.timestamp > from && line.timestamp <= view.now);
-    let rows = recent.map(|change| line(change.timestamp, change.active, &change.reason, &change.actor));
+    let rows = recent.map(|change| line(change.timestamp, change.active, &change.reason, who(change)));
     let room = view.pool.room(CHANGES_BYTES_MAX).fill(rows);
     let is_empty = room.shown == 0;
     html! {

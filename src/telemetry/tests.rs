@@ -151,6 +151,7 @@ async fn budgets_and_the_gate_are_shown() {
         reason: String::new(),
         mode: GateMode::Auto,
         actor: String::new(),
+        token: None,
     });
     let text = text(&fixture(state).telemetry).await;
     assert_samples(

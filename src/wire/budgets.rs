@@ -116,6 +116,9 @@ pub struct OverrideItem {
     pub timestamp: Timestamp,
     /// When it lapses; null: not by itself.
     pub expires_at: Option<Timestamp>,
+    /// The name of the token that it was set with; absent where that has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Box<str>>,
 }
 
 /// One value of what a budget has a limit for each of.
@@ -250,8 +253,8 @@ impl OverrideItem {
     pub fn new(line: &LimitOverride, configured: &Limit) -> Self {
         let account = Account::new(configured, None, None);
         let (configured_limit_usd, configured_limit_usage) = amounts(&account, |used| used.limit);
-        let LimitOverride { reason, actor, timestamp, expires_at, .. } = line.clone();
-        Self { configured_limit_usd, configured_limit_usage, reason, actor, timestamp, expires_at }
+        let LimitOverride { reason, actor, timestamp, expires_at, token, .. } = line.clone();
+        Self { configured_limit_usd, configured_limit_usage, reason, actor, timestamp, expires_at, token }
     }
 }
 

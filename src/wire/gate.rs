@@ -55,8 +55,11 @@ pub struct GateLine {
     pub reason: String,
     /// What the gate follows from then on.
     pub mode: Word<GateMode>,
-    /// Who changed it; empty for the agent itself.
+    /// Who changed it, as they call themselves; empty for the agent itself.
     pub actor: String,
+    /// The name of the token that it was changed with; absent where that has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Box<str>>,
 }
 
 /// Whether something may be spent now. Of a refusal also the budget in question, all null where an operator closed the gate.
@@ -119,8 +122,8 @@ impl From<GateStanding> for GateStatus {
 }
 
 impl From<GateChange> for GateLine {
-    fn from(GateChange { timestamp, active, reason, mode, actor }: GateChange) -> Self {
-        Self { timestamp, active, reason, mode: mode.into(), actor }
+    fn from(GateChange { timestamp, active, reason, mode, actor, token }: GateChange) -> Self {
+        Self { timestamp, active, reason, mode: mode.into(), actor, token }
     }
 }
 

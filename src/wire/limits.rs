@@ -29,6 +29,9 @@ pub struct LimitLine {
     pub timestamp: Timestamp,
     /// When it lapses or lapsed by itself; null: not at all.
     pub expires_at: Option<Timestamp>,
+    /// The name of the token that it was set with; absent where that has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Box<str>>,
 }
 
 /// What a client sends to set a limit, or with nothing of either to lift it.
@@ -58,7 +61,7 @@ const fn is_absent(limit: &Option<Option<Usd>>) -> bool {
 impl LimitLine {
     /// A line about a budget whose limit in the settings is this, if it still is in them.
     pub fn new(line: LimitOverride, configured: Option<&Limit>) -> Self {
-        let LimitOverride { budget, limit, reason, actor, timestamp, expires_at } = line;
+        let LimitOverride { budget, limit, reason, actor, timestamp, expires_at, token } = line;
         let money = limit.as_deref().and_then(|limit| match limit {
             [(unit, pico)] if **unit == *Unit::Usd.as_str() => Some(Usd::from_pico(*pico)),
             _ => None,
@@ -70,7 +73,7 @@ impl LimitLine {
             (Some(_), Some(money)) if !is_of_usage => (Some(Some(money)), None),
             (Some(limit), _) => (None, Some(Some(limit.into_iter().filter_map(count).collect()))),
         };
-        Self { budget: budget.into(), limit_usd, limit_usage, reason, actor, timestamp, expires_at }
+        Self { budget: budget.into(), limit_usd, limit_usage, reason, actor, timestamp, expires_at, token }
     }
 }
 
@@ -88,7 +91,7 @@ mod tests {
         let limit = limit.map(|limit| limit.iter().map(|(unit, parts)| ((*unit).into(), *parts)).collect());
         let (reason, actor, expires_at) = ("sale".to_owned(), "ann".to_owned(), None);
         let timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
-        let line = LimitOverride { budget: "b".into(), limit, reason, actor, timestamp, expires_at };
+        let line = LimitOverride { budget: "b".into(), limit, reason, actor, timestamp, expires_at, token: None };
         let shown = LimitLine::new(line, configured);
         let json = serde_json::to_string(&shown).unwrap();
         assert_eq!(serde_json::from_str::<LimitLine>(&json).unwrap(), shown);

@@ -55,6 +55,8 @@ pub enum GateOrder {
         reason: String,
         /// Who says so; at most 200 bytes, empty when not said.
         actor: String,
+        /// The name of the token that it was sent with, if that has one.
+        token: Option<Box<str>>,
     },
 }
 

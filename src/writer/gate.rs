@@ -2,8 +2,21 @@
 
 use super::GateOrder;
 use super::draft::Draft;
-use crate::domain::{GateChange, GateMode};
+use crate::domain::{GateChange, GateMode, GateOverride};
 use crate::ledger::LedgerError;
+
+/// Who gives an order: what they call themselves, and whose token it came with. Nobody is the agent itself.
+#[derive(Default)]
+struct SaidBy {
+    actor: String,
+    token: Option<Box<str>>,
+}
+
+impl SaidBy {
+    fn of(manual: &GateOverride) -> Self {
+        Self { actor: manual.actor.clone(), token: manual.token.clone() }
+    }
+}
 
 impl Draft<'_> {
     /// Takes an operator's order. Where the gate is disabled it is kept, and takes effect when the gate is enabled again.
@@ -13,20 +26,20 @@ impl Draft<'_> {
     pub fn order_gate(&mut self, order: GateOrder) -> Result<(), LedgerError> {
         self.count_events()?;
         let before = self.next.views.gate_override.take();
-        let (reason, actor) = match order {
+        let (reason, said_by) = match order {
             GateOrder::Manual(manual) => {
-                let said = (manual.reason.clone(), manual.actor.clone());
+                let said = (manual.reason.clone(), SaidBy::of(&manual));
                 self.next.views.gate_override = Some(manual);
                 said
             }
             // It follows the budgets already, so nothing changes.
             GateOrder::Auto { .. } if before.is_none() => return Ok(()),
-            GateOrder::Auto { reason, actor } => (reason, actor),
+            GateOrder::Auto { reason, actor, token } => (reason, SaidBy { actor, token }),
         };
         self.override_changed = true;
         let verdict = self.next.gate(self.now);
         if verdict.mode != GateMode::Disabled {
-            self.write_line(verdict.active, verdict.mode, reason, actor);
+            self.write_line(verdict.active, verdict.mode, reason, said_by);
         }
         Ok(())
     }
@@ -38,13 +51,13 @@ impl Draft<'_> {
         if newest != (verdict.active, verdict.mode) {
             // An order that was given while the gate was disabled takes effect now, in the name of who gave it.
             let manual = self.next.views.manual(self.now.time).filter(|_| verdict.mode == GateMode::Manual);
-            let actor = manual.map(|manual| manual.actor.clone()).unwrap_or_default();
-            self.write_line(verdict.active, verdict.mode, verdict.reason.into_owned(), actor);
+            let said_by = manual.map(SaidBy::of).unwrap_or_default();
+            self.write_line(verdict.active, verdict.mode, verdict.reason.into_owned(), said_by);
         }
     }
 
-    fn write_line(&mut self, active: bool, mode: GateMode, reason: String, actor: String) {
-        let line = GateChange { timestamp: self.now.time, active, reason, mode, actor };
+    fn write_line(&mut self, active: bool, mode: GateMode, reason: String, SaidBy { actor, token }: SaidBy) {
+        let line = GateChange { timestamp: self.now.time, active, reason, mode, actor, token };
         self.next.views.change_gate(line.clone());
         self.gate.push(line);
     }

@@ -264,6 +264,7 @@ async fn an_operators_word_holds_across_a_restart_and_lapses_by_itself() {
         actor: "ann".into(),
         since: rig.clock.now(),
         expires_at: Some("2026-11-22T11:00:00Z".parse().unwrap()),
+        token: Some("ops".into()),
     };
     rig.started.writer.set_gate(GateOrder::Manual(manual)).await.unwrap();
     let rig = rig.restart().await;
@@ -275,8 +276,9 @@ async fn an_operators_word_holds_across_a_restart_and_lapses_by_itself() {
     rig.clock.set("2026-11-22T11:00:00Z".parse().unwrap());
     assert!(rig.reserve("r", "1").await.is_ok());
     let history = Reader::new(rig.folder.path().join("ledger.db"), BudgetZone::UTC).gate_history(10).unwrap();
-    let lines: Vec<_> = history.iter().map(|line| (line.active, line.mode, line.actor.as_str())).collect();
-    assert_eq!(lines, [(false, GateMode::Auto, ""), (true, GateMode::Manual, "ann")]);
+    let lines: Vec<_> =
+        history.iter().map(|line| (line.active, line.mode, line.actor.as_str(), line.token.as_deref())).collect();
+    assert_eq!(lines, [(false, GateMode::Auto, "", None), (true, GateMode::Manual, "ann", Some("ops"))]);
     assert_eq!(rig.started.board.read().views.gate_activations, 1);
 }
 

@@ -65,8 +65,8 @@ fn setup(folder: &Path, answers: &Answers) -> Setup {
 fn assert_answers(agent: &TestAgent, expected: &BTreeMap<String, String>) {
     for (path, text) in expected {
         let mut answer = agent.get(path).expect(200).text();
-        if path.starts_with("/reservations") {
-            // Since format 4 a reservation may say for which model it is; these are for none.
+        if path.starts_with("/reservations") && !text.contains(r#""model""#) {
+            // Since format 4 a reservation may say for which model it is; earlier ones are for none.
             answer = answer.replace(r#","model":null"#, "");
         }
         assert_eq!(answer, *text, "{path}");

@@ -36,9 +36,10 @@ use self::raw::Raw;
 use self::status::status_of;
 use super::State;
 use super::call::Call;
-use super::endpoint::{Endpoint, Scope, Verb};
+use super::endpoint::{Endpoint, Verb};
 use super::ingest::take;
 use super::problem::Problem;
+use super::token::Scope;
 use crate::formats::{CallFormat, otlp};
 use crate::net::{Listener, Peer};
 
@@ -151,10 +152,10 @@ async fn answer(state: Arc<State>, signal: Signal, request: http::Request<Body>)
     }
     let began = Instant::now();
     let admitted = match call_of(&request, signal) {
-        Ok(call) => admit(&state, &call).await.map(|place| (call, place)),
+        Ok(call) => admit(&state, call).await,
         Err(problem) => Err(problem),
     };
-    let (call, _place) = match admitted {
+    let (call, _places) = match admitted {
         Ok(admitted) => admitted,
         Err(problem) => {
             let path = Some(signal.endpoint.path);
@@ -168,7 +169,7 @@ async fn answer(state: Arc<State>, signal: Signal, request: http::Request<Body>)
 }
 
 /// The request as the rules for writing see it.
-fn call_of(request: &http::Request<Body>, signal: Signal) -> Result<Arc<Call>, Problem> {
+fn call_of(request: &http::Request<Body>, signal: Signal) -> Result<Call, Problem> {
     let peer = *request.extensions().get::<Peer>().ok_or(Problem::Internal)?;
     let mut headers = request.headers().clone();
     // Only browsers can be made to address somebody else by our name, and they do not speak gRPC.
@@ -177,13 +178,15 @@ fn call_of(request: &http::Request<Body>, signal: Signal) -> Result<Arc<Call>, P
     headers.remove(CONTENT_ENCODING);
     headers.remove(CONTENT_LENGTH);
     let endpoint = signal.endpoint;
-    Ok(Arc::new(Call { peer, endpoint, uri: Uri::from_static(endpoint.path), headers }))
+    Ok(Call { peer, endpoint, uri: Uri::from_static(endpoint.path), headers, token: None })
 }
 
-/// A place for the message of somebody who may write.
-async fn admit(state: &State, call: &Call) -> Result<OwnedSemaphorePermit, Problem> {
-    state.access.check(call)?;
-    state.room.for_message().await.ok_or(Problem::Overloaded)
+/// Places among the writes and the messages for somebody who may write.
+async fn admit(state: &State, mut call: Call) -> Result<(Arc<Call>, [OwnedSemaphorePermit; 2]), Problem> {
+    call.token = state.access.check(&call)?;
+    let write = state.room.for_write().await.ok_or(Problem::Overloaded)?;
+    let message = state.room.for_message().await.ok_or(Problem::Overloaded)?;
+    Ok((Arc::new(call), [write, message]))
 }
 
 impl UnaryService<Bytes> for Taking {

@@ -2,10 +2,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::api::endpoint::{Accepts, Group, Parameters, Scope};
+use crate::api::endpoint::{Accepts, Group, Parameters};
 use crate::api::openapi::DOCUMENT;
 use crate::api::problem::KINDS;
 use crate::api::routes::ROUTES;
+use crate::api::token::Scope;
 
 fn document() -> Value {
     serde_json::from_str(DOCUMENT).unwrap()

@@ -30,7 +30,7 @@ pub fn run(arguments: &HistoryArgs, process: &Sources, screen: &Screen) -> Resul
 }
 
 pub(in super::super) fn table(lines: Vec<LimitLine>) -> Table {
-    let columns = ["timestamp", "budget", "limit_usd", "limit_usage", "reason", "actor", "expires_at"];
+    let columns = ["timestamp", "budget", "limit_usd", "limit_usage", "reason", "actor", "expires_at", "token"];
     let has = |of: fn(&LimitLine) -> bool| lines.iter().any(of);
     let mut shown: Vec<&'static str> = columns.to_vec();
     if !has(|line| line.limit_usage.is_some()) {
@@ -38,7 +38,10 @@ pub(in super::super) fn table(lines: Vec<LimitLine>) -> Table {
     } else if !has(|line| line.limit_usd.is_some()) {
         shown.retain(|column| *column != "limit_usd");
     }
-    let mut table = Table::new(&columns).for_people(&shown, &["expires_at", "actor"]);
+    if !has(|line| line.token.is_some()) {
+        shown.retain(|column| *column != "token");
+    }
+    let mut table = Table::new(&columns).for_people(&shown, &["expires_at", "token", "actor"]);
     for line in lines {
         let lifted = || Cell::text("").shown_as("lifted".into());
         table.push(vec![
@@ -49,6 +52,7 @@ pub(in super::super) fn table(lines: Vec<LimitLine>) -> Table {
             Cell::text(line.reason),
             Cell::name(line.actor),
             Cell::optional(line.expires_at, Cell::time),
+            Cell::optional(line.token, Cell::name),
         ]);
     }
     table
@@ -61,13 +65,13 @@ mod tests {
     #[test]
     fn what_was_lifted_has_no_limit() {
         let answer = r#"[{"budget":"daily","limit_usd":null,"reason":"over","actor":"","timestamp":"2026-11-22T11:00:00Z","expires_at":null},
-            {"budget":"daily","limit_usd":80.5,"reason":"=1","actor":"ann","timestamp":"2026-11-22T10:00:00Z","expires_at":"2026-11-22T18:00:00Z"}]"#;
+            {"budget":"daily","limit_usd":80.5,"reason":"=1","actor":"ann","timestamp":"2026-11-22T10:00:00Z","expires_at":"2026-11-22T18:00:00Z","token":"ops"}]"#;
         let table = table(read(answer).unwrap());
         assert_eq!(
             table.csv().unwrap(),
-            "timestamp,budget,limit_usd,limit_usage,reason,actor,expires_at\r\n\
-             2026-11-22T11:00:00Z,daily,,,over,,\r\n\
-             2026-11-22T10:00:00Z,daily,80.5,,'=1,ann,2026-11-22T18:00:00Z\r\n"
+            "timestamp,budget,limit_usd,limit_usage,reason,actor,expires_at,token\r\n\
+             2026-11-22T11:00:00Z,daily,,,over,,,\r\n\
+             2026-11-22T10:00:00Z,daily,80.5,,'=1,ann,2026-11-22T18:00:00Z,ops\r\n"
         );
         let painted = table.paint(Screen::plain());
         assert!(painted.contains("lifted") && !painted.contains("USAGE"), "{painted}");

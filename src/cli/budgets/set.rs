@@ -67,7 +67,7 @@ pub fn clear(arguments: &ClearArgs, process: &Sources, screen: &Screen) -> Resul
 
 fn send(name: &str, body: &SetLimitBody<'_>, order: &OrderArgs, process: &Sources, screen: &Screen) -> Result<(), Failure> {
     let body = serde_json::to_string(body).map_err(|error| Failure::Failed(error.to_string()))?;
-    let token = order.token.load(process)?;
+    let token = order.token.to_change(process)?;
     let client = AgentClient::new(&order.agent, process, ANSWER_TIMEOUT)?;
     let answer = client.put_item("/budgets", name, token.as_deref(), body)?;
     show::table(vec![read(&answer)?]).write(order.output.output, &answer, screen)?;

@@ -28,7 +28,7 @@ pub fn give(
     screen: &Screen,
 ) -> Result<(), Failure> {
     let body = body(state, expires_in_seconds, order, process)?;
-    let token = order.token.load(process)?;
+    let token = order.token.to_change(process)?;
     let answer = AgentClient::new(&order.agent, process, ANSWER_TIMEOUT)?.put("/scaling-gate", token.as_deref(), body)?;
     status::show(&answer, &order.output, screen)
 }

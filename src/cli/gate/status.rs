@@ -67,8 +67,10 @@ pub(in super::super) fn table(status: GateStatus) -> Table {
 }
 
 pub(in super::super) fn lines(changes: Vec<GateLine>) -> Table {
-    let headings = ["timestamp", "state", "mode", "actor", "reason"];
-    let mut table = Table::new(&headings).for_people(&headings, &["mode"]);
+    let columns = ["timestamp", "state", "mode", "actor", "reason", "token"];
+    let mut shown = columns.to_vec();
+    shown.retain(|column| *column != "token" || changes.iter().any(|change| change.token.is_some()));
+    let mut table = Table::new(&columns).for_people(&shown, &["mode", "token"]);
     for change in changes {
         table.push(vec![
             Cell::time(change.timestamp),
@@ -76,6 +78,7 @@ pub(in super::super) fn lines(changes: Vec<GateLine>) -> Table {
             Cell::text(change.mode.as_str()),
             Cell::name(change.actor),
             Cell::text(change.reason),
+            Cell::optional(change.token, Cell::name),
         ]);
     }
     table
@@ -105,10 +108,10 @@ mod tests {
 
     #[test]
     fn a_change_is_a_line() {
-        let answer = r#"[{"timestamp":"2026-11-22T10:00:00Z","active":false,"reason":"a, b","mode":"auto","actor":""}]"#;
+        let answer = r#"[{"timestamp":"2026-11-22T10:00:00Z","active":false,"reason":"a, b","mode":"auto","actor":"","token":"ops"}]"#;
         assert_eq!(
             lines(read(answer).unwrap()).csv().unwrap(),
-            "timestamp,state,mode,actor,reason\r\n2026-11-22T10:00:00Z,inactive,auto,,\"a, b\"\r\n"
+            "timestamp,state,mode,actor,reason,token\r\n2026-11-22T10:00:00Z,inactive,auto,,\"a, b\",ops\r\n"
         );
     }
 }

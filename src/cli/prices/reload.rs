@@ -24,7 +24,7 @@ pub struct ReloadArgs {
 
 /// Runs the verb.
 pub fn run(arguments: &ReloadArgs, process: &Sources) -> Result<Exit, Failure> {
-    let token = arguments.token.load(process)?;
+    let token = arguments.token.to_change(process)?;
     let client = AgentClient::new(&arguments.agent, process, RELOAD_TIMEOUT)?;
     client.post("/prices/reload", token.as_deref(), String::new())?;
     print_line("reloaded; what waits for a price is rated in the background")?;

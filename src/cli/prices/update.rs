@@ -37,7 +37,7 @@ pub struct UpdateArgs {
 
 /// Runs the verb.
 pub fn run(arguments: &UpdateArgs, process: Sources) -> Result<Exit, Failure> {
-    let token = arguments.token.load(&process)?;
+    let token = arguments.token.to_change(&process)?;
     let client = AgentClient::new(&arguments.agent, &process, RELOAD_TIMEOUT)?;
     let sources = arguments.settings.clone().over(process);
     check(&arguments.file, sources.clone())?;

@@ -12,6 +12,9 @@ use crate::domain::BudgetZone;
 /// Longest host name (RFC 1035).
 const HOST_BYTES_MAX: usize = 253;
 
+/// Longest path of a Unix socket: the system keeps 108 bytes, the last of which is NUL.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
 /// An address to listen on.
 pub fn host() -> Kind<IpAddr> {
     let parse = |text: &str| {
@@ -63,6 +66,23 @@ pub fn path() -> Kind<PathBuf> {
         Ok(PathBuf::from(text))
     };
     Kind::new(Shape::Text, "FILE", "a path", parse).shown_as(|path| path.display().to_string())
+}
+
+/// A path of a Unix socket.
+pub fn socket() -> Kind<Option<PathBuf>> {
+    let parse = |text: &str| {
+        if text.is_empty() {
+            return Err("must not be empty".to_owned());
+        }
+        if text.contains('\0') {
+            return Err("contains a NUL character".into());
+        }
+        if text.len() > SOCKET_PATH_BYTES_MAX {
+            return Err(format!("is longer than {SOCKET_PATH_BYTES_MAX} bytes, which the system does not take"));
+        }
+        Ok(PathBuf::from(text))
+    };
+    Kind::new(Shape::Text, "FILE", "a path of 1 to 107 bytes", parse).shown_as(|path| path.display().to_string()).optional()
 }
 
 /// A zone of the time zone database.

@@ -68,7 +68,7 @@ impl Desk {
     }
 
     pub async fn set_limit(&self, line: LimitOverride) -> Result<(), FleetError> {
-        let LimitOverride { budget, limit, reason, actor, timestamp, expires_at } = line;
+        let LimitOverride { budget, limit, reason, actor, timestamp, expires_at, .. } = line;
         let usd = |amounts: Vec<(Box<str>, i128)>| {
             let (_, pico) = amounts.into_iter().find(|(unit, _)| **unit == *Unit::Usd.as_str())?;
             Some(Usd::from_pico(pico))

@@ -42,5 +42,6 @@ impl Sync {
 fn line(set: SetLimit) -> LimitOverride {
     let SetLimit { budget, limit, reason, actor, set_at, expires_at } = set;
     let limit = limit.map(|usd| vec![(Unit::Usd.as_str().into(), usd.pico())]);
-    LimitOverride { budget: budget.into(), limit, reason, actor, timestamp: set_at, expires_at }
+    // The names of tokens are those of the agent that was asked.
+    LimitOverride { budget: budget.into(), limit, reason, actor, timestamp: set_at, expires_at, token: None }
 }

@@ -26,7 +26,7 @@ struct OverrideLine {
 row! {
     "INSERT" "budget_override",
     write OverrideLine, read OverrideLine,
-    (OverrideLine { seq, line: LimitOverride { budget, limit, reason, actor, timestamp, expires_at } }),
+    (OverrideLine { seq, line: LimitOverride { budget, limit, reason, actor, timestamp, expires_at, token } }),
     key {
         "seq" => seq;
     }
@@ -37,6 +37,9 @@ row! {
         "actor" => actor;
         "timestamp_ns" => timestamp;
         "expires_at_ns" => expires_at;
+    }
+    later {
+        "token" => token;
     }
 }
 

@@ -165,6 +165,7 @@ fn overridden(budget: &str, limit: Option<i128>, second: i64) -> LimitOverride {
         actor: "ann".into(),
         timestamp: now().checked_add(SignedDuration::from_secs(second)).unwrap(),
         expires_at: Some(now()),
+        token: (second % 2 == 0).then(|| "ops".into()),
     }
 }
 
@@ -200,6 +201,8 @@ fn whatever_is_changed_in_the_tables_is_found() {
         ("UPDATE budget_override SET limits = '{\"usd\":\"5\"} ' WHERE seq = 1", false),
         ("UPDATE budget_override SET reason = 'lunch' WHERE seq = 1", false),
         ("UPDATE budget_override SET actor = '' WHERE seq = 1", false),
+        ("UPDATE budget_override SET token = 'worker' WHERE seq = 1", false),
+        ("UPDATE budget_override SET token = NULL WHERE seq = 1", false),
         ("UPDATE budget_override SET timestamp_ns = 0 WHERE seq = 1", false),
         ("UPDATE budget_override SET expires_at_ns = NULL WHERE seq = 1", false),
         ("UPDATE budget_override SET checksum = 0 WHERE seq = 1", false),

@@ -15,4 +15,6 @@ CREATE TEMP TABLE budget_meter (
     id, budget, definition, limits, counted_from_ns, counted_to, forgotten, tallies_digest, checksum
 );
 CREATE TEMP TABLE budget_tally (meter, span_start_ns, key, spent, reached, reached_at_ns, counted_to, checksum);
-CREATE TEMP TABLE budget_override (seq, budget, limits, reason, actor, timestamp_ns, expires_at_ns, checksum);
+CREATE TEMP TABLE budget_override (seq, budget, limits, reason, actor, timestamp_ns, expires_at_ns, token, checksum);
+CREATE TEMP VIEW gate_change AS SELECT *, NULL AS token FROM main.gate_change;
+CREATE TEMP VIEW gate_override AS SELECT *, NULL AS token FROM main.gate_override;

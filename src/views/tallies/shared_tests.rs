@@ -98,6 +98,7 @@ fn what_is_not_committed_is_seen_by_nobody_and_dropped_without_a_trace() {
         actor: String::new(),
         timestamp: noon(),
         expires_at: None,
+        token: None,
     };
     failed.set_limit(line, noon());
     assert_eq!(used(&failed, now), (12, 11), "what is decided is decided with it");

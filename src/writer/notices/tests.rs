@@ -55,7 +55,7 @@ fn tell(notices: &mut Notices, published: &Published, now: Now) -> Vec<String> {
 
 fn change_gate(published: &mut Published, active: bool, now: Now) {
     let reason = "because".to_owned();
-    let line = GateChange { timestamp: now.time, active, reason, mode: GateMode::Auto, actor: String::new() };
+    let line = GateChange { timestamp: now.time, active, reason, mode: GateMode::Auto, actor: String::new(), token: None };
     published.views.change_gate(line);
 }
 

@@ -113,7 +113,14 @@ pub fn settlement(settlement: &command::Settlement) -> Settlement {
 pub fn manual(active: bool, reason: Word, lasts_seconds: Option<u32>, since: Timestamp) -> GateOrder {
     let lasts = lasts_seconds.map(|seconds| SignedDuration::from_secs(seconds.into()));
     let expires_at = lasts.map(|lasts| since.checked_add(lasts).unwrap());
-    GateOrder::Manual(GateOverride { active, reason: reason.to_owned(), actor: "operator".to_owned(), since, expires_at })
+    GateOrder::Manual(GateOverride {
+        active,
+        reason: reason.to_owned(),
+        actor: "operator".to_owned(),
+        since,
+        expires_at,
+        token: None,
+    })
 }
 
 pub fn limit(budget: Word, limit: Option<&[(usize, Pico)]>, lasts_seconds: Option<u32>, since: Timestamp) -> LimitOverride {
@@ -125,6 +132,7 @@ pub fn limit(budget: Word, limit: Option<&[(usize, Pico)]>, lasts_seconds: Optio
         actor: "operator".to_owned(),
         timestamp: since,
         expires_at: lasts.map(|lasts| since.checked_add(lasts).unwrap()),
+        token: None,
     }
 }
 

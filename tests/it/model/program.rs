@@ -99,7 +99,11 @@ impl Program {
                 return self.order(border::manual(*active, reason, *lasts_seconds, self.clock.now()));
             }
             Command::Auto => {
-                return self.order(GateOrder::Auto { reason: "enough".to_owned(), actor: "operator".to_owned() });
+                return self.order(GateOrder::Auto {
+                    reason: "enough".to_owned(),
+                    actor: "operator".to_owned(),
+                    token: None,
+                });
             }
             Command::Reserve(request) => ReservationCommand::Reserve { request: border::request(request), is_last: true },
             Command::Commit { id, settlement } => {
