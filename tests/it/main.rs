@@ -63,6 +63,7 @@ mod service_manager;
 mod settings;
 mod shutdown;
 mod slow;
+mod soak;
 mod sync_failure;
 mod tidy;
 mod time;

@@ -1,0 +1,169 @@
+"""Who runs when: the program, a process for each kind of load, and here the one that kills, samples, and collects."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import time
+
+from . import wire
+from .agent import Agent, Failed
+from .batches import Batches
+from .check import Check
+from .holds import Holds
+from .lane import FINISH_SECONDS_MAX, Lane
+from .readers import Scrapes, Viewers
+from .singles import Singles
+from .sums import Sums
+from .traces import Traces
+
+SAMPLE_EVERY_SECONDS = 1.0
+# The lanes have made their templates by then.
+BEGIN_AFTER_SECONDS = 2.0
+# No kill so close to the end that nothing comes after it.
+KILL_BEFORE_END_SECONDS = 2.0
+TOLD_TIMES = 30
+# Beyond the lanes' own deadline, to hand over what they have.
+COLLECT_SECONDS_MAX = FINISH_SECONDS_MAX + 60.0
+
+
+class Result:
+    """All that a soak has found out."""
+
+    def __init__(self):
+        self.lanes = {}  # name → stated rate, figures
+        self.seconds = 0.0
+        self.begin = 0.0
+        self.rss = []  # (time, MiB)
+        self.loads = []
+        self.restarts = []
+        self.first_start_seconds = self.stop_seconds = 0.0
+        self.stop_code = None
+        self.agent_cpu_seconds = 0.0
+        self.ledger_bytes = 0
+        self.sums = Sums()
+        self.checks = []
+        self.log_lines = []
+
+
+def sources(options):
+    """name → whether it is asked for (a rate above 0), and what makes the source of that load in its own process."""
+    seed = options.seed
+    return {
+        "batches": (options.batch_events_per_second, lambda: Batches(seed, options.batch_events_per_second, options.batch_events)),
+        "singles": (options.singles_per_second, lambda: Singles(seed, options.singles_per_second, options.single_connections)),
+        "reservations": (options.reservations_per_second, lambda: Holds(seed, options.reservations_per_second)),
+        "traces": (options.traces_per_second, lambda: Traces(seed, options.traces_per_second)),
+        "viewers": (options.viewers, lambda: Viewers(options.viewers)),
+        "scrapes": (options.scrapes_per_second, lambda: Scrapes(options.scrapes_per_second)),
+    }
+
+
+def soak(options, folder, tell):
+    """Runs it all; `tell` takes lines for whoever waits."""
+    result, agent = Result(), Agent(options.program.resolve(), folder)
+    lanes = {}
+    try:
+        result.first_start_seconds = agent.start()
+        result.seconds = options.minutes * 60
+        result.begin = time.monotonic() + BEGIN_AFTER_SECONDS
+        lanes = begin_lanes(options, agent.port, result)
+        watch(options, agent, lanes, result, tell)
+        tell("the load has ended; waiting for the last answers")
+        hold_states = collect(lanes, result)
+        if options.spoil:
+            spoil(agent)
+        tell("comparing with the model")
+        check = Check(agent, result.sums, hold_states, options.seed)
+        check.all()
+        result.ledger_bytes = sum(path.stat().st_size for path in folder.glob("ledger.db*"))
+        result.stop_code, result.stop_seconds = agent.stop()
+        check.verify()
+        result.checks = check.results
+    finally:
+        for process, *_ in lanes.values():
+            process.kill()
+        agent.end()
+    result.restarts, result.agent_cpu_seconds, result.log_lines = agent.restarts, agent.cpu_seconds, agent.log_lines()
+    return result
+
+
+def begin_lanes(options, port, result):
+    fork = multiprocessing.get_context("fork")
+    lanes = {}
+    for name, (wanted, make) in sources(options).items():
+        if not wanted:
+            continue
+        receiver, sender = fork.Pipe(duplex=False)
+        # drawn, answered
+        progress = fork.RawArray("d", 2)
+        span = (result.begin, result.begin + result.seconds)
+        process = fork.Process(target=run_lane, args=(port, make, span, progress, sender), daemon=True, name=name)
+        process.start()
+        sender.close()
+        lanes[name] = (process, receiver, progress)
+    return lanes
+
+
+def run_lane(port, make, span, progress, sender):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    source = make()
+    figures = Lane(port, source, *span, progress).run()
+    sender.send((source.per_second, figures, source.sums(), getattr(source, "states", {})))
+
+
+def watch(options, agent, lanes, result, tell):
+    """Until the load ends: kills when it is time, and samples every second."""
+    end = result.begin + result.seconds
+    tell_every = max(result.seconds / TOLD_TIMES, 1.0)
+    kills, samples, told = 1, 0, 1
+    while True:
+        now = time.monotonic()
+        if now >= end:
+            return
+        kill_at = result.begin + kills * options.kill_every if options.kill_every else end
+        if kill_at > end - KILL_BEFORE_END_SECONDS:
+            kill_at = end
+        if now >= kill_at:
+            agent.kill_and_restart()
+            kills += 1
+            continue
+        if now >= result.begin + samples * SAMPLE_EVERY_SECONDS:
+            samples = int((now - result.begin) / SAMPLE_EVERY_SECONDS) + 1
+            result.rss.append((now, agent.rss_mib()))
+            result.loads.append(os.getloadavg()[0])
+            ended = [name for name, (process, *_) in lanes.items() if not process.is_alive()]
+            if ended:
+                raise Failed(f"{', '.join(ended)}: that process has ended, with the reason above")
+        if now >= result.begin + told * tell_every:
+            told += 1
+            answers = ", ".join(f"{name} {int(progress[1]):,}" for name, (_, _, progress) in lanes.items())
+            load = os.getloadavg()[0]
+            tell(f"{now - result.begin:6.0f} s  {result.rss[-1][1]:5.1f} MiB  load {load:4.1f}  answered: {answers}")
+        time.sleep(max(0.0, min(result.begin + samples * SAMPLE_EVERY_SECONDS, kill_at, end) - time.monotonic()))
+
+
+def collect(lanes, result):
+    """Takes over what the lanes found out; returns the states of reservations."""
+    deadline, states = time.monotonic() + COLLECT_SECONDS_MAX, {}
+    for name, (process, receiver, _) in lanes.items():
+        if not receiver.poll(max(0.0, deadline - time.monotonic())):
+            raise Failed(f"{name}: no figures within {COLLECT_SECONDS_MAX:g} s")
+        try:
+            per_second, figures, sums, of_holds = receiver.recv()
+        except EOFError:
+            raise Failed(f"{name}: that process has ended, with the reason above") from None
+        process.join()
+        result.lanes[name] = (per_second, figures)
+        result.sums.merge(sums)
+        states.update(of_holds)
+    return states
+
+
+def spoil(agent):
+    body = b'{"service":"crawler","operation":"read","amount_usd":"1e-6","id":"nobody-knows-this"}'
+    with socket.create_connection(("127.0.0.1", agent.port)) as connection:
+        connection.sendall(wire.post("/costs", body))
+        if not connection.recv(4096).startswith(b"HTTP/1.1 200 "):
+            raise Failed("could not spoil it")
