@@ -39,7 +39,9 @@ use super::state::State;
 use super::sums::read_day_pairs;
 use super::transaction::WriteTransaction;
 use super::wal::{self, Log};
-use super::{CallSpan, LedgerError, OpenError, Unpriced, UnpricedChange, calls, connection, events, identify, meta};
+use super::{
+    CallSpan, LedgerError, OpenError, Unpriced, UnpricedChange, calls, connection, events, identify, meta, wal_mark,
+};
 use crate::domain::{BudgetZone, CostEvent, Entry, EventKey, Kind, ReservationState, TraceId};
 
 /// First SQLite version without the WAL-reset bug.
@@ -70,6 +72,7 @@ impl Ledger {
         }
         identify::refuse_others(path)?;
         let lock = FileLock::acquire(path)?;
+        wal_mark::refuse_cut_short(path)?;
         let wrap = |source| OpenError::of(path, source);
         let mut connection = connection::open_for_writing(path).map_err(wrap)?;
         let from = match schema::inspect(&connection).map_err(wrap)? {

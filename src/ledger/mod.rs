@@ -62,6 +62,7 @@ mod sums;
 mod transaction;
 mod verify;
 mod wal;
+mod wal_mark;
 
 pub use archive::{Archive, Encode, Export, Exported, Lines};
 pub use budgets::{BudgetChanges, StoredMeter, StoredTally, TALLIES_FORGOTTEN_MAX};

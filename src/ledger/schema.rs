@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::open_read_only;
-use super::{LedgerError, OpenError, identify, outbox};
+use super::{LedgerError, OpenError, identify, outbox, wal_mark};
 
 /// "LFMx" in the file's header.
 const APPLICATION_ID: i64 = 0x4c46_4d78;
@@ -74,6 +74,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, i64), OpenErr
     let wrap = |source| OpenError::of(path, source);
     std::fs::metadata(path).map_err(|source| OpenError::File { path: path.into(), source })?;
     identify::refuse_others(path)?;
+    wal_mark::refuse_cut_short(path)?;
     let connection = open_read_only(path).map_err(wrap)?;
     let format = match inspect(&connection).map_err(wrap)? {
         FileKind::Ledger(found) if found > FORMAT => {

@@ -1,4 +1,5 @@
 mod adjustments;
+mod log;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -15,6 +15,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::LedgerError;
 use super::checkpoint::{self, Checkpointer};
 use super::connection::CACHE_KIB;
+use super::wal_mark::WalMark;
 use crate::error_chain::ErrorChain;
 
 /// Pages of the log that are worth a checkpoint: 4 MiB, about what SQLite does by itself.
@@ -68,12 +69,13 @@ fn note_wal_pages(_: &mut Wal, pages: std::ffi::c_int) -> rusqlite::Result<()> {
 /// The log of the connection that writes.
 pub(super) struct Log {
     checkpointer: Checkpointer,
+    mark: WalMark,
 }
 
 impl Log {
     /// The one of the ledger at this path.
     pub fn new(path: &Path) -> Self {
-        Self { checkpointer: Checkpointer::new(path) }
+        Self { checkpointer: Checkpointer::new(path), mark: WalMark::new(path) }
     }
 
     /// Makes the WAL as long as it will be, so that commits need not. On a disk without that room they make it longer
@@ -86,9 +88,10 @@ impl Log {
         }
     }
 
-    /// Notes how long the log has become with a commit.
+    /// Notes how long the log has become with a commit that is synced.
     pub fn note_commit(&mut self) {
         self.checkpointer.note_log(WAL_PAGES.get());
+        self.mark.note(WAL_PAGES.get());
     }
 
     /// See [`Ledger::log_care`](super::Ledger::log_care).

@@ -176,6 +176,38 @@ fn everything_shown(agent: &TestAgent, today: Date) -> Vec<Value> {
     shown
 }
 
+/// After a kill the newest events are in the write-ahead log alone, and SQLite takes a damaged one for one that ends earlier.
+///
+/// Guards against: answered events that are gone after a start, and nobody says so.
+#[test]
+fn a_flipped_bit_in_the_log_of_a_killed_agent_is_reported() {
+    let setup = Setup::new();
+    let mut agent = setup.start();
+    for number in 0..50 {
+        agent.costs(format!(r#"{{"id":"{number}","service":"s","amount_usd":1}}"#)).expect(200);
+    }
+    agent.kill();
+    let log = setup.ledger().with_extension("db-wal");
+    let whole = fs::read(&log).unwrap();
+    let mark = fs::read(setup.ledger().with_extension("db-mark")).unwrap();
+    let frames = u32::from_be_bytes(mark[..4].try_into().unwrap()) as usize;
+    let mut rng = Rng::new(1);
+    for _ in 0..20 {
+        let place = usize::try_from(rng.below((32 + frames * (24 + 4_096)) as u64)).unwrap();
+        let mut flipped = whole.clone();
+        flipped[place] ^= 1 << rng.below(8);
+        fs::write(&log, flipped).unwrap();
+        assert_eq!(setup.verify().status.code(), Some(1), "verify of byte {place}");
+        let refused = setup.try_start().err().unwrap_or_else(|| panic!("started on byte {place}"));
+        assert_eq!(refused.status.code(), Some(1), "byte {place}: {}", refused.log);
+        assert!(refused.log.contains("write-ahead log"), "byte {place}: {}", refused.log);
+    }
+    fs::write(&log, whole).unwrap();
+    setup.assert_verifies();
+    let agent = setup.start();
+    assert_eq!(agent.get("/costs/daily").expect(200).json()["s"], 50);
+}
+
 #[test]
 fn a_file_that_is_no_ledger_or_cut_short_is_refused() {
     let setup = Setup::new();

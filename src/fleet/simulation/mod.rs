@@ -10,7 +10,7 @@ mod world;
 use world::World;
 
 /// Runs where nothing else is asked for.
-const SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 200 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 500 };
 
 #[expect(clippy::disallowed_methods, reason = "a switch of this test alone, which no setting names")]
 fn number(variable: &str) -> Option<u64> {
