@@ -14,6 +14,7 @@
 mod block;
 mod bucket;
 mod filter;
+mod filter_row;
 mod sorter;
 mod times;
 
@@ -30,12 +31,12 @@ use super::LedgerError;
 use super::events::{KeyedEvent, StoredEvent, event_at, event_since};
 use super::head::{End, Head};
 use super::meta::{self, HashKey};
-use super::row::{read_row, row};
 use super::segment::{SEGMENT_EVENTS, Segment};
 use crate::domain::EventKey;
 use block::seq_of;
 use bucket::{BLOCK_BUCKETS, Part};
 use filter::{FILTER_BYTES, Filters};
+use filter_row::{is_sorted, read_filter};
 use times::Times;
 
 pub(super) use block::{BLOCK_SEGMENTS, place_of};
@@ -319,34 +320,4 @@ fn write_segment(
     Part::Segment(number).write(connection, &entries)?;
     let block = Block { number: block, segments, is_sorted: false, newest_recorded_at };
     Ok(ClosedSegment { block, end: end.events, hashes })
-}
-
-/// A row of `id_block_filter`.
-struct FilterRow {
-    block: i64,
-    bits: Vec<u8>,
-}
-
-row! {
-    "INSERT OR REPLACE" "id_block_filter",
-    write FilterRow, read FilterRow,
-    (FilterRow { block, bits }),
-    key {
-        "block" => block;
-    }
-    columns {
-        "bits" => bits;
-    }
-}
-
-/// Whether a block's ids are sorted over the whole block.
-fn is_sorted(connection: &Connection, block: i64) -> Result<bool, LedgerError> {
-    let mut statement = connection.prepare_cached("SELECT 1 FROM id_block_filter WHERE block = ?")?;
-    Ok(statement.exists([block])?)
-}
-
-/// The filter of a sorted block.
-fn read_filter(connection: &Connection, block: i64) -> Result<Option<Vec<u8>>, LedgerError> {
-    let found: Option<(FilterRow, _)> = read_row(connection, "WHERE block = ?", [block])?;
-    Ok(found.map(|(row, _)| row.bits))
 }

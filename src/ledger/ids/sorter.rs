@@ -16,7 +16,8 @@ use super::super::LedgerError;
 use super::super::connection::open_read_only;
 use super::super::row::write_row;
 use super::bucket::{Entry, Part};
-use super::{BLOCK_SEGMENTS, FilterRow, filter, read_entries};
+use super::filter_row::FilterRow;
+use super::{BLOCK_SEGMENTS, filter, read_entries};
 
 /// Sorts one block at a time.
 pub(in crate::ledger) struct Sorter {
