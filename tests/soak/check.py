@@ -97,14 +97,14 @@ class Check:
         return f"{len(found)} sums", unequal(found, meant)
 
     def _metrics(self):
-        wanted = ["cost_usd_total", "credit_usd_total", "daily_cost", "monthly_cost", "reservations_open"]
+        wanted = ["cost_usd_total", "credit_usd_total", "daily_cost", "monthly_cost", "reservations_open", "usage_total"]
         wanted = [f"lead_factory_{name}" for name in wanted]
         while True:
             today = names.day_of(time.time())
             series = exposition.read(self._get("/metrics").decode(), *wanted)
             if names.day_of(time.time()) == today:
                 break
-        cost, credit, daily, monthly, open_holds = wanted
+        cost, credit, daily, monthly, open_holds, usage = wanted
         net = self._sums.net()
         meant = {}
 
@@ -121,7 +121,12 @@ class Check:
         expired = sum(state == "expired" for state, _ in self._holds.values())
         meant[open_holds, (("state", "held"),)] = 0.0
         meant[open_holds, (("state", "expired"),)] = float(expired)
-        return f"{len(meant)} series", unequal({key: float(value) for key, value in series.items()}, meant)
+        meant["input tokens"] = self._sums.input_tokens
+        found = {key: float(value) for key, value in series.items() if key[0] != usage}
+        # Whole numbers below 2⁵³, so adding up their floats is exact.
+        of_usage = [float(value) for (metric, labels), value in series.items() if metric == usage and ("kind", "input_tokens") in labels]
+        found["input tokens"] = int(sum(of_usage))
+        return f"{len(meant)} series", unequal(found, meant)
 
     def _budgets(self):
         found, meant = {}, {}

@@ -47,6 +47,8 @@ def read(arguments=None):
         parser.error(f"no program at {options.program}: cargo build --release")
     if options.minutes <= 0 or options.kill_every < 0 or not 1 <= options.batch_events <= 10_000:
         parser.error("--minutes is above 0, --kill-every at least 0, --batch-events between 1 and 10,000")
+    if not options.batch_events_per_second + options.singles_per_second + options.reservations_per_second + options.traces_per_second:
+        parser.error("there has to be something to record")
     for name, value in vars(options).items():
         if (name.endswith("_per_second") or name == "viewers") and value < 0:
             parser.error(f"--{name.replace('_', '-')} is at least 0")

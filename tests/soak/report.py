@@ -79,9 +79,14 @@ class Report:
             rate = f"{figures.drawn / result.seconds:,.1f} of {per_second:,.1f}"
             text = f"{rate}; p99 {late_ms:.1f} ms late; done {after:.1f} s after; {busy:.0%} CPU"
             self._timed(f"{name} sent a second", text, f"≥ {RATE_SHARE_MIN:.0%}", offered >= RATE_SHARE_MIN)
+            if late_ms > bar_ms:
+                self.details.append(f"{name}: the client is late by itself (p99 {late_ms:.1f} ms): the machine is too busy for such times")
         for name, (_, figures) in result.lanes.items():
             for kind in figures.answered:
                 self._latency(kind, figures, bar_ms if kind == "single" else None)
+        alone = sorted(seconds * 1000 for seconds in result.disk_seconds)
+        text = f"{quantile(alone, 0.5):.2f}, {quantile(alone, 0.99):.2f}, {quantile(alone, 1.0):.1f}"
+        self._row("disk alone, a write and a sync: p50, p99, max, ms", text)
         took = sorted(ready - killed for killed, ready in result.restarts)
         if took:
             self._row("kill to first answer, s", f"{quantile(took, 0.5):.2f} median, {took[-1]:.2f} max")

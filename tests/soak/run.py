@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 
-from . import wire
+from . import disk, wire
 from .agent import Agent, Failed
 from .batches import Batches
 from .check import Check
@@ -36,6 +36,7 @@ class Result:
         self.begin = 0.0
         self.rss = []  # (time, MiB)
         self.loads = []
+        self.disk_seconds = ()
         self.restarts = []
         self.first_start_seconds = self.stop_seconds = 0.0
         self.stop_code = None
@@ -68,9 +69,11 @@ def soak(options, folder, tell):
         result.seconds = options.minutes * 60
         result.begin = time.monotonic() + BEGIN_AFTER_SECONDS
         lanes = begin_lanes(options, agent.port, result)
+        probe = begin_probe(folder, result.begin + result.seconds)
         watch(options, agent, lanes, result, tell)
         tell("the load has ended; waiting for the last answers")
         hold_states = collect(lanes, result)
+        result.disk_seconds = probe.recv() if probe.poll(COLLECT_SECONDS_MAX) else ()
         if options.spoil:
             spoil(agent)
         tell("comparing with the model")
@@ -86,6 +89,14 @@ def soak(options, folder, tell):
         agent.end()
     result.restarts, result.agent_cpu_seconds, result.log_lines = agent.restarts, agent.cpu_seconds, agent.log_lines()
     return result
+
+
+def begin_probe(folder, end):
+    fork = multiprocessing.get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+    fork.Process(target=run_probe, args=(folder, end, sender), daemon=True, name="disk").start()
+    sender.close()
+    return receiver
 
 
 def begin_lanes(options, port, result):
@@ -105,9 +116,18 @@ def begin_lanes(options, port, result):
     return lanes
 
 
-def run_lane(port, make, span, progress, sender):
+def leave_signals_to_the_parent():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def run_probe(folder, end, sender):
+    leave_signals_to_the_parent()
+    sender.send(disk.probe(folder, end))
+
+
+def run_lane(port, make, span, progress, sender):
+    leave_signals_to_the_parent()
     source = make()
     figures = Lane(port, source, *span, progress).run()
     sender.send((source.per_second, figures, source.sums(), getattr(source, "states", {})))

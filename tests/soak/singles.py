@@ -1,14 +1,16 @@
-"""Single posts, as workers make them: charges, some credits, some retold with a higher revision, some told twice although answered."""
+"""Single posts, as workers make them: charges, some credits, some retold with a higher revision, some told twice although answered,
+some looked up as soon as they are answered."""
 
 import json
 import random
 import time
+from decimal import Decimal
 
 from . import names, wire
 from .lane import Request, Wrong
-from .sums import Sums, pico
+from .sums import Sums, exact, pico
 
-CREDITS_SHARE, REVISED_SHARE, REPEATED_SHARE = 0.03, 0.03, 0.02
+CREDITS_SHARE, REVISED_SHARE, REPEATED_SHARE, LOOKED_UP_SHARE = 0.03, 0.03, 0.02, 0.01
 # A revision or a repeat follows within this.
 FOLLOWS_SECONDS_MAX = 3.0
 
@@ -16,7 +18,7 @@ FOLLOWS_SECONDS_MAX = 3.0
 class Post:
     """One event, its present amount, and what of it has been answered."""
 
-    __slots__ = ("fields", "event", "amount_pico", "revised_pico", "repeats")
+    __slots__ = ("fields", "event", "amount_pico", "revised_pico", "repeats", "looked_up")
 
     def __init__(self, rng, number, now):
         service, operation = rng.choice(names.SERVICES), rng.choice(names.OPERATIONS)
@@ -26,6 +28,7 @@ class Post:
         self.fields.update(service=service, operation=operation)
         plan = rng.random()
         self.revised_pico, self.repeats = None, plan > 1 - REPEATED_SHARE
+        self.looked_up = 0.5 < plan < 0.5 + LOOKED_UP_SHARE
         if plan < CREDITS_SHARE:
             self.fields.update(kind="credit", amount_usd="-" + amount)
         elif plan < CREDITS_SHARE + REVISED_SHARE:
@@ -51,7 +54,11 @@ class Singles:
         return Post(self._rng, number, time.time()).request()
 
     def answered(self, request, answer):
-        told, post = json.loads(answer.body), request.content
+        told, post = json.loads(answer.body, parse_float=Decimal, parse_int=Decimal), request.content
+        if request.kind == "lookup":
+            if [exact(event["amount_usd"]) for event in told["events"]] != [post.amount_pico]:
+                raise Wrong("not what was recorded just before")
+            return None
         counts = told["accepted"], told["duplicates"], told.get("revised", 0)
         retried = request.tries > 1
         if request.kind == "single":
@@ -72,6 +79,8 @@ class Singles:
 
     def _following(self, post):
         after = self._rng.random() * FOLLOWS_SECONDS_MAX
+        if post.looked_up:
+            return [(0.0, Request("lookup", wire.get(f"/events?id={post.fields['id']}"), content=post))]
         if post.repeats:
             return [(after, post.request("repeat"))]
         if post.revised_pico is not None:
