@@ -47,6 +47,7 @@ class Batches:
         rng = random.Random(f"batches/{seed}")
         self.per_second = events_per_second / events
         self._events = events
+        self.known = 0
         self._templates = [[Line(rng, index) for index in range(events)] for _ in range(TEMPLATES)]
         self._bodies = ["\n".join(line.json for line in lines).encode() for lines in self._templates]
         self._recorded = Counter()  # (template, when sent, in whole days) → batches
@@ -64,6 +65,7 @@ class Batches:
         # All or nothing; known already only if it was sent before.
         if sorted((new, known)) != [0, self._events] or set(told) != {"accepted", "duplicates"} or (known and request.tries == 1):
             raise Wrong("not the whole batch")
+        self.known += known > 0
         self._recorded[request.content] += 1
 
     def sums(self):

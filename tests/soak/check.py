@@ -3,6 +3,7 @@
 import http.client
 import json
 import random
+import subprocess
 import time
 import urllib.parse
 from decimal import Decimal
@@ -12,6 +13,7 @@ from .sums import dollars, exact, nearest_float, summed
 
 ANSWER_SECONDS_MAX = 70.0
 VERIFY_SECONDS_MAX = 600.0
+TRIES, AGAIN_SECONDS = 3, 5.0
 # The last short holds have expired by then.
 EXPIRED_SECONDS_MAX = 10.0
 PAGE_ENTRIES = 1_000
@@ -28,15 +30,18 @@ class Check:
         self.results = []
 
     def all(self):
-        self._note("totals by day, service and operation (REST)", *self._by_operation())
-        self._note("totals by month (REST)", *self._by_month())
-        self._note("totals by worker and by lead (REST)", *self._by_others())
-        self._note("metrics", *self._metrics())
-        self._note("budgets and their keys", *self._budgets())
-        self._note("reservations", *self._reservations())
+        self._note("totals by day, service and operation (REST)", self._by_operation)
+        self._note("totals by month (REST)", self._by_month)
+        self._note("totals by worker and by lead (REST)", self._by_others)
+        self._note("metrics", self._metrics)
+        self._note("budgets and their keys", self._budgets)
+        self._note("reservations", self._reservations)
 
     def verify(self):
         """After the program has stopped."""
+        self._note("verify", self._verify)
+
+    def _verify(self):
         began = time.monotonic()
         done = self._agent.run("verify", "--output", "json", seconds_max=VERIFY_SECONDS_MAX)
         took = time.monotonic() - began
@@ -49,22 +54,35 @@ class Check:
             found["total"] = exact(told["total_usd"])
             meant = {"events": self._sums.events, "adjustments": self._sums.adjustments, "problems": [], "total": self._sums.total()}
             differences += unequal(found, meant)
-        self._note("verify", f"{self._sums.events:,} events, {took:.1f} s", differences)
+        return f"{self._sums.events:,} events, {took:.1f} s", differences
 
-    def _note(self, name, compared, differences):
-        self.results.append((name, compared, list(differences)))
+    def _note(self, name, compare):
+        """What cannot be compared is a difference; the others are compared all the same."""
+        try:
+            compared, differences = compare()
+        except (ValueError, LookupError, TypeError, OSError, http.client.HTTPException, subprocess.TimeoutExpired) as error:
+            compared, differences = "not compared", [repr(error)]
+        self.results.append((name, compared, differences))
 
     def _get(self, path, **query):
+        for _ in range(TRIES):
+            status, body = self._ask(path, query)
+            if status == 200:
+                return body
+            if status != 503:
+                break
+            # A grouping of many events has a minute; on a busy machine that may be too little once.
+            time.sleep(AGAIN_SECONDS)
+        raise ValueError(f"{path} {query}: {status} {body[:300]!r}")
+
+    def _ask(self, path, query):
         connection = http.client.HTTPConnection("127.0.0.1", self._agent.port, timeout=ANSWER_SECONDS_MAX)
         try:
             connection.request("GET", path + ("?" + urllib.parse.urlencode(query) if query else ""))
             answer = connection.getresponse()
-            body = answer.read()
+            return answer.status, answer.read()
         finally:
             connection.close()
-        if answer.status != 200:
-            raise ValueError(f"{path} {query}: {answer.status} {body[:300]!r}")
-        return body
 
     def _json(self, path, **query):
         return json.loads(self._get(path, **query), parse_float=Decimal, parse_int=Decimal)

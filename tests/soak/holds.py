@@ -65,6 +65,7 @@ class Holds:
         self._sums = Sums()
         # id → state, and the amount in pico-dollars when committed
         self.states = {}
+        self.known = 0
 
     def next(self, number):
         return Hold(self._rng, number).reserve()
@@ -92,6 +93,7 @@ class Holds:
             raise Wrong("another reservation")
         if status == 200 and request.tries == 1:
             raise Wrong("granted before it was asked for")
+        self.known += status == 200
         self.states[hold.id] = ("expired", None)
         if hold.plan == EXPIRE:
             return None

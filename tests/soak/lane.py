@@ -52,6 +52,7 @@ class Figures:
         self.refused = Counter()  # kind, status, slug → number
         self.wrong, self.wrong_examples = 0, []
         self.unanswered = 0
+        self.known = 0  # sent again, and recorded the first time: only the answer was lost
         self.cpu_seconds = 0.0
         self.finished_at = 0.0
 

@@ -51,6 +51,7 @@ class Report:
         self._row("kills", f"{len(result.restarts)}")
         retries = sum((each.retries for each in figures), Counter())
         self._row("sent again after a lost connection", f"{sum(retries.values()):,}")
+        self._row("of those, recorded the first time", f"{sum(each.known for each in figures):,} (traces do not say)")
         self.details += [f"sent again: {kind}, {reason}: {number:,}" for (kind, reason), number in retries.most_common(10)]
         self._row("exit code after SIGTERM", f"{result.stop_code} in {result.stop_seconds:.2f} s", "0", result.stop_code == 0)
         errors = [line for line in result.log_lines if '"level":"ERROR"' in line or "panicked" in line]

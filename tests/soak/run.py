@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import random
 import signal
 import socket
 import time
@@ -22,6 +23,7 @@ SAMPLE_EVERY_SECONDS = 1.0
 BEGIN_AFTER_SECONDS = 2.0
 # No kill so close to the end that nothing comes after it.
 KILL_BEFORE_END_SECONDS = 2.0
+KILL_LATE_SECONDS_MAX = 0.5
 TOLD_TIMES = 30
 # Beyond the lanes' own deadline, to hand over what they have.
 COLLECT_SECONDS_MAX = FINISH_SECONDS_MAX + 60.0
@@ -130,6 +132,7 @@ def run_lane(port, make, span, progress, sender):
     leave_signals_to_the_parent()
     source = make()
     figures = Lane(port, source, *span, progress).run()
+    figures.known = getattr(source, "known", 0)
     sender.send((source.per_second, figures, source.sums(), getattr(source, "states", {})))
 
 
@@ -137,23 +140,22 @@ def watch(options, agent, lanes, result, tell):
     """Until the load ends: kills when it is time, and samples every second."""
     end = result.begin + result.seconds
     tell_every = max(result.seconds / TOLD_TIMES, 1.0)
-    kills, samples, told = 1, 0, 1
+    rng = random.Random(f"kills/{options.seed}")
+    kill_at = next_kill(options, result.begin, end, rng)
+    samples, told = 0, 1
     while True:
         now = time.monotonic()
         if now >= end:
             return
-        kill_at = result.begin + kills * options.kill_every if options.kill_every else end
-        if kill_at > end - KILL_BEFORE_END_SECONDS:
-            kill_at = end
         if now >= kill_at:
             agent.kill_and_restart()
-            kills += 1
+            kill_at = next_kill(options, result.begin + len(agent.restarts) * options.kill_every, end, rng)
             continue
         if now >= result.begin + samples * SAMPLE_EVERY_SECONDS:
             samples = int((now - result.begin) / SAMPLE_EVERY_SECONDS) + 1
             result.rss.append((now, agent.rss_mib()))
             result.loads.append(os.getloadavg()[0])
-            ended = [name for name, (process, *_) in lanes.items() if not process.is_alive()]
+            ended = [name for name, (process, *_) in lanes.items() if process.exitcode]
             if ended:
                 raise Failed(f"{', '.join(ended)}: that process has ended, with the reason above")
         if now >= result.begin + told * tell_every:
@@ -162,6 +164,12 @@ def watch(options, agent, lanes, result, tell):
             load = os.getloadavg()[0]
             tell(f"{now - result.begin:6.0f} s  {result.rss[-1][1]:5.1f} MiB  load {load:4.1f}  answered: {answers}")
         time.sleep(max(0.0, min(result.begin + samples * SAMPLE_EVERY_SECONDS, kill_at, end) - time.monotonic()))
+
+
+def next_kill(options, after, end, rng):
+    """When, or the end where there is none. A little late by chance: the load has a beat, and a kill must not always fall on the same."""
+    at = after + options.kill_every + rng.random() * KILL_LATE_SECONDS_MAX
+    return at if options.kill_every and at < end - KILL_BEFORE_END_SECONDS else end
 
 
 def collect(lanes, result):

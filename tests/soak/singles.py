@@ -49,6 +49,7 @@ class Singles:
         self._rng = random.Random(f"singles/{seed}")
         self.per_second, self.connections = per_second, connections
         self._sums = Sums()
+        self.known = 0
 
     def next(self, number):
         return Post(self._rng, number, time.time()).request()
@@ -59,10 +60,11 @@ class Singles:
             if [exact(event["amount_usd"]) for event in told["events"]] != [post.amount_pico]:
                 raise Wrong("not what was recorded just before")
             return None
-        counts = told["accepted"], told["duplicates"], told.get("revised", 0)
+        counts = int(told["accepted"]), int(told["duplicates"]), int(told.get("revised", 0))
         retried = request.tries > 1
         if request.kind == "single":
             self._expect(counts, (1, 0, 0), (0, 1, 0) if retried else None)
+            self.known += counts[1]
             self._sums.add(post.event, post.amount_pico)
             return self._following(post)
         if request.kind == "repeat":
