@@ -1,4 +1,4 @@
-//! Who may ask for what: reading is open to everybody, anything else needs a caller that may do that.
+//! Who may ask for what: reading is for [`login`](super::login) to judge, anything else needs a caller that may do that.
 //!
 //! *Invariants.* The checks come in one order: host, browser headers, then the sender; nothing of the body has been read before they
 //! pass. Through our Unix socket everything may be asked, since who may open it was decided by whoever set its file's rights; but not
@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use base64::Engine;
@@ -33,6 +34,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(super) struct Access {
     tokens: ArcSwap<Vec<Token>>,
     loopback_needs_token: bool,
+    /// Whether everybody needs a login: then it is not enough to be on this host.
+    asks_for_login: AtomicBool,
     allowed_hosts: Vec<String>,
 }
 
@@ -41,6 +44,7 @@ impl Access {
         Self {
             tokens: ArcSwap::from_pointee(settings.tokens.clone()),
             loopback_needs_token: settings.loopback_needs_token,
+            asks_for_login: AtomicBool::new(!settings.users.is_empty()),
             allowed_hosts: settings.allowed_hosts.clone(),
         }
     }
@@ -48,6 +52,11 @@ impl Access {
     /// Takes other tokens from the next request on; none: only loopback may write.
     pub fn set_tokens(&self, tokens: Vec<Token>) {
         self.tokens.store(Arc::new(tokens));
+    }
+
+    /// Whether everybody needs a login, from the next request on.
+    pub fn ask_for_login(&self, asks: bool) {
+        self.asks_for_login.store(asks, Ordering::Relaxed);
     }
 
     /// Whether this call may go on, and the name of the token that it came with, if it has one.
@@ -89,7 +98,7 @@ impl Access {
 
     /// Whether this caller needs a token to write.
     pub fn needs_token(&self, call: &Call) -> bool {
-        !self.tokens.load().is_empty() && !self.is_trusted(call)
+        (!self.tokens.load().is_empty() || self.asks_for_login()) && !self.is_trusted(call)
     }
 
     /// The token that a call came with, if it is one of ours.
@@ -101,7 +110,11 @@ impl Access {
         found.cloned()
     }
 
-    /// Whether a caller may do everything because of where it is, although there are tokens.
+    fn asks_for_login(&self) -> bool {
+        self.asks_for_login.load(Ordering::Relaxed)
+    }
+
+    /// Whether a caller may do everything because of where it is, although there are tokens or logins.
     fn is_trusted(&self, call: &Call) -> bool {
         call.peer == Peer::Socket || (is_local(call) && !self.loopback_needs_token)
     }
@@ -116,15 +129,20 @@ impl Access {
     }
 
     fn check_sender(&self, call: &Call, scope: Scope) -> Result<Option<Arc<str>>, Problem> {
-        const DETAIL: &str =
+        const NOT_THROUGH_A_PROXY: &str =
             "No token is configured, so only this host may write, and not through a proxy. Set API_TOKEN to allow others.";
+        const NOT_BY_PASSWORD: &str = "Writing takes a token, not a password, and no token is configured. Set API_TOKEN.";
         let token = self.token_of(call);
         let name = token.as_ref().and_then(|token| token.name().cloned());
         if self.is_trusted(call) {
             return Ok(name);
         }
         if self.tokens.load().is_empty() {
-            return if is_local(call) { Ok(None) } else { Err(Problem::Forbidden(DETAIL)) };
+            return match self.asks_for_login() {
+                true => Err(Problem::Forbidden(NOT_BY_PASSWORD)),
+                false if is_local(call) => Ok(None),
+                false => Err(Problem::Forbidden(NOT_THROUGH_A_PROXY)),
+            };
         }
         match token {
             None => Err(Problem::Unauthorized),
@@ -140,7 +158,7 @@ fn is_local(call: &Call) -> bool {
 }
 
 /// What a token is told that is one of ours and does not allow what it was sent for.
-const fn lacks(scope: Scope) -> &'static str {
+pub(super) const fn lacks(scope: Scope) -> &'static str {
     match scope {
         Scope::Read => "This token lacks the scope `read`.",
         Scope::Record => "This token lacks the scope `record`.",
@@ -317,6 +335,27 @@ mod tests {
         assert_status(&lenient, LOCAL, &[], 200);
         assert_status(&lenient, LOCAL, &[("x-forwarded-for", "10.0.0.9")], 401);
         assert_status(&lenient, REMOTE, &[], 401);
+    }
+
+    #[test]
+    fn where_everybody_needs_a_login_loopback_is_not_enough() {
+        let open = access(&[]);
+        open.ask_for_login(true);
+        for headers in [&[][..], &[("authorization", "Basic YWxpY2U6d29uZGVybGFuZA==")]] {
+            assert_status(&open, LOCAL, headers, 403);
+            assert_status(&open, REMOTE, headers, 403);
+        }
+        assert!(open.needs_token(&call(LOCAL, "/", &[])));
+        open.ask_for_login(false);
+        assert_status(&open, LOCAL, &[], 200);
+        let guarded = access(&["first"]);
+        guarded.ask_for_login(true);
+        assert_status(&guarded, LOCAL, &[("authorization", "Bearer first")], 200);
+        assert_status(&guarded, LOCAL, &[], 401);
+        let lenient = Access::new(&Settings { loopback_needs_token: false, ..Settings::default() });
+        lenient.ask_for_login(true);
+        assert_status(&lenient, LOCAL, &[], 200);
+        assert_status(&lenient, REMOTE, &[], 403);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The HTTP surface.
 //!
 //! A request's way: `net` accepts and bounds its connection; [`Surface`] times and counts the call and survives its panics; `router`
-//! finds its row in the table of `routes`; `auth` admits writes; `body` reads what was sent; and one file per resource answers.
+//! finds its row in the table of `routes`; `login` admits reads and `auth` writes; `body` reads what was sent; and one file per resource answers.
 //! `problem` is the only place that knows the status codes of errors.
 //!
 //! A further resource is a file with its handlers, and a line in `routes` for each; what is promised of it stands in that line.
@@ -35,6 +35,7 @@ mod ingest;
 mod instruments;
 mod labelled;
 mod limits;
+mod login;
 mod memo;
 mod metrics;
 mod missing;
@@ -58,12 +59,14 @@ mod streamed_body;
 mod surface;
 mod template;
 mod token;
+mod users;
 
 pub use grpc::GrpcServer;
 pub use settings::Settings;
 pub use state::{Parts, ReloadWish, State};
 pub use surface::Surface;
 pub use token::{Scope, Scopes, Token};
+pub use users::PasswordHash;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use warp::http::{HeaderName, HeaderValue};
+
 use super::token::Token;
+use super::users::PasswordHash;
 
 /// Settings of the HTTP surface. Everything has a bound.
 #[derive(Clone, Debug)]
@@ -23,6 +26,13 @@ pub struct Settings {
     pub loopback_needs_token: bool,
     /// Host names, besides IP addresses and `localhost`, that a write may be addressed to (`allowed_hosts`); lower case.
     pub allowed_hosts: Vec<String>,
+    /// Who may read with a password (`basic_auth_users` of `web_config_file`); none: everybody may read. `SIGHUP` puts others in force.
+    pub users: Vec<(String, PasswordHash)>,
+    /// Whether `/-/healthy` and `/-/ready` answer without a login (`health_without_login`).
+    pub health_without_login: bool,
+    /// Headers that answers carry unless they have them (`http_server_config.headers` of `web_config_file`). `SIGHUP` puts others in
+    /// force.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Default for Settings {
@@ -36,6 +46,9 @@ impl Default for Settings {
             tokens: Vec::new(),
             loopback_needs_token: true,
             allowed_hosts: Vec::new(),
+            users: Vec::new(),
+            health_without_login: false,
+            headers: Vec::new(),
         }
     }
 }

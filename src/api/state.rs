@@ -6,13 +6,18 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use opentelemetry::metrics::Meter;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use warp::http::{HeaderName, HeaderValue};
 
 use super::Settings;
 use super::auth::Access;
 use super::body::BodyReader;
+use super::call::Call;
 use super::instruments::Instruments;
+use super::login::Login;
 use super::memo::Memo;
+use super::problem::Problem;
 use super::room::Room;
+use super::users::PasswordHash;
 use crate::clock::Clock;
 use crate::fleet::Fleet;
 use crate::ingest::{CallSettings, Limits};
@@ -69,6 +74,9 @@ pub struct State {
     pub(super) clock: Clock,
     pub(super) limits: Arc<Limits>,
     pub(super) access: Access,
+    pub(super) login: Login,
+    /// What answers carry unless they have it.
+    pub(super) headers: ArcSwap<Vec<(HeaderName, HeaderValue)>>,
     pub(super) bodies: BodyReader,
     /// How long a body may take.
     pub(super) body_timeout: Duration,
@@ -104,6 +112,8 @@ impl State {
             scraper: parts.scraper,
             clock: parts.clock,
             access: Access::new(settings),
+            login: Login::new(settings),
+            headers: ArcSwap::from_pointee(settings.headers.clone()),
             body_timeout: settings.body_timeout,
             ingest_body_bytes_max: settings.ingest_body_bytes_max,
             room: Room::new(settings),
@@ -118,5 +128,20 @@ impl State {
             instruments: Instruments::new(meter),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
         }
+    }
+
+    /// Whether this call may go on, and the name of the token that it came with, if it has one.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub(super) async fn admit(&self, call: &Call) -> Result<Option<Arc<str>>, Problem> {
+        self.login.check(call, &self.access).await?;
+        self.access.check(call)
+    }
+
+    /// Takes other users from the next request on; none: everybody may read.
+    pub(super) fn set_users(&self, users: &[(String, PasswordHash)]) {
+        self.access.ask_for_login(!users.is_empty());
+        self.login.set_users(users);
     }
 }

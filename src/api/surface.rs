@@ -14,7 +14,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
-use warp::http::{Request, StatusCode};
+use warp::http::{HeaderName, HeaderValue, Request, StatusCode};
 use warp::reply::Response;
 
 use super::State;
@@ -26,6 +26,7 @@ use super::route::Route;
 use super::router::{Ready, Router};
 use super::routes::{self, ROUTES};
 use super::token::{Scope, Token};
+use super::users::PasswordHash;
 use crate::net::Peer;
 use crate::telemetry::spans;
 
@@ -85,6 +86,16 @@ impl Surface {
         self.0.state.access.set_tokens(tokens);
     }
 
+    /// Takes other users from the next request on; none: everybody may read.
+    pub fn set_users(&self, users: &[(String, PasswordHash)]) {
+        self.0.state.set_users(users);
+    }
+
+    /// Has answers carry other headers from the next one on, unless they have them.
+    pub fn set_headers(&self, headers: Vec<(HeaderName, HeaderValue)>) {
+        self.0.state.headers.store(Arc::new(headers));
+    }
+
     /// What answers the requests of one connection.
     pub fn service_for(
         &self,
@@ -112,10 +123,13 @@ impl Surface {
             span: span.clone(),
         };
         async move {
-            let response = match found {
+            let mut response = match found {
                 Ok(ready) => counted.surface.0.run(ready, request, peer).await,
                 Err(unrouted) => unrouted.problem.into_response(),
             };
+            for (name, value) in counted.surface.0.state.headers.load().iter() {
+                response.headers_mut().entry(name).or_insert_with(|| value.clone());
+            }
             counted.answered(response.status());
             response
         }
@@ -143,7 +157,7 @@ impl Inner {
     async fn admit_and_run(&self, route: Ready, mut request: Request<Incoming>, peer: Peer) -> Result<Response, Problem> {
         let Ready { endpoint, filter } = route;
         let mut call = Call::of(&mut request, peer, endpoint);
-        call.token = self.state.access.check(&call)?;
+        call.token = self.state.admit(&call).await?;
         let _place = match endpoint.scope {
             Scope::Read => None,
             Scope::Record | Scope::Reserve | Scope::Admin => {

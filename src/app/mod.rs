@@ -8,6 +8,7 @@ mod reload;
 mod serving;
 mod signals;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::fleet::{Fleet, FleetParts};
 use crate::ledger::{Ledger, Reader};
-use crate::net::{self, Server};
+use crate::net::{self, Server, TlsSwitch};
 use crate::notify::{self, Deliveries};
 use crate::pricing::Book;
 use crate::query::LeadWatch;
@@ -71,6 +72,7 @@ pub fn serve(
 /// The stages, bound but not answering yet.
 struct Agent {
     ports: Ports,
+    tls: TlsSwitch,
     surface: Surface,
     started: Started,
     telemetry: Telemetry,
@@ -88,10 +90,8 @@ struct Agent {
 impl Agent {
     fn build(config: Config, otlp: Option<Otlp>, clock: Clock) -> Result<Self, AppError> {
         let signals = Signals::register().map_err(AppError::System)?;
-        let main = Server::bind(&config.net).map_err(|source| AppError::Listen { address: config.net.listen, source })?;
-        let address = main.local_addr().map_err(AppError::System)?;
-        let net = &config.net;
-        let ports = Ports { main, socket: bind_socket(net)?, otlp: bind_otlp(net)?, grpc: bind_grpc(net)? };
+        let tls = TlsSwitch::new(config.net.tls.clone());
+        let (ports, address) = bind_ports(&config.net, &tls)?;
         let zone = &config.policy.zone;
         let ledger = Ledger::open(&config.ledger.path, zone, clock.now())?;
         let loaded = writer::load(ledger, Arc::clone(&config.policy), config.writer.clone(), clock.clone())?;
@@ -136,12 +136,14 @@ impl Agent {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             %address,
+            tls = config.net.tls.is_some(),
             ledger = %config.ledger.path.display(),
             events = started.board.read().views.entries,
             "listening"
         );
         Ok(Self {
             ports,
+            tls,
             surface,
             started,
             telemetry,
@@ -158,14 +160,15 @@ impl Agent {
     }
 
     async fn run(self, read: impl Fn() -> Result<Config, Problems>) -> Result<(), AppError> {
-        let Self { ports, surface, started, telemetry, reloads, deliveries, lead_watch, rater, book, fleet, .. } = self;
+        let Self { ports, tls, surface, started, telemetry, reloads, deliveries, lead_watch, rater, book, fleet, .. } = self;
         let (mut reload_wishes, mut signals, config) = (self.reload_wishes, self.signals, self.config);
         let Started { writer, mut ended, .. } = started;
         let serving = ports.serve(&surface);
         systemd::ready();
         let reload = async || {
             systemd::reloading();
-            let applied = reload::apply(read(), &config, &writer, &surface, &book, &reloads).await;
+            let parts = reload::Parts { writer: &writer, surface: &surface, tls: &tls, book: &book };
+            let applied = reload::apply(read(), &config, &parts, &reloads).await;
             systemd::ready();
             rater.rate();
             applied
@@ -218,6 +221,14 @@ impl Agent {
             Ok(Ended::SyncFailed) | Err(_) => Err(AppError::SyncFailed),
         }
     }
+}
+
+/// Takes every port there is to be, and says which one is for everything.
+fn bind_ports(net: &net::Settings, tls: &TlsSwitch) -> Result<(Ports, SocketAddr), AppError> {
+    let main = Server::bind(net).map_err(|source| AppError::Listen { address: net.listen, source })?;
+    let address = main.local_addr().map_err(AppError::System)?;
+    let ports = Ports { main, socket: bind_socket(net)?, otlp: bind_otlp(net)?, grpc: bind_grpc(net)? };
+    Ok((ports.with_tls(tls), address))
 }
 
 /// Makes the Unix socket, where there is to be one.

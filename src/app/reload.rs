@@ -9,17 +9,24 @@ use arc_swap::ArcSwap;
 use crate::api::Surface;
 use crate::budget::Policy;
 use crate::config::{Config, Problems};
+use crate::net::TlsSwitch;
 use crate::pricing::Book;
 use crate::telemetry::ReloadStatus;
 use crate::writer::Writer;
 
-/// Puts budgets, thresholds and tokens in force, as they were just read.
+/// What takes the settings.
+pub(super) struct Parts<'a> {
+    pub writer: &'a Writer,
+    pub surface: &'a Surface,
+    pub tls: &'a TlsSwitch,
+    pub book: &'a ArcSwap<Book>,
+}
+
+/// Puts budgets, thresholds, tokens, logins and certificates in force, as they were just read.
 pub(super) async fn apply(
     read: Result<Config, Problems>,
     running: &Config,
-    writer: &Writer,
-    surface: &Surface,
-    book: &ArcSwap<Book>,
+    parts: &Parts<'_>,
     status: &ReloadStatus,
 ) -> Result<(), String> {
     let next = match read {
@@ -41,11 +48,16 @@ pub(super) async fn apply(
     if policy.zone.name() != zone.name() {
         policy = Arc::new(Policy { zone: zone.clone(), ..Arc::unwrap_or_clone(policy) });
     }
-    surface.set_tokens(next.api.tokens);
-    book.store(next.book);
+    parts.surface.set_tokens(next.api.tokens);
+    parts.surface.set_users(&next.api.users);
+    parts.surface.set_headers(next.api.headers);
+    parts.tls.set(next.net.tls);
+    parts.book.store(next.book);
     // A writer that has stopped ends the agent; there is nothing to reload then.
-    let _ = writer.set_policy(policy).await;
+    let _ = parts.writer.set_policy(policy).await;
     status.succeeded();
-    tracing::info!("settings reloaded: budgets, caps, thresholds, critical operations, tokens and prices are in force");
+    tracing::info!(
+        "settings reloaded: budgets, caps, thresholds, critical operations, tokens, logins, certificates and prices are in force"
+    );
     Ok(())
 }

@@ -5,7 +5,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::{GrpcServer, Surface};
-use crate::net::Server;
+use crate::net::{Server, TlsSwitch};
 
 /// The ports: everything, and what else is set.
 pub(super) struct Ports {
@@ -26,6 +26,16 @@ pub(super) struct Serving {
 }
 
 impl Ports {
+    /// The same, each over TCP with TLS whenever this has some.
+    pub fn with_tls(self, tls: &TlsSwitch) -> Self {
+        Self {
+            main: self.main.with_tls(tls.clone()),
+            socket: self.socket,
+            otlp: self.otlp.map(|server| server.with_tls(tls.clone())),
+            grpc: self.grpc.map(|server| server.with_tls(tls.clone())),
+        }
+    }
+
     /// Begins to answer at all of them.
     pub fn serve(self, surface: &Surface) -> Serving {
         let (stop, stopped) = watch::channel(None::<Instant>);

@@ -13,6 +13,7 @@ use super::prices::resolve as prices;
 use super::problem::{self, Placed, Problem, Problems};
 use super::shown::{ShownBudget, ShownWebhook};
 use super::sources::Sources;
+use super::web;
 use super::webhooks::resolve::{self as webhooks, Webhooks};
 use super::{fleet, lookalikes, otel, page, relations, tokens};
 use crate::api::{self, Token};
@@ -28,6 +29,7 @@ use crate::{net, notify, writer};
 /// Everything the program was told, when nothing is wrong with it.
 pub(super) fn finish(mut layers: Layers, sources: &Sources) -> Result<Config, Problems> {
     let tokens = read_tokens(&mut layers);
+    resolve_web(&mut layers, &tokens);
     for conflict in relations::broken(&layers.draft) {
         layers.conflict(conflict);
     }
@@ -88,6 +90,24 @@ pub(super) fn read_tokens(layers: &mut Layers) -> Vec<Token> {
         Err(details) => details.into_iter().for_each(|detail| layers.wrong("api_token_file", detail)),
     }
     tokens
+}
+
+/// TLS, logins and headers. What is wrong with their file is noted, and what is probably not meant.
+fn resolve_web(layers: &mut Layers, tokens: &[Token]) {
+    let Some(path) = layers.draft.web_file.clone() else { return };
+    let origin = layers.origin_of("web_config_file");
+    let found = match web::load(&path, origin) {
+        Ok(found) => found,
+        Err(mut problems) => return layers.problems.append(&mut problems),
+    };
+    layers.warnings.extend(found.warnings);
+    let others_write = !layers.draft.api.loopback_needs_token || layers.draft.net.write_socket.is_some();
+    if !found.users.is_empty() && tokens.is_empty() && !others_write {
+        let file = path.display();
+        layers.warnings.push(format!("{file} has users and no token is set: nobody can write over the network"));
+    }
+    layers.draft.net.tls = found.tls;
+    (layers.draft.api.users, layers.draft.api.headers) = (found.users, found.headers);
 }
 
 /// What is pushed. Broken rules between its settings are noted, and what is set without effect.

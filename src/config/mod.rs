@@ -7,7 +7,7 @@
 //! where a higher layer overrides it. All problems are found in one go. No secret is ever part of a text.
 //!
 //! *Limits.* [`FILE_BYTES_MAX`], [`TOKEN_FILE_BYTES_MAX`], [`TOKENS_MAX`], [`BUDGETS_MAX`], [`WEBHOOKS_MAX`](crate::notify::WEBHOOKS_MAX),
-//! [`SECRET_FILE_BYTES_MAX`].
+//! [`SECRET_FILE_BYTES_MAX`], [`WEB_FILE_BYTES_MAX`], [`PEM_FILE_BYTES_MAX`], [`USERS_MAX`].
 //!
 //! *Deliberately not here.* What a setting does: each stage owns its own settings type, and this module only fills them in.
 
@@ -34,6 +34,7 @@ mod sources;
 mod spec;
 mod table;
 mod tokens;
+mod web;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -51,6 +52,7 @@ pub use settings::SETTINGS;
 pub use shown::{Shown, ShownBudget, ShownWebhook};
 pub use sources::Sources;
 pub use tokens::{TOKEN_FILE_BYTES_MAX, TOKENS_MAX};
+pub use web::{OwnTls, PEM_FILE_BYTES_MAX, USERS_MAX, WEB_FILE_BYTES_MAX, certificates};
 pub use webhooks::SECRET_FILE_BYTES_MAX;
 
 use layers::Layers;
@@ -73,6 +75,16 @@ pub fn load_address(sources: &Sources) -> Result<SocketAddr, Problems> {
     Ok(SocketAddr::new(layers.draft.host, layers.draft.port))
 }
 
+/// How an agent with these settings is spoken to on its own host: `None` without TLS. Problems elsewhere are let be.
+///
+/// # Errors
+/// What is wrong with the file that says so.
+pub fn load_own_tls(sources: &Sources) -> Result<Option<OwnTls>, Problems> {
+    let layers = Layers::read(sources).only_about(&["web_config_file"])?;
+    let Some(path) = &layers.draft.web_file else { return Ok(None) };
+    web::own_tls(path, layers.origin_of("web_config_file")).map_err(Problems)
+}
+
 /// A token to record cost with at the agent with these settings, if any is set: the first that allows it, else the first, so that the
 /// agent says what it lacks. Problems elsewhere are let be.
 ///
@@ -88,6 +100,14 @@ pub fn load_recording_token(sources: &Sources) -> Result<Option<String>, Problem
 /// What is wrong with the tokens.
 pub fn load_admin_token(sources: &Sources) -> Result<Option<String>, Problems> {
     load_token(sources, Scope::Admin)
+}
+
+/// The same to read with, where reading asks for a login.
+///
+/// # Errors
+/// What is wrong with the tokens.
+pub fn load_reading_token(sources: &Sources) -> Result<Option<String>, Problems> {
+    load_token(sources, Scope::Read)
 }
 
 fn load_token(sources: &Sources, scope: Scope) -> Result<Option<String>, Problems> {

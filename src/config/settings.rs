@@ -135,6 +135,19 @@ fn access() -> Vec<Setting> {
             |to| &mut to.net.write_socket,
         ),
         Setting::new(
+            "web_config_file",
+            "File of TLS, logins and headers, as Prometheus and its exporters take it (--web.config.file)",
+            path().optional(),
+            |to| &mut to.web_file,
+        )
+        .reloaded(),
+        Setting::new(
+            "health_without_login",
+            "Whether /-/healthy and /-/ready answer without a login, where reading asks for one",
+            boolean(),
+            |to| &mut to.api.health_without_login,
+        ),
+        Setting::new(
             "allowed_hosts",
             "Host names, besides IP addresses and localhost, that writes may be addressed to",
             hosts(),

@@ -61,6 +61,7 @@ fn example(key: &str) -> &'static str {
         "daily_budget" => "0.1",
         "monthly_budget" => "none",
         "scaling_gate_enabled" | "loopback_needs_token" => "false",
+        "health_without_login" => "true",
         "budget_timezone" => "Europe/Berlin",
         "critical_operations" => "openai:chat,admin_*",
         "api_token" => "abc#1",
@@ -144,11 +145,15 @@ fn every_setting_works_in_every_layer_and_the_higher_one_wins() {
     let fleet = folder.path().join("fleet-url");
     std::fs::write(&fleet, example("fleet_url")).unwrap();
     let fleet = fleet.display().to_string();
+    let web = folder.path().join("web.yml");
+    std::fs::write(&web, "").unwrap();
+    let web = web.display().to_string();
     for setting in SETTINGS.iter() {
         let text = match setting.key {
             "api_token_file" => &tokens,
             "prices_file" => &prices,
             "fleet_url_file" => &fleet,
+            "web_config_file" => &web,
             key => example(key),
         };
         let shown = if setting.is_secret() { "•••" } else { text };

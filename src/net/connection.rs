@@ -16,11 +16,12 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 use super::pace::{Pace, PacedStream};
 use super::paced_body::PacedBody;
+use super::stream::Wire;
 
 /// Request line and headers together. Browsers and proxies stay below 8 KiB; hyper answers 431 beyond the bound.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
@@ -36,7 +37,7 @@ const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// `draining` turned true.
 pub(super) async fn drive<T, S, B>(stream: T, service: S, pace: Arc<Pace>, mut draining: watch::Receiver<bool>)
 where
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: Wire,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Unpin,
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
 {
@@ -90,16 +91,24 @@ where
             }
         }
     };
-    if ended.is_ok() && answered_midway.load(Ordering::Relaxed) {
-        tokio::select! {
-            () = linger(connection.into_parts().io.into_inner()) => {}
-            () = pace.asked_to_leave() => {}
-        }
+    if ended.is_err() {
+        return;
+    }
+    let stream = connection.into_parts().io.into_inner();
+    let is_midway = answered_midway.load(Ordering::Relaxed);
+    tokio::select! {
+        () = async { if is_midway { linger(stream).await } else { say_the_end(stream).await } } => {}
+        () = pace.asked_to_leave() => {}
     }
 }
 
+/// In TLS the end is said; without that, an answer that ends with the connection looks cut off.
+async fn say_the_end<T: Wire>(mut stream: PacedStream<T>) {
+    let _ = tokio::time::timeout(LINGER, stream.shutdown()).await;
+}
+
 /// Says that no more will be written, and reads what the client still sends, so that the answer arrives.
-async fn linger<T: AsyncRead + AsyncWrite + Unpin>(mut stream: PacedStream<T>) {
+async fn linger<T: Wire>(mut stream: PacedStream<T>) {
     let discard = async {
         stream.shutdown().await?;
         let mut discarded = vec![0; 16 * 1024];

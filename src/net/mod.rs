@@ -11,22 +11,28 @@
 //! *Deliberately not here.* Reading bodies, and the time that an answer may take: the service bounds those, because only it can
 //! say so in an answer.
 
+mod client_auth;
 mod connection;
 mod crowd;
 mod listener;
 mod pace;
 mod paced_body;
 mod peer;
+mod secured;
 mod server;
 mod settings;
 mod socket_file;
 mod stream;
+mod tls;
 
+pub use client_auth::ClientAuth;
 pub use listener::Listener;
 pub use peer::Peer;
+pub use secured::Secured;
 pub use server::Server;
 pub use settings::Settings;
 pub use stream::Stream;
+pub use tls::{Protocol, Tls, TlsParts, TlsSwitch, TlsVersion};
 
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::stream::Wire;
+
 /// How long a client may say nothing after it connected before it counts as idle: the bytes of who has just connected are on their way.
 const FRESH: Duration = Duration::from_millis(100);
 /// How long a head may take where its place is needed; it usually comes in one piece.
@@ -97,6 +99,14 @@ impl Pace {
     /// The answer is made; from here on the client has to take it, and may then think of another request.
     pub fn call_ends(&self) {
         self.lock().enter(Phase::Answer);
+    }
+
+    /// The client says something that is not for whoever reads here: it shakes hands.
+    fn client_began(&self) {
+        let mut doing = self.lock();
+        if doing.phase == Phase::Fresh {
+            doing.enter(Phase::Head);
+        }
     }
 
     fn bytes_came(&self) {
@@ -208,12 +218,14 @@ impl<T> PacedStream<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for PacedStream<T> {
+impl<T: Wire> AsyncRead for PacedStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
             self.pace.bytes_came();
+        } else if self.stream.has_begun() {
+            self.pace.client_began();
         }
         polled
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 /// The other end of a connection, as the socket names it. What a proxy in between says of its clients is not asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
     /// A host. An IPv4 address stands as one, also where a dual-stack socket writes `::ffff:a.b.c.d`.
     Ip(IpAddr),

@@ -30,6 +30,7 @@ use super::pace::{Bounds, Pace};
 use super::peer::Peer;
 use super::settings::Settings;
 use super::stream::Stream;
+use super::tls::{Protocol, TlsSwitch};
 
 /// How long to leave the listener alone after it failed. Without free file descriptors every attempt fails at once, and
 /// trying on would take a whole core.
@@ -55,7 +56,7 @@ impl Server {
     /// # Errors
     /// What the system says: the port is taken, the address is not this machine's, the port needs a privilege.
     pub fn bind(settings: &Settings) -> io::Result<Self> {
-        Ok(Self::over(Listener::bind(settings.listen)?, settings))
+        Ok(Self::over(Listener::bind(settings.listen, Protocol::Http1)?, settings))
     }
 
     /// The same at a Unix socket.
@@ -77,6 +78,11 @@ impl Server {
             );
         }
         Self { listener, connections_max, bounds: Arc::new(bounds) }
+    }
+
+    /// The same, with TLS whenever this has some.
+    pub fn with_tls(self, tls: TlsSwitch) -> Self {
+        Self { listener: self.listener.with_tls(tls), ..self }
     }
 
     /// Where it listens; tells which port was free when port 0 was asked for.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::tls::Tls;
+
 /// Where to listen, and the bounds of connections.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -15,6 +17,8 @@ pub struct Settings {
     pub otlp_http_listen: Option<SocketAddr>,
     /// Address at which OTLP over gRPC is taken (`otlp_grpc_listen`); `None`: at none.
     pub otlp_grpc_listen: Option<SocketAddr>,
+    /// What is shown to whoever connects to any of them over TCP (`web_config_file`); `None`: no TLS. `SIGHUP` puts another in force.
+    pub tls: Option<Tls>,
     /// Connections served at once (`max_connections`), at each port and the socket; for further ones idle connections make room.
     pub connections_max: usize,
     /// How long a request's headers may take (`header_timeout_seconds`).
@@ -30,6 +34,7 @@ impl Default for Settings {
             write_socket: None,
             otlp_http_listen: None,
             otlp_grpc_listen: None,
+            tls: None,
             connections_max: 512,
             header_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),

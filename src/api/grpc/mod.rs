@@ -41,7 +41,7 @@ use super::ingest::take;
 use super::problem::Problem;
 use super::token::Scope;
 use crate::formats::{CallFormat, otlp};
-use crate::net::{Listener, Peer};
+use crate::net::{Listener, Peer, Protocol, TlsSwitch};
 
 /// Messages of one connection that are taken at once.
 const STREAMS_MAX: u32 = 8;
@@ -96,7 +96,12 @@ impl GrpcServer {
     /// # Errors
     /// What the system says.
     pub fn bind(address: SocketAddr, connections_max: usize) -> io::Result<Self> {
-        Ok(Self { listener: Listener::bind(address)?, connections_max: connections_max.max(1) })
+        Ok(Self { listener: Listener::bind(address, Protocol::Http2)?, connections_max: connections_max.max(1) })
+    }
+
+    /// The same, with TLS whenever this has some.
+    pub fn with_tls(self, tls: TlsSwitch) -> Self {
+        Self { listener: self.listener.with_tls(tls), ..self }
     }
 
     /// Where it listens.

@@ -19,6 +19,8 @@ pub(in super::super) enum Problem {
     Malformed(Cow<'static, str>),
     /// It carries no valid token. One answer for a missing and a wrong one, so that neither tells anything.
     Unauthorized,
+    /// It reads without a login, and reading asks for one.
+    NotLoggedIn,
     /// Whoever sends it may not write, whatever it says.
     Forbidden(&'static str),
     /// It is addressed to another host.

@@ -15,6 +15,9 @@ use crate::ingest::REASONS_MAX;
 use crate::wire::{ProblemDocument, ProblemEntry};
 use crate::writer::Conflict;
 
+/// A browser then asks whoever sits before it.
+const ASK_FOR_PASSWORD: &str = "Basic realm=\"lead-factory-metrics\", charset=\"UTF-8\"";
+
 impl Problem {
     /// The answer.
     pub fn into_response(self) -> Response {
@@ -69,7 +72,7 @@ impl Problem {
     fn kind(&self) -> Kind {
         match self {
             Self::Malformed(_) => kind::MALFORMED,
-            Self::Unauthorized => kind::UNAUTHORIZED,
+            Self::Unauthorized | Self::NotLoggedIn => kind::UNAUTHORIZED,
             Self::Forbidden(_) => kind::FORBIDDEN,
             Self::Misdirected => kind::MISDIRECTED,
             Self::NotFound | Self::UnknownReservation | Self::UnknownBudget | Self::NoFleet => kind::NOT_FOUND,
@@ -100,6 +103,9 @@ impl Problem {
         match self {
             Self::Malformed(detail) | Self::TooLarge(detail) | Self::UnsupportedMediaType(detail) => detail.as_ref().into(),
             Self::Unauthorized => "Send a valid token: Authorization: Bearer <token>.".into(),
+            Self::NotLoggedIn => {
+                "Log in: with a name and a password, or with a token (Authorization: Bearer <token>).".into()
+            }
             Self::Forbidden(detail) => (*detail).into(),
             Self::Misdirected => "For writes, Host must be an IP address, localhost or a name in allowed_hosts.".into(),
             Self::NotFound => "GET / lists all endpoints.".into(),
@@ -144,6 +150,7 @@ impl Problem {
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Self::Unauthorized => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::NotLoggedIn => Some((WWW_AUTHENTICATE, HeaderValue::from_static(ASK_FOR_PASSWORD))),
             Self::MethodNotAllowed { allow } => HeaderValue::from_str(allow).ok().map(|allow| (ALLOW, allow)),
             _ => None,
         }

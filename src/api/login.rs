@@ -1,0 +1,260 @@
+//! Who may read, where reading asks for a login: a user with a password (HTTP Basic), or a token.
+//!
+//! *Invariants.* A password lets nobody write. Verifying one takes a thread of low priority, one at a time, so that guesses take no
+//! more of the machine than that; a name that nobody has takes as long as a wrong password. What was found is remembered, right pairs
+//! apart from wrong ones: guesses cannot drive them out.
+//!
+//! *Limits.* [`WAITING_MAX`] wait, [`WAITING_OF_PEER_MAX`] of one address, each for [`WAIT_MAX`]; [`REFUSED_MAX`] wrong pairs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use ring::hmac;
+use ring::rand::SystemRandom;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+use warp::http::header::AUTHORIZATION;
+use zeroize::Zeroizing;
+
+use super::Settings;
+use super::auth::{Access, lacks};
+use super::call::Call;
+use super::problem::Problem;
+use super::token::Scope;
+use super::users::{Digest, PasswordHash, Users};
+use crate::net::Peer;
+
+/// Logins that wait for their turn at once.
+const WAITING_MAX: usize = 32;
+/// Of those, how many of one address: whoever guesses keeps nobody else out.
+const WAITING_OF_PEER_MAX: usize = 8;
+/// How long a login may wait for its turn.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+/// Wrong pairs that are remembered: whoever repeats one (a scraper after a change of password) costs nothing.
+const REFUSED_MAX: usize = 1_024;
+/// What a login is worth beside requests: some 10 % of a core when nothing is idle.
+const NICENESS: i32 = 10;
+/// What answers without a login where that is set.
+const PROBES: [&str; 2] = ["/-/healthy", "/-/ready"];
+
+/// The rule for reads. Cloning shares it.
+#[derive(Clone, Debug)]
+pub(super) struct Login(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    users: ArcSwap<Users>,
+    probes_are_open: bool,
+    /// `None` on a system without randomness, where nothing is remembered.
+    key: Option<hmac::Key>,
+    /// Each at the place that its first bytes say.
+    refused: Mutex<Vec<Digest>>,
+    turn: Arc<Semaphore>,
+    waiting: Mutex<HashMap<Peer, usize>>,
+}
+
+/// A name and a password as they were sent.
+struct Pair {
+    bytes: Zeroizing<Vec<u8>>,
+    colon: usize,
+}
+
+/// A place among those who wait.
+struct Place<'a> {
+    waiting: &'a Mutex<HashMap<Peer, usize>>,
+    peer: Peer,
+}
+
+// === impl Login ===
+
+impl Login {
+    pub fn new(settings: &Settings) -> Self {
+        Self(Arc::new(Inner {
+            users: ArcSwap::from_pointee(Users::new(&settings.users, &Users::default())),
+            probes_are_open: settings.health_without_login,
+            key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok(),
+            refused: Mutex::new(vec![[0; 32]; REFUSED_MAX]),
+            turn: Arc::new(Semaphore::new(1)),
+            waiting: Mutex::default(),
+        }))
+    }
+
+    /// Takes other users from the next request on; none: everybody may read.
+    pub fn set_users(&self, users: &[(String, PasswordHash)]) {
+        let next = Users::new(users, &self.0.users.load());
+        self.0.users.store(Arc::new(next));
+    }
+
+    /// Whether reading asks for a login.
+    pub fn is_asked(&self) -> bool {
+        !self.0.users.load().is_empty()
+    }
+
+    /// Whether this call may read. Writes are for [`Access`] to judge.
+    ///
+    /// # Errors
+    /// `unauthorized`, or `overloaded` where too many guesses are being looked at.
+    pub async fn check(&self, call: &Call, access: &Access) -> Result<(), Problem> {
+        let is_probe = PROBES.contains(&call.endpoint.path);
+        let is_open = call.peer == Peer::Socket || (is_probe && self.0.probes_are_open);
+        if call.endpoint.scope != Scope::Read || is_open || !self.is_asked() {
+            return Ok(());
+        }
+        if let Some(token) = access.token_of(call) {
+            // Whoever has a token of any kind may know whether the agent is well.
+            return if token.allows(Scope::Read) || is_probe { Ok(()) } else { Err(Problem::Forbidden(lacks(Scope::Read))) };
+        }
+        let pair = Pair::of(call).ok_or(Problem::NotLoggedIn)?;
+        if self.0.is_right(pair, call.peer).await? { Ok(()) } else { Err(Problem::NotLoggedIn) }
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    async fn is_right(self: &Arc<Self>, pair: Pair, peer: Peer) -> Result<bool, Problem> {
+        let users = self.users.load_full();
+        let digest = self.digest(&pair, &users);
+        if let Some(known) = self.known(&pair, &users, digest.as_ref()) {
+            return Ok(known);
+        }
+        let place = Place::take(&self.waiting, peer).ok_or(Problem::Overloaded)?;
+        let turn = timeout(WAIT_MAX, Arc::clone(&self.turn).acquire_owned()).await;
+        drop(place);
+        let Ok(Ok(turn)) = turn else { return Err(Problem::Overloaded) };
+        // The same may have been asked meanwhile, as by a page that asks for its parts.
+        if let Some(known) = self.known(&pair, &users, digest.as_ref()) {
+            return Ok(known);
+        }
+        self.verify(pair, users, digest, turn).await
+    }
+
+    /// What is known of a pair already.
+    fn known(&self, pair: &Pair, users: &Users, digest: Option<&Digest>) -> Option<bool> {
+        let digest = digest?;
+        if users.find(pair.name()).is_some_and(|user| user.is_proven(digest)) {
+            return Some(true);
+        }
+        (self.refused().get(slot(digest)) == Some(digest)).then_some(false)
+    }
+
+    /// Looks at a password, in a thread that gives way. It goes on when its asker hangs up: the next time its answer is known.
+    async fn verify(
+        self: &Arc<Self>,
+        pair: Pair,
+        users: Arc<Users>,
+        digest: Option<Digest>,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<bool, Problem> {
+        let (tell, told) = oneshot::channel();
+        let inner = Arc::clone(self);
+        let work = move || {
+            // Where it is not allowed, the work is merely less polite.
+            let _ = rustix::process::setpriority_process(None, NICENESS);
+            let _ = tell.send(inner.judge(&pair, &users, digest));
+            drop(turn);
+        };
+        // Not one of the runtime's threads: what has become nice cannot become what it was.
+        if let Err(error) = std::thread::Builder::new().name("login".into()).spawn(work) {
+            tracing::error!(%error, "no thread to look at a password");
+            return Err(Problem::Overloaded);
+        }
+        told.await.map_err(|_| Problem::Internal)
+    }
+
+    fn judge(&self, pair: &Pair, users: &Users, digest: Option<Digest>) -> bool {
+        let user = users.find(pair.name());
+        // A name that nobody has costs what somebody's wrong password costs, each time the same.
+        let looked_at = user.or_else(|| users.decoy(self.number(pair.name())));
+        let is_right = looked_at.is_some_and(|user| user.hash.is_of(pair.password())) && user.is_some();
+        match (digest, user) {
+            (Some(digest), Some(user)) if is_right => user.prove(digest),
+            (Some(digest), _) if !is_right => {
+                if let Some(place) = self.refused().get_mut(slot(&digest)) {
+                    *place = digest;
+                }
+            }
+            _ => {}
+        }
+        is_right
+    }
+
+    /// What a pair is remembered by: with another hash it is another pair.
+    fn digest(&self, pair: &Pair, users: &Users) -> Option<Digest> {
+        let mut digest = hmac::Context::with_key(self.key.as_ref()?);
+        let hash = users.find(pair.name()).map_or("", |user| user.hash.expose());
+        digest.update(hash.as_bytes());
+        digest.update(b":");
+        digest.update(&pair.bytes);
+        digest.sign().as_ref().try_into().ok()
+    }
+
+    fn number(&self, name: &[u8]) -> usize {
+        let digest = self.key.as_ref().map(|key| hmac::sign(key, name));
+        let first = digest.and_then(|digest| digest.as_ref().first_chunk().copied());
+        first.map_or(0, usize::from_ne_bytes)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Vec<Digest>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn slot(digest: &Digest) -> usize {
+    usize::from(u16::from_ne_bytes([digest[0], digest[1]])) % REFUSED_MAX
+}
+
+// === impl Pair ===
+
+impl Pair {
+    /// What the one `Authorization` says behind `Basic`.
+    fn of(call: &Call) -> Option<Self> {
+        let mut values = call.headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else { return None };
+        let (scheme, rest) = value.as_bytes().split_at_checked("Basic ".len())?;
+        if !scheme.eq_ignore_ascii_case(b"Basic ") {
+            return None;
+        }
+        let bytes = Zeroizing::new(BASE64_STANDARD.decode(rest.trim_ascii()).ok()?);
+        let colon = bytes.iter().position(|byte| *byte == b':')?;
+        Some(Self { bytes, colon })
+    }
+
+    fn name(&self) -> &[u8] {
+        self.bytes.get(..self.colon).unwrap_or_default()
+    }
+
+    fn password(&self) -> &[u8] {
+        self.bytes.get(self.colon + 1..).unwrap_or_default()
+    }
+}
+
+// === impl Place ===
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a Mutex<HashMap<Peer, usize>>, peer: Peer) -> Option<Self> {
+        let mut places = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, own) = (places.values().sum::<usize>(), places.get(&peer).copied().unwrap_or_default());
+        if all >= WAITING_MAX || own >= WAITING_OF_PEER_MAX {
+            return None;
+        }
+        places.insert(peer, own + 1);
+        Some(Self { waiting, peer })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut places = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = places.get_mut(&self.peer) {
+            *own -= 1;
+            if *own == 0 {
+                places.remove(&self.peer);
+            }
+        }
+    }
+}
