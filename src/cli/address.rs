@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Result<Url, Failure> {
     let wrong = || Failure::Usage("--url must be an address such as http://127.0.0.1:8000 or unix:/run/agent.sock".into());
     let url = Url::parse(text).map_err(|_| wrong())?;
     let plain = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
-    // A password would be repeated in every message; the agent has no use for one.
+    // A password would be repeated in every message; there is --user-file for it.
     let plain = plain && url.username().is_empty() && url.password().is_none();
     if plain && url.has_host() { Ok(url) } else { Err(wrong()) }
 }
@@ -30,7 +30,7 @@ pub fn of_item(mut url: Url, id: &str) -> Url {
 }
 
 /// Where an agent that listens on `listen` is reached from its own host.
-pub fn local(listen: SocketAddr) -> Result<Url, Failure> {
+pub fn local(listen: SocketAddr, is_tls: bool) -> Result<Url, Failure> {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -39,7 +39,8 @@ pub fn local(listen: SocketAddr) -> Result<Url, Failure> {
     if listen.port() == 0 {
         return Err(Failure::Usage("METRICS_PORT is 0, so the agent chose a free port: give its address with --url".into()));
     }
-    parse(&format!("http://{}", SocketAddr::new(ip, listen.port())))
+    let scheme = if is_tls { "https" } else { "http" };
+    parse(&format!("{scheme}://{}", SocketAddr::new(ip, listen.port())))
 }
 
 /// Whether it is on this host.
@@ -59,10 +60,11 @@ mod tests {
             ("0.0.0.0:8000", "http://127.0.0.1:8000/"),
             ("[::]:8000", "http://[::1]:8000/"),
             ("10.1.2.3:9", "http://10.1.2.3:9/"),
+            ("0.0.0.0:8000", "https://127.0.0.1:8000/"),
         ] {
-            assert_eq!(local(listen.parse().unwrap()).unwrap().as_str(), url);
+            assert_eq!(local(listen.parse().unwrap(), url.starts_with("https")).unwrap().as_str(), url);
         }
-        assert!(matches!(local("0.0.0.0:0".parse().unwrap()), Err(Failure::Usage(_))));
+        assert!(matches!(local("0.0.0.0:0".parse().unwrap(), false), Err(Failure::Usage(_))));
     }
 
     #[test]

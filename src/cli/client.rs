@@ -1,16 +1,21 @@
 //! The client of the agent's HTTP surface.
 //!
+//! Reads log in as `--user-file` says; else, once an agent asked for a login, by the token that its settings have.
+//!
 //! *Limits.* [`CONNECT_TIMEOUT`], [`ANSWER_TIMEOUT`], [`ANSWER_BYTES_MAX`]; redirects are not followed. Proxies of the environment
 //! are for the world outside: an agent on this host is asked directly.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::blocking::{Client as HttpClient, RequestBuilder, Response};
 use reqwest::{StatusCode, Url};
 
 use super::agent_args::AgentArgs;
-use super::{Failure, address, problem};
+use super::password::Login;
+use super::token::Secret;
+use super::{Failure, address, problem, trust};
 use crate::config::{self, Sources};
 use crate::error_chain::ErrorChain;
 
@@ -28,6 +33,11 @@ pub struct AgentClient {
     base: Url,
     /// Where it is, as messages say it.
     place: String,
+    login: Option<Login>,
+    /// A token that lets read, too.
+    token: Option<Secret>,
+    /// Whether the agent asked for a login.
+    is_asked: AtomicBool,
 }
 
 /// Why there is no answer of the kind asked for.
@@ -61,11 +71,12 @@ impl AgentClient {
     /// A client of the agent that the arguments or the settings name.
     pub fn new(agent: &AgentArgs, process: &Sources, timeout: Duration) -> Result<Self, Failure> {
         let socket = agent.url.as_deref().and_then(address::socket);
+        let own = if agent.url.is_none() { config::load_own_tls(process)? } else { None };
         let base = match &agent.url {
             // Through a socket one asks a host all the same, which says nothing.
             Some(_) if socket.is_some() => address::parse("http://localhost")?,
             Some(url) => address::parse(url)?,
-            None => address::local(config::load_address(process)?)?,
+            None => address::local(config::load_address(process)?, own.is_some())?,
         };
         let mut builder = HttpClient::builder()
             .connect_timeout(CONNECT_TIMEOUT.min(timeout))
@@ -78,6 +89,8 @@ impl AgentClient {
         if base.scheme() == "http" {
             // Without TLS no certificates are needed; small images have none, and looking for them would fail.
             builder = builder.tls_certs_only([]);
+        } else if let Some(config) = trust::config(agent.access.ca_file.as_deref(), own)? {
+            builder = builder.tls_backend_preconfigured(config);
         }
         let place = socket.map_or_else(|| base.to_string(), |path| format!("unix:{}", path.display()));
         if let Some(path) = socket {
@@ -86,7 +99,10 @@ impl AgentClient {
         let http = builder
             .build()
             .map_err(|error| Failure::Failed(format!("cannot start the HTTP client: {}", ErrorChain(&error))))?;
-        Ok(Self { http, base, place })
+        let login = agent.access.user_file.as_deref().map(Login::read).transpose()?;
+        // What is wrong with it is told by those who need it.
+        let token = config::load_reading_token(process).ok().flatten().map(Secret);
+        Ok(Self { http, base, place, login, token, is_asked: AtomicBool::new(false) })
     }
 
     /// Where the agent is, without what is secret in it.
@@ -100,14 +116,14 @@ impl AgentClient {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        self.send(self.http.get(url))
+        self.read(&url)
     }
 
     /// The agent's answer to a GET, to be read as it comes.
     pub fn download(&self, path: &str, query: &[(&str, String)]) -> Result<Response, ClientError> {
         let mut url = self.url(path);
         url.query_pairs_mut().extend_pairs(query);
-        let response = self.http.get(url).send().map_err(|error| self.no_answer(&error))?;
+        let response = self.ask(&url)?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -117,7 +133,7 @@ impl AgentClient {
 
     /// The agent's answer to a GET of one item of a list, whatever its id looks like.
     pub fn get_item(&self, path: &str, id: &str) -> Result<String, ClientError> {
-        self.send(self.http.get(address::of_item(self.url(path), id)))
+        self.read(&address::of_item(self.url(path), id))
     }
 
     /// The agent's answer to a POST of JSON.
@@ -176,8 +192,33 @@ impl AgentClient {
         url
     }
 
+    fn read(&self, url: &Url) -> Result<String, ClientError> {
+        self.told(self.ask(url)?)
+    }
+
+    /// The answer to a GET, by whatever login there is once one is asked for.
+    fn ask(&self, url: &Url) -> Result<Response, ClientError> {
+        let send = |request: RequestBuilder| request.send().map_err(|error| self.no_answer(&error));
+        let request = self.http.get(url.clone());
+        if let Some(Login { user, password }) = &self.login {
+            return send(request.basic_auth(user, Some(password.as_str())));
+        }
+        let Some(token) = &self.token else { return send(request) };
+        if !self.is_asked.load(Ordering::Relaxed) {
+            let answer = send(request)?;
+            if answer.status() != StatusCode::UNAUTHORIZED {
+                return Ok(answer);
+            }
+            self.is_asked.store(true, Ordering::Relaxed);
+        }
+        send(self.http.get(url.clone()).bearer_auth(&token.0))
+    }
+
     fn send(&self, request: RequestBuilder) -> Result<String, ClientError> {
-        let response = request.send().map_err(|error| self.no_answer(&error))?;
+        self.told(request.send().map_err(|error| self.no_answer(&error))?)
+    }
+
+    fn told(&self, response: Response) -> Result<String, ClientError> {
         let status = response.status();
         let after = retry_after(&response);
         let body = self.body(response)?;

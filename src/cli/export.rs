@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, builder::TypedValueParser};
 
-use super::agent_args::AgentArgs;
+use super::agent_args::{AccessArgs, AgentArgs};
 use super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::filter_args::FilterArgs;
 use super::{Exit, Failure};
@@ -53,6 +53,8 @@ pub struct ExportArgs {
     /// Address of an agent to export from, instead of the ledger's file
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 fn format_parser() -> impl TypedValueParser<Value = ExportFormat> {
@@ -109,7 +111,8 @@ fn read_file(arguments: &ExportArgs, process: Sources, output: &mut Output) -> R
 }
 
 fn download(arguments: &ExportArgs, url: &str, process: &Sources, output: &mut Output) -> Result<(), Failure> {
-    let client = AgentClient::new(&AgentArgs { url: Some(url.to_owned()) }, process, ANSWER_TIMEOUT)?;
+    let agent = AgentArgs { url: Some(url.to_owned()), access: arguments.access.clone() };
+    let client = AgentClient::new(&agent, process, ANSWER_TIMEOUT)?;
     let mut query = vec![("format", arguments.format.word().to_owned())];
     query.extend(SELECTION_PARAMETERS.iter().filter_map(|name| Some((*name, arguments.said(name)?.to_owned()))));
     let mut answer = client.download("/export", &query)?;

@@ -26,6 +26,7 @@ mod order_args;
 mod output;
 mod overview;
 mod parse;
+mod password;
 mod prices;
 mod problem;
 mod record;
@@ -36,6 +37,7 @@ mod signals;
 mod table;
 mod token;
 mod top;
+mod trust;
 mod verify;
 mod watch;
 
