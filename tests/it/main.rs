@@ -70,5 +70,6 @@ mod time;
 mod top;
 mod transfer;
 mod watch;
+mod web;
 mod webhooks;
 mod writes_auth;

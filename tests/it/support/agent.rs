@@ -151,7 +151,8 @@ impl Setup {
             }
             agent.addr = agent.address_in_log()?;
             let ready = Client::new(agent.addr).request("GET", "/-/ready", &[], b"");
-            ready.is_ok_and(|answer| answer.status == 200).then_some(None)
+            // One that asks for TLS or for a login is ready to be asked so.
+            ready.is_ok_and(|answer| matches!(answer.status, 200 | 400 | 401)).then_some(None)
         });
         match ended {
             None => Ok(agent),

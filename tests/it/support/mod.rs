@@ -5,6 +5,7 @@
 
 mod agent;
 mod amounts;
+mod authority;
 mod collector;
 mod daemon;
 mod exposition;
@@ -18,6 +19,7 @@ mod wait;
 
 pub use agent::{Setup, TestAgent};
 pub use amounts::{Amount, amounts_in, exact, nearest_float, nested_amounts_in, recorded, spent_by_key};
+pub use authority::{Authority, sign_itself};
 pub use collector::{Collector, Manner, Points, texts};
 pub use daemon::{Daemon, free_addr};
 pub use exposition::Exposition;
