@@ -2,6 +2,8 @@
 -- Sets txn.gate to "pass", "refused" or "unknown", and for a refusal txn.gate_reason, txn.gate_budget and txn.gate_body.
 
 local TIMEOUT_MS = 2000
+-- Where the agent asks for a login: "Bearer " and a token that allows read.
+local LOGIN = nil
 -- What a caller may say about itself. Service and operation stand in the address, which wins.
 local PASSED_ON = { "x-cost-worker", "x-cost-batch", "x-cost-lead", "x-cost-model" }
 
@@ -17,6 +19,9 @@ core.register_action("ask_gate", { "http-req" }, function(txn, address)
     if value then
       asked[name] = { value }
     end
+  end
+  if LOGIN then
+    asked["authorization"] = { LOGIN }
   end
   local answer = core.httpclient():get{ url = address, headers = asked, timeout = TIMEOUT_MS }
   if answer and answer.status >= 200 and answer.status < 300 then

@@ -246,6 +246,40 @@ fn no_gateway_sends_twice_what_the_api_did_not_answer() {
 }
 
 #[test]
+fn every_gateway_can_log_in_at_an_agent_that_asks_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    // The password of gateway is `looking-glass`.
+    let users = "basic_auth_users: {gateway: $2b$04$abcdefghijklmnopqrstuu196or.tIX4ZphAF/FwsaEU.CYsQ1F8W}";
+    let tokens = file("tokens", "read:gateway:t0ken\nrecord:worker:s3cret\n");
+    let setup = setup().env("WEB_CONFIG_FILE", file("web.yml", users)).env("API_TOKEN_FILE", tokens);
+    let agent = setup.env("HEALTH_WITHOUT_LOGIN", "true").start();
+    for kind in [Kind::Nginx, Kind::Caddy, Kind::Haproxy, Kind::Apache, Kind::Envoy] {
+        let api = Upstream::start();
+        let stranger = Gateway::start(kind, Fails::Closed, agent.addr(), api.addr);
+        let status = stranger.chat().status;
+        assert!([401, 500, 502, 503].contains(&status), "{kind:?} {status}");
+        assert!(api.take().is_empty(), "{kind:?}");
+        let gateway = Gateway::with_login(kind, agent.addr(), api.addr, "t0ken", "looking-glass");
+        gateway.chat().expect(200);
+        let [reached] = &api.take()[..] else { panic!("{kind:?}") };
+        let sent = reached.headers.get("authorization").map(String::as_str);
+        assert_eq!(sent, Some("Bearer sk-1"), "{kind:?}: the caller's own");
+    }
+    let sending = [("Content-Type", "application/json"), ("Authorization", "Bearer s3cret")];
+    agent.client().request("POST", "/costs", &sending, SPENT.as_bytes()).unwrap().expect(200);
+    for kind in [Kind::Nginx, Kind::Caddy, Kind::Haproxy, Kind::Apache, Kind::Envoy] {
+        let api = Upstream::start();
+        Gateway::with_login(kind, agent.addr(), api.addr, "t0ken", "looking-glass").chat().expect(403);
+        assert!(api.take().is_empty(), "{kind:?}");
+    }
+}
+
+#[test]
 fn an_agent_that_cannot_record_cannot_tell() {
     let setup = Setup::new().env("CRITICAL_OPERATIONS", "rescue");
     let agent = setup.start();

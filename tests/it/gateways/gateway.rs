@@ -15,6 +15,8 @@ use crate::support::{Conn, Response, free_addr, replaced, tool, within};
 const READY_MAX: Duration = Duration::from_secs(60);
 /// After SIGTERM, before it is killed.
 const END_MAX: Duration = Duration::from_secs(5);
+/// What HAProxy asks with.
+const SCRIPT: &str = "haproxy-gate.lua";
 
 /// Which one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,15 +132,57 @@ fn in_older_words(text: &str) -> String {
     replaced(text, newer, older)
 }
 
+/// The file and HAProxy's script, with what the guide says to put into either.
+fn logging_in(kind: Kind, token: &str, password: &str) -> (String, Option<String>) {
+    let guide = include_str!("../../../docs/gateways.md").replace("TOKEN", token).replace("PASSWORD", password);
+    let text = kind.text(Fails::Closed);
+    let name = match kind {
+        Kind::Nginx => "| nginx | `",
+        Kind::Caddy => "| Caddy | `",
+        Kind::Haproxy => "| HAProxy, in its Lua | `",
+        Kind::Apache => "| Apache | `",
+        Kind::Envoy | Kind::OlderEnvoy => {
+            let added = guide.lines().find(|line| line.starts_with("authorization_request: ")).unwrap();
+            let beside = text.lines().find(|line| line.trim().starts_with("path_override: ")).unwrap();
+            let indent = &beside[..beside.find("path_override").unwrap()];
+            return (replaced(&text, beside, &format!("{beside}\n{indent}{added}")), None);
+        }
+    };
+    let row = guide.lines().find(|line| line.starts_with(name)).unwrap();
+    let [shipped, ours] = [1, 3].map(|cell| row.split('`').nth(cell).unwrap());
+    if kind == Kind::Haproxy {
+        let script = fs::read_to_string(examples().join(SCRIPT)).unwrap();
+        return (text, Some(replaced(&script, shipped, ours)));
+    }
+    (replaced(&text, shipped, ours), None)
+}
+
 // === impl Gateway ===
 
 impl Gateway {
     #[track_caller]
     pub fn start(kind: Kind, fails: Fails, agent: SocketAddr, api: SocketAddr) -> Self {
+        Self::start_with(kind, agent, api, &kind.text(fails), None)
+    }
+
+    /// One that logs in at the agent, by the words of docs/gateways.md.
+    #[track_caller]
+    pub fn with_login(kind: Kind, agent: SocketAddr, api: SocketAddr, token: &str, password: &str) -> Self {
+        let (text, script) = logging_in(kind, token, password);
+        Self::start_with(kind, agent, api, &text, script.as_deref())
+    }
+
+    #[track_caller]
+    fn start_with(kind: Kind, agent: SocketAddr, api: SocketAddr, text: &str, script: Option<&str>) -> Self {
         let folder = tempfile::Builder::new().prefix("lead-factory-gateway-").tempdir().unwrap();
         // Free a moment ago; should somebody else take it, the gateway ends and the wait below says so.
         let addr = free_addr();
-        let mut text = kind.text(fails);
+        let mut text = text.to_owned();
+        if let Some(script) = script {
+            let path = folder.path().join(SCRIPT);
+            fs::write(&path, script).unwrap();
+            text = replaced(&text, &format!("/etc/lead-factory-metrics/{SCRIPT}"), &path.display().to_string());
+        }
         for (shipped, ours) in [(8000, agent), (4000, api), (8080, addr)] {
             let places = [format!("127.0.0.1:{shipped}"), format!("port_value: {shipped} ")];
             assert!(places.iter().any(|place| text.contains(place)), "{kind:?} names no {shipped}");
