@@ -155,3 +155,23 @@ impl From<ScanError> for Unreadable {
         Self { place: (*error.marker()).into(), detail: format!("is not YAML: {}", error.info()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A running agent reads the file again: whatever stands there, it is told and not died of.
+        #[test]
+        fn no_text_is_too_odd(pieces in proptest::collection::vec(prop_oneof![
+            "[a-c:{}\\[\\],&*!|>'\"%@`#\\-?~ \n\t\\\\]{0,6}",
+            Just("tls_server_config:\n  ".to_owned()), Just("\n---\n".to_owned()), Just("...\n".to_owned()), Just("%YAML 1.2\n".to_owned()),
+            Just("%TAG ! tag:a,b:\n".to_owned()), Just("? ".to_owned()), Just(": |+2\n    ".to_owned()), Just("\"\\x4".to_owned()), Just("\u{feff}".to_owned()),
+            Just("\r\n".to_owned()), Just("<<: *a".to_owned()), Just("!<".to_owned()), Just("\u{0}".to_owned()), Just("é\u{2028}".to_owned()),
+        ], 0..12)) {
+            let _ = read(&pieces.concat());
+        }
+    }
+}

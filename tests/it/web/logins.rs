@@ -105,6 +105,38 @@ fn without_a_token_loopback_is_not_enough_unless_that_is_said() {
 }
 
 #[test]
+fn a_token_reads_where_it_is_allowed_to() {
+    let web = Web::new(&users()).env("API_TOKEN_FILE", "tokens");
+    std::fs::write(
+        web.folder().join("tokens"),
+        "read:prometheus:may-read\nrecord:worker-7:may-record\nadmin+read:ops:may-both\n",
+    )
+    .unwrap();
+    let agent = web.start();
+    let curl = Curl::plain(agent.addr());
+    for (token, status) in [("may-read", 200), ("may-record", 403), ("may-both", 200), ("may-nothing", 401)] {
+        let answer = with_token(&curl, token).get("/metrics").expect(status);
+        assert!(status != 403 || answer.text().contains("`read`"), "{}", answer.text());
+    }
+    // Whether the agent is well is for everybody to know who has any.
+    with_token(&curl, "may-record").get("/-/ready").expect(200);
+    let sending = |token| with_token(&curl, token).with(&["--json", EVENT]);
+    sending("may-read").get("/costs").expect(403);
+    sending("may-record").get("/costs").expect(200);
+}
+
+#[test]
+fn whoever_may_open_the_socket_needs_no_login() {
+    let web = Web::new(&(TLS.to_owned() + &users())).env("WRITE_SOCKET", "agent.sock");
+    let agent = web.start();
+    assert!(!agent.log().contains("nobody can write"), "{}", agent.log());
+    let socket = super::path(web.folder(), "agent.sock");
+    let curl = Curl::plain(agent.addr()).with(&["--unix-socket", &socket]);
+    curl.clone().with(&["--json", EVENT]).get("/costs").expect(200);
+    assert_eq!(curl.get("/costs/daily").expect(200).text(), r#"{"s":1}"#);
+}
+
+#[test]
 fn probes_may_be_let_in() {
     let web = Web::new(&users()).env("HEALTH_WITHOUT_LOGIN", "true");
     let agent = web.start();

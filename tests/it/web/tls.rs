@@ -4,6 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
 use super::{Curl, TLS, Web};
 use crate::support::Conn;
 
@@ -65,14 +68,58 @@ fn who_speaks_http_is_told_to_speak_tls() {
     web.curl(&agent).get("/-/ready").expect(200);
 }
 
+/// The first bytes of a hello, as long as they are told to be, in which more is to follow.
+fn half_a_hello() -> Vec<u8> {
+    [&[22, 3, 1, 0x01, 0x00, 1, 0, 0, 0xfc, 3, 3][..], &[7; 40]].concat()
+}
+
+#[test]
+fn handshakes_make_room_and_are_given_time() {
+    let web = Web::new(TLS);
+    let web = Web { setup: web.setup.setting("header_timeout_seconds = 20").setting("max_connections = 20"), ..web };
+    let agent = web.start();
+    let hello = half_a_hello();
+    // More than there is room for: half of them say nothing, half stop within their hello.
+    let hanging: Vec<TcpStream> = (0..40)
+        .map(|number| {
+            let mut stream = TcpStream::connect(agent.addr()).unwrap();
+            stream.write_all(if number % 2 == 0 { &hello } else { &[] }).unwrap();
+            stream
+        })
+        .collect();
+    let asked = Instant::now();
+    web.curl(&agent).get("/metrics").expect(200);
+    assert!(asked.elapsed() < Duration::from_secs(6), "they make room: {:?}", asked.elapsed());
+
+    // Somebody far away, whose hello takes its time, is let finish it although others wait.
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(web.authority.pem()).unwrap()).unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let mut client = rustls::ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap();
+    let mut stream = TcpStream::connect(agent.addr()).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    stream.write_all(&hello[..20]).unwrap();
+    let others: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(agent.addr()).unwrap()).collect();
+    std::thread::sleep(Duration::from_millis(400));
+    stream.write_all(&hello[20..]).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut stream = rustls::StreamOwned::new(client, stream);
+    stream.write_all(b"GET /-/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("ready\n"), "{answer}");
+    drop((hanging, others));
+}
+
 #[test]
 fn handshakes_that_hang_end_in_time_and_hold_up_nobody() {
     let web = Web::new(TLS);
     let web = Web { setup: web.setup.setting("header_timeout_seconds = 2").setting("max_connections = 40"), ..web };
     let agent = web.start();
-    let began = Instant::now();
-    // The first bytes of a hello, as long as they are told to be, in which more is to follow.
-    let hello = [&[22, 3, 1, 0x01, 0x00, 1, 0, 0, 0xfc, 3, 3][..], &[7; 40]].concat();
+    let (began, hello) = (Instant::now(), half_a_hello());
     let mut hanging: Vec<TcpStream> = (0..30)
         .map(|number| {
             let mut stream = TcpStream::connect(agent.addr()).unwrap();
