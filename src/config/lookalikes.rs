@@ -33,6 +33,7 @@ const COMMON: &[&str] = &[
     "webhook_format",
     "webhook_secret_file",
     "agent_name",
+    "web_config_file",
 ];
 /// What people put in front of a program's settings.
 const PREFIXES: &[&str] = &["lead_factory_metrics_", "lead_factory_", "leadfactory_", "lfm_"];
