@@ -15,13 +15,13 @@ use super::Settings;
 
 /// How long a write waits for its place: long enough for a burst on a quick disk, short enough that a read which waits for the
 /// connection hardly notices.
-const WRITE_WAIT: Duration = Duration::from_millis(250);
+const WRITE_WAIT: Duration = Duration::from_millis(500);
 /// Bodies that are read at once, each by a thread; what comes beyond waits a little.
 const BODIES_MAX: usize = 8;
 /// Messages over gRPC that are received or read at once: unlike bodies these are whole in memory.
 const MESSAGES_MAX: usize = 16;
 /// How long it waits.
-const BODY_WAIT: Duration = Duration::from_millis(500);
+const BODY_WAIT: Duration = Duration::from_millis(400);
 /// Calls of all bodies that are not on record yet: at about a kilobyte each, the most memory that these routes take.
 const CALLS_HELD_MAX: usize = 131_072;
 /// Room for calls is taken in steps of so many.

@@ -57,13 +57,16 @@ fn judge_doubts(layers: &mut Layers, sources: &Sources) {
     }
 }
 
-/// Writes never take every connection: fewer are in progress, and half of what is left at most waits.
+/// Writes that may wait for a moment, however few connections there are.
+const WRITES_WAITING_MIN: usize = 16;
+
+/// Writes never take every connection: fewer are in progress, and half of what is left waits, where that is more than a few.
 fn bound_writes(layers: &mut Layers) {
     let connections = layers.draft.net.connections_max;
     let api = &mut layers.draft.api;
     let wanted = api.writes_in_progress_max;
     api.writes_in_progress_max = wanted.min(connections - 1).max(1);
-    api.writes_waiting_max = (connections.saturating_sub(api.writes_in_progress_max) / 2).max(1);
+    api.writes_waiting_max = (connections.saturating_sub(api.writes_in_progress_max) / 2).max(WRITES_WAITING_MIN);
     let bounded = api.writes_in_progress_max;
     if bounded < wanted && layers.text_of("max_writes_in_progress").is_some() {
         layers

@@ -18,7 +18,6 @@ use std::time::Duration;
 use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use hyper::{Request, Response};
-use rustix::process::{Resource, getrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -40,7 +39,7 @@ const ROOM_PAUSE: Duration = Duration::from_millis(20);
 /// Connections that are accepted before there is room for them, so that several can make room at the same time.
 const NEWCOMERS_MAX: usize = 16;
 /// Files that stay free of connections, for the ledger and for what reads it; half of all where there are few.
-const FILES_KEPT: u64 = 128;
+const FILES_KEPT: usize = 128;
 
 /// A bound socket that does not answer yet.
 #[derive(Debug)]
@@ -162,8 +161,13 @@ async fn accept(listener: &Listener, after: Option<Instant>) -> io::Result<(Stre
     listener.accept().await
 }
 
-/// Connections that the files which the process may open leave room for.
+/// Connections that the files which the process may open leave room for. Read from a file, because filters of system calls may forbid
+/// the one that asks for limits, which also sets them.
 fn places_for_files() -> usize {
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(files - FILES_KEPT.min(files / 2)).unwrap_or(usize::MAX).max(1)
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let files = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    // Without a limit, or without anything that tells it.
+    let files = files.unwrap_or(usize::MAX);
+    (files - FILES_KEPT.min(files / 2)).max(1)
 }

@@ -27,6 +27,16 @@ class Recording(Case):
         self.assertEqual(event["amount_usd"], Decimal("0.00235"))
         self.assertEqual(client.stats(), {"recorded": 1, "duplicates": 0, "rejected": 0, "dropped": 0, "queued": 0})
 
+    def test_through_the_unix_socket_no_token_is_needed(self):
+        path = str(self.folder / "agent.sock")
+        agent = self.agent(API_TOKEN="secret", WRITE_SOCKET=path)
+        client = self.client(url="unix:" + path)
+        client.record("openai", "chat", "0.5")
+        self.assertTrue(client.flush())
+        with client.reserve("openai", "chat", 1) as hold:
+            hold.settle("0.25")
+        self.assertEqual(agent.total(), Decimal("0.75"))
+
     def test_amounts_are_exact_whatever_their_type(self):
         agent = self.agent()
         client = self.client(agent)

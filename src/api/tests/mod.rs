@@ -1,5 +1,6 @@
 //! The surface as its clients see it: a real listener, a real ledger, bytes over a socket.
 
+mod admission;
 mod authorize;
 mod budgets;
 mod calls;

@@ -285,6 +285,11 @@ impl TestAgent {
         let _ = self.child.wait();
     }
 
+    /// SIGHUP: the settings are read again.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     pub fn send_term(&self) {
         self.signal(Signal::TERM);
     }

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,8 +21,14 @@ pub struct Response {
 
 /// One connection. What is written to it is up to the test.
 pub struct Conn {
-    stream: TcpStream,
-    reader: BufReader<TcpStream>,
+    stream: Wire,
+    reader: BufReader<Wire>,
+}
+
+/// What a connection goes through.
+enum Wire {
+    Tcp(TcpStream),
+    Unix(UnixStream),
 }
 
 /// Requests over a kept connection, which is opened anew after it broke.
@@ -75,7 +83,14 @@ impl Conn {
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
         stream.set_write_timeout(Some(READ_TIMEOUT))?;
         stream.set_nodelay(true)?;
-        Ok(Self { reader: BufReader::new(stream.try_clone()?), stream })
+        Ok(Self { reader: BufReader::new(Wire::Tcp(stream.try_clone()?)), stream: Wire::Tcp(stream) })
+    }
+
+    pub fn open_socket(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        stream.set_write_timeout(Some(READ_TIMEOUT))?;
+        Ok(Self { reader: BufReader::new(Wire::Unix(stream.try_clone()?)), stream: Wire::Unix(stream) })
     }
 
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -84,11 +99,18 @@ impl Conn {
 
     /// Says that nothing more will be sent.
     pub fn finish_sending(&self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = match &self.stream {
+            Wire::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Wire::Unix(stream) => stream.shutdown(Shutdown::Write),
+        };
     }
 
     pub fn set_read_timeout(&self, limit: Duration) {
-        self.stream.set_read_timeout(Some(limit)).unwrap();
+        let set = match &self.stream {
+            Wire::Tcp(stream) => stream.set_read_timeout(Some(limit)),
+            Wire::Unix(stream) => stream.set_read_timeout(Some(limit)),
+        };
+        set.unwrap();
     }
 
     /// Reads one answer to a request that was not `HEAD`.
@@ -163,6 +185,28 @@ impl Conn {
             // Reset counts as closed: the other side was done with us while bytes were still under way.
             _ => Ok(rest),
         }
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

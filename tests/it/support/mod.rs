@@ -17,7 +17,7 @@ mod stage;
 mod tools;
 mod wait;
 
-pub use agent::{Setup, TestAgent};
+pub use agent::{Refused, Setup, TestAgent};
 pub use amounts::{Amount, amounts_in, exact, nearest_float, nested_amounts_in, recorded, spent_by_key};
 pub use authority::{Authority, sign_itself};
 pub use collector::{Collector, Manner, Points, texts};

@@ -39,13 +39,18 @@ class Peer:
 
     def __init__(self, url: str):
         self._idle: Deque[Tuple[float, socket.socket]] = collections.deque()
+        url = url.strip()
+        #: The agent's Unix socket, at which a host is named all the same.
+        self._socket = url[len("unix:") :] if url.startswith("unix:") else ""
+        if self._socket:
+            url = "http://localhost"
         try:
-            parts = urllib.parse.urlsplit(url.strip())
+            parts = urllib.parse.urlsplit(url)
             port = parts.port
         except ValueError as failed:
             raise Unanswered(f"the agent's URL is not one: {failed}") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii() or not url.isprintable():
-            raise Unanswered("the agent's URL is not one that begins with http:// or https://")
+            raise Unanswered("the agent's URL is not one that begins with http://, https:// or unix:")
         self._secure = parts.scheme == "https"
         self._host = parts.hostname
         self._port = port or (443 if self._secure else 80)
@@ -118,6 +123,8 @@ class Peer:
                 connection.close()
 
     def _connected(self, deadline: float) -> socket.socket:
+        if self._socket:
+            return self._connected_locally(deadline)
         failed: Exception = OSError(f"{self._host} has no address")
         for address in self._resolved(deadline):
             try:
@@ -129,6 +136,16 @@ class Peer:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return self._secured(connection, deadline) if self._secure else connection
         raise failed
+
+    def _connected_locally(self, deadline: float) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.settimeout(_left(deadline))
+            connection.connect(self._socket)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _secured(self, connection: socket.socket, deadline: float) -> socket.socket:
         import ssl  # Slow to import, and seldom needed: the agent is on this host.
