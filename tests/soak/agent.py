@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 from . import names, traces, wire
 
@@ -65,7 +66,8 @@ class Agent:
         self._log = folder / "agent.log"
         self.port = quiet_port()
         self._process = None
-        self.cpu_seconds = 0.0
+        # Of all processes so far.
+        self.cpu_seconds = self._waited_before = 0.0
         # when killed, when ready again
         self.restarts = []
         settings = folder / "agent.toml"
@@ -98,7 +100,7 @@ class Agent:
 
     def kill_and_restart(self):
         self._must_live()
-        self.cpu_seconds += self._used_cpu_seconds()
+        self._count_cpu()
         killed_at = time.monotonic()
         self._process.kill()
         self._process.wait()
@@ -108,7 +110,7 @@ class Agent:
     def stop(self):
         """As an operator would; the exit code, and how long it took."""
         self._must_live()
-        self.cpu_seconds += self._used_cpu_seconds()
+        self._count_cpu()
         began = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
         try:
@@ -142,10 +144,25 @@ class Agent:
         if self._process.poll() is not None:
             raise Failed(f"it ended by itself with {self._process.returncode}: {self.log_end()}")
 
-    def _used_cpu_seconds(self):
+    def _count_cpu(self):
         with open(f"/proc/{self._process.pid}/stat") as stat:
             fields = stat.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        self.cpu_seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        self._waited_before += self._waiting_seconds()
+
+    def waited_seconds(self):
+        """How long its threads could have run while others did, in all."""
+        return self._waited_before + self._waiting_seconds()
+
+    def _waiting_seconds(self):
+        waited_ns = 0
+        for thread in Path(f"/proc/{self._process.pid}").glob("task/*/schedstat"):
+            try:
+                waited_ns += int(thread.read_text().split()[1])
+            except OSError:
+                # The thread ended just now.
+                pass
+        return waited_ns / 1e9
 
     def _is_ready(self):
         try:

@@ -12,16 +12,20 @@ BYTES, FILE_BYTES_MAX = 4096, 4 * 1024 * 1024
 
 
 def probe(folder, end):
-    """Seconds that each write took, until the end."""
-    took = array("d")
+    """When each write began, and how many seconds it took, until the end."""
+    at, took = array("d"), array("d")
     file = os.open(folder / "probe", os.O_CREAT | os.O_WRONLY, 0o600)
     try:
+        # Once, so that a sync later changes no length: it disturbs the program as little as it can.
+        os.pwrite(file, bytes(FILE_BYTES_MAX), 0)
+        os.fsync(file)
         while time.monotonic() < end:
             began = time.monotonic()
             os.pwrite(file, bytes(BYTES), len(took) * BYTES % FILE_BYTES_MAX)
             os.fdatasync(file)
+            at.append(began)
             took.append(time.monotonic() - began)
             time.sleep(EVERY_SECONDS)
     finally:
         os.close(file)
-    return took
+    return list(zip(at, took))

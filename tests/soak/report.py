@@ -1,11 +1,13 @@
 """Figures against bars."""
 
-import bisect
 import os
 from collections import Counter
 
-# A restart's own second, and how long its memory says nothing about a trend.
-RESTART_SECONDS, SETTLES_SECONDS = 1.0, 5.0
+from . import slow
+from .slow import quantile
+
+# How long after a restart memory says nothing about a trend.
+SETTLES_SECONDS = 5.0
 # An id is remembered in 2 bytes, taken in steps of 4 MiB; memory beyond that must not grow.
 ID_BYTES, GROWTH_MAX_MIB = 2, 8.0
 RATE_SHARE_MIN = 0.99
@@ -22,7 +24,7 @@ class Report:
         # figure, measured, bar, met; None where there is no bar
         self.rows = []
         self.details = []
-        self._killed = [killed for killed, _ in result.restarts]
+        self._restarts = slow.Restarts(result.restarts)
         self._counts()
         self._times()
         self._memory()
@@ -61,7 +63,7 @@ class Report:
 
     def _refusals(self, figures):
         refused = sum((each.refused for each in figures), Counter())
-        apart = [refusal for each in figures for refusal in each.refusals if not self._near_restart(refusal[0], refusal[0])]
+        apart = [refusal for each in figures for refusal in each.refusals if not self._restarts.near(refusal[0], refusal[0])]
         others = sum(number for (_, status, _), number in refused.items() if status != 503)
         self._row("5xx that are not 503", f"{others:,}", "0", not others)
         answers = sum(len(times) for each in figures for times in each.answered.values())
@@ -85,7 +87,7 @@ class Report:
         for name, (_, figures) in result.lanes.items():
             for kind in figures.answered:
                 self._latency(kind, figures, bar_ms if kind == "single" else None)
-        alone = sorted(seconds * 1000 for seconds in result.disk_seconds)
+        alone = sorted(seconds * 1000 for _, seconds in result.disk_samples)
         text = f"{quantile(alone, 0.5):.2f}, {quantile(alone, 0.99):.2f}, {quantile(alone, 1.0):.1f}"
         self._row("disk alone, a write and a sync: p50, p99, max, ms", text)
         took = sorted(ready - killed for killed, ready in result.restarts)
@@ -95,29 +97,29 @@ class Report:
 
     def _latency(self, kind, figures, bar_ms):
         pairs = list(zip(figures.began[kind], figures.answered[kind]))
-        apart = sorted(end - begin for begin, end in pairs if not self._near_restart(begin, end))
+        apart = self._restarts.apart(pairs)
         if not apart:
             return
-        p99_ms = quantile(apart, 0.99) * 1000
+        took = sorted(end - begin for begin, end in apart)
+        p99_ms = quantile(took, 0.99) * 1000
         at_restarts_ms = max(end - begin for begin, end in pairs) * 1000
-        text = f"{quantile(apart, 0.5) * 1000:.2f}, {p99_ms:.2f}, {apart[-1] * 1000:.1f} (with restarts {at_restarts_ms:,.0f})"
+        text = f"{quantile(took, 0.5) * 1000:.2f}, {p99_ms:.2f}, {took[-1] * 1000:.1f} (with restarts {at_restarts_ms:,.0f})"
         figure = f"{kind}: p50, p99, max, ms"
         if bar_ms is None:
             self._row(figure, text)
         else:
             self._timed(figure, text, f"p99 ≤ {bar_ms:g} ms", p99_ms <= bar_ms)
-
-    def _near_restart(self, begin, end):
-        # The last one that began before the end; those before it were over even earlier.
-        before = bisect.bisect_right(self._killed, end)
-        return before > 0 and begin <= self._result.restarts[before - 1][1] + RESTART_SECONDS
+            self.details += slow.by_age(kind, apart, self._restarts)
+            self.details += slow.slowest(kind, apart, self._result)
 
     def _memory(self):
         result, bar_mib = self._result, self._options.rss_max_mib
-        most = max((mib for _, mib in result.rss), default=0.0)
+        most = max((sample.rss_mib for sample in result.samples), default=0.0)
         self._timed("memory, most", f"{most:.1f} MiB", f"≤ {bar_mib:g} MiB", most <= bar_mib)
         settled = [
-            (at, mib) for at, mib in result.rss if not any(killed <= at <= ready + SETTLES_SECONDS for killed, ready in result.restarts)
+            (sample.at, sample.rss_mib)
+            for sample in result.samples
+            if not any(killed <= sample.at <= ready + SETTLES_SECONDS for killed, ready in result.restarts)
         ]
         second, last = self._fifth(settled, 1), self._fifth(settled, 4)
         if min(len(second), len(last)) < SAMPLES_LEAST:
@@ -135,12 +137,16 @@ class Report:
 
     def _machine(self):
         result = self._result
-        self._row("program's CPU, cores", f"{result.agent_cpu_seconds / result.seconds:.2f}")
+        samples = result.samples
+        waited = (samples[-1].waited_seconds - samples[0].waited_seconds) / result.seconds if samples else 0.0
+        used = result.agent_cpu_seconds / result.seconds
+        self._row("program's CPU, cores", f"{used:.2f}; its threads waited for one {waited:.2f} s each second")
         size = result.ledger_bytes
         self._row("ledger", f"{size / 1e6:,.0f} MB, {size / max(result.sums.events, 1):.0f} bytes an event")
         self._row("cores", f"{os.cpu_count()}, nice {os.nice(0)}")
-        if result.loads:
-            self._row("load average", f"{result.loads[0]:.1f} at first, {mean(result.loads):.1f} mean, {max(result.loads):.1f} max")
+        loads = [sample.load for sample in samples]
+        if loads:
+            self._row("load average", f"{loads[0]:.1f} at first, {mean(loads):.1f} mean, {max(loads):.1f} max")
 
     def text(self):
         rows = [("figure", "measured", "bar", "met")] + [(figure, measured, bar, WORDS[met]) for figure, measured, bar, met in self.rows]
@@ -152,11 +158,6 @@ class Report:
     def figures(self):
         keys = ("figure", "measured", "bar", "met")
         return {"seed": self._options.seed, "rows": [dict(zip(keys, row)) for row in self.rows], "details": self.details}
-
-
-def quantile(ordered, share):
-    """Nearest rank."""
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 def mean(numbers):

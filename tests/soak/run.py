@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import time
+from collections import namedtuple
 
 from . import disk, wire
 from .agent import Agent, Failed
@@ -29,6 +30,9 @@ TOLD_TIMES = 30
 COLLECT_SECONDS_MAX = FINISH_SECONDS_MAX + 60.0
 
 
+Sample = namedtuple("Sample", "at rss_mib waited_seconds load")
+
+
 class Result:
     """All that a soak has found out."""
 
@@ -36,9 +40,8 @@ class Result:
         self.lanes = {}  # name → stated rate, figures
         self.seconds = 0.0
         self.begin = 0.0
-        self.rss = []  # (time, MiB)
-        self.loads = []
-        self.disk_seconds = ()
+        self.samples = []  # of every second
+        self.disk_samples = ()  # when, and how long a write and a sync took
         self.restarts = []
         self.first_start_seconds = self.stop_seconds = 0.0
         self.stop_code = None
@@ -75,7 +78,7 @@ def soak(options, folder, tell):
         watch(options, agent, lanes, result, tell)
         tell("the load has ended; waiting for the last answers")
         hold_states = collect(lanes, result)
-        result.disk_seconds = probe.recv() if probe.poll(COLLECT_SECONDS_MAX) else ()
+        result.disk_samples = probe.recv() if probe.poll(COLLECT_SECONDS_MAX) else ()
         if options.spoil:
             spoil(agent)
         tell("comparing with the model")
@@ -89,7 +92,8 @@ def soak(options, folder, tell):
         for process, *_ in lanes.values():
             process.kill()
         agent.end()
-    result.restarts, result.agent_cpu_seconds, result.log_lines = agent.restarts, agent.cpu_seconds, agent.log_lines()
+    result.restarts, result.log_lines = agent.restarts, agent.log_lines()
+    result.agent_cpu_seconds = agent.cpu_seconds
     return result
 
 
@@ -153,16 +157,15 @@ def watch(options, agent, lanes, result, tell):
             continue
         if now >= result.begin + samples * SAMPLE_EVERY_SECONDS:
             samples = int((now - result.begin) / SAMPLE_EVERY_SECONDS) + 1
-            result.rss.append((now, agent.rss_mib()))
-            result.loads.append(os.getloadavg()[0])
+            result.samples.append(Sample(now, agent.rss_mib(), agent.waited_seconds(), os.getloadavg()[0]))
             ended = [name for name, (process, *_) in lanes.items() if process.exitcode]
             if ended:
                 raise Failed(f"{', '.join(ended)}: that process has ended, with the reason above")
         if now >= result.begin + told * tell_every:
             told += 1
             answers = ", ".join(f"{name} {int(progress[1]):,}" for name, (_, _, progress) in lanes.items())
-            load = os.getloadavg()[0]
-            tell(f"{now - result.begin:6.0f} s  {result.rss[-1][1]:5.1f} MiB  load {load:4.1f}  answered: {answers}")
+            sample = result.samples[-1]
+            tell(f"{now - result.begin:6.0f} s  {sample.rss_mib:5.1f} MiB  load {sample.load:4.1f}  answered: {answers}")
         time.sleep(max(0.0, min(result.begin + samples * SAMPLE_EVERY_SECONDS, kill_at, end) - time.monotonic()))
 
 
