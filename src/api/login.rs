@@ -4,9 +4,10 @@
 //! more of the machine than that; a name that nobody has takes as long as a wrong password. What was found is remembered, right pairs
 //! apart from wrong ones: guesses cannot drive them out.
 //!
-//! *Limits.* [`WAITING_MAX`] wait, [`WAITING_OF_PEER_MAX`] of one address, each for [`WAIT_MAX`]; [`REFUSED_MAX`] wrong pairs.
+//! *Limits.* [`WAITING_MAX`] wait, [`WAITING_OF_PEER_MAX`] of one address (a network of IPv6), each for [`WAIT_MAX`]; [`REFUSED_MAX`] wrong pairs.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use super::auth::{Access, lacks};
 use super::call::Call;
 use super::problem::Problem;
 use super::token::Scope;
-use super::users::{Digest, PasswordHash, Users};
+use super::users::{Digest, PasswordHash, User, Users};
 use crate::net::Peer;
 
 /// Logins that wait for their turn at once.
@@ -109,7 +110,7 @@ impl Login {
             return if token.allows(Scope::Read) || is_probe { Ok(()) } else { Err(Problem::Forbidden(lacks(Scope::Read))) };
         }
         let pair = Pair::of(call).ok_or(Problem::NotLoggedIn)?;
-        if self.0.is_right(pair, call.peer).await? { Ok(()) } else { Err(Problem::NotLoggedIn) }
+        if self.0.is_right(pair, network(call.peer)).await? { Ok(()) } else { Err(Problem::NotLoggedIn) }
     }
 }
 
@@ -168,8 +169,7 @@ impl Inner {
 
     fn judge(&self, pair: &Pair, users: &Users, digest: Option<Digest>) -> bool {
         let user = users.find(pair.name());
-        // A name that nobody has costs what somebody's wrong password costs, each time the same.
-        let looked_at = user.or_else(|| users.decoy(self.number(pair.name())));
+        let looked_at = self.looked_at(pair.name(), users);
         let is_right = looked_at.is_some_and(|user| user.hash.is_of(pair.password())) && user.is_some();
         match (digest, user) {
             (Some(digest), Some(user)) if is_right => user.prove(digest),
@@ -186,11 +186,17 @@ impl Inner {
     /// What a pair is remembered by: with another hash it is another pair.
     fn digest(&self, pair: &Pair, users: &Users) -> Option<Digest> {
         let mut digest = hmac::Context::with_key(self.key.as_ref()?);
-        let hash = users.find(pair.name()).map_or("", |user| user.hash.expose());
+        let hash = self.looked_at(pair.name(), users).map_or("", |user| user.hash.expose());
         digest.update(hash.as_bytes());
         digest.update(b":");
         digest.update(&pair.bytes);
         digest.sign().as_ref().try_into().ok()
+    }
+
+    /// The user of this name. A name that nobody has costs what somebody's wrong password costs, each time the same.
+    fn looked_at<'u>(&self, name: &[u8], users: &'u Users) -> Option<&'u User> {
+        let decoy = users.decoy(self.number(name));
+        users.find(name).or(decoy)
     }
 
     fn number(&self, name: &[u8]) -> usize {
@@ -201,6 +207,14 @@ impl Inner {
 
     fn refused(&self) -> MutexGuard<'_, Vec<Digest>> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who is counted as one: in IPv6, whoever has an address has a network of them.
+fn network(peer: Peer) -> Peer {
+    match peer {
+        Peer::Ip(IpAddr::V6(address)) => Peer::Ip(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()),
+        peer => peer,
     }
 }
 

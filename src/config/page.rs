@@ -44,13 +44,18 @@ impl Reading<'_> {
 
 /// A whole text file of at most `bytes_max` bytes. An error completes a sentence after a colon.
 pub(super) fn read_bounded(path: &Path, bytes_max: u64) -> Result<String, String> {
+    String::from_utf8(read_bytes(path, bytes_max)?).map_err(|_| "it is not UTF-8 text".into())
+}
+
+/// The same of a file of any kind.
+pub(super) fn read_bytes(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() as u64 > bytes_max {
         return Err(format!("it is larger than {bytes_max} bytes"));
     }
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".into())
+    Ok(bytes)
 }
 
 /// A warning when everybody on the machine may read a file that holds a secret.

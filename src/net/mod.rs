@@ -32,7 +32,7 @@ pub use secured::Secured;
 pub use server::Server;
 pub use settings::Settings;
 pub use stream::Stream;
-pub use tls::{Protocol, Tls, TlsParts, TlsSwitch, TlsVersion};
+pub use tls::{Protocol, Tls, TlsError, TlsParts, TlsSwitch, TlsVersion};
 
 #[cfg(test)]
 mod tests;

@@ -67,7 +67,10 @@ impl Secured {
                 State::Tls(_) => return Poll::Ready(Ok(())),
                 State::Unheard(stream, _) => ready!(poll_first_byte(stream, context)).map(|byte| self.begin(byte)),
                 State::Shaking(accept) => {
-                    ready!(Pin::new(accept.as_mut()).poll(context)).map(|stream| State::Tls(Box::new(stream)))
+                    let shaken = ready!(Pin::new(accept.as_mut()).poll(context));
+                    shaken
+                        .inspect_err(|error| tracing::debug!(%error, "a handshake failed"))
+                        .map(|stream| State::Tls(Box::new(stream)))
                 }
                 State::Misled(misled) => ready!(misled.poll_told(context)).map(|()| State::Over),
                 State::Over => Err(io::ErrorKind::NotConnected.into()),

@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
-use rustls::{Error, ServerConfig, SupportedProtocolVersion};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::client_auth::ClientAuth;
 
@@ -61,20 +61,32 @@ pub enum Protocol {
 #[derive(Clone, Debug, Default)]
 pub struct TlsSwitch(Arc<ArcSwapOption<Tls>>);
 
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// An authority of clients is none.
+    #[error("an authority of clients cannot be used")]
+    ClientAuthorities(#[source] rustls::Error),
+    /// The key is not that of the certificate, or one of them is of a kind that is not supported.
+    #[error("the certificate and the key cannot be used")]
+    Certificate(#[source] rustls::Error),
+}
+
 // === impl Tls ===
 
 impl Tls {
     /// Makes it ready.
     ///
     /// # Errors
-    /// The key is not that of the certificate, or one of them is of a kind that is not supported.
-    pub fn new(parts: TlsParts) -> Result<Self, Error> {
+    /// See [`TlsError`].
+    pub fn new(parts: TlsParts) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
-        let verifier = parts.client_auth.verifier(parts.client_authorities, &provider)?;
+        let verifier =
+            parts.client_auth.verifier(parts.client_authorities, &provider).map_err(TlsError::ClientAuthorities)?;
         let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&between(parts.versions))?
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(parts.chain, parts.key)?;
+            .with_protocol_versions(&between(parts.versions))
+            .and_then(|config| config.with_client_cert_verifier(verifier).with_single_cert(parts.chain, parts.key))
+            .map_err(TlsError::Certificate)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         let http2 = Arc::new(config.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -146,7 +146,9 @@ fn entries<'n>(path: &str, known: &[&str], node: &'n Node, wrong: &mut Vec<Wrong
     let is_known = |(key, _): &&(Key, Node)| {
         let is_known = known.contains(&key.text.as_str());
         if !is_known {
-            let near = nearest(&key.text, known.iter().copied()).map(|near| format!(" (did you mean {near}?)"));
+            let of_file = known.iter().copied().find(|known| known.strip_suffix("_file") == Some(&key.text));
+            let near = of_file.or_else(|| nearest(&key.text, known.iter().copied()));
+            let near = near.map(|near| format!(" (did you mean {near}?)"));
             let allowed = known.join(", ");
             let detail = format!("{path}{} is not supported{}; allowed: {allowed}", key.text, near.unwrap_or_default());
             wrong.push((key.place, detail));

@@ -24,7 +24,7 @@ use self::yaml::Place;
 use super::page::{exposure, read_bounded};
 use super::problem::{Origin, Problem};
 use crate::api::PasswordHash;
-use crate::net::{ClientAuth, Tls, TlsParts};
+use crate::net::{ClientAuth, Tls, TlsError, TlsParts};
 
 pub use keys::USERS_MAX;
 pub use pem::{PEM_FILE_BYTES_MAX, certificates};
@@ -141,8 +141,14 @@ impl TlsDraft {
         }
         let (versions, client_auth) = (self.versions, self.client_auth);
         let parts = TlsParts { chain, key, versions, client_auth, client_authorities: authorities };
-        let unusable =
-            |error| wrong.push((place, format!("tls_server_config.cert_file and key_file cannot be used: {error}")));
-        Tls::new(parts).map_err(unusable).ok()
+        Tls::new(parts)
+            .map_err(|error| {
+                let detail = match error {
+                    TlsError::ClientAuthorities(error) => format!("client_ca_file cannot be used: {error}"),
+                    TlsError::Certificate(error) => format!("cert_file and key_file cannot be used: {error}"),
+                };
+                wrong.push((place, format!("tls_server_config.{detail}")));
+            })
+            .ok()
     }
 }

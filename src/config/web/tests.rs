@@ -14,7 +14,7 @@ fn folder() -> tempfile::TempDir {
     write("agent.key", &server.signing_key.serialize_pem());
     write("other.key", &rcgen::KeyPair::generate().unwrap().serialize_pem());
     write("clients.pem", &rcgen::generate_simple_self_signed(["clients".to_owned()]).unwrap().cert.pem());
-    write("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n");
+    write("garbage.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     write("empty.pem", "");
     folder
 }
@@ -43,6 +43,7 @@ fn files_that_are_fine() {
     let absolute = folder.path().join("agent.crt");
     let cases: Vec<(String, Found)> = vec![
         (String::new(), (false, 0, 0)),
+        ("\u{feff}tls_server_config: {cert_file: agent.crt, key_file: agent.key}\r\nhttp_server_config:\r\n  http2: true\r\n".into(), (true, 0, 0)),
         ("# nothing\n".into(), (false, 0, 0)),
         ("---\n".into(), (false, 0, 0)),
         ("{}".into(), (false, 0, 0)),
@@ -147,7 +148,12 @@ fn keys_of_others_are_refused_by_name() {
     ];
     let mut cases: Vec<_> = in_tls
         .map(|(key, rest)| {
-            (with_tls(rest), vec![format!("4:3: web_config_file tls_server_config.{key} is not supported; {allowed}")])
+            let file = ["cert", "key", "client_ca"].contains(&key).then(|| format!(" (did you mean {key}_file?)"));
+            let told = format!(
+                "4:3: web_config_file tls_server_config.{key} is not supported{}; {allowed}",
+                file.unwrap_or_default()
+            );
+            (with_tls(rest), vec![told])
         })
         .into();
     let sections = "allowed: tls_server_config, http_server_config, basic_auth_users";
@@ -207,6 +213,10 @@ fn what_tls_cannot_be_made_of_is_told() {
             vec![at_tls(&format!("client_ca_file none.pem {no_file}"))],
         ),
         (with_tls("client_ca_file: none.pem"), vec![without_type, at_tls(&format!("client_ca_file none.pem {no_file}"))]),
+        (
+            with_tls("client_auth_type: RequireAnyClientCert\nclient_ca_file: garbage.pem"),
+            vec![at_tls("client_ca_file cannot be used: invalid peer certificate: BadEncoding")],
+        ),
         ("tls_server_config: {cert_file: '', key_file: agent.key}".into(), vec![at_tls("cert_file is missing")]),
         ("tls_server_config: {cert_file: agent.crt, key_file: }".into(), vec![at_tls("key_file is missing")]),
         (

@@ -9,6 +9,7 @@ mod grpc;
 mod guesses;
 mod logins;
 mod prometheus;
+mod python;
 mod rotation;
 mod tls;
 
