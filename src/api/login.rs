@@ -4,7 +4,7 @@
 //! more of the machine than that; a name that nobody has takes as long as a wrong password. What was found is remembered, right pairs
 //! apart from wrong ones: guesses cannot drive them out.
 //!
-//! *Limits.* [`WAITING_MAX`] wait, [`WAITING_OF_PEER_MAX`] of one address (a network of IPv6), each for [`WAIT_MAX`]; [`REFUSED_MAX`] wrong pairs.
+//! *Limits.* [`WAITING_MAX`] wait, [`PAIRS_OF_PEER_MAX`] pairs of one address (a network of IPv6), each for [`WAIT_MAX`]; [`REFUSED_MAX`] wrong pairs.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -31,8 +31,8 @@ use crate::net::Peer;
 
 /// Logins that wait for their turn at once.
 const WAITING_MAX: usize = 32;
-/// Of those, how many of one address: whoever guesses keeps nobody else out.
-const WAITING_OF_PEER_MAX: usize = 8;
+/// Different pairs of one address among those: whoever guesses keeps nobody else out, and all who send the same pair get on together.
+const PAIRS_OF_PEER_MAX: usize = 8;
 /// How long a login may wait for its turn.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 /// Wrong pairs that are remembered: whoever repeats one (a scraper after a change of password) costs nothing.
@@ -55,8 +55,11 @@ struct Inner {
     /// Each at the place that its first bytes say.
     refused: Mutex<Vec<Digest>>,
     turn: Arc<Semaphore>,
-    waiting: Mutex<HashMap<Peer, usize>>,
+    waiting: Mutex<Waiting>,
 }
+
+/// Who waits: how many with each pair, and from where the first of them came.
+type Waiting = HashMap<Digest, (Peer, usize)>;
 
 /// A name and a password as they were sent.
 struct Pair {
@@ -66,8 +69,8 @@ struct Pair {
 
 /// A place among those who wait.
 struct Place<'a> {
-    waiting: &'a Mutex<HashMap<Peer, usize>>,
-    peer: Peer,
+    waiting: &'a Mutex<Waiting>,
+    digest: Digest,
 }
 
 // === impl Login ===
@@ -123,7 +126,7 @@ impl Inner {
         if let Some(known) = self.known(&pair, &users, digest.as_ref()) {
             return Ok(known);
         }
-        let place = Place::take(&self.waiting, peer).ok_or(Problem::Overloaded)?;
+        let place = Place::take(&self.waiting, digest.unwrap_or_default(), peer).ok_or(Problem::Overloaded)?;
         let turn = timeout(WAIT_MAX, Arc::clone(&self.turn).acquire_owned()).await;
         drop(place);
         let Ok(Ok(turn)) = turn else { return Err(Problem::Overloaded) };
@@ -250,25 +253,60 @@ impl Pair {
 // === impl Place ===
 
 impl<'a> Place<'a> {
-    fn take(waiting: &'a Mutex<HashMap<Peer, usize>>, peer: Peer) -> Option<Self> {
+    fn take(waiting: &'a Mutex<Waiting>, digest: Digest, peer: Peer) -> Option<Self> {
         let mut places = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (all, own) = (places.values().sum::<usize>(), places.get(&peer).copied().unwrap_or_default());
-        if all >= WAITING_MAX || own >= WAITING_OF_PEER_MAX {
+        if places.values().map(|(_, count)| count).sum::<usize>() >= WAITING_MAX {
             return None;
         }
-        places.insert(peer, own + 1);
-        Some(Self { waiting, peer })
+        let pairs = places.values().filter(|(from, _)| *from == peer).count();
+        match places.get_mut(&digest) {
+            Some((_, count)) => *count += 1,
+            None if pairs >= PAIRS_OF_PEER_MAX => return None,
+            None => drop(places.insert(digest, (peer, 1))),
+        }
+        Some(Self { waiting, digest })
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut places = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = places.get_mut(&self.peer) {
-            *own -= 1;
-            if *own == 0 {
-                places.remove(&self.peer);
+        if let Some((_, count)) = places.get_mut(&self.digest) {
+            *count -= 1;
+            if *count == 0 {
+                places.remove(&self.digest);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(text: &str) -> Peer {
+        network(text.parse::<std::net::SocketAddr>().unwrap().into())
+    }
+
+    #[test]
+    fn whoever_guesses_leaves_places_to_others() {
+        let waiting = Mutex::default();
+        let take = |number: u8, from: &str| Place::take(&waiting, [number; 32], peer(from));
+        let guesses: Vec<_> = (0..20).filter_map(|number| take(number, "10.0.0.1:1")).collect();
+        assert_eq!(guesses.len(), PAIRS_OF_PEER_MAX);
+        // The same pair again waits with the first, and somebody else has a place.
+        assert!(take(0, "10.0.0.1:2").is_some() && take(30, "10.0.0.2:1").is_some());
+        let together: Vec<_> = (0..WAITING_MAX).filter_map(|_| take(40, "10.0.0.3:1")).collect();
+        assert_eq!(together.len(), WAITING_MAX - PAIRS_OF_PEER_MAX);
+        assert!(take(50, "10.0.0.4:1").is_none(), "there is an end to it");
+        drop((guesses, together));
+        assert!(waiting.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_peer() {
+        assert_eq!(peer("[2001:db8::1]:1"), peer("[2001:db8::ffff:1]:2"));
+        assert_ne!(peer("[2001:db8::1]:1"), peer("[2001:db8:0:1::1]:1"));
+        assert_ne!(peer("10.0.0.1:1"), peer("10.0.0.2:1"));
     }
 }

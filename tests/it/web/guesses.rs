@@ -65,6 +65,22 @@ fn readers_who_are_known_wait_for_no_guess() {
 }
 
 #[test]
+fn all_who_come_with_the_same_password_at_once_are_let_in() {
+    let web = Web::new(&format!("basic_auth_users: {{alice: {USUAL}}}"));
+    let agent = web.start();
+    let together = std::sync::Barrier::new(24);
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(|| {
+                let mut client = agent.client();
+                together.wait();
+                ask(&mut client, RIGHT).expect(200);
+            });
+        }
+    });
+}
+
+#[test]
 fn a_name_that_nobody_has_takes_as_long_as_a_wrong_password() {
     let web = Web::new(&format!("basic_auth_users: {{alice: {USUAL}}}"));
     let agent = web.start();
