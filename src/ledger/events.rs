@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 use super::LedgerError;
 use super::head::End;
 use super::row::{
-    Cell, Cells, Codec, LaterCodec, Pico, Plain, RowAdder, Shape, Sink, ZeroIsNull, each_row, put_later, read_row, row,
-    take_later,
+    Cell, Cells, Codec, LaterCodec, Pico, Plain, RowAdder, Shape, Sink, ZeroIsNull, damaged, each_row, put_later, read_row,
+    row, take_later,
 };
 use super::segment::SEGMENT_EVENTS;
 use crate::domain::{Adjustment, CostEvent, Entry, EventKey, Kind, Name, Origin, Outcome, Quantity, UsageCount, Usd};
@@ -305,6 +305,22 @@ pub(super) fn each_of(
         take(stored);
         Ok(())
     })
+}
+
+/// Hands over seq, source and id of entries, in order. Their checksums are not looked at.
+pub(super) fn each_key(
+    connection: &Connection,
+    (first, last): (i64, i64),
+    mut take: impl FnMut(i64, &str, &str),
+) -> Result<(), LedgerError> {
+    let sql = "SELECT seq, source, id FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([first, last])?;
+    while let Some(row) = rows.next()? {
+        let text = |column| row.get_ref(column)?.as_str().map_err(|_| damaged("event", "id"));
+        take(row.get(0)?, text(1)?, text(2)?);
+    }
+    Ok(())
 }
 
 /// Hands over the events from `first` to `last`, in order, each with its checksum.

@@ -71,6 +71,7 @@ mod sync_failure;
 mod tidy;
 mod time;
 mod top;
+mod torture;
 mod transfer;
 mod watch;
 mod web;

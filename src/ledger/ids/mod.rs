@@ -93,10 +93,15 @@ impl IdIndex {
 
     /// The hash of an id.
     pub fn hash(&self, key: &EventKey) -> u64 {
+        self.hash_of(&key.source, &key.id)
+    }
+
+    /// The hash of an id that a source has given.
+    pub fn hash_of(&self, source: &str, id: &str) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
-        hasher.write(&(key.source.len() as u64).to_le_bytes());
-        hasher.write(key.source.as_bytes());
-        hasher.write(key.id.as_bytes());
+        hasher.write(&(source.len() as u64).to_le_bytes());
+        hasher.write(source.as_bytes());
+        hasher.write(id.as_bytes());
         hasher.finish()
     }
 
@@ -299,6 +304,12 @@ pub(super) fn read_entries(connection: &Connection, block: i64, segments: i64) -
         entries.extend(part.read(connection)?);
     }
     Ok(entries)
+}
+
+/// Whether the filter that a sorted block has, if it is one, is over these entries.
+pub(super) fn has_right_filter(connection: &Connection, block: i64, entries: &[Entry]) -> Result<bool, LedgerError> {
+    let stored = read_filter(connection, block)?;
+    Ok(stored.is_none_or(|bits| bits == filter::bits_of(entries.iter().map(|(hash, _)| *hash))))
 }
 
 /// Writes a segment's row and its ids.

@@ -1,11 +1,12 @@
 //! Proof that a ledger is what was written: every checksum, chain, digest and total, worked out anew.
 //!
-//! Works beside a running agent, on one consistent read. Keeps the rollups and what budgets count in memory, never the events.
+//! Works beside a running agent, on consistent reads, and on two cores. Keeps the rollups and what budgets count in memory, never the events.
 
 mod adjusted;
 mod recount;
+mod rollups;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use jiff::civil::Date;
 use rusqlite::Transaction;
 use serde::Serialize;
 
-use super::events::{StoredEvent, each_event};
+use super::events::{StoredEvent, each_event, each_key};
 use super::head::{End, Head};
 use super::ids::{self, BLOCK_SEGMENTS, IdIndex, place_of, read_entries};
 use super::row::nanoseconds;
@@ -22,10 +23,11 @@ use super::schema;
 use super::segment::{SEGMENT_EVENTS, Segment};
 use super::sums::read_day_pairs;
 use super::{LedgerError, OpenError, budgets, calls, gate, meta, outbox, reservations};
-use crate::domain::{BudgetZone, OTHER_LABEL, PAIRS_PER_DAY_MAX, Pair, Sums, Usd};
+use crate::domain::{BudgetZone, Pair, Sums, Usd};
 use crate::error_chain::ErrorChain;
 use adjusted::Adjusted;
 use recount::Recount;
+use rollups::PairSums;
 
 pub use recount::{Counted, Counting, ReadDefinition};
 
@@ -66,24 +68,36 @@ pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
 /// # Errors
 /// As for [`verify()`].
 pub fn verify_counting(path: &Path, read_definition: ReadDefinition<'_>) -> Result<VerifyReport, OpenError> {
+    // Two halves of about the same length, each on a consistent read of its own. What one of them compares it has read itself.
+    let (report, beside) = std::thread::scope(|scope| {
+        let beside = scope.spawn(|| run(path, &|_| None, &[|check| check.structure(), |check| check.ids()]));
+        let parts: [Part; 7] = [
+            |check| check.totals(),
+            |check| check.events(),
+            |check| check.calls(),
+            |check| check.gate(),
+            |check| check.reservations(),
+            |check| check.budgets(),
+            |check| check.outbox(),
+        ];
+        (run(path, read_definition, &parts), beside.join())
+    });
+    let mut report = report?;
+    let mut problems = beside.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?.problems;
+    problems.append(&mut report.problems);
+    problems.truncate(PROBLEMS_MAX);
+    Ok(VerifyReport { problems, ..report })
+}
+
+/// Checks parts of the ledger, one after the other. One that cannot be read says nothing about the others.
+fn run(path: &Path, read_definition: ReadDefinition<'_>, parts: &[Part]) -> Result<VerifyReport, OpenError> {
     let wrap = |source| OpenError::of(path, source);
     let (mut connection, format) = schema::open_for_reading(path)?;
     let transaction = connection.transaction().map_err(|error| wrap(error.into()))?;
     let (report, calls) = (VerifyReport::default(), calls::Expected::default());
     let (by_day, standing) = (BTreeMap::new(), BTreeMap::new());
     let mut check = Check { transaction: &transaction, format, report, by_day, standing, calls, read_definition };
-    // One part that cannot be read says nothing about the others.
-    for part in [
-        Check::structure,
-        Check::totals,
-        Check::events,
-        Check::calls,
-        Check::ids,
-        Check::gate,
-        Check::reservations,
-        Check::budgets,
-        Check::outbox,
-    ] {
+    for part in parts {
         if let Err(error) = part(&mut check) {
             check.problem(ErrorChain(&error).to_string());
         }
@@ -91,13 +105,15 @@ pub fn verify_counting(path: &Path, read_definition: ReadDefinition<'_>) -> Resu
     Ok(check.report)
 }
 
+type Part = fn(&mut Check<'_>) -> Result<(), LedgerError>;
+
 struct Check<'a> {
     transaction: &'a Transaction<'a>,
     /// The format of the file.
     format: i64,
     report: VerifyReport,
     /// The rollups as stored.
-    by_day: BTreeMap<Date, (DayRow, HashMap<Pair, Sums>)>,
+    by_day: BTreeMap<Date, (DayRow, PairSums)>,
     /// What adjusted events cost, by the `seq` of their first entry.
     standing: BTreeMap<i64, Usd>,
     /// What the tables of calls must hold.
@@ -170,7 +186,7 @@ impl Check<'_> {
         };
         let mut chain_at_head = (end.events == head.rolled_up.events).then_some(end.event_chain);
         let mut not_rolled_up = Sums::default();
-        let mut counted: BTreeMap<Date, HashMap<Pair, Sums>> = BTreeMap::new();
+        let mut counted: BTreeMap<Date, PairSums> = BTreeMap::new();
         let mut problems = Vec::new();
         let mut adjusted = Adjusted::default();
         let mut recount = Recount::begin(self.transaction, &head, &segments, &zone, self.read_definition)?;
@@ -216,24 +232,11 @@ impl Check<'_> {
             self.problem("the chain over the events does not end where the head row says");
         }
         if head.pruned_segments == 0 {
-            self.compare_rollups(&counted);
-        }
-        Ok(())
-    }
-
-    fn compare_rollups(&mut self, counted: &BTreeMap<Date, HashMap<Pair, Sums>>) {
-        let stored = std::mem::take(&mut self.by_day);
-        for day in stored.keys().chain(counted.keys().filter(|day| !stored.contains_key(*day))) {
-            let of_rollup = stored.get(day).map(|(_, pairs)| pairs);
-            let is_full = of_rollup.is_some_and(|pairs| pairs.len() >= PAIRS_PER_DAY_MAX);
-            let is_same = match (of_rollup, counted.get(day)) {
-                (Some(of_rollup), Some(counted)) if is_full => fold_others(of_rollup) == fold_others(counted),
-                (of_rollup, counted) => of_rollup == counted,
-            };
-            if !is_same {
+            for day in rollups::differing(&std::mem::take(&mut self.by_day), &counted) {
                 self.problem(format!("the rollups of {day} are not what its events add up to"));
             }
         }
+        Ok(())
     }
 
     /// Where charged calls stand, and which wait for a price.
@@ -257,24 +260,23 @@ impl Check<'_> {
             let (first, _) = Segment::bounds((block * BLOCK_SEGMENTS).max(head.pruned_segments));
             let (_, last) = Segment::bounds(block * BLOCK_SEGMENTS + segments - 1);
             let mut stored = read_entries(self.transaction, block, segments)?;
+            if !ids::has_right_filter(self.transaction, block, &stored)? {
+                self.problem(format!("the filter of block {block} is not over the ids of the block"));
+            }
             // What retention removed can no longer be compared.
             stored.retain(|(_, place)| *place >= place_of(block, first));
             stored.sort_unstable();
             let mut expected: Vec<ids::Entry> = Vec::with_capacity(stored.len());
-            each_event(self.transaction, first, last, |event, _| {
-                expected.push((index.hash(&event.event.key), place_of(block, event.seq)));
-                Ok(())
+            // The entries themselves are looked at elsewhere.
+            each_key(self.transaction, (first, last), |seq, source, id| {
+                expected.push((index.hash_of(source, id), place_of(block, seq)));
             })?;
             expected.sort_unstable();
             if stored != expected {
                 self.problem(format!("the index of ids of block {block} does not match its events"));
             }
         }
-        IdIndex::new(meta::hash_key(self.transaction)?).load(
-            self.transaction,
-            &Segment::read_all(self.transaction)?,
-            head.forgotten_blocks,
-        )
+        Ok(())
     }
 
     /// The gate's history against its chain, and its override.
@@ -326,17 +328,6 @@ fn segment_problems(
     ]
     .into_iter()
     .flatten()
-}
-
-/// The pairs of a day that has no room for further names, with everything that was added up under an `other` as one: whether a
-/// service had an `other` of its own depended on what was recorded before.
-fn fold_others(pairs: &HashMap<Pair, Sums>) -> HashMap<Pair, Sums> {
-    let mut folded: HashMap<Pair, Sums> = HashMap::new();
-    for (pair, sums) in pairs {
-        let is_other = pair.operation.as_str() == OTHER_LABEL;
-        *folded.entry(if is_other { Pair::other() } else { pair.clone() }).or_default() += *sums;
-    }
-    folded
 }
 
 #[cfg(test)]
