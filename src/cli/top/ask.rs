@@ -9,8 +9,8 @@ use super::super::client::{AgentClient, ClientError};
 use super::question::{Period, Question};
 use crate::domain::{GroupKey, Usd};
 use crate::wire::{
-    BudgetItem, CostsByName, CostsOfDay, EventSeen, EventsSeen, GateLine, GateStatus, HealthAnswer, ReservationItem,
-    UnpricedItem,
+    BudgetItem, CostsByName, CostsOfDay, EventSeen, EventsSeen, FleetAnswer, GateLine, GateStatus, HealthAnswer,
+    ReservationItem, UnpricedItem,
 };
 
 /// Open holds that are asked for.
@@ -42,6 +42,8 @@ pub struct Standing {
     pub unpriced: Heard<Vec<UnpricedItem>>,
     /// Newest first.
     pub events: Heard<Vec<EventSeen>>,
+    /// `None` where the agent belongs to no fleet.
+    pub fleet: Option<FleetAnswer>,
 }
 
 /// What was spent on what.
@@ -80,6 +82,8 @@ pub fn standing(client: &AgentClient) -> Result<Standing, Away> {
     let gate = read(&gate).map_err(|failure| Away(failure.to_string()))?;
     let unhealthy = health(client)?;
     Ok(Standing {
+        // Refused where there is none.
+        fleet: part(client, "/fleet", &[])?.ok(),
         unhealthy,
         gate,
         changes: part(client, "/scaling-gate/history", &[("limit", CHANGES_MAX.to_string())])?,

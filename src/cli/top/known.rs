@@ -10,7 +10,7 @@ use super::ask::{Away, Costs, Heard, Standing};
 use super::events::Events;
 use super::question::Question;
 use crate::domain::Usd;
-use crate::wire::{BudgetItem, GateLine, GateStatus, ReservationItem, UnpricedItem};
+use crate::wire::{BudgetItem, FleetAnswer, GateLine, GateStatus, ReservationItem, UnpricedItem};
 
 /// A part that is asked for by itself.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub struct Known {
     pub month: Part<Usd>,
     pub holds: Part<Vec<ReservationItem<'static>>>,
     pub unpriced: Part<Vec<UnpricedItem>>,
+    /// `None` where the agent belongs to no fleet.
+    pub fleet: Option<FleetAnswer>,
     pub events: Part<Events>,
     pub costs: Part<Costs>,
     costs_at: Instant,
@@ -69,6 +71,7 @@ impl Known {
             month: Part::default(),
             holds: Part::default(),
             unpriced: Part::default(),
+            fleet: None,
             events: Part::default(),
             costs: Part::default(),
             costs_at: now,
@@ -96,6 +99,7 @@ impl Known {
         self.month.hear(standing.month);
         self.holds.hear(standing.holds);
         self.unpriced.hear(standing.unpriced);
+        self.fleet = standing.fleet;
         match standing.events {
             Ok(page) => {
                 self.events.value.get_or_insert_default().merge(page);

@@ -1,5 +1,6 @@
 //! All of it on paper, once: the tables of the other commands, one below the other.
 
+use super::super::fleet::status;
 use super::super::output::{Screen, note, print_text};
 use super::super::prices::unpriced;
 use super::super::table::{Cell, Table, people};
@@ -17,7 +18,8 @@ const EVENTS_MAX: usize = 20;
 /// # Errors
 /// Standard output takes nothing. What the agent could not tell is said on standard error, and the exit code says so.
 pub fn print(standing: Standing, spent: Heard<Costs>, screen: &Screen) -> Result<Exit, Failure> {
-    let Standing { unhealthy, gate: status, budgets: limits, today, month, holds, unpriced: waiting, events, .. } = standing;
+    let Standing { unhealthy, gate: status, budgets: limits, today, month, holds, unpriced: waiting, events, fleet, .. } =
+        standing;
     let mut exit = Exit::Done;
     let mut text = String::new();
     if let Some(reason) = unhealthy {
@@ -35,6 +37,7 @@ pub fn print(standing: Standing, spent: Heard<Costs>, screen: &Screen) -> Result
         (costs_heading, spent.map(|spent| Some(costs_table(&spent)))),
         ("Holds", holds.map(|items| Some(reservations::table(items)))),
         ("Unpriced", waiting.map(|items| if items.is_empty() { None } else { Some(unpriced::table(items)) })),
+        ("Fleet", Ok(fleet.map(|fleet| status::for_people(&fleet)))),
         ("Events", events.map(|events| Some(events_table(&events)))),
     ];
     for (heading, table) in tables {

@@ -46,7 +46,13 @@ fn standing(gate: &Value, parts: [&str; 4]) -> Standing {
         holds: Ok(read(holds).unwrap()),
         unpriced: Ok(read(unpriced).unwrap()),
         events: Ok(read(events).unwrap()),
+        fleet: None,
     }
+}
+
+fn fleet(problem: Value, warnings: &[&str]) -> crate::wire::FleetAnswer {
+    let fleet = json!({"up": problem.is_null(), "problem": problem, "lag_seconds": 3.5, "warnings": warnings, "budgets": [], "agents": []});
+    read(&fleet.to_string()).unwrap()
 }
 
 fn costs(question: Question, names: &[(&str, &str)]) -> Costs {
@@ -184,6 +190,7 @@ fn worst(now: Instant) -> Known {
     let costs = costs(Question::default(), &sums);
     let reason = NAMES.join(" ");
     let mut standing = standing(&gate(true, &reason), parts.map(String::as_str));
+    standing.fleet = Some(fleet(json!(reason), &NAMES));
     standing.unhealthy = Some(reason);
     standing.month = Err("500 \u{1b}[31m".into());
     Known::new(standing, Ok(costs), now)
@@ -304,6 +311,22 @@ fn while_the_agent_is_away_all_that_was_known_stays() {
     known.hear(Ok(standing(&gate(true, "now"), ["[]"; 4])), now);
     let text = lines(&known, &mut View::default(), [100, 40], now).join("\n");
     assert!(!text.contains("Last answer") && text.contains("Gate ACTIVE"), "{text}");
+}
+
+#[test]
+fn what_is_wrong_with_the_fleet_is_said() {
+    let now = Instant::now();
+    let mut known = usual(now);
+    let mut shown = |fleet| {
+        known.fleet = Some(fleet);
+        lines(&known, &mut View::new(Question::default()), [100, 40], now).join("\n")
+    };
+    let warning = "daily: agents have different limits";
+    let apart = shown(fleet(json!("the database does not answer"), &[warning]));
+    assert!(apart.contains("! This agent takes no part in the fleet: the database does not answer."), "{apart}");
+    let warned = shown(fleet(Value::Null, &[warning]));
+    assert!(warned.contains("! Fleet: daily: agents have different limits"), "{warned}");
+    assert!(!shown(fleet(Value::Null, &[])).contains("leet"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::super::text::{clean, hour, relative, span};
 use super::super::theme::{Theme, Tone, tone_of};
 use super::limit_of;
 use crate::domain::{GateMode, PeriodKind, Usd};
-use crate::wire::BudgetItem;
+use crate::wire::{BudgetItem, FleetAnswer};
 
 const COLUMNS: &[Column] = &[
     Column { fit: Fit::Whole, gives_way: 0 },
@@ -45,6 +45,7 @@ pub fn problems(known: &Known, size: [usize; 2], theme: Theme) -> Vec<Line<'stat
     if let Some(reason) = &known.unhealthy {
         lines.extend(problem(&format!("Cost cannot be recorded: {}", clean(reason)), Tone::Bad, size, theme));
     }
+    lines.extend(known.fleet.iter().filter_map(of_fleet).flat_map(|said| problem(&said, Tone::Warning, size, theme)));
     let waiting: u64 = known.unpriced.value.iter().flatten().map(|item| item.events).sum();
     if waiting > 0 {
         let have = if waiting == 1 { "has" } else { "have" };
@@ -52,6 +53,13 @@ pub fn problems(known: &Known, size: [usize; 2], theme: Theme) -> Vec<Line<'stat
         lines.extend(problem(&said, Tone::Warning, size, theme));
     }
     lines
+}
+
+/// The first thing that is wrong with the fleet; `fleet status` tells all.
+fn of_fleet(fleet: &FleetAnswer) -> Option<String> {
+    let apart = fleet.problem.as_ref().map(|problem| format!("This agent takes no part in the fleet: {problem}."));
+    let warning = fleet.warnings.first().map(|warning| format!("Fleet: {warning}"));
+    apart.or(warning).map(|said| clean(&said))
 }
 
 fn problem(said: &str, tone: Tone, [columns, lines]: [usize; 2], theme: Theme) -> Vec<Line<'static>> {
