@@ -35,6 +35,18 @@ pub struct Settings {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// So few connections beside those of writes that all of them may be taken by writes that wait.
+const FEW_CONNECTIONS: usize = 16;
+
+impl Settings {
+    /// Leaves connections to reads: of so many, writes in progress take this share at most, and those that wait half of the rest.
+    pub fn bound_writes(&mut self, connections: usize, share: usize) {
+        self.writes_in_progress_max = self.writes_in_progress_max.min(share).max(1);
+        let rest = connections.saturating_sub(self.writes_in_progress_max);
+        self.writes_waiting_max = if rest < FEW_CONNECTIONS { FEW_CONNECTIONS } else { rest / 2 };
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

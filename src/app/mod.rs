@@ -88,7 +88,8 @@ struct Agent {
 }
 
 impl Agent {
-    fn build(config: Config, otlp: Option<Otlp>, clock: Clock) -> Result<Self, AppError> {
+    fn build(mut config: Config, otlp: Option<Otlp>, clock: Clock) -> Result<Self, AppError> {
+        keep_within_files(&mut config);
         let signals = Signals::register().map_err(AppError::System)?;
         let tls = TlsSwitch::new(config.net.tls.clone());
         let (ports, address) = bind_ports(&config.net, &tls)?;
@@ -272,6 +273,16 @@ fn start_fleet(
     let (board, writer) = (Arc::clone(&started.board), started.writer.clone());
     let parts = FleetParts::new(board, writer, reader, &config.ledger.path, clock.clone()).map_err(AppError::Fleet)?;
     Ok(Some(Fleet::start(settings.clone(), parts, meter)))
+}
+
+/// Serves no more connections than the process may open files, and takes no more writes than leave some of them to reads.
+fn keep_within_files(config: &mut Config) {
+    let (wanted, max) = (config.net.connections_max, net::connections_for_files());
+    if max < wanted {
+        tracing::warn!(max, wanted, "the process may open too few files (ulimit -n) for max_connections");
+        config.net.connections_max = max;
+        config.api.bound_writes(max, max.div_ceil(2));
+    }
 }
 
 fn parts_of_notify(reader: Reader, writer: &Writer, clock: &Clock) -> notify::DeliveryParts {

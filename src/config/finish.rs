@@ -57,18 +57,14 @@ fn judge_doubts(layers: &mut Layers, sources: &Sources) {
     }
 }
 
-/// Writes that may wait for a moment, however few connections there are.
-const WRITES_WAITING_MIN: usize = 16;
-
-/// Writes never take every connection: fewer are in progress, and half of what is left waits, where that is more than a few.
+/// Writes never take every connection; half of them at most, unless somebody wants more.
 fn bound_writes(layers: &mut Layers) {
     let connections = layers.draft.net.connections_max;
-    let api = &mut layers.draft.api;
-    let wanted = api.writes_in_progress_max;
-    api.writes_in_progress_max = wanted.min(connections - 1).max(1);
-    api.writes_waiting_max = (connections.saturating_sub(api.writes_in_progress_max) / 2).max(WRITES_WAITING_MIN);
-    let bounded = api.writes_in_progress_max;
-    if bounded < wanted && layers.text_of("max_writes_in_progress").is_some() {
+    let is_wished = layers.text_of("max_writes_in_progress").is_some();
+    let wanted = layers.draft.api.writes_in_progress_max;
+    layers.draft.api.bound_writes(connections, if is_wished { connections - 1 } else { connections.div_ceil(2) });
+    let bounded = layers.draft.api.writes_in_progress_max;
+    if bounded < wanted && is_wished {
         layers
             .warnings
             .push(format!("max_writes_in_progress ({wanted}) is not below max_connections ({connections}): {bounded} hold"));
@@ -78,6 +74,11 @@ fn bound_writes(layers: &mut Layers) {
 /// All tokens of both settings; what is wrong with the file of tokens is noted.
 pub(super) fn read_tokens(layers: &mut Layers) -> Vec<Token> {
     let mut tokens: Vec<Token> = layers.draft.token.clone().into_iter().collect();
+    if tokens.iter().any(tokens::looks_scoped) {
+        layers
+            .doubts
+            .push("api_token looks like scope:name:token, which only api_token_file takes: it allows everything".into());
+    }
     let Some(path) = layers.draft.token_file.clone() else { return tokens };
     match tokens::read(&path) {
         Ok(found) => {

@@ -18,7 +18,7 @@ use crate::api::{Scope, Scopes, Token};
 /// Largest file of tokens.
 pub const TOKEN_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Tokens that may be valid at once. Every write is compared with each of them.
-pub const TOKENS_MAX: usize = 32;
+pub const TOKENS_MAX: usize = 256;
 /// Longest name of a token.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -45,6 +45,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<Token>, Vec<String>> {
         problems.push(format!("{shown} contains {} tokens; the maximum is {TOKENS_MAX}", tokens.len()));
     }
     if problems.is_empty() { Ok(tokens) } else { Err(problems) }
+}
+
+/// Whether a token that allows everything looks as if it was not meant to.
+pub(super) fn looks_scoped(token: &Token) -> bool {
+    let text = String::from_utf8_lossy(token.expose());
+    token.name().is_none() && parse_line(&text).as_ref() != Ok(token)
 }
 
 /// Whether two tokens are the same to those who send them, and not to us.
@@ -123,6 +129,13 @@ mod tests {
         ] {
             let wrong = parse_line(line).unwrap_err();
             assert!(!wrong.contains("abc") && !wrong.contains("worker"), "{line}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_alone_that_looks_like_a_line_of_the_file_is_told() {
+        for (text, is_told) in [("s3cret", false), ("se:cret", false), ("record:w:s3cret", true), ("admin:s3cret", true)] {
+            assert_eq!(looks_scoped(&Token::new(text)), is_told, "{text}");
         }
     }
 

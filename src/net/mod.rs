@@ -30,7 +30,7 @@ pub use listener::Listener;
 pub use peer::Peer;
 pub use secured::Secured;
 pub use server::Server;
-pub use settings::Settings;
+pub use settings::{Settings, connections_for_files};
 pub use stream::Stream;
 pub use tls::{Protocol, Tls, TlsError, TlsParts, TlsSwitch, TlsVersion};
 

@@ -30,7 +30,7 @@ use tokio::time::Instant;
 use super::stream::Wire;
 
 /// How long a client may say nothing after it connected before it counts as idle: the bytes of who has just connected are on their way.
-const FRESH: Duration = Duration::from_millis(100);
+const FRESH: Duration = Duration::from_millis(50);
 /// How long a head may take where its place is needed; it usually comes in one piece.
 const HEAD_WHEN_CROWDED: Duration = Duration::from_secs(1);
 

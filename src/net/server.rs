@@ -3,8 +3,7 @@
 //! *Invariants.* When [`Server::serve`] returns, no connection is left and nothing holds a service any more. Dropping its future
 //! aborts every connection.
 //!
-//! *Limits.* `connections_max` connections, and never more than the files that the process may open leave room for ([`FILES_KEPT`]).
-//! [`NEWCOMERS_MAX`] more wait until others [make room](super::crowd) for them, and further ones in the kernel's queue.
+//! *Limits.* `connections_max` connections. [`NEWCOMERS_MAX`] more wait until others [make room](super::crowd) for them, and further ones in the kernel's queue.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -38,8 +37,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const ROOM_PAUSE: Duration = Duration::from_millis(20);
 /// Connections that are accepted before there is room for them, so that several can make room at the same time.
 const NEWCOMERS_MAX: usize = 16;
-/// Files that stay free of connections, for the ledger and for what reads it; half of all where there are few.
-const FILES_KEPT: usize = 128;
 
 /// A bound socket that does not answer yet.
 #[derive(Debug)]
@@ -68,15 +65,7 @@ impl Server {
 
     fn over(listener: Listener, settings: &Settings) -> Self {
         let bounds = Bounds { header_timeout: settings.header_timeout, idle_timeout: settings.idle_timeout };
-        let connections_max = settings.connections_max.clamp(1, places_for_files());
-        if connections_max < settings.connections_max {
-            tracing::warn!(
-                connections_max,
-                wanted = settings.connections_max,
-                "the process may open too few files (ulimit -n) for max_connections"
-            );
-        }
-        Self { listener, connections_max, bounds: Arc::new(bounds) }
+        Self { listener, connections_max: settings.connections_max.max(1), bounds: Arc::new(bounds) }
     }
 
     /// The same, with TLS whenever this has some.
@@ -159,15 +148,4 @@ async fn accept(listener: &Listener, after: Option<Instant>) -> io::Result<(Stre
         tokio::time::sleep_until(after).await;
     }
     listener.accept().await
-}
-
-/// Connections that the files which the process may open leave room for. Read from a file, because filters of system calls may forbid
-/// the one that asks for limits, which also sets them.
-fn places_for_files() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let files = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
-    // Without a limit, or without anything that tells it.
-    let files = files.unwrap_or(usize::MAX);
-    (files - FILES_KEPT.min(files / 2)).max(1)
 }

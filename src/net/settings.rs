@@ -27,6 +27,20 @@ pub struct Settings {
     pub idle_timeout: Duration,
 }
 
+/// Files that stay free of connections, for the ledger and for what reads it; half of all where there are few.
+const FILES_KEPT: usize = 128;
+
+/// Connections that the files which the process may open leave room for. Read from a file, because filters of system calls may forbid
+/// the one that asks for limits, which also sets them.
+pub fn connections_for_files() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let files = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    // Without a limit, or without anything that tells it.
+    let files = files.unwrap_or(usize::MAX);
+    (files - FILES_KEPT.min(files / 2)).max(1)
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

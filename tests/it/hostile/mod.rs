@@ -11,6 +11,8 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +24,7 @@ use crate::support::{Conn, Rng, Setup, TestAgent};
 
 const REQUESTS: u64 = 20_000;
 const SEED: u64 = 20_261_129;
-const SENDERS: u64 = 4;
+const SENDERS: usize = 4;
 /// Kilobytes of memory that the process may have more at the end than when it was warm.
 const GROWTH_MAX_KIB: u64 = 24 * 1024;
 const EVENT: &str = r#"{"id":"known","service":"openai","operation":"chat","amount_usd":"0.25","worker":"w"}"#;
@@ -48,18 +50,21 @@ fn whatever_is_sent_nothing_is_recorded_nothing_breaks_and_nobody_else_suffers()
     let setup = Setup::new();
     let tokens = setup.folder().join("tokens");
     std::fs::write(&tokens, "everything\nrecord:worker-7:recording\nadmin:ops:changing\n").unwrap();
-    let setup = setup.env("API_TOKEN_FILE", tokens.as_os_str());
+    let socket = setup.folder().join("agent.sock");
+    let setup = setup.env("API_TOKEN_FILE", tokens.as_os_str()).env("WRITE_SOCKET", socket.as_os_str());
     let mut agent = setup.start();
     record(&agent);
     let routes = routes(&agent);
     assert!(routes.len() > 30, "{} routes", routes.len());
     let before = standing(&agent);
+    // Where no token is asked for, more of what is sent gets to a handler.
+    let ways = [To::Port(agent.addr()), To::Port(agent.addr()), To::Port(agent.addr()), To::Socket(socket)];
     let begin = Instant::now();
     // The first part fills what is filled once: buffers, caches, pools.
     let (warm, rest) = (requests / 5, requests - requests / 5);
-    let mut answers = send_all(&agent, &routes, seed, warm);
+    let mut answers = send_all(&ways, &routes, seed, warm);
     let warm_kib = agent.status_kib("VmRSS");
-    for (status, count) in send_all(&agent, &routes, seed + 1_000, rest) {
+    for (status, count) in send_all(&ways, &routes, seed + 1_000, rest) {
         *answers.entry(status).or_default() += count;
     }
     let (took, kib) = (begin.elapsed(), agent.status_kib("VmRSS"));
@@ -127,17 +132,17 @@ fn routes(agent: &TestAgent) -> Vec<Route> {
 }
 
 /// How many were answered with each status; 0 where the agent rather closed the connection.
-fn send_all(agent: &TestAgent, routes: &[Route], seed: u64, requests: u64) -> BTreeMap<u16, u64> {
+fn send_all(ways: &[To; SENDERS], routes: &[Route], seed: u64, requests: u64) -> BTreeMap<u16, u64> {
     let answers = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
-        for sender in 0..SENDERS {
+        for (sender, to) in (0..).zip(ways) {
             let answers = &answers;
             scope.spawn(move || {
                 let mut rng = Rng::new(seed + sender);
                 let mut conn = None;
-                for number in 0..requests / SENDERS {
+                for number in 0..requests / SENDERS as u64 {
                     let request = Maker { rng: &mut rng, routes }.make();
-                    let status = send(agent, &mut conn, &request);
+                    let status = send(to, &mut conn, &request);
                     let status =
                         status.unwrap_or_else(|error| panic!("{error} after {}", shown(&request, seed, sender, number)));
                     // Few exports run at once, and that is told as it is.
@@ -157,11 +162,26 @@ fn shown(request: &Request, seed: u64, sender: u64, number: u64) -> String {
     format!("request {number} of sender {sender}, seed {seed}:\n{}", String::from_utf8_lossy(bytes))
 }
 
+/// Where requests are sent.
+enum To {
+    Port(SocketAddr),
+    Socket(PathBuf),
+}
+
+impl To {
+    fn open(&self) -> io::Result<Conn> {
+        match self {
+            Self::Port(address) => Conn::open(*address),
+            Self::Socket(path) => Conn::open_socket(path),
+        }
+    }
+}
+
 /// The status of the answer; `None` where the agent rather closed the connection.
-fn send(agent: &TestAgent, kept: &mut Option<Conn>, request: &Request) -> io::Result<Option<u16>> {
+fn send(to: &To, kept: &mut Option<Conn>, request: &Request) -> io::Result<Option<u16>> {
     let mut conn = match kept.take() {
         Some(conn) if !request.is_broken => conn,
-        _ => Conn::open(agent.addr())?,
+        _ => to.open()?,
     };
     // It may be refused before all of it is sent.
     let sent = conn.send(&request.bytes);
