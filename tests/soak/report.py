@@ -114,8 +114,10 @@ class Report:
 
     def _memory(self):
         result, bar_mib = self._result, self._options.rss_max_mib
-        most = max((sample.rss_mib for sample in result.samples), default=0.0)
-        self._timed("memory, most", f"{most:.1f} MiB", f"≤ {bar_mib:g} MiB", most <= bar_mib)
+        most, at = max(((sample.rss_mib, sample.at) for sample in result.samples), default=(0.0, result.begin))
+        since = self._restarts.seconds_since(at)
+        text = f"{most:.1f} MiB, at {at - result.begin:.0f} s" + (f", {since:.0f} s after a restart" if since < at else "")
+        self._timed("memory, most", text, f"≤ {bar_mib:g} MiB", most <= bar_mib)
         settled = [
             (sample.at, sample.rss_mib)
             for sample in result.samples
