@@ -9,7 +9,7 @@ use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::blocking::{Client as HttpClient, RequestBuilder, Response};
+use reqwest::blocking::{Client as HttpClient, ClientBuilder, RequestBuilder, Response};
 use reqwest::{StatusCode, Url};
 
 use super::agent_args::AgentArgs;
@@ -25,6 +25,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Largest answer that is read: 400 days of 10,000 names each stay below it.
 pub const ANSWER_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// What is said to somebody who reads without one.
+const HOW_TO_LOG_IN: &str =
+    "Use --user-file, or set API_TOKEN or API_TOKEN_FILE. Probes need neither where HEALTH_WITHOUT_LOGIN=true.";
 
 /// A connection to one agent.
 #[derive(Debug)]
@@ -78,31 +82,25 @@ impl AgentClient {
             Some(url) => address::parse(url)?,
             None => address::local(config::load_address(process)?, own.is_some())?,
         };
-        let mut builder = HttpClient::builder()
-            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .timeout(timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("lead-factory-metrics/", env!("CARGO_PKG_VERSION")));
-        if address::is_loopback(&base) {
-            builder = builder.no_proxy();
-        }
-        if base.scheme() == "http" {
-            // Without TLS no certificates are needed; small images have none, and looking for them would fail.
-            builder = builder.tls_certs_only([]);
-        } else if let Some(config) = trust::config(agent.access.ca_file.as_deref(), own)? {
-            builder = builder.tls_backend_preconfigured(config);
-        }
+        let tls = if base.scheme() == "https" { trust::config(agent.access.ca_file.as_deref(), own)? } else { None };
         let place = socket.map_or_else(|| base.to_string(), |path| format!("unix:{}", path.display()));
+        let mut builder = builder(&base, tls, timeout);
         if let Some(path) = socket {
             builder = builder.unix_socket(path);
         }
-        let http = builder
-            .build()
-            .map_err(|error| Failure::Failed(format!("cannot start the HTTP client: {}", ErrorChain(&error))))?;
+        let http = build(builder)?;
         let login = agent.access.user_file.as_deref().map(Login::read).transpose()?;
         // What is wrong with it is told by those who need it.
         let token = config::load_reading_token(process).ok().flatten().map(Secret);
         Ok(Self { http, base, place, login, token, is_asked: AtomicBool::new(false) })
+    }
+
+    /// A client of whoever listens there, whatever certificate that shows. It sends no login.
+    pub fn of_anybody(base: Url, timeout: Duration) -> Result<Self, Failure> {
+        let tls = if base.scheme() == "https" { Some(trust::nobody_vouches()?) } else { None };
+        let http = build(builder(&base, tls, timeout))?;
+        let place = base.to_string();
+        Ok(Self { http, base, place, login: None, token: None, is_asked: AtomicBool::new(false) })
     }
 
     /// Where the agent is, without what is secret in it.
@@ -198,6 +196,15 @@ impl AgentClient {
 
     /// The answer to a GET, by whatever login there is once one is asked for.
     fn ask(&self, url: &Url) -> Result<Response, ClientError> {
+        let answer = self.log_in_and_ask(url)?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let said = problem::text(answer.status(), &self.body(answer)?);
+        Err(ClientError::Refused(format!("{said}\n{HOW_TO_LOG_IN}")))
+    }
+
+    fn log_in_and_ask(&self, url: &Url) -> Result<Response, ClientError> {
         let send = |request: RequestBuilder| request.send().map_err(|error| self.no_answer(&error));
         let request = self.http.get(url.clone());
         if let Some(Login { user, password }) = &self.login {
@@ -248,6 +255,28 @@ impl AgentClient {
             ClientError::AnswerLost(format!("no answer from {}: {}", self.place, root(error)))
         }
     }
+}
+
+fn builder(base: &Url, tls: Option<rustls::ClientConfig>, timeout: Duration) -> ClientBuilder {
+    let mut builder = HttpClient::builder()
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .timeout(timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("lead-factory-metrics/", env!("CARGO_PKG_VERSION")));
+    if address::is_loopback(base) {
+        builder = builder.no_proxy();
+    }
+    match tls {
+        Some(tls) => builder.tls_backend_preconfigured(tls),
+        // Without TLS no certificates are needed; small images have none, and looking for them would fail.
+        None if base.scheme() == "http" => builder.tls_certs_only([]),
+        None => builder,
+    }
+}
+
+fn build(builder: ClientBuilder) -> Result<HttpClient, Failure> {
+    let failed = |error| Failure::Failed(format!("cannot start the HTTP client: {}", ErrorChain(&error)));
+    builder.build().map_err(failed)
 }
 
 fn refusal(status: StatusCode, after: Option<Duration>, body: &str) -> ClientError {

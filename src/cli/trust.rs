@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::{WantsClientCert, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::Failure;
 use crate::config::{self, OwnTls};
@@ -20,6 +20,8 @@ use crate::config::{self, OwnTls};
 #[derive(Debug)]
 struct Trust {
     provider: Arc<CryptoProvider>,
+    /// Whether anything will do, because nothing is sent that is anybody's secret.
+    takes_anything: bool,
     /// The certificate of the agent on this host.
     own: Option<CertificateDer<'static>>,
     /// What `--ca-file` has.
@@ -34,7 +36,6 @@ pub fn config(ca_file: Option<&Path>, own: Option<OwnTls>) -> Result<Option<Clie
     }
     let listed = ca_file.map(read).transpose()?.unwrap_or_default();
     let provider = Arc::new(ring::default_provider());
-    let failed = |error: &dyn std::fmt::Display| Failure::Failed(format!("cannot start TLS: {error}"));
     let authorities = if listed.is_empty() {
         None
     } else {
@@ -43,21 +44,34 @@ pub fn config(ca_file: Option<&Path>, own: Option<OwnTls>) -> Result<Option<Clie
             roots.add(certificate.clone()).map_err(|error| failed(&error))?;
         }
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
-        Some(verifier.map_err(|error| failed(&error))?)
+        Some(verifier.map_err(|error| failed(&Error::General(error.to_string())))?)
     };
     let OwnTls { chain, key } = own.unwrap_or_default();
-    let trust = Trust { provider: Arc::clone(&provider), own: chain.first().cloned(), listed, authorities };
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(&error))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(trust));
+    let trust = Trust { provider, takes_anything: false, own: chain.first().cloned(), listed, authorities };
+    let builder = trusting(trust)?;
     let config = match key {
         // It is the only certificate that there is on this host; whoever signs it often signs those of clients, too.
         Some(key) => builder.with_client_auth_cert(chain, key).map_err(|error| failed(&error))?,
         None => builder.with_no_client_auth(),
     };
     Ok(Some(config))
+}
+
+/// TLS with whoever it is, for those who have nothing to lose.
+pub fn nobody_vouches() -> Result<ClientConfig, Failure> {
+    let provider = Arc::new(ring::default_provider());
+    let trust = Trust { provider, takes_anything: true, own: None, listed: Vec::new(), authorities: None };
+    Ok(trusting(trust)?.with_no_client_auth())
+}
+
+fn trusting(trust: Trust) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Failure> {
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&trust.provider)).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| failed(&error))?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(trust)))
+}
+
+fn failed(error: &Error) -> Failure {
+    Failure::Failed(format!("cannot start TLS: {error}"))
 }
 
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
@@ -73,7 +87,7 @@ impl ServerCertVerifier for Trust {
         stapled: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if self.own.as_ref() == Some(end_entity) {
+        if self.takes_anything || self.own.as_ref() == Some(end_entity) {
             return Ok(ServerCertVerified::assertion());
         }
         let Some(authorities) = &self.authorities else {

@@ -53,11 +53,23 @@ fn probes_need_no_login_where_that_is_said() {
     let web = web.env("HEALTH_WITHOUT_LOGIN", "true");
     let agent = web.start();
     assert_runs(&web.setup, &["healthcheck"]);
-    // Other settings or files that were spoilt meanwhile take nothing from a running agent, and neither from its probe.
+    // Files that are changed or spoilt meanwhile take nothing from a running agent, and neither from its probe.
     web.write(&format!("{users}rate_limit: {{burst: 1}}\n"));
     hang_up(&agent);
     within(std::time::Duration::from_secs(30), "told", || agent.log().contains("rate_limit").then_some(()));
     assert_runs(&web.setup, &["healthcheck"]);
+    web.authority.sign(web.folder(), "agent", "localhost");
+    assert!(assert_runs(&web.setup, &["healthcheck"]).contains("speaks otherwise"), "not read again yet");
+    for spoilt in ["{", "tls_server_config: {cert_file: none.pem, key_file: none.key}", ""] {
+        web.write(spoilt);
+        assert!(assert_runs(&web.setup, &["healthcheck"]).contains("speaks otherwise"), "{spoilt}");
+        // Who has something to lose is not so trusting.
+        let output = web.setup.verb(&["costs", "daily"]);
+        assert!(!output.status.success(), "{spoilt}: {}", said(&output));
+    }
+    drop(agent);
+    let output = web.setup.verb(&["healthcheck"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
 }
 
 #[test]
