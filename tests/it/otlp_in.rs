@@ -89,6 +89,20 @@ fn calls_come_over_grpc_from_those_who_may_write() {
 }
 
 #[test]
+fn a_token_over_grpc_needs_the_scope_to_record() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let setup = Setup::new().env("OTLP_GRPC_LISTEN", address.to_string());
+    let tokens = setup.folder().join("tokens");
+    std::fs::write(&tokens, "reserve+admin:ops:aaa1\nrecord:collector:bbb2\n").unwrap();
+    let agent = setup.env("API_TOKEN_FILE", tokens.as_os_str()).start();
+    let refused = export(address, Some("aaa1")).unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (tonic::Code::PermissionDenied, "This token lacks the scope `record`."));
+    assert_eq!(agent.get("/costs/daily").text(), "{}");
+    export(address, Some("bbb2")).unwrap();
+    assert_eq!(agent.get("/costs/daily").text(), r#"{"openai":0.003}"#);
+}
+
+#[test]
 fn a_message_over_grpc_is_bounded_as_it_is_inflated() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let agent = Setup::new().env("OTLP_GRPC_LISTEN", address.to_string()).env("MAX_INGEST_BODY_BYTES", "1048576").start();
