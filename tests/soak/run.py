@@ -16,12 +16,11 @@ from .holds import Holds
 from .lane import FINISH_SECONDS_MAX, Lane
 from .readers import Scrapes, Viewers
 from .singles import Singles
+from .starter import Starter
 from .sums import Sums
 from .traces import Traces
 
 SAMPLE_EVERY_SECONDS = 1.0
-# The lanes have made their templates by then.
-BEGIN_AFTER_SECONDS = 2.0
 # No kill so close to the end that nothing comes after it.
 KILL_BEFORE_END_SECONDS = 2.0
 KILL_LATE_SECONDS_MAX = 0.5
@@ -72,8 +71,9 @@ def soak(options, folder, tell):
     try:
         result.first_start_seconds = agent.start()
         result.seconds = options.minutes * 60
-        result.begin = time.monotonic() + BEGIN_AFTER_SECONDS
-        lanes = begin_lanes(options, agent.port, result)
+        starter = Starter()
+        lanes = make_lanes(options, agent.port, starter, result.seconds)
+        result.begin = starter.begin(len(lanes))
         probe = begin_probe(folder, result.begin + result.seconds)
         watch(options, agent, lanes, result, tell)
         tell("the load has ended; waiting for the last answers")
@@ -105,7 +105,7 @@ def begin_probe(folder, end):
     return receiver
 
 
-def begin_lanes(options, port, result):
+def make_lanes(options, port, starter, seconds):
     fork = multiprocessing.get_context("fork")
     lanes = {}
     for name, (wanted, make) in sources(options).items():
@@ -114,8 +114,7 @@ def begin_lanes(options, port, result):
         receiver, sender = fork.Pipe(duplex=False)
         # drawn, answered
         progress = fork.RawArray("d", 2)
-        span = (result.begin, result.begin + result.seconds)
-        process = fork.Process(target=run_lane, args=(port, make, span, progress, sender), daemon=True, name=name)
+        process = fork.Process(target=run_lane, args=(port, make, starter, seconds, progress, sender), daemon=True, name=name)
         process.start()
         sender.close()
         lanes[name] = (process, receiver, progress)
@@ -132,10 +131,11 @@ def run_probe(folder, end, sender):
     sender.send(disk.probe(folder, end))
 
 
-def run_lane(port, make, span, progress, sender):
+def run_lane(port, make, starter, seconds, progress, sender):
     leave_signals_to_the_parent()
     source = make()
-    figures = Lane(port, source, *span, progress).run()
+    begin = starter.wait()
+    figures = Lane(port, source, begin, begin + seconds, progress).run()
     figures.known = getattr(source, "known", 0)
     sender.send((source.per_second, figures, source.sums(), getattr(source, "states", {})))
 
