@@ -32,26 +32,35 @@ impl Crowd {
         self.paces.remove(&id);
     }
 
-    /// Asks one connection to leave, if any may be asked.
-    pub fn make_room(&mut self) {
+    /// Asks one connection to leave; whether there was one that may be asked.
+    pub fn make_room(&mut self) -> bool {
         let now = Instant::now();
-        for _ in 0..2 {
-            while let Some((_, since, pace)) = self.next.pop() {
-                if pace.ask_to_leave(since, now) {
-                    return;
-                }
+        if self.ask_next(now) {
+            return true;
+        }
+        self.look_around(now);
+        self.ask_next(now)
+    }
+
+    fn ask_next(&mut self, now: Instant) -> bool {
+        while let Some((_, since, pace)) = self.next.pop() {
+            if pace.ask_to_leave(since, now) {
+                return true;
             }
-            let ranked = self.paces.values().filter_map(|pace| {
-                let (rank, since) = pace.rank(now)?;
-                Some((rank, since, Arc::clone(pace)))
-            });
-            self.next = ranked.collect();
-            self.next.sort_unstable_by_key(|(rank, since, _)| Reverse((*rank, *since)));
-            // What is held up is only looked at where nobody is idle, and may have got on by the next time.
-            if let Some((best, ..)) = self.next.last() {
-                let best = *best;
-                self.next.retain(|(rank, ..)| *rank == best);
-            }
+        }
+        false
+    }
+
+    fn look_around(&mut self, now: Instant) {
+        let ranked = self.paces.values().filter_map(|pace| {
+            let (rank, since) = pace.rank(now)?;
+            Some((rank, since, Arc::clone(pace)))
+        });
+        self.next.extend(ranked);
+        self.next.sort_unstable_by_key(|(rank, since, _)| Reverse((*rank, *since)));
+        // What is held up counts only where nobody is idle, and may have got on by the next time.
+        if let Some(best) = self.next.last().map(|(rank, ..)| *rank) {
+            self.next.retain(|(rank, ..)| *rank == best);
         }
     }
 }

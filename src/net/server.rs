@@ -127,7 +127,10 @@ impl Server {
                         crowd.make_room();
                     }
                 },
-                () = tokio::time::sleep(ROOM_PAUSE), if !newcomers.is_empty() => newcomers.iter().for_each(|_| crowd.make_room()),
+                () = tokio::time::sleep(ROOM_PAUSE), if !newcomers.is_empty() => {
+                    // Where nobody can leave for one of them, nobody can for the others.
+                    let _all_have_room = newcomers.iter().all(|_| crowd.make_room());
+                }
             }
         };
         drop(newcomers);
