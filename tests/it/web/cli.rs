@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Output;
 
-use super::{CHEAP, LOGIN, TLS, Web, hang_up, path};
+use super::{CHEAP, LOGIN, TLS, Web, path};
 use crate::support::{Setup, TestAgent, free_addr, sign_itself, within};
 
 fn said(output: &Output) -> String {
@@ -55,7 +55,7 @@ fn probes_need_no_login_where_that_is_said() {
     assert_runs(&web.setup, &["healthcheck"]);
     // Files that are changed or spoilt meanwhile take nothing from a running agent, and neither from its probe.
     web.write(&format!("{users}rate_limit: {{burst: 1}}\n"));
-    hang_up(&agent);
+    agent.hang_up();
     within(std::time::Duration::from_secs(30), "told", || agent.log().contains("rate_limit").then_some(()));
     assert_runs(&web.setup, &["healthcheck"]);
     web.authority.sign(web.folder(), "agent", "localhost");

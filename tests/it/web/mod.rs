@@ -16,8 +16,13 @@ mod tls;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::support::{Authority, Response, Setup, TestAgent, run, try_run};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+use crate::support::{Authority, Response, Setup, TestAgent, try_run};
 
 /// bcrypt of `wonderland`, as cheap as it gets.
 const CHEAP: &str = "$2y$04$abcdefghijklmnopqrstuujZkTwHUiJ9XdZPwKfcfDo7dMp5DjlTu";
@@ -57,6 +62,16 @@ impl Web {
     #[track_caller]
     fn start(&self) -> TestAgent {
         self.setup.start()
+    }
+
+    /// One end of a connection that trusts the authority, before its first byte.
+    fn client(&self) -> ClientConnection {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.authority.pem()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap()
     }
 
     /// curl, asking in TLS and trusting the authority.
@@ -107,11 +122,6 @@ impl Curl {
     fn get(&self, path: &str) -> Response {
         self.ask(path).unwrap_or_else(|code| panic!("curl {path} ended with {code}"))
     }
-}
-
-/// Has the agent read its settings again.
-fn hang_up(agent: &TestAgent) {
-    run("kill", &["-HUP", &agent.pid().to_string()]);
 }
 
 /// The path of a file in a folder, as an argument.

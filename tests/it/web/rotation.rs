@@ -1,31 +1,29 @@
 //! Certificates and logins that change under load.
 
 use std::fs;
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConnection, StreamOwned};
 
-use super::{CHEAP, TLS, Web, hang_up};
+use super::{CHEAP, TLS, Web};
 use crate::support::{TestAgent, within};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A connection of its own: what was answered, and the certificate that was shown.
-fn ask(web: &Web, agent: &TestAgent) -> std::io::Result<(String, CertificateDer<'static>)> {
-    use std::io::{Read, Write};
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(web.authority.pem()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
-    let connection = rustls::ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap();
+fn connect(web: &Web, agent: &TestAgent) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let stream = TcpStream::connect(agent.addr())?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut stream = rustls::StreamOwned::new(connection, stream);
+    Ok(StreamOwned::new(web.client(), stream))
+}
+
+/// A connection of its own: what was answered, and the certificate that was shown.
+fn ask(web: &Web, agent: &TestAgent) -> io::Result<(String, CertificateDer<'static>)> {
+    let mut stream = connect(web, agent)?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     // Without a good-bye this is an error: somebody may have cut the answer off.
@@ -59,7 +57,7 @@ fn certificates_change_under_load_and_no_request_fails() {
         for _ in 0..ROTATIONS {
             web.authority.sign(web.folder(), "agent", "localhost");
             let next = CertificateDer::from_pem_file(web.folder().join("agent.pem")).unwrap();
-            hang_up(&agent);
+            agent.hang_up();
             within(PATIENCE, "the new certificate is shown", || (ask(&web, &agent).unwrap().1 == next).then_some(()));
         }
         stop.store(true, Ordering::Relaxed);
@@ -70,36 +68,25 @@ fn certificates_change_under_load_and_no_request_fails() {
 
 #[test]
 fn a_connection_goes_on_with_what_it_began_with() {
-    use std::io::{BufRead, BufReader, Write};
     let web = Web::new(TLS);
     let agent = web.start();
-    let curl = web.curl(&agent);
-    let mut kept = std::process::Command::new("openssl")
-        .args(["s_client", "-quiet", "-connect", &agent.addr().to_string()])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(kept.stdout.take().unwrap()).lines();
-    let mut ask = |input: &mut std::process::ChildStdin| {
-        input.write_all(b"GET /-/ready HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-        let status = lines.next().unwrap().unwrap();
-        while lines.next().unwrap().unwrap() != "ready" {}
-        status
+    let mut kept = connect(&web, &agent).unwrap();
+    let mut is_ready = || {
+        kept.write_all(b"GET /-/ready HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\nready\n") {
+            let mut byte = [0];
+            kept.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        answer.starts_with(b"HTTP/1.1 200 ")
     };
-    let input = kept.stdin.as_mut().unwrap();
-    assert!(ask(input).contains("200"));
-    web.authority.sign(web.folder(), "agent", "elsewhere");
-    hang_up(&agent);
-    within(PATIENCE, "new connections see the new one", || {
-        let text = agent.log();
-        text.contains("settings reloaded").then_some(())
-    });
-    curl.get("/-/ready").expect(200);
-    assert!(ask(input).contains("200"));
-    let _ = kept.kill();
-    let _ = kept.wait();
+    assert!(is_ready());
+    let before = ask(&web, &agent).unwrap().1;
+    web.authority.sign(web.folder(), "agent", "localhost");
+    agent.hang_up();
+    within(PATIENCE, "new connections see the new one", || (ask(&web, &agent).unwrap().1 != before).then_some(()));
+    assert!(is_ready());
 }
 
 #[test]
@@ -121,7 +108,7 @@ fn what_is_spoilt_changes_nothing_and_is_told() {
     ];
     for (said, spoil) in spoil {
         spoil();
-        hang_up(&agent);
+        agent.hang_up();
         within(PATIENCE, said, || agent.log().contains(said).then_some(()));
         within(PATIENCE, "the metric says so", || {
             (reload_success(&web, &agent) == "lead_factory_config_reload_success 0").then_some(())
@@ -129,7 +116,7 @@ fn what_is_spoilt_changes_nothing_and_is_told() {
         assert!(ask(&web, &agent).unwrap().1 == before, "{said}: the old one is still shown");
         web.write(TLS);
         fs::write(web.folder().join("agent.pem"), &pem).unwrap();
-        hang_up(&agent);
+        agent.hang_up();
         within(PATIENCE, "it is well again", || {
             (reload_success(&web, &agent) == "lead_factory_config_reload_success 1").then_some(())
         });
@@ -145,17 +132,17 @@ fn the_whole_file_is_read_again() {
     web.write(&format!(
         "basic_auth_users: {{alice: {CHEAP}}}\nhttp_server_config: {{headers: {{X-Frame-Options: deny}}}}\n"
     ));
-    hang_up(&agent);
+    agent.hang_up();
     within(PATIENCE, "reading asks for a login", || (plain.get("/costs/daily").status == 401).then_some(()));
     let alice = plain.clone().with(&["--user", super::LOGIN]);
     assert_eq!(alice.get("/costs/daily").expect(200).header("x-frame-options"), Some("deny"));
     // Another password, and none of the old one's rights.
     let other = "$2b$04$abcdefghijklmnopqrstuu196or.tIX4ZphAF/FwsaEU.CYsQ1F8W";
     web.write(&format!("basic_auth_users: {{alice: {other}}}\n"));
-    hang_up(&agent);
+    agent.hang_up();
     within(PATIENCE, "the old password is not taken", || (alice.get("/costs/daily").status == 401).then_some(()));
     web.write(TLS);
-    hang_up(&agent);
+    agent.hang_up();
     within(PATIENCE, "TLS is spoken", || {
         web.curl(&agent).ask("/costs/daily").is_ok_and(|answer| answer.status == 200).then_some(())
     });

@@ -4,9 +4,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-
 use super::{Curl, TLS, Web};
 use crate::support::Conn;
 
@@ -92,12 +89,7 @@ fn handshakes_make_room_and_are_given_time() {
     assert!(asked.elapsed() < Duration::from_secs(6), "they make room: {:?}", asked.elapsed());
 
     // Somebody far away, whose hello takes its time, is let finish it although others wait.
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(web.authority.pem()).unwrap()).unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
-    let mut client = rustls::ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap();
+    let mut client = web.client();
     let mut stream = TcpStream::connect(agent.addr()).unwrap();
     let mut hello = Vec::new();
     client.write_tls(&mut hello).unwrap();
