@@ -25,6 +25,8 @@ pub struct Lease {
     pub lost: Usd,
     /// What a process elsewhere had in hand, of which nobody knows what became.
     pub doubt: Usd,
+    /// From when on, by the database's clock, nobody uses anything of that; `None`: nobody knows.
+    pub doubt_lapses_at: Option<Timestamp>,
     /// The newest recall that it has answered.
     pub answered: i64,
     /// What the oldest reservation that waits there asks for; zero where none does.
@@ -116,9 +118,16 @@ impl Lease {
         self.spent = spent;
     }
 
-    /// Takes note that a process elsewhere had this lease, which cannot be asked: what it had in hand is in doubt.
-    pub fn note_doubt(&mut self) {
+    /// Takes note that a process elsewhere had this lease, which cannot be asked: what it had in hand is in doubt until then.
+    pub fn note_doubt(&mut self, lapses_at: Option<Timestamp>) {
+        let before = (self.doubt > Usd::ZERO).then_some(self.doubt_lapses_at);
+        self.doubt_lapses_at = before.map_or(lapses_at, |before| before.zip(lapses_at).map(|(before, new)| before.max(new)));
         self.doubt += self.unused();
+    }
+
+    /// Whether something is in doubt that nobody uses by now.
+    pub(super) fn has_lapsed_doubt(&self, now: Timestamp) -> bool {
+        self.doubt > Usd::ZERO && self.doubt_lapses_at.is_some_and(|end| end <= now)
     }
 
     /// Whether the agent uses nothing more of it by now.
@@ -144,8 +153,8 @@ impl Lease {
     /// What an agent may have in hand and hold of the period before when a new one begins, until it speaks for itself.
     #[must_use]
     pub fn carried(&self) -> Self {
-        let Self { held, doubt, limit, lapses_at, .. } = *self;
-        Self { granted: self.unspent(), held, doubt, limit, lapses_at, ..Self::default() }
+        let Self { held, doubt, doubt_lapses_at, limit, lapses_at, .. } = *self;
+        Self { granted: self.unspent(), held, doubt, doubt_lapses_at, limit, lapses_at, ..Self::default() }
     }
 
     /// Nothing waits any more.

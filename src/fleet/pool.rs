@@ -11,7 +11,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::lease::{Ask, Lease};
-use super::others::{Around, Others};
+use super::others::{Around, Other, Others};
 use crate::domain::Usd;
 
 /// How long one who waits waits for the others to give back what they do not use. Whoever has not answered by then is silent.
@@ -90,6 +90,9 @@ impl Pool {
     pub fn exchange(&mut self, lease: &mut Lease, ask: &Ask, around: &mut Around<'_>) -> Outcome {
         self.note_limits(ask, around);
         self.note(lease, ask, around.now);
+        if lease.has_lapsed_doubt(around.now) {
+            self.change(lease, |lease| lease.write_off(false));
+        }
         let mut others = Others::of(around, lease, self.recall);
         if ask.first > lease.unused() + self.free() - others.older && self.free_lapsed(around) {
             others = Others::of(around, lease, self.recall);
@@ -124,14 +127,20 @@ impl Pool {
         self.limit = limit;
     }
 
-    /// Takes back what agents had in hand whose leases have lapsed, and says whether there was any.
+    /// Takes back what agents had in hand whose leases have lapsed, and what was in doubt of such; says whether there was any.
     fn free_lapsed(&mut self, around: &mut Around<'_>) -> bool {
         let mut is_any = false;
-        for other in around.others.iter_mut().filter(|other| other.lease.has_lapsed(around.now)) {
-            if other.lease.unused() > Usd::ZERO {
-                self.change(&mut other.lease, Lease::take_back);
-                (other.is_changed, is_any) = (true, true);
+        for Other { lease, is_changed, .. } in around.others.iter_mut() {
+            let has_unused = lease.has_lapsed(around.now) && lease.unused() > Usd::ZERO;
+            let has_doubt = lease.has_lapsed_doubt(around.now);
+            if has_unused {
+                self.change(lease, Lease::take_back);
             }
+            if has_doubt {
+                self.change(lease, |lease| lease.write_off(false));
+            }
+            *is_changed |= has_unused || has_doubt;
+            is_any |= has_unused || has_doubt;
         }
         is_any
     }

@@ -118,9 +118,8 @@ class Script:
 
     def batch(self):
         events = [self.event() for _ in range(self.random.randrange(2, 20))]
-        if self.sent and self.random.random() < 0.5:
-            events.append(self.random.choice(list(self.sent.values())))
-        lines = "\n".join(map(json.dumps, events))
+        known = [self.random.choice(list(self.sent.values()))] if self.sent and self.random.random() < 0.5 else []
+        lines = "\n".join(map(json.dumps, events + known))
         return Operation("POST", "/costs", lines, lambda script: [script.recorded(event) for event in events], "application/x-ndjson")
 
     def again(self):

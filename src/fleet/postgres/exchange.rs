@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::agents::{AgentKey, LEARN_SECONDS};
-use super::rows::{Value, lease, lease_columns, text, usd, usd_or_none};
+use super::rows::{LEASE_COLUMNS, Value, lease, lease_columns, text, usd, usd_or_none};
 use super::{DatabaseError, PoolKey, Session};
 use crate::domain::Usd;
 use crate::fleet::chance::random;
@@ -44,14 +44,15 @@ const PUT_POOL: &str = "UPDATE lead_factory_fleet.pool SET configured = $4::text
     claimed = $6::text::numeric, spent = $7::text::numeric, held = $8::text::numeric, chunk = $9::text::numeric, agents = $10, \
     recall = $11, tight_until = $12 WHERE budget = $1 AND definition = $2 AND starts_at = $3";
 const PUT_LEASE: &str = "INSERT INTO lead_factory_fleet.lease (budget, definition, starts_at, ledger_id, granted, returned, spent, held, \
-    lost, doubt, waits_for, configured, incarnation, seq, answered, waiting_since, recalled, lapses_at, is_carried, is_set_back, \
-    is_doubtful) VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7::text::numeric, $8::text::numeric, \
-    $9::text::numeric, $10::text::numeric, $11::text::numeric, $12::text::numeric, $13, $14, $15, $16, $17, $18, FALSE, FALSE, FALSE) \
+    lost, doubt, waits_for, configured, incarnation, seq, answered, waiting_since, recalled, lapses_at, doubt_lapses_at, \
+    is_carried, is_set_back, is_doubtful) VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7::text::numeric, $8::text::numeric, \
+    $9::text::numeric, $10::text::numeric, $11::text::numeric, $12::text::numeric, $13, $14, $15, $16, $17, $18, $19, FALSE, FALSE, \
+    FALSE) \
     ON CONFLICT (budget, definition, starts_at, ledger_id) DO UPDATE SET granted = excluded.granted, returned = excluded.returned, \
     spent = excluded.spent, held = excluded.held, lost = excluded.lost, doubt = excluded.doubt, waits_for = excluded.waits_for, \
     configured = excluded.configured, incarnation = excluded.incarnation, seq = excluded.seq, answered = excluded.answered, \
-    waiting_since = excluded.waiting_since, recalled = excluded.recalled, lapses_at = excluded.lapses_at, is_carried = FALSE, \
-    is_set_back = FALSE, is_doubtful = FALSE";
+    waiting_since = excluded.waiting_since, recalled = excluded.recalled, lapses_at = excluded.lapses_at, \
+    doubt_lapses_at = excluded.doubt_lapses_at, is_carried = FALSE, is_set_back = FALSE, is_doubtful = FALSE";
 pub(super) const TAKE_BACK: &str = "UPDATE lead_factory_fleet.lease SET returned = $5::text::numeric, held = $6::text::numeric, \
     doubt = $7::text::numeric WHERE budget = $1 AND definition = $2 AND starts_at = $3 AND ledger_id = $4";
 const NEW_EPOCH: &str = "UPDATE lead_factory_fleet.fleet SET epoch = $2, learned_epoch = $2, \
@@ -200,9 +201,9 @@ impl Session {
             pool.change(&mut lease, |lease| lease.note_set_back(ask.spent));
         }
         if own.is_doubtful {
-            let has_lapsed = lease.has_lapsed(now);
+            let (lapses_at, has_lapsed) = (lease.lapses_at, lease.has_lapsed(now));
             pool.note(&mut lease, ask, now);
-            pool.change(&mut lease, if has_lapsed { Lease::take_back } else { Lease::note_doubt });
+            pool.change(&mut lease, |lease| if has_lapsed { lease.take_back() } else { lease.note_doubt(lapses_at) });
         }
         let learns_for = Duration::try_from(own.learning_until.duration_since(now)).unwrap_or_default();
         let outcome = if now < own.learning_until {
@@ -258,6 +259,7 @@ impl Session {
             (&lease.waiting_since as _, Type::TIMESTAMPTZ),
             (&lease.recalled as _, Type::INT8),
             (&lease.lapses_at as _, Type::TIMESTAMPTZ),
+            (&lease.doubt_lapses_at as _, Type::TIMESTAMPTZ),
         ]);
         self.client.execute_typed(PUT_LEASE, &values).await?;
         Ok(())
@@ -276,26 +278,27 @@ impl Session {
 
 impl Own {
     fn read(row: &Row) -> Result<Self, DatabaseError> {
-        let incarnation: Option<i64> = row.try_get(12)?;
-        let is_set: bool = row.try_get(20)?;
+        let at = |column| LEASE_COLUMNS + column;
+        let incarnation: Option<i64> = row.try_get(at(0))?;
+        let is_set: bool = row.try_get(at(8))?;
         Ok(Self {
             lease: if incarnation.is_some() { lease(row, 0)? } else { Lease::default() },
             known: match incarnation {
-                Some(incarnation) => Some((incarnation, row.try_get(13)?)),
+                Some(incarnation) => Some((incarnation, row.try_get(at(1))?)),
                 None => None,
             },
-            is_set_back: row.try_get::<_, Option<bool>>(14)?.unwrap_or(false),
-            is_doubtful: row.try_get::<_, Option<bool>>(15)?.unwrap_or(false),
-            speaker: row.try_get(16)?,
-            epoch: row.try_get(17)?,
-            learning_until: row.try_get(18)?,
-            set_limit: usd_or_none(row, 19)?.filter(|_| is_set),
+            is_set_back: row.try_get::<_, Option<bool>>(at(2))?.unwrap_or(false),
+            is_doubtful: row.try_get::<_, Option<bool>>(at(3))?.unwrap_or(false),
+            speaker: row.try_get(at(4))?,
+            epoch: row.try_get(at(5))?,
+            learning_until: row.try_get(at(6))?,
+            set_limit: usd_or_none(row, at(7))?.filter(|_| is_set),
         })
     }
 }
 
 fn other(row: &Row) -> Result<Other, DatabaseError> {
-    Ok(Other { id: row.try_get(12)?, lease: lease(row, 0)?, is_changed: false })
+    Ok(Other { id: row.try_get(LEASE_COLUMNS)?, lease: lease(row, 0)?, is_changed: false })
 }
 
 /// A pool's row, as [`POOL`] has it.

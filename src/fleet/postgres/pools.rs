@@ -5,7 +5,7 @@ use ring::digest::{SHA256, digest};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::rows::{Value, lease, lease_columns, text, usd};
+use super::rows::{LEASE_COLUMNS, Value, lease, lease_columns, text, usd};
 use super::{CHUNK_ROWS, DatabaseError, Session};
 use crate::domain::{Span, Usd};
 use crate::fleet::{Lease, Pool, Seen};
@@ -36,11 +36,11 @@ const NEW_POOL: &str = "INSERT INTO lead_factory_fleet.pool (budget, definition,
     agents, chunk, recall, tight_until) VALUES ($1, $2, $3, $4::text::numeric, $5::text::numeric, $6::text::numeric, 0, \
     $7::text::numeric, $8, $9::text::numeric, 0, '1970-01-01T00:00:00Z') ON CONFLICT (budget, definition, starts_at) DO NOTHING";
 const NEW_LEASES: &str = "INSERT INTO lead_factory_fleet.lease (budget, definition, starts_at, ledger_id, incarnation, seq, granted, \
-    returned, spent, held, lost, doubt, answered, waits_for, waiting_since, recalled, configured, lapses_at, is_carried, is_set_back, \
-    is_doubtful) SELECT $1, $2, $3, ledger_id, incarnation, 0, granted::numeric, 0, 0, held::numeric, 0, doubt::numeric, 0, 0, NULL, 0, \
-    configured::numeric, lapses_at, TRUE, is_set_back, is_doubtful FROM unnest($4::text[], $5::bigint[], $6::text[], $7::text[], \
-    $8::text[], $9::text[], $10::timestamptz[], $11::boolean[], $12::boolean[]) AS carried(ledger_id, incarnation, granted, held, doubt, \
-    configured, lapses_at, is_set_back, is_doubtful)";
+    returned, spent, held, lost, doubt, answered, waits_for, waiting_since, recalled, configured, lapses_at, doubt_lapses_at, \
+    is_carried, is_set_back, is_doubtful) SELECT $1, $2, $3, ledger_id, incarnation, 0, granted::numeric, 0, 0, held::numeric, 0, doubt::numeric, 0, 0, NULL, 0, \
+    configured::numeric, lapses_at, doubt_lapses_at, TRUE, is_set_back, is_doubtful FROM unnest($4::text[], $5::bigint[], $6::text[], $7::text[], \
+    $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::boolean[], $13::boolean[]) AS carried(ledger_id, incarnation, \
+    granted, held, doubt, configured, lapses_at, doubt_lapses_at, is_set_back, is_doubtful)";
 const OLD_LEASES: &str =
     "DELETE FROM lead_factory_fleet.lease WHERE budget = $1 AND definition = $2 AND starts_at < $3 AND starts_at < $4";
 const OLD_POOLS: &str =
@@ -155,11 +155,11 @@ impl Session {
         let rows = self.client.query_typed(LEASES_BEFORE, &before.values()).await?;
         let carried = |row: &Row| {
             Ok(Carried {
-                ledger_id: row.try_get(12)?,
-                incarnation: row.try_get(13)?,
+                ledger_id: row.try_get(LEASE_COLUMNS)?,
+                incarnation: row.try_get(LEASE_COLUMNS + 1)?,
                 lease: lease(row, 0)?.carried(),
-                is_set_back: row.try_get(14)?,
-                is_doubtful: row.try_get(15)?,
+                is_set_back: row.try_get(LEASE_COLUMNS + 2)?,
+                is_doubtful: row.try_get(LEASE_COLUMNS + 3)?,
             })
         };
         rows.iter().map(carried).collect()
@@ -185,6 +185,7 @@ impl Session {
             texts(|lease| lease.limit),
         ];
         let lapses: Vec<Option<Timestamp>> = carried.iter().map(|row| row.lease.lapses_at).collect();
+        let doubt_lapses: Vec<Option<Timestamp>> = carried.iter().map(|row| row.lease.doubt_lapses_at).collect();
         let set_back: Vec<bool> = carried.iter().map(|row| row.is_set_back).collect();
         let doubtful: Vec<bool> = carried.iter().map(|row| row.is_doubtful).collect();
         let mut values = key.values().to_vec();
@@ -192,6 +193,7 @@ impl Session {
         values.extend(amounts.iter().map(|amounts| (amounts as _, Type::TEXT_ARRAY)));
         values.extend([
             (&lapses as _, Type::TIMESTAMPTZ_ARRAY),
+            (&doubt_lapses as _, Type::TIMESTAMPTZ_ARRAY),
             (&set_back as _, Type::BOOL_ARRAY),
             (&doubtful as _, Type::BOOL_ARRAY),
         ]);

@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::pools::PoolKey;
-use super::rows::{Value, lease, lease_columns, usd};
+use super::rows::{LEASE_COLUMNS, Value, lease, lease_columns, usd};
 use super::{DatabaseError, Session};
 use crate::domain::{Name, Pair, Usd};
 use crate::fleet::FleetAgent;
@@ -87,7 +87,7 @@ impl Session {
         let mut in_hand: HashMap<&str, Usd> = HashMap::new();
         for row in &leases {
             let lease = lease(row, 0)?;
-            *in_hand.entry(row.try_get(12)?).or_default() += lease.unused() + lease.doubt;
+            *in_hand.entry(row.try_get(LEASE_COLUMNS)?).or_default() += lease.unused() + lease.doubt;
         }
         let agent = |row: &Row| {
             let ledger_id: &str = row.try_get(0)?;

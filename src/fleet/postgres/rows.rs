@@ -38,11 +38,16 @@ macro_rules! lease_columns {
             $table,
             ".configured::text, ",
             $table,
-            ".lapses_at"
+            ".lapses_at, ",
+            $table,
+            ".doubt_lapses_at"
         )
     };
 }
 pub(super) use lease_columns;
+
+/// How many these are.
+pub(super) const LEASE_COLUMNS: usize = 13;
 
 /// An amount in a column.
 pub(super) fn usd(row: &Row, at: usize) -> Result<Usd, DatabaseError> {
@@ -74,6 +79,7 @@ pub(super) fn lease(row: &Row, at: usize) -> Result<Lease, DatabaseError> {
         recalled: row.try_get(at + 9)?,
         limit: usd(row, at + 10)?,
         lapses_at: row.try_get::<_, Option<Timestamp>>(at + 11)?,
+        doubt_lapses_at: row.try_get::<_, Option<Timestamp>>(at + 12)?,
     })
 }
 

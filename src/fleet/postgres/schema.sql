@@ -53,29 +53,30 @@ CREATE TABLE IF NOT EXISTS lead_factory_fleet.pool (
 
 -- What one agent may use of a pool, and what it said last. `granted`, `returned`, `lost`, `answered` and, for one incarnation, `seq` grow.
 -- `is_carried`: from the period before, and the agent has not spoken yet. `is_set_back`, `is_doubtful`: since it spoke last, its ledger was
--- set back, or another place took over.
+-- set back, or another place took over. `doubt_lapses_at`: from when on nobody uses what is in doubt, where its lease had an end.
 CREATE TABLE IF NOT EXISTS lead_factory_fleet.lease (
-    budget        text        NOT NULL,
-    definition    text        NOT NULL,
-    starts_at     timestamptz NOT NULL,
-    ledger_id     text        NOT NULL,
-    incarnation   bigint      NOT NULL,
-    seq           bigint      NOT NULL,
-    granted       numeric     NOT NULL,
-    returned      numeric     NOT NULL,
-    spent         numeric     NOT NULL,
-    held          numeric     NOT NULL,
-    lost          numeric     NOT NULL,
-    doubt         numeric     NOT NULL,
-    answered      bigint      NOT NULL,
-    waits_for     numeric     NOT NULL,
-    waiting_since timestamptz,
-    recalled      bigint      NOT NULL,
-    configured    numeric     NOT NULL,
-    lapses_at     timestamptz,
-    is_carried    boolean     NOT NULL,
-    is_set_back   boolean     NOT NULL,
-    is_doubtful   boolean     NOT NULL,
+    budget          text        NOT NULL,
+    definition      text        NOT NULL,
+    starts_at       timestamptz NOT NULL,
+    ledger_id       text        NOT NULL,
+    incarnation     bigint      NOT NULL,
+    seq             bigint      NOT NULL,
+    granted         numeric     NOT NULL,
+    returned        numeric     NOT NULL,
+    spent           numeric     NOT NULL,
+    held            numeric     NOT NULL,
+    lost            numeric     NOT NULL,
+    doubt           numeric     NOT NULL,
+    answered        bigint      NOT NULL,
+    waits_for       numeric     NOT NULL,
+    waiting_since   timestamptz,
+    recalled        bigint      NOT NULL,
+    configured      numeric     NOT NULL,
+    lapses_at       timestamptz,
+    doubt_lapses_at timestamptz,
+    is_carried      boolean     NOT NULL,
+    is_set_back     boolean     NOT NULL,
+    is_doubtful     boolean     NOT NULL,
     PRIMARY KEY (budget, definition, starts_at, ledger_id)
 );
 

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use jiff::civil::date;
+use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::domain::{Name, Pair, Span, Usd};
@@ -279,6 +279,31 @@ async fn another_place_waits_and_what_was_in_hand_is_in_doubt_until_it_is_writte
     // Back after all: what it spent meanwhile counts, and it has nothing in hand.
     let done = new.exchange(&key(1), Ask { granted: usd(40), spent: usd(9), held: usd(1), ..ask() }).await;
     assert_eq!((done.lease.unused(), done.lease.claim(), check(&session, &key(1)).await), (Usd::ZERO, usd(10), usd(90)));
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_of_a_lease_with_an_end_is_free_after_it() {
+    let server = Server::start().await;
+    let session = server.fleet().await;
+    let ends = Ask { ttl: Some(SignedDuration::from_secs(6)), ..ask() };
+    let mut old = Agent::new(&session, "ledger", 1).await;
+    old.exchange(&key(1), Ask { first: usd(40), need: usd(40), ..ends }).await;
+    sql(&session, "UPDATE lead_factory_fleet.agent SET seen_at = seen_at - '31 seconds'::interval").await;
+    let Welcome::Speaker { is_doubtful: true, epoch } = hello(&session, "ledger", 2, "there", false).await else { panic!() };
+    let mut new =
+        Agent { key: AgentKey { incarnation: 2, ..old.key.clone() }, session: &session, epoch, seqs: HashMap::new() };
+    let done = new.exchange(&key(1), Ask { spent: usd(5), ..ends }).await;
+    assert_eq!((done.lease.doubt, check(&session, &key(1)).await), (usd(35), usd(60)));
+    let mut other = Agent::new(&session, "other", 3).await;
+    let asks = Ask { first: usd(95), need: usd(95), ..ends };
+    assert_eq!(other.exchange(&key(1), asks).await.outcome, Outcome::Wait);
+    // Until the old lease is over by the database's clock, whatever the new one says.
+    sql(&session, "UPDATE lead_factory_fleet.lease SET doubt_lapses_at = doubt_lapses_at - '12 seconds'::interval").await;
+    assert_eq!(other.exchange(&key(1), asks).await.outcome, Outcome::Served);
+    assert_eq!(check(&session, &key(1)).await, Usd::ZERO);
+    // Whoever asks itself has it off its own lease, and no more of it.
+    let done = new.exchange(&key(1), Ask { granted: done.lease.granted, spent: usd(5), ..ends }).await;
+    assert_eq!((done.lease.doubt, done.lease.unused(), done.lease.claim()), (Usd::ZERO, Usd::ZERO, usd(5)));
 }
 
 #[tokio::test]

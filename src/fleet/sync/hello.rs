@@ -81,7 +81,7 @@ impl Sync {
         if is_doubtful {
             tracing::warn!(
                 ledger_id = self.agent.ledger_id,
-                "this ledger was at another place, which is silent: what that had in hand is in doubt until `fleet forget`"
+                "this ledger was at another place, which is silent: what that had in hand is in doubt until its lease ends, or `fleet forget`"
             );
         }
     }
