@@ -171,7 +171,10 @@ fn restore_over_another_ledger(origin: &Setup, copy: &Path, answered: &Answered)
     let kept: Vec<_> = fs::read_dir(setup.ledger().parent().unwrap())
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_string_lossy().contains(".before-") && !path.to_string_lossy().ends_with("-shm"))
+        .filter(|path| {
+            let name = path.to_string_lossy();
+            name.contains(".before-") && !["-shm", "-mark"].iter().any(|end| name.ends_with(end))
+        })
         .collect();
     let old_ledger = kept.iter().find(|path| !path.to_string_lossy().ends_with("-wal")).expect("the old ledger is kept");
     assert_eq!(ids_in(old_ledger).len(), 2, "with what was in its log");
