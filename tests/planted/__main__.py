@@ -36,7 +36,7 @@ FAULTS = [
      "        if judgement.is_repeat {\n            if !trace.has", "        if false {\n            if !trace.has", "lib", "writer::calls_tests"),
     ("a price is rounded a token", "src/pricing/amount.rs",
      "let (numerator, denominator) = lowest(numerator % denominator, denominator);\n        // Two",
-     "let (numerator, denominator) = (0, denominator);\n        // Two", "lib", "pricing::"),
+     "let (numerator, denominator) = (0_u128, denominator);\n        // Two", "lib", "pricing::"),
     ("a lease is not subtracted", "src/fleet/pool.rs",
      "        self.limit - self.claimed\n    }\n\n    /// Whether agents", "        self.limit - self.spent - self.held\n    }\n\n    /// Whether agents",
      "lib", "fleet::"),

@@ -80,6 +80,9 @@ CREATE TABLE IF NOT EXISTS lead_factory_fleet.lease (
     PRIMARY KEY (budget, definition, starts_at, ledger_id)
 );
 
+-- For tables that were made before it.
+ALTER TABLE lead_factory_fleet.lease ADD COLUMN IF NOT EXISTS doubt_lapses_at timestamptz;
+
 CREATE INDEX IF NOT EXISTS lease_ledger ON lead_factory_fleet.lease (ledger_id);
 
 -- The newest limit that somebody set for all agents; without `max_spend` that of the settings holds again.
