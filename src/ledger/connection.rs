@@ -1,6 +1,6 @@
 //! How the file is opened: once for writing, and for reading beside that.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -16,6 +16,18 @@ pub(super) const CACHE_KIB: i64 = 2_048;
 const READER_CACHE_KIB: i64 = 256;
 /// Prepared statements that are kept: more than there are.
 const STATEMENTS_MAX: usize = 64;
+
+/// The write-ahead log beside a ledger, as SQLite names it.
+pub(super) fn log_of(ledger: &Path) -> PathBuf {
+    beside(ledger, "-wal")
+}
+
+/// A file that belongs to a ledger and stands beside it.
+pub(super) fn beside(ledger: &Path, suffix: &str) -> PathBuf {
+    let mut name = ledger.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
 
 /// Opens it for writing. Changes nothing yet: it may be the file of another program.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, LedgerError> {

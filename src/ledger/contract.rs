@@ -136,10 +136,8 @@ impl Ledger {
 
     /// Bytes of the file and its log.
     pub fn size_bytes(&self) -> u64 {
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
         let length = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-        length(&self.path) + length(Path::new(&log))
+        length(&self.path) + length(&connection::log_of(&self.path))
     }
 }
 

@@ -8,12 +8,12 @@
 //!
 //! *Deliberately not here.* Whose tables an SQLite database has: [`schema`](super::schema).
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::OpenError;
+use super::connection::log_of;
 
 /// How an SQLite database begins (file format, section 1.3).
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -74,13 +74,6 @@ fn looks_like_ours(bytes: &[u8]) -> bool {
     // A text may speak of our table, as this source does; a database has zeros between its parts.
     let has_table = bytes.contains(&0) && bytes.windows(OUR_TABLE.len()).any(|window| window == OUR_TABLE);
     has_mark || has_table
-}
-
-/// The write-ahead log beside a ledger.
-fn log_of(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push("-wal");
-    name.into()
 }
 
 #[cfg(test)]

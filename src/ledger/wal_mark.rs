@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use siphasher::sip::SipHasher13;
 
 use super::OpenError;
+use super::connection::{beside, log_of};
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
@@ -39,12 +40,6 @@ type FrameHeader = [u8; FRAME_HEADER_BYTES];
 /// Where the mark of a ledger is kept.
 fn mark_path(ledger: &Path) -> PathBuf {
     beside(ledger, "-mark")
-}
-
-fn beside(ledger: &Path, suffix: &str) -> PathBuf {
-    let mut name = ledger.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// The mark of a ledger that is open.
@@ -88,7 +83,7 @@ impl WalMark {
 
 impl Files {
     fn open(ledger: &Path) -> io::Result<Self> {
-        let log = File::open(beside(ledger, "-wal"))?;
+        let log = File::open(log_of(ledger))?;
         let mut header = [0; HEADER_BYTES];
         log.read_exact_at(&mut header, 0)?;
         let mark = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(mark_path(ledger))?;
@@ -149,7 +144,7 @@ pub(super) fn refuse_cut_short(ledger: &Path) -> Result<(), OpenError> {
 /// What is wrong with the log; `None` if nothing is.
 fn problem(ledger: &Path) -> io::Result<Option<String>> {
     let Some(mark) = read_if_there(&mark_path(ledger))?.and_then(|bytes| Mark::from_bytes(&bytes)) else { return Ok(None) };
-    let wal = beside(ledger, "-wal");
+    let wal = log_of(ledger);
     let Some((header, frames)) = count_frames(&wal, &mark)? else { return Ok(None) };
     // Whoever writes may have begun the log anew meanwhile.
     let is_same_log = || {

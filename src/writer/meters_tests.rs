@@ -1,11 +1,10 @@
 //! Meters that a start puts together with less memory than there are keys.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::draft::find_tally;
 use super::meters::load_meters;
-use super::tests::{at, charge, start_under, stop};
+use super::tests::{at, charge, start_under, stop, what_a_kill_leaves};
 use super::{Started, Taking};
 use crate::budget::{Budget, Policy};
 use crate::clock::Clock;
@@ -34,14 +33,6 @@ async fn all_call(started: &Started, round: i64, clock: &Clock) {
     started.writer.record(calls, Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
 }
 
-/// What a kill at this moment would leave.
-fn copy_ledger(from: &Path, to: &Path) {
-    for suffix in ["", "-wal"] {
-        let file = |path: &Path| format!("{}{suffix}", path.display());
-        std::fs::copy(file(from), file(to)).unwrap();
-    }
-}
-
 #[tokio::test]
 async fn a_key_that_memory_has_no_room_for_is_in_the_ledger_whatever_that_had_of_its_budget() {
     let folder = tempfile::tempdir().unwrap();
@@ -54,13 +45,13 @@ async fn a_key_that_memory_has_no_room_for_is_in_the_ledger_whatever_that_had_of
     // What is counted of these is not saved yet when the process is killed.
     let started = start_under(known, &path, &clock);
     all_call(&started, 1, &clock).await;
-    copy_ledger(&path, &killed);
+    what_a_kill_leaves(&path, &killed);
     stop(started).await;
 
     for kinds in [[PeriodKind::Daily, PeriodKind::Hourly], [PeriodKind::Hourly, PeriodKind::Daily]] {
         let policy = per_worker(&kinds);
         let path = folder.path().join(format!("{:?}.db", kinds[0]));
-        copy_ledger(&killed, &path);
+        what_a_kill_leaves(&killed, &path);
         let mut ledger = Ledger::open(&path, &policy.zone, clock.now()).unwrap();
         let meters = load_meters(&mut ledger, &policy, &[], KEYS_MAX, clock.now()).unwrap();
         assert!(meters.iter().map(|meter| meter.keys_len()).sum::<usize>() <= KEYS_MAX);
