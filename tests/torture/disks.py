@@ -13,13 +13,14 @@ import tempfile
 import time
 
 from agent import Agent, Client, Gone
-from kills import Worker, raise_failures, rest
-from model import Model, difference, merged
+from kills import under_faults
+from model import Model, difference
 from script import Script
 
 # `XFS_IOC_GOINGDOWN`, which ext4 answers, too; 2: drop what is not synced, the log included.
 GOING_DOWN, DROP_ALL = 0x8004587D, 2
 IMAGE_BYTES = 400 * 1024 * 1024
+WORKERS = 4
 POWER_AFTER_SECONDS = (0.02, 0.4)
 
 
@@ -57,39 +58,27 @@ class Disk:
 
 
 def power_cuts(program, kind, count, seed, report, folder=None):
-    """So many power cuts of one file system, with workers that go on after each."""
-    chance = random.Random(seed)
+    """So many power cuts of one file system under load."""
     with tempfile.TemporaryDirectory(dir=folder) as root:
         disk = Disk(kind, root)
         agent = Agent(program, pathlib.Path(root) / "agent", disk.mount_point / "ledger.db")
-        workers = [Worker(agent, f"{seed}/{kind}/{number}", f"w{number}-") for number in range(4)]
+
+        def cut_power():
+            disk.cut_power()
+            agent.kill()
+            disk.unmount()
+            disk.mount()
+
         try:
+            done = under_faults(agent, WORKERS, count, f"{seed}/{kind}", POWER_AFTER_SECONDS, cut_power, f"power cuts on {kind}", report)
             agent.start()
-            for worker in workers:
-                worker.start()
-            for cut in range(1, count + 1):
-                for worker in workers:
-                    worker.may_go.set()
-                time.sleep(chance.uniform(*POWER_AFTER_SECONDS))
-                disk.cut_power()
-                agent.kill()
-                disk.unmount()
-                disk.mount()
-                agent.start()
-                raise_failures(workers)
-                if cut % 10 == 0 or cut == count:
-                    rest(workers)
-                    found = difference(Client(agent), merged(worker.model for worker in workers))
-                    assert not found, f"after cut {cut}: {found}"
-                    report(f"{cut} power cuts on {kind}", done=sum(worker.done for worker in workers))
-            rest(workers)
             agent.stop()
             problem = agent.verify()
             assert not problem, problem
         finally:
             agent.kill()
             disk.unmount()
-        return {"power cuts": count, "file system": kind, "operations": sum(worker.done for worker in workers)}
+        return {"power cuts": count, "file system": kind, **done}
 
 
 def full_disks(program, count, seed, report):

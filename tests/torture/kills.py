@@ -54,35 +54,44 @@ class Worker(threading.Thread):
 
 
 def kills(program, count, seed, report, folder=None):
-    """So many kills; answers how many operations were answered."""
-    chance = random.Random(seed)
+    """So many kills under load."""
     with tempfile.TemporaryDirectory(dir=folder) as folder:
         agent = Agent(program, folder)
-        workers = [Worker(agent, f"{seed}/{number}", f"w{number}-") for number in range(WORKERS)]
+        done = under_faults(agent, WORKERS, count, seed, KILL_AFTER_SECONDS, agent.kill, "kills", report)
+        problem = agent.verify()
+        assert not problem, problem
+        return {"kills": count, **done}
+
+
+def under_faults(agent, workers_len, count, seed, after_seconds, fault, what, report):
+    """Has workers work while the agent suffers a fault so many times and is started again, and compares all that is shown now and then. In the
+    end the agent is killed. Answers how many operations were done."""
+    chance = random.Random(seed)
+    workers = [Worker(agent, f"{seed}/{number}", f"w{number}-") for number in range(workers_len)]
+    try:
         agent.start()
         for worker in workers:
             worker.start()
-        for kill in range(1, count + 1):
+        for number in range(1, count + 1):
             for worker in workers:
                 worker.may_go.set()
-            time.sleep(chance.uniform(*KILL_AFTER_SECONDS))
-            agent.kill()
+            time.sleep(chance.uniform(*after_seconds))
+            fault()
             agent.start()
             raise_failures(workers)
-            if kill % COMPARED_EVERY == 0 or kill == count:
+            if number % COMPARED_EVERY == 0 or number == count:
                 rest(workers)
                 found = difference(Client(agent), merged(worker.model for worker in workers))
-                assert not found, f"after kill {kill}: {found}"
-                report(f"{kill} kills", done=sum(worker.done for worker in workers))
+                assert not found, f"after {number} {what}: {found}"
+                report(f"{number} {what}", done=sum(worker.done for worker in workers))
         problem = agent.verify()
         assert not problem, problem
+    finally:
         for worker in workers:
             worker.is_over = True
             worker.may_go.set()
         agent.kill()
-        problem = agent.verify()
-        assert not problem, problem
-        return {"kills": count, "operations": sum(worker.done for worker in workers), "repeated": sum(worker.again for worker in workers)}
+    return {"operations": sum(worker.done for worker in workers), "repeated": sum(worker.again for worker in workers)}
 
 
 def raise_failures(workers):

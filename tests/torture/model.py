@@ -7,6 +7,8 @@ import collections
 from decimal import Decimal
 
 PICO = Decimal(10) ** 12
+# Of a budget with a limit for each worker.
+KEYS_ASKED_FOR = 20
 GROUPINGS = ("service", "service,operation", "worker", "lead", "model")
 
 
@@ -38,9 +40,6 @@ class Model:
         names["lead"] = event.get("lead_id", "")
         self.events[event["id"]] = (event["time"][:10], names, amount)
 
-    def is_same(self, other):
-        return (self.events, self.holds) == (other.events, other.holds)
-
     def held(self):
         return sum(estimate for estimate, state in self.holds.values() if state == "held")
 
@@ -60,6 +59,13 @@ class Model:
                 inner = inner.setdefault(name, {})
             inner[key[-1]] = shown(amount)
         return nested
+
+    def by_worker(self):
+        sums = collections.defaultdict(int)
+        for _, names, amount in self.events.values():
+            if names["worker"]:
+                sums[names["worker"]] += amount
+        return sums
 
     def days(self):
         return sorted({day for day, _, _ in self.events.values()})
@@ -92,11 +98,10 @@ def difference(client, model):
             expected = (shown(model.total()), shown(model.held()))
             if found != expected:
                 return f"the budget's spent and reserved: {found} in place of {expected}"
-    by_worker = model_by_worker(model)
-    for worker in sorted(by_worker)[:20]:
-        found = [item for item in client.json(f"/budgets?key={worker}") if item["name"] == "worker"]
-        if found and found[0]["spent_usd"] != shown(max(by_worker[worker], 0)) and found[0]["spent_usd"] != shown(by_worker[worker]):
-            return f"worker {worker} has spent {found[0]['spent_usd']} in place of {shown(by_worker[worker])}"
+    for worker, spent in sorted(model.by_worker().items())[:KEYS_ASKED_FOR]:
+        found = next(item["spent_usd"] for item in client.json(f"/budgets?key={worker}") if item["name"] == "worker")
+        if found != shown(spent):
+            return f"worker {worker} has spent {found} in place of {shown(spent)}"
     held = {item["reservation_id"] for item in client.json("/reservations?state=held&limit=1000")}
     expected = {hold for hold, (_, state) in model.holds.items() if state == "held"}
     if len(expected) <= 1000 and held != expected:
@@ -106,14 +111,6 @@ def difference(client, model):
     if abs(charged - credited - float(shown(model.total()))) > 1e-9 * max(1.0, charged):
         return f"/metrics has {charged} and {credited} of credit in place of {shown(model.total())}"
     return ""
-
-
-def model_by_worker(model):
-    sums = collections.defaultdict(int)
-    for _, names, amount in model.events.values():
-        if names["worker"]:
-            sums[names["worker"]] += amount
-    return sums
 
 
 def sum_of(metrics, name):
