@@ -196,4 +196,45 @@ mod tests {
         }
         assert!(!moved(0).may_contain(&moved(0)), "only what adds up may be above without anybody saying so");
     }
+
+    #[test]
+    fn whom_a_call_is_for_is_filled_in_where_it_is_not_known() {
+        let from = [Some(Box::from("w")), None, Some(Box::from("l"))];
+        let mut event = CostEvent { lead_id: Some("mine".into()), ..CostEvent::example() };
+        assert!(complete(&mut event, from.each_ref()));
+        assert_eq!(event, CostEvent { worker: Some("w".into()), lead_id: Some("mine".into()), ..CostEvent::example() });
+        assert!(!complete(&mut event, from.each_ref()), "nothing is left to fill in");
+        assert!(!complete(&mut event, [&None, &None, &None]));
+    }
+
+    #[test]
+    fn a_call_is_compared_by_its_counts_of_tokens_and_the_time_that_it_took() {
+        let event = CostEvent {
+            usage: UsageCount::list(&[("cached_input_tokens", 3), ("input_tokens", 7), ("output_tokens", 9)]),
+            duration_seconds: Some(1.5),
+            ..CostEvent::example()
+        };
+        let facts = CallFacts::of(&event);
+        assert_eq!(facts.counts, [Some(Quantity::of(7)), Some(Quantity::of(9))]);
+        assert_eq!(facts.span, (Some(event.time - SignedDuration::from_millis(1_500)), event.time));
+        let without = CallFacts::of(&CostEvent { duration_seconds: None, ..CostEvent::example() });
+        assert_eq!((without.counts, without.span.0), ([None, None], None));
+    }
+
+    #[test]
+    fn clocks_of_one_trace_may_be_a_tenth_of_a_second_apart() {
+        let agent = call(false, true, "", (9, 9));
+        let at = |begin_ms: i64, end_ms: i64| {
+            let (begin, end) = (agent.span.0.unwrap(), agent.span.1);
+            let moved = |time, millis| time + SignedDuration::from_millis(millis);
+            CallFacts { span: (Some(moved(begin, begin_ms)), moved(end, end_ms)), ..call(true, false, "", (1, 2)) }
+        };
+        for (begin_ms, end_ms, contains) in
+            [(-100, 0, true), (-101, 0, false), (0, 100, true), (0, 101, false), (100, -100, true)]
+        {
+            assert_eq!(agent.may_contain(&at(begin_ms, end_ms)), contains, "{begin_ms} {end_ms}");
+        }
+        let of_unknown_begin = CallFacts { span: (None, agent.span.1), ..agent.clone() };
+        assert!(of_unknown_begin.may_contain(&at(-5_000, 0)), "nobody knows when it began");
+    }
 }

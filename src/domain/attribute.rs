@@ -184,4 +184,37 @@ mod tests {
             prop_assert_eq!(value(&plain(&left)), value(&left));
         }
     }
+
+    #[test]
+    fn values_are_told_apart_up_to_512_bytes() {
+        let shown =
+            |bytes: usize| attribute_text(&format!("{{\"a\":\"{}\"}}", "x".repeat(bytes)), "a").unwrap().into_owned();
+        assert_eq!((shown(512), shown(513)), ("x".repeat(512), OTHER_LABEL.to_owned()));
+    }
+
+    #[test]
+    fn an_exponent_stands_where_there_would_be_more_than_40_places_before_the_point_or_20_zeros_behind() {
+        for (number, expected) in [
+            ("12e38", format!("12{}", "0".repeat(38))),
+            ("12e39", "1.2e40".to_owned()),
+            ("1e-21", format!("0.{}1", "0".repeat(20))),
+            ("1e-22", "1e-22".to_owned()),
+            ("-12e-23", "-1.2e-22".to_owned()),
+            ("1e1152921504606846974", "1e1152921504606846974".to_owned()),
+            ("10e1152921504606846975", "1e1152921504606846976".to_owned()),
+            // Beyond the exponents that are worked with it stays as it is written.
+            ("10e1152921504606846976", "10e1152921504606846976".to_owned()),
+            ("10e-1152921504606846976", "1e-1152921504606846975".to_owned()),
+            ("10e-1152921504606846977", "10e-1152921504606846977".to_owned()),
+        ] {
+            assert_eq!(plain(number), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_several_values_under_one_name_counts() {
+        assert_eq!(attribute_text(r#"{"a":1,"b":2,"a":3}"#, "a").unwrap(), "3");
+        let error = attribute_text("[]", "a").unwrap_err().to_string();
+        assert!(error.contains("expected an object"), "{error}");
+    }
 }

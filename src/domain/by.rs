@@ -57,3 +57,45 @@ fn unknown(word: &str) -> String {
 fn shown(text: &str) -> String {
     format!("{:?}", text.chars().take(40).collect::<String>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attribute(name: &str) -> Dimension {
+        Dimension::Attribute(name.into())
+    }
+
+    #[test]
+    fn words_stand_between_commas_and_an_operation_below_its_service() {
+        use Dimension::{Batch, Lead, Model, Operation, Service};
+        for (text, by) in [
+            ("service", vec![Service]),
+            ("model,lead,batch", vec![Model, Lead, Batch]),
+            ("operation", vec![Service, Operation]),
+            ("operation,service", vec![Operation, Service]),
+            (r"attributes.a\,b,service", vec![attribute("a,b"), Service]),
+            (r"attributes.a\\", vec![attribute(r"a\")]),
+        ] {
+            assert_eq!(dimensions(text), Ok(by), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_beginning_of_the_word() {
+        let long = format!("\u{1b}{}", "x".repeat(100));
+        for (text, said) in [
+            ("service,operation,worker,batch", "at most 3 words".to_owned()),
+            ("lead,model,lead", "by has \"lead\" twice".into()),
+            ("", "by does not know \"\"; it takes service, operation, ".into()),
+            ("service,", "by does not know \"\"".into()),
+            ("colour", "by does not know \"colour\"".into()),
+            (&long, format!("by does not know \"\\u{{1b}}{}\";", "x".repeat(39))),
+            (r"attributes.a\b", "a backslash stands before a comma or a backslash only".into()),
+            ("attributes.a\\", "a backslash stands before a comma or a backslash only".into()),
+        ] {
+            let error = dimensions(text).unwrap_err();
+            assert!(error.contains(&said), "{text}: {error}");
+        }
+    }
+}

@@ -268,4 +268,78 @@ mod tests {
         assert_eq!(one.definition(), r#"{"service":["x\"y"],"lead":["a","b*"]}"#);
         assert_eq!(Cover::default().definition(), "{}");
     }
+
+    #[test]
+    fn a_facet_is_asked_for_as_long_as_it_has_patterns() {
+        let cover = Cover::default().with(Facet::Model, patterns(&["gpt-*"])).with(Facet::Lead, patterns(&["acme"]));
+        assert!(!cover.is_everything() && !covers(&cover, Some("acme"), None));
+        let cover = cover.with(Facet::Model, []);
+        assert!(!cover.is_everything() && covers(&cover, Some("ACME"), None));
+        assert_eq!(cover.patterns(Facet::Lead), patterns(&["acme"]));
+        let cover = cover.with(Facet::Lead, patterns(&["other"]));
+        assert!(!covers(&cover, Some("acme"), None) && covers(&cover, Some("other"), None));
+        assert!(cover.with(Facet::Lead, []).is_everything());
+        assert_eq!(Pattern::new("Gpt-*").as_str(), "Gpt-*");
+    }
+
+    #[test]
+    fn what_is_not_covered_has_no_key_and_what_has_one_limit_the_empty_one() {
+        let (service, operation) = (Name::new("openai").unwrap(), Name::new("chat").unwrap());
+        let subject =
+            Subject { service: &service, operation: &operation, worker: None, batch: None, lead: Some("ACME"), model: None };
+        let subject = subject.folded();
+        let everything = Cover::default();
+        assert_eq!(everything.key_of(None, &subject), Some(""));
+        assert_eq!(everything.key_of(Some(Facet::Lead), &subject), Some("acme"));
+        assert_eq!(everything.key_of(Some(Facet::Worker), &subject), None);
+        let other = Cover::of_service(&Name::new("anthropic").unwrap());
+        assert_eq!((other.key_of(None, &subject), other.key_of(Some(Facet::Lead), &subject)), (None, None));
+    }
+
+    #[test]
+    fn people_are_told_one_service_or_all_patterns() {
+        let service = Cover::of_service(&Name::new("OpenAI").unwrap());
+        assert_eq!((service.service(), service.told()), (Some("OpenAI"), (Some("OpenAI"), vec![])));
+        let model = patterns(&["GPT-*"]);
+        let both = service.with(Facet::Model, model.clone());
+        let openai = patterns(&["OpenAI"]);
+        let told = vec![(Facet::Service, openai.as_slice()), (Facet::Model, model.as_slice())];
+        assert_eq!((both.service(), both.told()), (Some("OpenAI"), (None, told)));
+        for services in [&["open*"][..], &["openai", "anthropic"]] {
+            let cover = Cover::default().with(Facet::Service, patterns(services));
+            assert_eq!(cover.service(), None, "{services:?}");
+            assert_eq!(cover.told().1.len(), 1, "{services:?}");
+        }
+        assert_eq!(Cover::default().told(), (None, vec![]));
+    }
+
+    #[test]
+    fn budgets_look_at_what_an_event_and_a_request_say() {
+        use crate::domain::{Attribution, Usd};
+        let said = |subject: Subject<'_>| {
+            let folded = subject.folded();
+            Facet::VARIANTS.iter().map(|facet| folded.get(*facet).map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let event = CostEvent {
+            worker: Some("W".into()),
+            batch_id: Some("B".into()),
+            lead_id: Some("L".into()),
+            model: Some("M".into()),
+            ..CostEvent::example()
+        };
+        let all = ["openai", "chat", "w", "b", "l", "m"].map(|text| Some(text.to_owned()));
+        assert_eq!(said(event.subject()), all);
+        let request = ReservationRequest {
+            id: "r".into(),
+            id_given: true,
+            service: event.service.clone(),
+            operation: event.operation.clone(),
+            estimated_cost: Usd::ZERO,
+            ttl_seconds: 1,
+            attribution: Attribution { worker: event.worker, batch_id: event.batch_id, lead_id: event.lead_id }.shared(),
+            model: event.model,
+            usage: vec![],
+        };
+        assert_eq!(said(request.subject()), all);
+    }
 }

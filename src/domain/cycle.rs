@@ -243,4 +243,24 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_span_has_its_start_and_not_its_end() {
+        let (start, end) = (at("2026-11-22T00:00:00Z"), at("2026-11-23T00:00:00Z"));
+        let span = Span { start, end };
+        let nanosecond = jiff::SignedDuration::from_nanos(1);
+        for (time, contains) in [(start - nanosecond, false), (start, true), (end - nanosecond, true), (end, false)] {
+            assert_eq!(span.contains(time), contains, "{time}");
+        }
+        assert!(!span.contains(Timestamp::MAX) && Span { start, end: Timestamp::MAX }.contains(Timestamp::MAX));
+        assert_eq!((span.starts_at(), span.ends_at()), (Some(start), Some(end)));
+        assert_eq!(Span::default(), Span::EVER);
+    }
+
+    #[test]
+    fn a_kind_has_the_word_of_the_settings() {
+        use PeriodKind::{Daily, Hourly, Monthly, Quarterly, Total, Weekly, Yearly};
+        let words = [Hourly, Daily, Weekly, Monthly, Quarterly, Yearly, Total].map(PeriodKind::as_str);
+        assert_eq!(words, ["hourly", "daily", "weekly", "monthly", "quarterly", "yearly", "total"]);
+    }
 }

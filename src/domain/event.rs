@@ -276,4 +276,80 @@ mod tests {
         let fixed = ["service", "operation", "kind", "time", "worker", "batch_id", "lead_id", "model"];
         assert_eq!(fixed_fields_differing(&recorded, &revision), fixed);
     }
+
+    fn of(cost: CostSource, dollars: i64) -> CostEvent {
+        let origin = Some(Box::new(Origin { cost, amendment: 3, ..Origin::of("litellm") }));
+        CostEvent { amount: Usd::from_dollars(dollars), origin, ..CostEvent::example() }
+    }
+
+    #[test]
+    fn an_amount_that_was_worked_out_anew_is_no_difference() {
+        let tag = crate::domain::PriceTag { name: "p".into(), version: "1".into(), date: None };
+        let priced = |dollars| of(CostSource::Priced(tag.clone()), dollars);
+        let told = |dollars| of(CostSource::Told, dollars);
+        let unpriced = || of(CostSource::Unpriced, 0);
+        for (recorded, retry, is_different) in [
+            (priced(1), priced(2), false),
+            (unpriced(), priced(2), false),
+            (told(1), told(1), false),
+            (told(1), told(2), true),
+            (priced(1), told(2), true),
+            (told(1), priced(2), true),
+            (told(2), priced(2), false),
+        ] {
+            let fields: &[&str] = if is_different { &["amount_usd"] } else { &[] };
+            assert_eq!(differing_fields(&recorded, &retry), fields, "{recorded:?} {retry:?}");
+        }
+    }
+
+    #[test]
+    fn every_field_of_a_retry_is_compared() {
+        let retry = CostEvent {
+            usage: UsageCount::list(&[("tokens", 7)]),
+            duration_seconds: Some(7.0),
+            outcome: Outcome::Error,
+            ..event()
+        };
+        assert_eq!(differing_fields(&event(), &retry), ["usage", "duration_seconds", "outcome"]);
+    }
+
+    #[test]
+    fn an_event_says_how_its_amount_is_known() {
+        for (event, has_told_amount, is_unpriced, amendment) in [
+            (CostEvent::example(), true, false, 0),
+            (of(CostSource::Told, 1), true, false, 3),
+            (of(CostSource::Unpriced, 0), false, true, 3),
+        ] {
+            let found = (event.has_told_amount(), event.is_unpriced(), event.amendment());
+            assert_eq!(found, (has_told_amount, is_unpriced, amendment), "{event:?}");
+        }
+        assert_eq!([Kind::Charge.as_str(), Kind::Credit.as_str()], ["charge", "credit"]);
+        assert_eq!([Outcome::Ok.as_str(), Outcome::Error.as_str()], ["ok", "error"]);
+    }
+
+    #[test]
+    fn attributes_differ_in_their_meaning_only() {
+        for (left, right, differ) in [
+            (None, Some("{}"), false),
+            (None, Some(" { } "), false),
+            (None, Some(r#"{"a":null}"#), true),
+            (Some(r#"{"a":1}"#), Some(r#"{"a":10e-1}"#), false),
+            (Some(r#"{"a":1}"#), Some(r#"{"a":1.5}"#), true),
+            // As floats they were one number.
+            (Some(r#"{"a":9007199254740993}"#), Some(r#"{"a":9007199254740992}"#), true),
+            (Some(r#"{"a":[1,2]}"#), Some(r#"{"a":[1]}"#), true),
+            (Some(r#"{"a":[1]}"#), Some(r#"{"a":[1,2]}"#), true),
+            (Some(r#"{"a":[]}"#), Some(r#"{"a":[]} "#), false),
+            (Some(r#"{"a":{"b":1.0}}"#), Some(r#"{"a":{"b":1}}"#), false),
+            (Some(r#"{"a":1,"b":2}"#), Some(r#"{"b":2,"a":1.0}"#), false),
+            (Some(r#"{"a":1}"#), Some(r#"{"b":1}"#), true),
+            (Some(r#"{"a":1,"b":2}"#), Some(r#"{"a":1}"#), true),
+            (Some(r#"{"a":"1"}"#), Some(r#"{"a":1}"#), true),
+            (Some("not json"), Some("not json"), false),
+            (Some("not json"), Some("{}"), true),
+        ] {
+            assert_eq!(differing_attributes(left, right), differ, "{left:?} {right:?}");
+            assert_eq!(differing_attributes(right, left), differ, "{right:?} {left:?}");
+        }
+    }
 }

@@ -105,4 +105,12 @@ mod tests {
             prop_assert_eq!(Folded::of(&name(Folded::of(&one).as_str())), Folded::of(&one));
         }
     }
+
+    #[test]
+    fn a_map_by_folded_names_is_asked_with_folded_texts() {
+        let map = std::collections::BTreeMap::from([(Folded::of(&name("OpenAI")), 7)]);
+        assert_eq!(map.get(&*fold_text("OPENAI")), Some(&7));
+        assert_eq!(map.get("OPENAI"), None);
+        assert_eq!(Folded::from_folded("openai"), Folded::of(&name("OpenAI")));
+    }
 }

@@ -64,3 +64,29 @@ impl GateOverride {
         self.expires_at.is_none_or(|end| now < end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_holds_until_just_before_it_lapses() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let lapse = at("2026-11-22T10:00:00Z");
+        let word = |expires_at| GateOverride {
+            active: true,
+            reason: "why".to_owned(),
+            actor: String::new(),
+            since: at("2026-11-22T09:00:00Z"),
+            expires_at,
+            token: None,
+        };
+        assert!(word(Some(lapse)).holds_at(at("2026-11-22T09:59:59.999999999Z")));
+        assert!(!word(Some(lapse)).holds_at(lapse));
+        assert!(word(None).holds_at(Timestamp::MAX));
+        assert_eq!(
+            [GateMode::Auto, GateMode::Manual, GateMode::Disabled].map(GateMode::as_str),
+            ["auto", "manual", "disabled"]
+        );
+    }
+}

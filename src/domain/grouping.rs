@@ -237,4 +237,38 @@ mod tests {
             assert_eq!(Dimension::parse(text), None, "{text}");
         }
     }
+
+    #[test]
+    fn a_question_is_about_its_days_to_the_last_one() {
+        let date = |text: &str| text.parse::<Date>().unwrap();
+        let question = |last: &str, by_day| CostQuestion {
+            by: vec![],
+            filters: vec![],
+            first: date("2026-02-27"),
+            last: date(last),
+            by_day,
+        };
+        let days: Vec<_> = question("2026-03-01", true).days().collect();
+        assert_eq!(days, ["2026-02-27", "2026-02-28", "2026-03-01"].map(date));
+        assert_eq!(question("2026-02-27", true).days().count(), 1);
+        assert_eq!(question("2026-02-26", true).days().count(), 0);
+        assert_eq!(question("2026-03-01", true).group(days[2]), days[2]);
+        assert_eq!(question("2026-03-01", false).group(days[2]), days[0]);
+    }
+
+    #[test]
+    fn rollups_tell_services_and_operations_apart_and_nothing_else() {
+        let in_rollups: Vec<_> = Dimension::FIELDS.iter().filter(|dimension| dimension.is_in_rollups()).collect();
+        assert_eq!(in_rollups, [&Dimension::Service, &Dimension::Operation]);
+        assert!(!Dimension::Attribute("a".into()).is_in_rollups());
+        assert_eq!(Dimension::Attribute("a".into()).word(), "attributes");
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_joined_values() {
+        let key = GroupKey::of(["a", "", "b\0c"]);
+        assert_eq!(key.as_joined(), "a\0\0b\u{1}\u{1}c");
+        assert_eq!(GroupKey::from_joined(key.as_joined()), key);
+        assert_eq!(BTreeMap::from([(key.clone(), 7)]).get(key.as_joined()), Some(&7));
+    }
 }

@@ -33,3 +33,34 @@ impl LimitOverride {
         self.expires_at.filter(|_| self.limit.is_some())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_override_holds_until_just_before_it_lapses_if_it_sets_a_limit() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let lapse = at("2026-11-22T10:00:00Z");
+        let before = at("2026-11-22T09:59:59.999999999Z");
+        let of = |limit: Option<i128>, expires_at| LimitOverride {
+            budget: "daily".into(),
+            limit: limit.map(|limit| vec![("usd".into(), limit)]),
+            reason: "why".to_owned(),
+            actor: String::new(),
+            timestamp: at("2026-11-22T00:00:00Z"),
+            expires_at,
+            token: None,
+        };
+        for (limit, expires_at, holds_before, holds_at_lapse, lapses_at) in [
+            (Some(1), Some(lapse), true, false, Some(lapse)),
+            (Some(1), None, true, true, None),
+            (None, Some(lapse), false, false, None),
+            (None, None, false, false, None),
+        ] {
+            let change = of(limit, expires_at);
+            let found = (change.holds_at(before), change.holds_at(lapse), change.lapses_at());
+            assert_eq!(found, (holds_before, holds_at_lapse, lapses_at), "{limit:?} {expires_at:?}");
+        }
+    }
+}

@@ -270,4 +270,15 @@ mod tests {
             prop_assert_eq!(amount.to_f64(), amount.to_string().parse::<f64>().unwrap());
         }
     }
+
+    #[test]
+    fn amounts_are_taken_off_and_divided_evenly() {
+        let mut amount = Usd::from_dollars(5);
+        amount -= Usd::from_dollars(7);
+        assert_eq!((amount, amount.abs()), (Usd::from_dollars(-2), Usd::from_dollars(2)));
+        for (pico, count, share) in [(7, 0, 7), (7, 1, 7), (7, 2, 4), (5, 2, 2), (-5, 2, -2), (-7, 2, -4), (8, 3, 3)] {
+            assert_eq!(Usd::from_pico(pico).divided_by(count), Usd::from_pico(share), "{pico} among {count}");
+        }
+        assert_eq!("1.5".parse(), Ok(Usd::from_pico(1_500_000_000_000)));
+    }
 }

@@ -199,4 +199,21 @@ mod tests {
         }
         assert_eq!(NameError::Invisible('\u{200b}').to_string(), "contains an invisible character, U+200B");
     }
+
+    #[test]
+    fn white_space_that_is_a_control_character_is_no_end_of_a_visible_text() {
+        for text in ["\ta\t", "\n", "a\r"] {
+            assert_eq!(check_visible(text), Err(NameError::SpaceAtEnd), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_its_text() {
+        let name = Name::new("a\"b").unwrap();
+        assert_eq!((name.to_string(), format!("{name:>5}|{name:?}")), ("a\"b".into(), r#"  a"b|"a\"b""#.into()));
+        assert_eq!(std::collections::BTreeMap::from([(name.clone(), 7)]).get("a\"b"), Some(&7));
+        let json = serde_json::to_string(&name).unwrap();
+        assert_eq!((json.as_str(), serde_json::from_str::<Name>(&json).unwrap()), (r#""a\"b""#, name));
+        assert!(serde_json::from_str::<Name>("\"\"").is_err());
+    }
 }

@@ -44,3 +44,19 @@ impl Add<Duration> for Steady {
 fn nanoseconds(length: Duration) -> u64 {
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_passes_forward_only_and_ends_at_its_bound() {
+        let at = |seconds| Steady::since_start(Duration::from_secs(seconds));
+        assert_eq!(at(7).since(at(3)), Duration::from_secs(4));
+        assert_eq!(at(3).since(at(7)), Duration::ZERO);
+        assert_eq!(at(3) + Duration::from_secs(4), at(7));
+        assert!(at(3) + Duration::from_nanos(1) > at(3));
+        let last = Steady::since_start(Duration::MAX);
+        assert_eq!((last + Duration::MAX, last.since(at(0))), (last, Duration::from_nanos(u64::MAX)));
+    }
+}

@@ -288,4 +288,20 @@ mod tests {
         assert_eq!(TraceId::from_bytes(&[1; 8]), None);
         assert_eq!(SpanId::from_hex("00f067aa0ba902b7").unwrap().to_string(), "00f067aa0ba902b7");
     }
+
+    #[test]
+    fn an_amount_is_told_priced_or_waits() {
+        let tag = PriceTag { name: "p".into(), version: "1".into(), date: None };
+        for (cost, is_unpriced, is_priced) in
+            [(CostSource::Told, false, false), (CostSource::Priced(tag), false, true), (CostSource::Unpriced, true, false)]
+        {
+            let origin = Origin { cost, ..Origin::of("litellm") };
+            assert_eq!((origin.is_unpriced(), origin.is_priced()), (is_unpriced, is_priced), "{origin:?}");
+        }
+        let span = SpanId::from_hex("00f067aa0ba902b7").unwrap();
+        assert_eq!(format!("{span:?}"), "00f067aa0ba902b7");
+        assert!(serde_json::from_str::<SpanId>("\"00\"").is_err());
+        let words = [Quality::Exact, Quality::Estimated, Quality::Doubtful].map(Quality::as_str);
+        assert_eq!(words, ["exact", "estimated", "doubtful"]);
+    }
 }

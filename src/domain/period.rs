@@ -240,4 +240,19 @@ mod tests {
             assert!(text.parse::<Month>().is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn a_month_is_from_its_first_day_to_its_last() {
+        let february = Month::of(date(2028, 2, 11));
+        assert_eq!((february.first_day(), february.last_day()), (date(2028, 2, 1), date(2028, 2, 29)));
+        assert_eq!(Period::Month(february).days(), (date(2028, 2, 1), date(2028, 2, 29)));
+        assert_eq!(Period::Day(date(2028, 2, 11)).days(), (date(2028, 2, 11), date(2028, 2, 11)));
+    }
+
+    #[test]
+    fn a_zone_shows_its_own_clock_under_its_own_name() {
+        let kolkata = BudgetZone::named("Asia/Kolkata").unwrap();
+        assert_eq!((kolkata.name(), BudgetZone::UTC.name()), ("Asia/Kolkata", "UTC"));
+        assert_eq!(kolkata.civil(at("2026-11-22T20:00:00Z")), date(2026, 11, 23).at(1, 30, 0, 0));
+    }
 }

@@ -256,4 +256,11 @@ mod tests {
         assert_eq!(Quantity::of(1).checked_sub(Quantity::of(2)), None);
         assert!(!model("0").unwrap().is_negative() && model("0").unwrap().is_zero());
     }
+
+    #[test]
+    fn quantities_add_up() {
+        let mut sum: Quantity = "1.5".parse().unwrap();
+        sum += Quantity::from_micros(1);
+        assert_eq!(sum, Quantity::from_micros(1_500_001));
+    }
 }

@@ -140,4 +140,18 @@ mod tests {
             assert!(Threshold::parse(text).is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn thresholds_are_read_up_to_ten_times_the_limit_and_shown_in_percent() {
+        for (text, percent) in [("0.000000000001", 1e-10), ("0.8", 80.0), ("1", 100.0), ("10", 1000.0)] {
+            let threshold = Threshold::parse(text).unwrap();
+            assert_eq!((threshold.percent(), threshold.share()), (percent, Usd::parse(text).unwrap()), "{text}");
+        }
+        assert!(Threshold::parse("10.000000000001").is_err());
+    }
+
+    #[test]
+    fn nothing_spent_is_zero_and_no_negative_zero() {
+        assert!(nearest_f64_percent(0, 5).is_sign_positive());
+    }
 }

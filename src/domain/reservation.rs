@@ -234,3 +234,132 @@ pub fn differing_request_fields(first: &ReservationRequest, retry: &ReservationR
     ];
     pairs.into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> ReservationRequest {
+        let attribution = Attribution { worker: Some("w".into()), batch_id: Some("b".into()), lead_id: Some("l".into()) };
+        ReservationRequest {
+            id: "r-1".into(),
+            id_given: true,
+            service: Name::new("openai").unwrap(),
+            operation: Name::new("chat").unwrap(),
+            estimated_cost: Usd::from_dollars(2),
+            ttl_seconds: 60,
+            attribution: attribution.shared(),
+            model: Some("gpt-5".into()),
+            usage: UsageCount::list(&[("input_tokens", 7)]),
+        }
+    }
+
+    fn settlement(cost: CostSource) -> Settlement {
+        Settlement {
+            amount: Usd::from_dollars(3),
+            cost,
+            time: "2026-11-22T10:00:00Z".parse().unwrap(),
+            time_given: true,
+            model: None,
+            usage: UsageCount::list(&[("input_tokens", 5)]),
+            duration_seconds: Some(1.5),
+            outcome: Outcome::Error,
+            attributes: Some("{}".into()),
+        }
+    }
+
+    #[test]
+    fn the_event_says_what_was_paid_and_whom_the_reservation_was_for() {
+        let event = request().event(settlement(CostSource::Told));
+        let expected = CostEvent {
+            key: EventKey { source: "".into(), id: "r-1".into() },
+            amount: Usd::from_dollars(3),
+            worker: Some("w".into()),
+            batch_id: Some("b".into()),
+            lead_id: Some("l".into()),
+            model: Some("gpt-5".into()),
+            usage: UsageCount::list(&[("input_tokens", 5)]),
+            duration_seconds: Some(1.5),
+            outcome: Outcome::Error,
+            attributes: Some("{}".into()),
+            ..CostEvent::example()
+        };
+        assert_eq!(event, expected);
+        let unpriced = request().event(settlement(CostSource::Unpriced));
+        let origin = Origin { cost: CostSource::Unpriced, ..Origin::of(NATIVE_ROAD) };
+        assert_eq!(unpriced.origin.as_deref(), Some(&origin));
+        let other_model = Settlement { model: Some("gpt-5-mini".into()), ..settlement(CostSource::Told) };
+        assert_eq!(request().event(other_model).model.as_deref(), Some("gpt-5-mini"));
+    }
+
+    #[test]
+    fn what_an_event_says_itself_stays() {
+        let said = CostEvent { worker: Some("other".into()), model: Some("o3".into()), ..CostEvent::example() };
+        let mut completed = said.clone();
+        request().complete(&mut completed);
+        let expected = CostEvent { batch_id: Some("b".into()), lead_id: Some("l".into()), ..said };
+        assert_eq!(completed, expected);
+        let mut alone = CostEvent::example();
+        ReservationRequest { attribution: None, model: None, ..request() }.complete(&mut alone);
+        assert_eq!(alone, CostEvent::example());
+    }
+
+    #[test]
+    fn a_retry_differs_in_every_field_that_says_something_else() {
+        let first = request();
+        assert_eq!(differing_request_fields(&first, &request()), [] as [&str; 0]);
+        let another_id = ReservationRequest { id: "r-2".into(), id_given: false, ..request() };
+        assert_eq!(differing_request_fields(&first, &another_id), [] as [&str; 0], "the id is what both are known by");
+        let retry = ReservationRequest {
+            service: Name::new("other").unwrap(),
+            operation: Name::new("other").unwrap(),
+            estimated_cost: Usd::ZERO,
+            ttl_seconds: 61,
+            attribution: None,
+            model: None,
+            usage: vec![],
+            ..request()
+        };
+        let all =
+            ["service", "operation", "estimated_cost_usd", "ttl_seconds", "worker", "batch_id", "lead_id", "model", "usage"];
+        assert_eq!(differing_request_fields(&first, &retry), all);
+        let for_another = Attribution { lead_id: Some("m".into()), ..Attribution::clone(&request().attribution.unwrap()) };
+        let retry = ReservationRequest { attribution: for_another.shared(), ..request() };
+        assert_eq!(differing_request_fields(&first, &retry), ["lead_id"]);
+    }
+
+    #[test]
+    fn nothing_said_of_whom_it_is_for_is_no_attribution() {
+        assert_eq!(Attribution::default().shared(), None);
+        assert_eq!(request().attributed_to(), [Some("w"), Some("b"), Some("l")]);
+        assert_eq!(ReservationRequest { attribution: None, ..request() }.attributed_to(), [None; 3]);
+    }
+
+    #[test]
+    fn a_stage_has_the_word_of_its_route() {
+        let amount = Usd::ZERO;
+        for (state, word) in [
+            (ReservationState::Held, "held"),
+            (ReservationState::Expired, "expired"),
+            (ReservationState::Released { reason: None }, "released"),
+            (ReservationState::Settled { amount }, "committed"),
+        ] {
+            assert_eq!(state.stage().as_str(), word);
+        }
+    }
+
+    #[test]
+    fn a_reservation_lapses_its_seconds_after_it_was_made_and_at_the_end_of_time_at_the_latest() {
+        let created_at: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let made = |created_at| Reservation {
+            request: request(),
+            critical: false,
+            created_at,
+            expires_at: Timestamp::MAX,
+            ended_at: None,
+            state: ReservationState::Held,
+        };
+        assert_eq!(made(created_at).first_expires_at().to_string(), "2026-11-22T10:01:00Z");
+        assert_eq!(made(Timestamp::MAX).first_expires_at(), Timestamp::MAX);
+    }
+}

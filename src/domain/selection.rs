@@ -141,6 +141,7 @@ impl EventQuestion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Origin;
 
     #[test]
     fn an_event_without_a_value_has_the_empty_one() {
@@ -158,5 +159,68 @@ mod tests {
         };
         assert!(takes(ns, ns + 1) && takes(i64::MIN, i64::MAX));
         assert!(!takes(ns + 1, i64::MAX) && !takes(i64::MIN, ns));
+    }
+
+    #[test]
+    fn each_field_is_compared_with_its_own_value() {
+        let event = CostEvent {
+            worker: Some("w".into()),
+            batch_id: Some("b".into()),
+            lead_id: Some("l".into()),
+            model: Some("m".into()),
+            key: EventKey { source: "s".into(), id: "i".into() },
+            ..CostEvent::example()
+        };
+        let values = ["openai", "chat", "w", "b", "l", "m", "s"];
+        for (field, value) in EventField::ALL.into_iter().zip(values) {
+            for other in values {
+                let filters = vec![EventFilter { field, value: other.into() }];
+                let takes = Selection { filters, ..Selection::default() }.takes(&event);
+                assert_eq!(takes, other == value, "{} {other}", field.word());
+            }
+        }
+        let words = EventField::ALL.map(EventField::word);
+        assert_eq!(words, ["service", "operation", "worker", "batch", "lead", "model", "source"]);
+    }
+
+    #[test]
+    fn a_page_takes_the_suspected_or_the_others_and_goes_one_way() {
+        let question = |suspected, newest_first| EventQuestion {
+            selection: Selection::default(),
+            key: None,
+            suspected,
+            newest_first,
+            after: None,
+            limit: 1,
+        };
+        let suspect = Origin { is_suspected: true, ..Origin::of("litellm") };
+        let suspect = CostEvent { origin: Some(Box::new(suspect)), ..CostEvent::example() };
+        for (suspected, takes_plain, takes_suspect) in
+            [(None, true, true), (Some(false), true, false), (Some(true), false, true)]
+        {
+            let question = question(suspected, false);
+            assert_eq!((question.takes(&CostEvent::example()), question.takes(&suspect)), (takes_plain, takes_suspect));
+        }
+        let nowhere = Selection { span: TimeSpan { from_ns: 0, until_ns: 0 }, filters: vec![] };
+        assert!(!EventQuestion { selection: nowhere, ..question(None, false) }.takes(&suspect));
+        let place = |time_ns, seq| EventPlace { time_ns, seq };
+        for (newest_first, one, other, is_before) in [
+            (false, place(1, 9), place(2, 1), true),
+            (false, place(1, 1), place(1, 2), true),
+            (false, place(1, 1), place(1, 1), false),
+            (false, place(2, 1), place(1, 9), false),
+            (true, place(2, 1), place(1, 9), true),
+            (true, place(1, 1), place(1, 1), false),
+            (true, place(1, 1), place(1, 2), false),
+        ] {
+            assert_eq!(question(None, newest_first).is_before(one, other), is_before, "{newest_first} {one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn all_of_time_has_every_event() {
+        for time in [jiff::Timestamp::MIN, jiff::Timestamp::MAX] {
+            assert!(Selection::default().takes(&CostEvent { time, ..CostEvent::example() }), "{time}");
+        }
     }
 }

@@ -99,3 +99,47 @@ impl AddAssign for Sums {
         self.entries += other.entries;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Adjustment;
+
+    fn sums(charges: i64, credits: i64, entries: u64) -> Sums {
+        Sums { charges: Usd::from_dollars(charges), credits: Usd::from_dollars(credits), entries }
+    }
+
+    #[test]
+    fn an_entry_is_a_charge_or_a_credit_and_half_a_move_is_neither() {
+        let adjustment = |standing: i64| {
+            let standing = Usd::from_dollars(standing);
+            Entry::Adjustment(Box::new(Adjustment { first: 1, standing, usage_added: vec![], usage_removed: vec![] }))
+        };
+        let moved = Entry::Move { first: 1, usage_removed: Box::default() };
+        for (kind, dollars, entry, expected, charge) in [
+            (Kind::Charge, 2, Entry::First, sums(2, 0, 1), Some(2)),
+            (Kind::Charge, 0, Entry::First, sums(0, 0, 1), Some(0)),
+            (Kind::Credit, -2, Entry::First, sums(0, -2, 1), None),
+            (Kind::Credit, 0, Entry::First, sums(0, 0, 1), None),
+            (Kind::Charge, 2, moved.clone(), sums(0, 0, 1), None),
+            (Kind::Charge, -2, moved, sums(0, 0, 1), None),
+            (Kind::Charge, 3, adjustment(5), sums(3, 0, 1), Some(3)),
+            (Kind::Credit, 3, adjustment(-5), sums(3, 0, 1), Some(3)),
+            (Kind::Charge, -3, adjustment(5), sums(0, -3, 1), None),
+            (Kind::Charge, 0, adjustment(5), sums(0, 0, 1), None),
+        ] {
+            let event = CostEvent { kind, amount: Usd::from_dollars(dollars), ..CostEvent::example() };
+            assert_eq!(Sums::of(&event, &entry), expected, "{kind:?} {dollars} {entry:?}");
+            assert_eq!(Sums::charge_of(&event, &entry), charge.map(Usd::from_dollars), "{kind:?} {dollars} {entry:?}");
+        }
+    }
+
+    #[test]
+    fn sums_add_up_part_by_part_and_credits_lessen_the_cost() {
+        let mut sum = sums(5, -1, 2);
+        sum += sums(3, -2, 4);
+        assert_eq!((sum, sum.net()), (sums(8, -3, 6), Usd::from_dollars(5)));
+        assert_eq!((Pair::other().service.as_str(), Pair::other().operation.as_str()), ("other", "other"));
+        assert_eq!((ModelKey::other().service.as_str(), &*ModelKey::other().model), ("other", "other"));
+    }
+}

@@ -224,3 +224,26 @@ proptest! {
         prop_assert_eq!(tell(&settled).1, 0, "and is no revision");
     }
 }
+
+#[test]
+fn counts_that_contradict_each_other_are_no_matter_of_detail() {
+    let (one, other) = (told("litellm", priced(), 3, IN_OUT), told("otlp:x", priced(), 4, &[("input_tokens", 7)]));
+    assert_eq!(tell(&[one, other]).2, [Usd::from_dollars(4)]);
+}
+
+#[test]
+fn what_is_put_together_of_both_is_as_doubtful_as_the_worse() {
+    let said = told("litellm", CostSource::Told, 3, IN_OUT);
+    let detailed = of_quality(told("otlp:x", priced(), 2, CACHED), Quality::Estimated);
+    let (standing, _, _) = tell(&[said, detailed]);
+    assert_eq!((standing.amount, &*standing.usage), (Usd::from_dollars(3), &*UsageCount::list(CACHED)));
+    assert_eq!(standing.origin.unwrap().quality, Quality::Estimated);
+}
+
+#[test]
+fn what_is_told_anew_has_not_been_amended() {
+    let mut amended = told("litellm", priced(), 3, IN_OUT);
+    amended.origin.as_mut().unwrap().amendment = 3;
+    let (standing, revised, _) = tell(&[amended, told("otlp:x", priced(), 2, CACHED)]);
+    assert_eq!((revised, standing.amendment()), (1, 0));
+}
