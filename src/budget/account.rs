@@ -158,3 +158,51 @@ impl Limit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::PeriodKind;
+
+    #[test]
+    fn what_is_left_is_the_limit_less_what_was_spent_and_is_held() {
+        for (spent, reserved, counted, remaining) in [(3, 2, 3, 5), (-3, 2, 0, 8), (9, 4, 9, -3), (0, 0, 0, 10)] {
+            let used = Used { unit: Unit::Usd, limit: 10, spent, reserved };
+            assert_eq!((used.counted(), used.remaining()), (counted, remaining), "{used:?}");
+        }
+    }
+
+    #[test]
+    fn the_unit_that_is_used_most_says_how_full_a_budget_is() {
+        let limit = Limit::Usage(UsageCount::list(&[("images", 10), ("tokens", 100)]));
+        let percent = |spent: [i128; 2]| {
+            let spent = Amounts::from_slice(&spent.map(|whole| whole * 1_000_000));
+            Account::new(&limit, Some(&spent), None).utilization_percent()
+        };
+        assert_eq!([percent([5, 20]), percent([1, 20]), percent([-5, 0])], [50.0, 20.0, 0.0]);
+    }
+
+    #[test]
+    fn what_a_fleet_uses_elsewhere_is_added_to_what_is_used_here() {
+        let elsewhere = InUse { spent: Usd::from_pico(4), held: Usd::from_pico(-1) };
+        let mut drawn = Drawn { spent: Amounts::from_slice(&[3]), reserved: Amounts::new() };
+        drawn.add(&elsewhere);
+        assert_eq!((drawn.spent.as_slice(), drawn.reserved.as_slice()), ([7].as_slice(), [-1].as_slice()));
+        let account = drawn.account(&Limit::Usd(Usd::from_pico(10)));
+        assert_eq!(account.units(), [Used { unit: Unit::Usd, limit: 10, spent: 7, reserved: -1 }]);
+    }
+
+    #[test]
+    fn a_threshold_above_the_limit_does_not_hide_that_it_is_used_up() {
+        let mut budget = Budget::example("x", PeriodKind::Daily, "10");
+        budget.gate_at = Threshold::parse("2").unwrap();
+        let state = |dollars| {
+            let spent = budget.limit.measure(Usd::from_dollars(dollars), &[]);
+            Account::new(&budget.limit, Some(&spent), None).state(&budget)
+        };
+        assert_eq!([7, 8, 10, 20].map(state), {
+            use BudgetState::{Exhausted, Ok, Warning};
+            [Ok, Warning, Exhausted, Exhausted]
+        });
+    }
+}

@@ -387,4 +387,87 @@ mod tests {
         let watching = Policy { gate_enabled: false, ..policy() };
         assert_eq!(ask(&watching, Some(true), "99", "0", "1"), Admission::Unenforced);
     }
+
+    /// What a reservation of an estimate is told of budgets that a fleet shares, of which this agent may still use so much.
+    fn among_a_fleet(policy: &Policy, left: &[&str], estimate: &str) -> Admission {
+        let (service, operation) = (Name::new("openai").unwrap(), Name::new("chat").unwrap());
+        let (worker, batch, lead, model) = (None, None, None, None);
+        let subject = Subject { service: &service, operation: &operation, worker, batch, lead, model };
+        let gate = GateVerdict { active: false, reason: "".into(), mode: GateMode::Auto };
+        let look = |position: usize, _: &str, take: Take<'_>| {
+            let shared = Shared { elsewhere: InUse::default(), left: usd(left[position]), span: Span::EVER };
+            take(Looked { spent: &[0], reserved: &[0], span: Span::EVER, shared: Some(shared) });
+            Ok::<_, Infallible>(())
+        };
+        admit(policy, &gate, Spend { subject, estimate: usd(estimate), usage: &[] }, look).unwrap()
+    }
+
+    #[test]
+    fn an_agent_of_a_fleet_spends_what_it_may_use_to_the_last_pico_dollar() {
+        let mut policy = policy();
+        let of_agents = among_a_fleet(&policy, &["0", "0"], "1");
+        assert_eq!(of_agents, Admission::Fits, "what each agent keeps by itself needs no allowance");
+        policy.budgets.iter_mut().for_each(|budget| budget.scope = BudgetScope::Fleet);
+        assert_eq!(among_a_fleet(&policy, &["2", "3"], "2"), Admission::Fits);
+        for (estimate, name) in [("2.000000000001", "daily"), ("3.5", "daily")] {
+            let refused = among_a_fleet(&policy, &["2", "3"], estimate);
+            let Admission::Refused(Refusal::BeyondAllowance { left, rest: Rest::Unasked }) = refused else {
+                panic!("{refused:?}")
+            };
+            assert_eq!((left.name.as_str(), left.remaining.usd()), (name, Some(usd("2"))), "{estimate}");
+        }
+        let passed = among_a_fleet(&policy, &["2", "3"], "11");
+        assert_eq!(left(passed).0, "daily", "a limit that would be passed is the graver reason");
+    }
+
+    #[test]
+    fn of_the_budgets_that_would_be_passed_the_one_with_the_least_money_left_is_named() {
+        let of = |name: &str, limit| Budget { name: name.into(), limit, ..policy().budgets[0].clone() };
+        let money = |name: &str, dollars| of(name, Limit::Usd(Usd::from_dollars(dollars)));
+        let tokens = |name: &str| of(name, Limit::Usage(UsageCount::list(&[("tokens", 1)])));
+        let wanted = UsageCount::list(&[("tokens", 2)]);
+        for (budgets, named) in [
+            (vec![money("a", 5), money("b", 3), money("c", 4)], "b"),
+            (vec![money("a", 3), money("b", 3)], "a"),
+            (vec![money("a", 5), tokens("b")], "a"),
+            (vec![tokens("a"), tokens("b")], "a"),
+            (vec![tokens("a"), money("b", 5), money("c", 4)], "c"),
+        ] {
+            let names: Vec<_> = budgets.iter().map(|budget| budget.name.clone()).collect();
+            let policy = Policy { budgets, ..policy() };
+            let refused = asked(&policy, Some(false), ("0", "0"), "6", None, &wanted);
+            assert_eq!(left(refused).0, named, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_who_has_the_rest() {
+        let left = BudgetLeft {
+            name: "daily".into(),
+            key: None,
+            remaining: Measure { unit: Unit::Usd, parts: usd("2").pico() },
+            span: Span::EVER,
+        };
+        let elsewhere = |silent_agents| Rest::Elsewhere { usd: usd("7"), silent_agents };
+        for (rest, said) in [
+            (Rest::Unasked, "other agents of the fleet may have the rest"),
+            (elsewhere(0), "other agents of the fleet have 7 USD"),
+            (elsewhere(1), "an agent of the fleet that does not answer has 7 USD"),
+            (elsewhere(2), "2 agents of the fleet that do not answer have 7 USD"),
+            (Rest::Unreachable, "the fleet's database does not answer"),
+        ] {
+            let refusal = Refusal::BeyondAllowance { left: left.clone(), rest };
+            assert_eq!(refusal.reason(), format!("Budget daily has 2 USD left for this agent, and {said}"));
+            assert_eq!(refusal.budget(), Some(&left));
+        }
+        let gate = Refusal::GateActive { reason: "by hand".into(), budget: None };
+        assert_eq!((gate.reason().as_str(), gate.budget()), ("Scaling gate is active: by hand", None));
+        assert_eq!(Refusal::BudgetExhausted(left.clone()).budget(), Some(&left));
+        let reasons = [Admission::Critical, Admission::Unenforced, Admission::Fits, Admission::Refused(gate)];
+        let reasons = reasons.map(|admission| admission.reason().into_owned());
+        assert_eq!(
+            reasons,
+            ["Critical operation", "Scaling gate is disabled", "Within budget", "Scaling gate is active: by hand"]
+        );
+    }
 }

@@ -185,4 +185,43 @@ mod tests {
         assert_eq!(allowance.left(&InUse::default(), at(6)), usd("10"));
         assert_eq!(allowance.left(&InUse::default(), at(7)), Usd::ZERO);
     }
+
+    #[test]
+    fn an_order_is_for_one_budget_in_one_period() {
+        let day = |day: i8| {
+            let at = |day| jiff::civil::date(2026, 11, day).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
+            Span { start: at(day), end: at(day + 1) }
+        };
+        let of = |budget: &str, at: i8| Allowance { budget: budget.into(), span: day(at), ..allowance("10") };
+        let mut allowances = Allowances::default();
+        for allowance in [of("daily", 22), of("daily", 23), of("team", 22)] {
+            allowances.order(AllowanceOrder::Set(allowance), &InUse::default());
+        }
+        let later = Allowance { limit: usd("3"), ..of("daily", 23) };
+        allowances.order(AllowanceOrder::Set(later.clone()), &InUse::default());
+        assert_eq!(allowances.of("daily", day(22)), Some(&of("daily", 22)));
+        assert_eq!(allowances.of("daily", day(23)), Some(&later));
+        assert_eq!(allowances.of("team", day(22)), Some(&of("team", 22)));
+        assert_eq!(allowances.of("team", day(23)), None);
+        // What is to come binds already; what is over does not.
+        let binding = |at| allowances.binding("daily", day(at)).map(|allowance| allowance.limit).collect::<Vec<_>>();
+        assert_eq!([binding(22), binding(23), binding(24)], [vec![usd("10"), usd("3")], vec![usd("3")], vec![]]);
+
+        let keep = AllowanceOrder::Lower { budget: "daily".into(), span: day(23), unused: None };
+        assert_eq!((&**keep.budget(), keep.span()), ("daily", day(23)));
+        allowances.order(keep, &InUse::default());
+        let unknown = AllowanceOrder::Lower { budget: "other".into(), span: day(23), unused: Some(Usd::ZERO) };
+        allowances.order(unknown, &InUse::default());
+        assert_eq!(allowances.of("daily", day(23)), Some(&later), "whatever is unused may stay so");
+        allowances.order(AllowanceOrder::Drop { budget: "daily".into(), span: day(22) }, &InUse::default());
+        assert_eq!((allowances.of("daily", day(22)), allowances.of("daily", day(23))), (None, Some(&later)));
+        assert_eq!(allowances.of("team", day(22)), Some(&of("team", 22)));
+    }
+
+    #[test]
+    fn what_is_in_use_is_money() {
+        assert_eq!(InUse::of(&[3, 9], &[4]), InUse { spent: Usd::from_pico(3), held: Usd::from_pico(4) });
+        assert_eq!(InUse::of(&[], &[]), InUse::default());
+        assert_eq!([BudgetScope::Agent.as_str(), BudgetScope::Fleet.as_str()], ["agent", "fleet"]);
+    }
 }

@@ -107,4 +107,19 @@ mod tests {
             prop_assert!(budget.limit.has_amounts(bars.limits()));
         }
     }
+
+    #[test]
+    fn a_limit_is_used_up_when_any_of_its_units_is() {
+        let mut budget = Budget::example("x", PeriodKind::Daily, "1");
+        budget.limit = Limit::Usage(UsageCount::list(&[("images", 2), ("tokens", 3)]));
+        let bars = Bars::of(&budget);
+        for (images, tokens, is_exhausted) in
+            [(1_999_999, 2_999_999, false), (2_000_000, 0, true), (0, 3_000_000, true), (9_000_000, 9_000_000, true)]
+        {
+            assert_eq!(bars.is_exhausted(&Amounts::from_slice(&[images, tokens])), is_exhausted, "{images} {tokens}");
+        }
+        let money = Budget::example("x", PeriodKind::Daily, "1").limit;
+        assert!(money.has_amounts(&money.amounts()) && !money.has_amounts(&Amounts::from_slice(&[1])));
+        assert!(!budget.limit.has_amounts(&money.amounts()));
+    }
 }

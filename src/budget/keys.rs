@@ -58,3 +58,29 @@ impl KeyCounts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_counted_once_where_it_stands() {
+        use BudgetState::{Critical, Exhausted, Ok, Warning};
+        let mut counts = KeyCounts::default();
+        let expected = |keys, warning, exhausted| KeyCounts { keys, warning, exhausted };
+        for (before, now, after) in [
+            (None, Some(Ok), expected(1, 0, 0)),
+            (None, Some(Warning), expected(2, 1, 0)),
+            (None, Some(Exhausted), expected(3, 1, 1)),
+            (Some(Ok), Some(Critical), expected(3, 2, 1)),
+            (Some(Critical), Some(Exhausted), expected(3, 1, 2)),
+            (Some(Exhausted), Some(Ok), expected(3, 1, 1)),
+            (Some(Warning), None, expected(2, 0, 1)),
+            (Some(Exhausted), None, expected(1, 0, 0)),
+            (Some(Ok), None, expected(0, 0, 0)),
+        ] {
+            counts.change(before, now);
+            assert_eq!(counts, after, "{before:?} {now:?}");
+        }
+    }
+}

@@ -169,9 +169,52 @@ mod tests {
         let money = Limit::Usd(Usd::parse("12.5").unwrap());
         assert_eq!(money.measure(Usd::from_pico(3), &UsageCount::list(&[("images", 3)])).as_slice(), [3]);
         assert_eq!((money.to_string().as_str(), money.units().count()), ("12.5 USD", 1));
+        assert_eq!((money.usd(), tokens.usd()), (Some(Usd::parse("12.5").unwrap()), None));
         assert!(!money.has_units_of(&tokens));
         assert!(tokens.has_units_of(&Limit::Usage(UsageCount::list(&[("input_tokens", 1), ("output_tokens", 1)]))));
         let over = Measure { unit: Unit::Usage(Name::new("pages").unwrap()), parts: -1_500_000 };
         assert_eq!(over.to_string(), "-1.5 pages");
+    }
+
+    #[test]
+    fn limits_of_the_same_units_count_the_same() {
+        let usage = |counts: &[(&str, u64)]| Limit::Usage(UsageCount::list(counts));
+        let money = |dollars| Limit::Usd(Usd::from_dollars(dollars));
+        for (one, other, same) in [
+            (money(1), money(2), true),
+            (money(1), usage(&[("tokens", 1)]), false),
+            (usage(&[("tokens", 1)]), usage(&[("tokens", 2)]), true),
+            (usage(&[("tokens", 1)]), usage(&[("images", 1)]), false),
+            (usage(&[("images", 1)]), usage(&[("images", 1), ("tokens", 1)]), false),
+            (usage(&[("images", 1), ("tokens", 1)]), usage(&[("images", 1)]), false),
+        ] {
+            assert_eq!(one.has_units_of(&other), same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn an_entry_counts_with_what_it_puts_less_what_it_takes() {
+        let tokens = Limit::Usage(UsageCount::list(&[("tokens", 100)]));
+        let adjustment = |added: u64, removed: u64| {
+            Entry::Adjustment(Box::new(crate::domain::Adjustment {
+                first: 1,
+                standing: Usd::ZERO,
+                usage_added: UsageCount::list(&[("tokens", added)]),
+                usage_removed: UsageCount::list(&[("tokens", removed)]),
+            }))
+        };
+        let event = CostEvent { amount: Usd::from_pico(7), ..CostEvent::example() };
+        for (added, removed, parts) in [(5, 0, 5_000_000), (0, 2, -2_000_000), (5, 2, 3_000_000)] {
+            let entry = adjustment(added, removed);
+            assert_eq!(tokens.measure_entry(&event, &entry).as_slice(), [parts]);
+            assert_eq!(Limit::Usd(Usd::ZERO).measure_entry(&event, &entry).as_slice(), [7]);
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_unit_has_no_sign() {
+        let tokens = |parts| Measure { unit: Unit::Usage(Name::new("tokens").unwrap()), parts };
+        assert_eq!([tokens(0), tokens(-1)].map(|measure| measure.to_string()), ["0 tokens", "-0.000001 tokens"]);
+        assert_eq!((tokens(5).usd(), Measure { unit: Unit::Usd, parts: 5 }.usd()), (None, Some(Usd::from_pico(5))));
     }
 }

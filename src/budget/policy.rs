@@ -115,3 +115,32 @@ impl Budget {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_of_all_cost_and_refuses_work_moves_the_gate() {
+        let plain = Policy::example(BudgetZone::UTC, 10).budgets[0].clone();
+        let of_service = Cover::of_service(&Name::new("openai").unwrap());
+        for (budget, is_of_all, is_global) in [
+            (plain.clone(), true, true),
+            (Budget { action: Action::Watch, ..plain.clone() }, true, false),
+            (Budget { each: Some(Facet::Lead), ..plain.clone() }, false, false),
+            (Budget { cover: of_service, ..plain }, false, false),
+        ] {
+            assert_eq!((budget.is_of_all(), budget.is_global()), (is_of_all, is_global), "{budget:?}");
+        }
+        assert_eq!([Action::Block.as_str(), Action::Watch.as_str()], ["block", "watch"]);
+    }
+
+    #[test]
+    fn services_are_those_that_patterns_name() {
+        let mut policy = Policy::example(BudgetZone::UTC, 10);
+        let patterns = ["OpenAI", "any*", ""].map(crate::domain::Pattern::new);
+        policy.budgets[0].cover = Cover::default().with(Facet::Service, patterns);
+        let services: Vec<_> = policy.services().map(|service| service.to_string()).collect();
+        assert_eq!(services, ["OpenAI"]);
+    }
+}

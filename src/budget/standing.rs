@@ -211,6 +211,8 @@ mod tests {
         assert_eq!(noon.forecast_usd(), Some(Usd::from_dollars(60)));
         assert_eq!(noon.exhausted_at.unwrap().to_string(), "2026-11-22T20:00:00Z");
         assert_eq!(noon.usd().unwrap()[3], Usd::from_dollars(20));
+        let shown: Vec<String> = noon.measures(Used::remaining).map(|measure| measure.to_string()).collect();
+        assert_eq!(shown, ["20 USD"]);
 
         let calm = standing("50", "10", "2026-11-22T12:00:00Z");
         assert_eq!(calm.forecast_usd(), Some(Usd::from_dollars(20)));
@@ -262,7 +264,30 @@ mod tests {
     fn enormous_sums_do_not_overflow_the_forecast() {
         let far = standing("999999999999999999", "900000000000000000", "2026-11-22T02:00:00Z");
         assert!(far.forecast_usd().unwrap() > far.usd().unwrap()[1]);
+        // Two hours for nine tenths of it; a forecast may be a second off.
+        let ten_ninths = far.exhausted_at.unwrap().as_second() - far.span.start.as_second();
+        assert!((7_999..=8_001).contains(&ten_ninths), "{ten_ninths}");
         let slow = standing("999999999999999999", "0.000000000001", "2026-11-22T12:00:00Z");
         assert_eq!((slow.forecast_usd(), slow.exhausted_at), (Some(Usd::from_pico(2)), None));
+    }
+
+    #[test]
+    fn a_part_is_rounded_to_the_nearest_and_nothing_overflows() {
+        for (a, b, divisor, expected) in [
+            (5, 1, 4, Some(1)),
+            (7, 1, 4, Some(2)),
+            (5, 1, 2, Some(3)),
+            (7, 6, 4, Some(11)),
+            (0, 7, 3, Some(0)),
+            (7, 0, 3, Some(0)),
+            (7, 7, 0, None),
+            (7, 7, -1, None),
+            (i128::MAX, 2, 1, None),
+            (i128::MAX, 3, 3, Some(i128::MAX)),
+        ] {
+            assert_eq!(mul_div(a, b, divisor), expected, "{a} × {b} ÷ {divisor}");
+        }
+        let third = mul_div(10_i128.pow(30), 10_i128.pow(16), 3 * 10_i128.pow(30) + 7).unwrap();
+        assert!((third - 3_333_333_333_333_333).abs() < 10_i128.pow(7), "{third}");
     }
 }
