@@ -178,7 +178,8 @@ impl Book {
         };
         let mut names = spellings(name, is_provider);
         let is_open = matches!(seller, Seller::Unknown);
-        let listed = self.listed(&service, id, is_open, &names);
+        // Without a model only tables of the operator's own can tell.
+        let listed = if model.is_empty() { None } else { self.listed(&service, id, is_open, &names) };
         if name != model {
             names.insert(0, Cow::Borrowed(&model));
         }
@@ -333,5 +334,110 @@ impl<'b> Sheet<'b> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_told_for_certain_or_not_at_all() {
+        let book = Book::embedded();
+        for (word, model, provider) in [
+            // The sender's word, by the catalogue's id, by another word, or by a part of it.
+            (Some(" OpenAI "), "anything", Some("openai")),
+            (Some("xai"), "anything", Some("x-ai")),
+            (Some("my-anthropic-proxy"), "gpt-4o", Some("anthropic")),
+            // Nobody's word: the model tells, by its name, its provider's name, or its place on Bedrock.
+            (None, "gpt-4o", Some("openai")),
+            (Some("litellm"), "Claude-Sonnet-4-5", Some("anthropic")),
+            (None, "text-embedding-3-small", Some("openai")),
+            (None, "gemini/some-model", Some("google")),
+            (None, "groq/some-model", Some("groq")),
+            (None, "us.amazon.nova-pro-v1:0", Some("aws")),
+            (None, "amazon.nova-pro-v1:0", Some("aws")),
+            (None, "arn:aws:bedrock:us-east-1:1:inference-profile/x", Some("aws")),
+            // Others have prices of their own, and what is unknown may be anybody's.
+            (Some("openrouter"), "gpt-4o", None),
+            (None, "openrouter/openai/gpt-4o", None),
+            (Some("acme"), "gpt-4o", None),
+            (None, "llama-3.3-70b-instruct", None),
+            (None, "", None),
+        ] {
+            assert_eq!(book.provider(word, model), provider, "{word:?} {model}");
+        }
+        assert_eq!(Book::default().provider(Some("openai"), "gpt-4o"), None, "an empty book knows nobody");
+        let known = book.providers();
+        assert!(known.len() > 40 && ["openai", "aws", "x-ai"].iter().all(|id| known.contains(id)), "{known:?}");
+    }
+
+    fn amount(book: &Book, service: &str, model: &str) -> Option<String> {
+        let usage = UsageCount::list(&[("input_tokens", 1_000_000)]);
+        let time = "2026-11-25T12:00:00Z".parse().unwrap();
+        match book.rate(&Query { service, model, time, usage: &usage, attributes: None }) {
+            Rated::Priced { amount, .. } => Some(amount.to_string()),
+            Rated::Unpriced => None,
+        }
+    }
+
+    #[test]
+    fn a_model_may_have_its_own_providers_name_before_it_and_no_other() {
+        let book = Book::embedded();
+        for (service, model, usd) in [
+            ("openai", "gpt-4o", Some("2.5")),
+            ("openai", "openai/gpt-4o", Some("2.5")),
+            ("google", "gemini/gemini-2.5-pro", Some("2.5")),
+            ("google", "vertex_ai/gemini-2.5-pro", Some("2.5")),
+            ("openai", "meta/gpt-4o", None),
+            ("openai", "gemini/gpt-4o", None),
+        ] {
+            assert_eq!(amount(&book, service, model).as_deref(), usd, "{service} {model}");
+        }
+    }
+
+    #[test]
+    fn a_table_finds_a_model_with_its_providers_name_and_without() {
+        for model in ["openai/gpt-4o", "gpt-4o"] {
+            let unit = "input_tokens".to_owned();
+            let table = PriceTable {
+                model: model.to_owned(),
+                unit,
+                usd: "7".parse().unwrap(),
+                per: 1_000_000,
+                ..PriceTable::default()
+            };
+            let book = Book::with(&[table], None).unwrap();
+            assert_eq!(amount(&book, "litellm", "OpenAI/gpt-4o").as_deref(), Some("7"), "{model}");
+        }
+    }
+
+    /// Guards against: a call of somebody with other prices charged as the only seller in a file charges.
+    #[test]
+    fn the_only_seller_in_a_file_is_taken_where_nothing_tells_who_sold_it() {
+        let file = r#"{"acme/one":{"litellm_provider":"acme","input_cost_per_token":1e-06},
+            "acme/two":{"litellm_provider":"acme","input_cost_per_token":1e-06},
+            "other/two":{"litellm_provider":"other","input_cost_per_token":2e-06}}"#;
+        let book = Book::with(&[], Some(PriceFile::of_json(file).unwrap())).unwrap();
+        for (service, model, usd) in [
+            ("nobody", "one", Some("1")),
+            ("nobody", "two", None),
+            ("other", "two", Some("2")),
+            ("openrouter", "one", None),
+            ("openai", "one", None),
+            // Of the embedded catalogue nobody is taken for the only one.
+            ("nobody", "sonar", None),
+        ] {
+            assert_eq!(amount(&book, service, model).as_deref(), usd, "{service} {model}");
+        }
+    }
+
+    #[test]
+    fn a_fee_alone_is_a_price_where_nothing_else_has_one() {
+        let file = r#"{"asked":{"litellm_provider":"acme","input_cost_per_request":0.5},
+            "both":{"litellm_provider":"acme","input_cost_per_request":0.5,"output_cost_per_token":1e-06}}"#;
+        let book = Book::with(&[], Some(PriceFile::of_json(file).unwrap())).unwrap();
+        assert_eq!(amount(&book, "acme", "asked").as_deref(), Some("0.5"));
+        assert_eq!(amount(&book, "acme", "both"), None);
     }
 }

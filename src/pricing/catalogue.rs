@@ -121,3 +121,31 @@ impl Model {
 pub(super) fn price_of<'p>(list: &'p [(Text, Price)], unit: &str) -> Option<&'p Price> {
     list.iter().find(|(name, _)| name == unit).map(|(_, price)| price)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_models_that_match_a_name_the_one_added_first_counts() {
+        let rule = |pattern: &str| Rule(vec![vec![(true, Pattern::new(pattern.to_owned()))]]);
+        let model = |id: &str| Model { id: id.to_owned().into(), ..Model::default() };
+        let provider = |models: &[(&str, &str)]| {
+            let mut provider = Provider::new("acme");
+            models.iter().for_each(|(id, pattern)| provider.push(model(id), rule(pattern)));
+            provider.seal();
+            provider
+        };
+        for (models, found) in [
+            (&[("loose", "gpt-*"), ("exact", "gpt-4o")][..], Some("loose")),
+            (&[("exact", "gpt-4o"), ("loose", "gpt-*")], Some("exact")),
+            (&[("other", "o*"), ("exact", "gpt-4o"), ("loose", "gpt-*")], Some("exact")),
+            (&[("first", "gpt-4o"), ("second", "gpt-4o")], Some("first")),
+            (&[("first", "gpt-*"), ("second", "*4o")], Some("first")),
+            (&[("other", "o*")], None),
+        ] {
+            let provider = provider(models);
+            assert_eq!(provider.model("gpt-4o").map(|model| &*model.id), found, "{models:?}");
+        }
+    }
+}

@@ -209,4 +209,12 @@ mod tests {
             assert_eq!(year.has(at(time)), expected, "{time}");
         }
     }
+
+    #[test]
+    fn a_day_that_is_named_twice_is_one() {
+        let days = Days::NONE.with(Weekday::Monday).with(Weekday::Sunday).with(Weekday::Monday);
+        assert_eq!(days.names(), ["mon", "sun"]);
+        assert_eq!(days.and(Days::NONE.with(Weekday::Sunday).with(Weekday::Friday)).names(), ["mon", "fri", "sun"]);
+        assert!(Days::NONE.is_empty() && !days.is_empty());
+    }
 }

@@ -237,4 +237,11 @@ mod tests {
         let catalogue = read(GENAI_PRICES).unwrap();
         assert!(catalogue.providers.len() > 40 && !catalogue.version.is_empty(), "{} providers", catalogue.providers.len());
     }
+
+    #[test]
+    fn what_cannot_be_read_is_told_by_its_line() {
+        let (first, _) = GENAI_PRICES.split_once('\n').unwrap();
+        let text: &'static str = format!("{first}\n{first}\n{{").leak();
+        assert!(matches!(read(text), Err(EmbeddedError::Json { line: 3, .. })));
+    }
 }

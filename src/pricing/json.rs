@@ -84,3 +84,18 @@ impl<'j> Object<'j> {
         self.object(name)?.digits(rest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_told_by_their_first_character() {
+        let text = r#"{"a":1.50,"b":-2e-3,"c":"3","d":null,"e":{"f":4},"g":[5],"h":true}"#;
+        let object = Object::read(text).unwrap().unwrap();
+        assert_eq!(object.numbers().collect::<Vec<_>>(), [("a", "1.50"), ("b", "-2e-3")]);
+        assert_eq!(object.digits(&["c"]), Some("3"));
+        assert_eq!((object.digits(&["e", "f"]), object.digits(&["e"]), object.digits(&["h"])), (Some("4"), None, None));
+        assert_eq!((object.has("d"), object.has("h"), object.has("x")), (false, true, false));
+    }
+}

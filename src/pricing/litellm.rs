@@ -74,3 +74,46 @@ fn model(name: &str, entry: &Object<'_>) -> Result<Option<Model>, String> {
     });
     Ok(Some(Model { id: name.to_owned().into(), prices, variants: variants.collect(), ..Model::default() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_short_without_its_own_provider_and_no_other() {
+        for (name, id, short) in [
+            ("acme/x", "acme", Some("x")),
+            ("Acme/Sub/X", "acme", Some("sub/x")),
+            ("other/x", "acme", None),
+            ("x", "acme", None),
+            // By the words that are known for a provider.
+            ("gemini/g", "google", Some("g")),
+            ("xai/grok-4", "x-ai", Some("grok-4")),
+            ("openai/x", "google", None),
+            ("acme/x", "litellm", None),
+        ] {
+            assert_eq!(short_name(name, id).as_deref(), short, "{name} {id}");
+        }
+    }
+
+    #[test]
+    fn a_short_name_that_means_two_entries_or_stands_there_itself_is_not_used() {
+        let entry = |name: &str, provider: &str| {
+            format!(r#""{name}":{{"litellm_provider":"{provider}","input_cost_per_token":1e-06}}"#)
+        };
+        let entries = [
+            entry("gemini/twice", "gemini"),
+            entry("vertex_ai/twice", "vertex_ai"),
+            entry("gemini/once", "gemini"),
+            entry("gemini/own", "gemini"),
+            entry("own", "acme"),
+        ];
+        let json = format!("{{{}}}", entries.join(","));
+        let catalogue = read(&Object::read(&json).unwrap().unwrap(), "1".to_owned()).unwrap();
+        let google = catalogue.providers.iter().find(|provider| provider.id == "google").unwrap();
+        let id = |name: &str| google.model(name).map(|model| &*model.id);
+        assert_eq!([id("once"), id("gemini/once")], [Some("gemini/once"); 2]);
+        assert_eq!([id("twice"), id("own")], [None; 2]);
+        assert_eq!(id("vertex_ai/twice"), Some("vertex_ai/twice"));
+    }
+}

@@ -84,3 +84,71 @@ pub(super) fn whole(digits: &str) -> Option<u64> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     fraction.bytes().all(|digit| digit == b'0').then(|| whole.parse().ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalogue(json: &str) -> Result<Catalogue, String> {
+        read(&Object::read(json).unwrap().unwrap(), "1".to_owned())
+    }
+
+    fn usd(price: &Price, tokens: u128) -> String {
+        price.at(tokens * 1_000_000).usd()
+    }
+
+    #[test]
+    fn a_model_costs_what_stands_there_for_a_million_and_more_above_a_limit() {
+        let json = r#"{"acme":{"models":{"Big":{"cost":{"input":1.25,"output":10,"cache_read":0.125,"colour":7,
+            "tiers":[{"tier":{"type":"context","size":400000},"input":5},{"tier":{"type":"context","size":200000.0},"input":2.5}]}},
+          "old":{"cost":{"input":1,"output":2,"context_over_200k":{"output":3}}},"free":{}}},"nothing":{"name":"x"}}"#;
+        let catalogue = catalogue(json).unwrap();
+        assert_eq!((&*catalogue.name, &*catalogue.version, catalogue.providers.len()), ("models.dev", "1", 1));
+        let provider = &catalogue.providers[0];
+        assert_eq!((&*provider.id, provider.model("free").is_none()), ("acme", true));
+        let price = |model: &str, unit: &str| {
+            let usd = &provider.model(model).unwrap().prices[0].usd;
+            usd.iter().find(|(name, _)| name == unit).map(|(_, price)| price.clone())
+        };
+        let input = price("big", "input_tokens").unwrap();
+        assert_eq!((input.base.per, usd(&input, 200_000)), (1_000_000, "1.25".to_owned()));
+        assert_eq!((usd(&input, 200_001), usd(&input, 400_001)), ("2.5".to_owned(), "5".to_owned()));
+        assert_eq!(usd(&price("big", "cached_input_tokens").unwrap(), 0), "0.125");
+        assert_eq!(price("big", "cache_write_input_tokens"), None);
+        let output = price("old", "output_tokens").unwrap();
+        assert_eq!((usd(&output, 200_000), usd(&output, 200_001)), ("2".to_owned(), "3".to_owned()));
+    }
+
+    #[test]
+    fn a_word_for_a_provider_is_its_id_unless_that_has_an_entry_of_its_own() {
+        let of = |words: &[&str]| {
+            let entries: Vec<_> = words.iter().map(|word| format!("\"{word}\":{{\"models\":{{}}}}")).collect();
+            let catalogue = catalogue(&format!("{{{}}}", entries.join(","))).unwrap();
+            catalogue.providers.into_iter().map(|provider| provider.id.into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["xai", "Acme"]), ["acme", "x-ai"]);
+        assert_eq!(of(&["google", "google-vertex"]), ["google", "google-vertex"]);
+        assert_eq!(of(&["google-vertex"]), ["google"]);
+    }
+
+    #[test]
+    fn a_tier_of_another_kind_is_refused_and_not_taken_for_the_usual_price() {
+        for tier in
+            [r#"{"tier":{"type":"time","size":1},"input":5}"#, r#"{"tier":{"type":"context"},"input":5}"#, r#"{"input":5}"#]
+        {
+            let json = format!(r#"{{"acme":{{"models":{{"big":{{"cost":{{"input":1,"tiers":[{tier}]}}}}}}}}}}"#);
+            assert_eq!(catalogue(&json).unwrap_err(), "acme big: has a tier of an unknown kind", "{tier}");
+        }
+        let negative = r#"{"acme":{"models":{"big":{"cost":{"input":-1}}}}}"#;
+        assert_eq!(catalogue(negative).unwrap_err(), "acme big: input must not be negative");
+    }
+
+    #[test]
+    fn a_whole_number_may_have_zeros_behind_its_point() {
+        for (digits, number) in
+            [("7", Some(7)), ("7.0", Some(7)), ("7.00", Some(7)), ("7.5", None), ("-7", None), ("x", None)]
+        {
+            assert_eq!(whole(digits), number, "{digits}");
+        }
+    }
+}

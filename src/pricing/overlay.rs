@@ -63,3 +63,19 @@ pub(super) fn share(provider: &str, model: &str, tier: &str, unit: &str) -> Opti
 pub(super) fn stand_in(model: &str, unit: &str) -> Option<(&'static str, u64)> {
     (unit == "cache_write_1h_input_tokens" && model.contains("claude")).then_some(("input_tokens", 2))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_hours_cache_write_of_a_claude_model_is_twice_the_input() {
+        for (model, unit, expected) in [
+            ("claude-sonnet-4-5", "cache_write_1h_input_tokens", Some(("input_tokens", 2))),
+            ("claude-sonnet-4-5", "cache_write_input_tokens", None),
+            ("gpt-4o", "cache_write_1h_input_tokens", None),
+        ] {
+            assert_eq!(stand_in(model, unit), expected, "{model} {unit}");
+        }
+    }
+}

@@ -152,3 +152,48 @@ pub(super) fn pick<'t>(
     let last = tables.clone().rev().find(holds)?;
     tables.filter(holds).filter(|table| table.is_step_of(last)).max_by_key(|table| table.above)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_for_what_fits_all_that_it_says() {
+        let table = PriceTable {
+            service: "Open*".into(),
+            model: "gpt-*".into(),
+            unit: "input_tokens".into(),
+            usd: "1".parse().unwrap(),
+            tier: Some("Batch".into()),
+            from: Some(jiff::civil::date(2026, 11, 1)),
+            ..PriceTable::default()
+        };
+        let own = OwnPrice::new(&table).unwrap();
+        let anywhere = OwnPrice::new(&PriceTable { tier: None, from: None, ..table }).unwrap();
+        for (services, model, tier, day, expected, expected_anywhere) in [
+            (&["openai"][..], "gpt-5", Some("batch"), "2026-11-01", true, true),
+            (&["acme", "openai"], "gpt-5", Some("batch"), "2026-11-01", true, true),
+            (&["acme"], "gpt-5", Some("batch"), "2026-11-01", false, false),
+            (&["openai"], "o3", Some("batch"), "2026-11-01", false, false),
+            (&["openai"], "gpt-5", Some("flex"), "2026-11-01", false, true),
+            (&["openai"], "gpt-5", None, "2026-11-01", false, true),
+            (&["openai"], "gpt-5", Some("batch"), "2026-10-31", false, true),
+        ] {
+            let at = format!("{day}T00:00:00Z").parse().unwrap();
+            let asked = Asked { services, models: &[model.into()], at, tier };
+            assert_eq!((own.is_for(asked), anywhere.is_for(asked)), (expected, expected_anywhere), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_is_that_of_fnv_1a() {
+        for (text, hash) in [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c), ("foobar", 0x8594_4171_f739_67e8)] {
+            assert_eq!(fingerprint(text), hash, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_price_is_shown_as_it_was_written() {
+        assert_eq!("0.400".parse::<PriceUsd>().map(|usd| usd.to_string()), Ok("0.400".to_owned()));
+    }
+}

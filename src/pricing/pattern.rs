@@ -107,4 +107,11 @@ mod tests {
             prop_assert_eq!(Pattern::new(pattern).matches(&name), expected);
         }
     }
+
+    #[test]
+    fn a_pattern_without_signs_is_a_name() {
+        for (pattern, is_name) in [("gpt-4o", true), ("", true), ("gpt-*", false), ("v\u{1}", false)] {
+            assert_eq!(Pattern::new(pattern).exact().map(|name| &**name), is_name.then_some(pattern), "{pattern}");
+        }
+    }
 }

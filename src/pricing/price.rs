@@ -209,4 +209,13 @@ mod tests {
             assert_eq!(price.at(tokens * 1_000_000), rate(digits), "{tokens}");
         }
     }
+
+    #[test]
+    fn what_noise_rounds_to_is_in_its_lowest_digits() {
+        for (text, exact) in
+            [("9.9999999999999999e-11", "1e-10"), ("2.9999999999999997e-12", "3e-12"), ("99.99999999999999999", "100")]
+        {
+            assert_eq!(Rate::of_float(text, 1), Rate::exact(exact, 1), "{text}");
+        }
+    }
 }

@@ -184,3 +184,23 @@ pub(super) fn said(word: &str) -> Said {
         Said::Unknown
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_says_who_sold_a_call_or_that_nobody_knows() {
+        for (word, expected) in [
+            ("xai", Said::Provider("x-ai")),
+            ("vertex_ai-language-models", Said::Provider("google")),
+            ("bedrock/us-east-1", Said::Provider("aws")),
+            ("openrouter", Said::Other),
+            ("litellm", Said::Gateway),
+            ("", Said::Gateway),
+            ("acme", Said::Unknown),
+        ] {
+            assert_eq!(said(word), expected, "{word}");
+        }
+    }
+}

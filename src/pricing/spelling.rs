@@ -138,4 +138,34 @@ mod tests {
             ["gemini-2.5-20250505-preview", "gemini-2.5-2025-05-05-preview"]
         );
     }
+
+    #[test]
+    fn a_name_as_long_as_an_event_may_have_is_taken_apart_and_no_longer_one() {
+        let name = |bytes: usize| format!("openai/{}", "x".repeat(bytes - "openai/".len()));
+        assert_eq!([200, 201, 300].map(|bytes| spellings(&name(bytes), |_| true).len()), [2, 1, 1]);
+    }
+
+    #[test]
+    fn a_place_is_a_way_to_call_or_a_region_that_has_no_prices_of_its_own() {
+        for (word, expected) in [
+            ("converse", true),
+            ("global-standard", true),
+            ("us-east-1", true),
+            ("us", false),
+            ("east-1", false),
+            ("us-east-x", false),
+            ("us-east-", false),
+            ("us-e4st-1", false),
+            ("us-gov-west-1", false),
+        ] {
+            assert_eq!(is_place(word), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_date_of_ten_characters_has_dashes_in_both_places() {
+        for name in ["m-2025a11b13", "m-2025-11x13", "m-2025x11-13", "m-20251-11-3"] {
+            assert_eq!(spellings(name, |_| false), [name], "{name}");
+        }
+    }
 }

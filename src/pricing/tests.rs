@@ -330,3 +330,45 @@ mod torn {
         }
     }
 }
+
+#[test]
+fn a_unit_that_has_a_price_only_above_a_limit_is_shown_with_it() {
+    let step = PriceTable { above: Some(2), ..table("images", "0.5") };
+    let book = Book::with(&[table("pages", "1"), step], None).unwrap();
+    let units = book.find("x", "m", noon()).unwrap().units;
+    let shown: Vec<_> = units.iter().map(|unit| (unit.unit.as_str(), unit.usd.as_str(), unit.above.as_slice())).collect();
+    assert_eq!(shown, [("images", "0.5", &[][..]), ("pages", "1", &[])]);
+}
+
+#[test]
+fn litellms_quiet_hours_and_days_are_those_of_its_zone() {
+    let quiet = |zone: &str, more: &str| {
+        let json = format!(
+            r#"{{"m":{{"litellm_provider":"acme","input_cost_per_token":3e-06,"off_peak_pricing":{{"input_cost_per_token":1e-06{more},
+              "windows":[{{"hours_utc":"00:00-00:00","weekdays":[6,7]}}]{zone}}}}}}}"#
+        );
+        Book::with(&[], Some(PriceFile::of_json(&json).unwrap())).unwrap()
+    };
+    let at = |book: &Book, time: &str| usd_of(book, "acme", "m", time, None, &[("input_tokens", "1000000")]);
+    // 2026-11-27 is a Friday; Shanghai is eight hours ahead.
+    let shanghai = quiet(r#","weekday_timezone":"Asia/Shanghai""#, "");
+    for (time, usd) in [
+        ("2026-11-27T15:59:59Z", "3"),
+        ("2026-11-27T16:00:00Z", "1"),
+        ("2026-11-29T15:59:59Z", "1"),
+        ("2026-11-29T16:00:00Z", "3"),
+    ] {
+        assert_eq!(at(&shanghai, time), usd, "{time}");
+    }
+    let utc = quiet("", r#","input_cost_per_token_batches":7e-06,"input_cost_per_token_above_200k_tokens":8e-06"#);
+    assert_eq!([at(&utc, "2026-11-27T23:59:59Z"), at(&utc, "2026-11-28T00:00:00Z")], ["3", "1"]);
+}
+
+#[test]
+fn of_two_names_for_one_unit_in_litellms_file_the_one_with_a_price_counts() {
+    let json = r#"{"a":{"litellm_provider":"acme","input_cost_per_second":0,"output_cost_per_second":0.5},
+        "b":{"litellm_provider":"acme","input_cost_per_second":0.25,"output_cost_per_second":0.5}}"#;
+    let book = Book::with(&[], Some(PriceFile::of_json(json).unwrap())).unwrap();
+    assert_usd(&book, "acme", "a", &[("seconds", "2")], "1");
+    assert_usd(&book, "acme", "b", &[("seconds", "2")], "0.5");
+}

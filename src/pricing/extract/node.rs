@@ -85,3 +85,48 @@ fn depth(text: &str) -> usize {
     }
     deepest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_in_texts_are_no_nesting() {
+        for (text, expected) in [
+            ("{}", 1),
+            (r#"{"a":[{}]}"#, 3),
+            (r#"{"a":[],"b":[]}"#, 2),
+            (r#"{"a":{},"b":{"c":{}}}"#, 3),
+            (r#"{"[[[":"{{{"}"#, 1),
+            (r#"{"a":"\"[[[","b":[]}"#, 2),
+            (r#"{"a":"\\","b":[[]]}"#, 3),
+            (r#"{"a":"}}","b":[]}"#, 2),
+            (r#"{"a":"]]","b":[[]]}"#, 3),
+        ] {
+            assert_eq!(depth(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_may_be_nested_to_the_bound() {
+        let nested = |levels: usize| format!("{}{}", "{\"a\":".repeat(levels - 1) + "{", "}".repeat(levels));
+        assert!(read(&nested(DEPTH_MAX)).is_ok());
+        assert_eq!(read(&nested(DEPTH_MAX + 1)).unwrap_err(), ExtractError::TooDeep);
+        assert_eq!(read("[]").unwrap_err(), ExtractError::NotAnObject);
+    }
+
+    #[test]
+    fn what_has_counts_itself_is_the_usage_object() {
+        for (text, is_itself) in [
+            (r#"{"usage":{"inner":1}}"#, false),
+            (r#"{"response":{"usage":{"inner":1}}}"#, false),
+            (r#"{"Total_Tokens":1,"usage":{"inner":1}}"#, true),
+            (r#"{"billed_units":{},"meta":{"inner":1}}"#, true),
+            (r#"{"seconds":1,"usage":{"inner":1}}"#, true),
+            (r#"{"pages_processed":1,"usage":{"inner":1}}"#, true),
+            (r#"{"model":"x","usage":{"inner":1}}"#, false),
+        ] {
+            assert_eq!(!within_answer(read(text).unwrap()).has("inner"), is_itself, "{text}");
+        }
+    }
+}

@@ -207,3 +207,105 @@ fn what_is_no_usage_object_is_refused() {
     assert!(matches!(extract("openai", &"[".repeat(16_000)), Err(ExtractError::Json(_))));
     assert_eq!(extract("openai", &" ".repeat(16_385)), Err(ExtractError::TooLarge(16_385)));
 }
+
+#[test]
+fn reasoning_is_beside_the_completion_where_the_total_or_the_provider_says_so() {
+    let output = |provider: &str, json: &str| {
+        let found = extract(provider, json).unwrap();
+        found.usage.iter().find(|(name, _)| *name == "output_tokens").unwrap().1
+    };
+    for (provider, total, reasoning, expected) in [
+        // Part of the completion: 100 and 50 are all there is.
+        ("openai", Some(150), 20, 50),
+        ("x-ai", Some(150), 20, 50),
+        ("openai", Some(150), 50, 50),
+        // Beside it: the total has it too.
+        ("openai", Some(170), 20, 70),
+        // More than the completion cannot be part of it.
+        ("openai", Some(150), 51, 101),
+        ("openai", None, 51, 101),
+        ("openai", None, 50, 50),
+        // Without a total that tells, the provider does.
+        ("openai", None, 20, 50),
+        ("x-ai", None, 20, 70),
+        ("perplexity", None, 20, 70),
+        ("x-ai", None, 0, 50),
+    ] {
+        let total = total.map(|total| format!(r#","total_tokens":{total}"#)).unwrap_or_default();
+        let details = format!(r#""completion_tokens_details":{{"reasoning_tokens":{reasoning}}}"#);
+        let json = format!(r#"{{"prompt_tokens":100,"completion_tokens":50{total},{details}}}"#);
+        assert_eq!(output(provider, &json), Quantity::of(expected), "{provider} {json}");
+    }
+    let flat = r#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,"reasoning_tokens":20}"#;
+    assert_eq!(output("perplexity", flat), Quantity::of(70));
+    assert_eq!(output("openai", flat), Quantity::of(50));
+}
+
+#[test]
+fn one_name_is_enough_to_tell_the_shape() {
+    assert_usage("aws", r#"{"inputTokens":3}"#, &[("input_tokens", 3), ("output_tokens", 0)]);
+    assert_usage("aws", r#"{"outputTokens":3}"#, &[("input_tokens", 0), ("output_tokens", 3)]);
+    assert_usage("x", r#"{"input_tokens":3}"#, &[("input_tokens", 3), ("output_tokens", 0)]);
+    assert_usage("x", r#"{"output_tokens":3}"#, &[("input_tokens", 0), ("output_tokens", 3)]);
+    assert_usage("x", r#"{"total_tokens":3}"#, &[("input_tokens", 3), ("output_tokens", 0)]);
+    assert_usage("x", r#"{"total_tokens":7,"output_tokens":3}"#, &[("input_tokens", 4), ("output_tokens", 3)]);
+    assert_usage("x", r#"{"total_tokens":9,"input_tokens":3}"#, &[("input_tokens", 3), ("output_tokens", 0)]);
+    // Each of these names is Anthropic's, which counts what was cached beside the input.
+    for (name, value, input) in [
+        ("cache_creation_input_tokens", "4", 7),
+        ("cache_read_input_tokens", "4", 7),
+        ("cache_creation", r#"{"ephemeral_1h_input_tokens":4}"#, 7),
+        ("server_tool_use", r#"{"web_search_requests":1}"#, 3),
+    ] {
+        let usage = extract("x", &format!(r#"{{"input_tokens":3,"{name}":{value}}}"#)).unwrap().usage;
+        assert!(usage.contains(&("input_tokens", Quantity::of(input))) && usage.len() == 3, "{name} {usage:?}");
+    }
+}
+
+#[test]
+fn what_comes_out_of_the_images_api_are_images_unless_it_says_otherwise() {
+    let images = |details: &str| {
+        let json =
+            format!(r#"{{"input_tokens":10,"output_tokens":40,"input_tokens_details":{{"image_tokens":10}}{details}}}"#);
+        let usage = extract("openai", &json).unwrap().usage;
+        usage.iter().find(|(name, _)| *name == "image_output_tokens").map(|(_, count)| *count)
+    };
+    assert_eq!(images(""), Some(Quantity::of(40)));
+    for details in ["output_tokens_details", "output_token_details"] {
+        assert_eq!(images(&format!(r#","{details}":{{"image_tokens":30}}"#)), Some(Quantity::of(30)), "{details}");
+    }
+    let text = r#"{"input_tokens":10,"output_tokens":40,"input_tokens_details":{"text_tokens":10}}"#;
+    assert_usage("openai", text, &[("input_tokens", 10), ("output_tokens", 40)]);
+}
+
+#[test]
+fn cached_tokens_of_converse_are_part_of_the_input_by_another_word_only() {
+    let cached = |provider: &str, json: &str| {
+        let usage = extract(provider, json).unwrap().usage;
+        (usage[0].1, usage.iter().find(|(name, _)| *name == "cached_input_tokens").map(|(_, count)| *count))
+    };
+    let of = |count| Some(Quantity::of(count));
+    assert_eq!(cached("aws", r#"{"inputTokens":10,"cacheReadInputTokens":4}"#), (Quantity::of(14), of(4)));
+    assert_eq!(cached("x", r#"{"inputTokens":10,"cacheReadInputTokens":4}"#), (Quantity::of(14), of(4)));
+    assert_eq!(cached("x", r#"{"inputTokens":10,"cachedInputTokens":4}"#), (Quantity::of(10), of(4)));
+    assert_eq!(cached("aws", r#"{"inputTokens":10,"cachedInputTokens":4}"#), (Quantity::of(10), None));
+}
+
+#[test]
+fn zeros_are_counts_and_a_cost_of_zero_is_one() {
+    assert_usage("openai", r#"{"prompt_tokens":0,"completion_tokens":0}"#, &[("input_tokens", 0), ("output_tokens", 0)]);
+    assert_eq!(extract("x", r#"{"pages_processed":0}"#), Err(ExtractError::NothingKnown));
+    assert_eq!(extract("openrouter", r#"{"prompt_tokens":1,"cost":0}"#).unwrap().cost, Some(Usd::ZERO));
+    assert!(matches!(extract("openrouter", r#"{"prompt_tokens":1,"cost":-1e-12}"#), Err(ExtractError::Number(..))));
+}
+
+#[test]
+fn a_usage_object_may_be_as_long_as_the_bound() {
+    let padded = |bytes: usize| {
+        let json = r#"{"prompt_tokens":1}"#;
+        format!("{json}{}", " ".repeat(bytes - json.len()))
+    };
+    assert!(extract("openai", &padded(USAGE_RAW_BYTES_MAX)).is_ok());
+    let longer = USAGE_RAW_BYTES_MAX + 1;
+    assert_eq!(extract("openai", &padded(longer)), Err(ExtractError::TooLarge(longer)));
+}
