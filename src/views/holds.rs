@@ -189,3 +189,114 @@ fn hash(id: &str) -> u64 {
     id.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Name, Usd};
+
+    const CREATED_AT: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn at(seconds: u64) -> Steady {
+        Steady::since_start(Duration::from_secs(seconds))
+    }
+
+    fn time(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    /// Granted at the beginning of time, for this long.
+    fn reservation(id: &str, ttl_seconds: u32) -> Reservation {
+        let request = ReservationRequest {
+            id: id.into(),
+            id_given: true,
+            service: Name::new("openai").unwrap(),
+            operation: Name::new("chat").unwrap(),
+            estimated_cost: Usd::from_dollars(1),
+            ttl_seconds,
+            attribution: None,
+            model: None,
+            usage: vec![],
+        };
+        let expires_at = time(ttl_seconds.into());
+        let (critical, ended_at, state) = (true, None, ReservationState::Held);
+        Reservation { request, critical, created_at: CREATED_AT, expires_at, ended_at, state }
+    }
+
+    /// Holds with these numbers, which lapse after as many seconds.
+    fn holds(numbers: &[u32]) -> Holds {
+        let mut holds = Holds::with_expired(10);
+        for number in numbers {
+            let reservation = reservation(&format!("r{number}"), *number);
+            holds.put(Hold::until(at((*number).into()), i64::from(*number), &reservation));
+        }
+        holds
+    }
+
+    fn seqs<'h>(holds: impl Iterator<Item = &'h Arc<Hold>>) -> Vec<i64> {
+        holds.map(|hold| hold.seq).collect()
+    }
+
+    #[test]
+    fn a_hold_counts_until_just_before_its_time_is_over_and_is_kept_until_the_ledger_knows() {
+        let mut holds = holds(&[5, 3, 9]);
+        assert_eq!((holds.len(), holds.is_empty(), holds.next_deadline()), (3, false, Some(at(3))));
+        let third = Arc::clone(holds.find("r3").unwrap());
+        assert!(holds.counts(&third, at(2)) && !holds.counts(&third, at(3)) && !holds.counts(&third, at(4)));
+        assert_eq!([2, 3, 5].map(|now| holds.held(at(now))), [3, 2, 1]);
+        assert_eq!([2, 3, 5].map(|now| holds.expired(at(now))), [10, 11, 12], "whoever asks need not wait for the writer");
+        assert_eq!(seqs(holds.due(at(5))), [3, 5]);
+
+        assert_eq!(seqs(holds.lapse(at(5)).iter()), [3, 5]);
+        assert_eq!((seqs(holds.lapsed()), seqs(holds.counting())), (vec![3, 5], vec![9]));
+        assert!(!holds.counts(&third, at(2)), "what was noticed to have lapsed stays so");
+        assert_eq!((holds.held(at(5)), holds.expired(at(5)), holds.len()), (1, 12, 3));
+        assert_eq!((holds.next_deadline(), holds.lapse(at(5)).len()), (Some(at(9)), 0));
+
+        let counted = |removed: Option<(Arc<Hold>, bool)>| removed.map(|(hold, counted)| (hold.seq, counted));
+        assert_eq!(counted(holds.remove(3)), Some((3, false)));
+        assert_eq!(counted(holds.remove(9)), Some((9, true)));
+        assert_eq!((counted(holds.remove(9)), holds.find("r9"), holds.len()), (None, None, 1));
+        assert_eq!((holds.expired(at(5)), seqs(holds.lapsed())), (11, vec![5]));
+        holds.count_expired(3, 1);
+        assert_eq!(holds.expired(at(5)), 13);
+        holds.count_expired(0, 100);
+        assert_eq!(holds.expired(at(5)), 1);
+        drop(holds.remove(5));
+        assert!(holds.is_empty());
+    }
+
+    #[test]
+    fn a_hold_is_found_by_its_id_and_stands_once() {
+        let mut holds = holds(&[5, 3]);
+        let renamed = Hold::until(at(8), 3, &reservation("other", 8));
+        holds.put(renamed.clone());
+        assert_eq!(holds.find("other").map(|hold| &**hold), Some(&renamed));
+        assert_eq!((holds.find("r3"), holds.len(), holds.next_deadline()), (None, 2, Some(at(5))));
+        assert_eq!(holds.find("r5").map(|hold| hold.seq), Some(5));
+        assert_eq!((seqs(holds.after(2)), seqs(holds.after(3)), seqs(holds.after(i64::MAX))), (vec![3, 5], vec![5], vec![]));
+        assert!(hash("r3") != hash("r5"), "ids are told apart without being looked at");
+    }
+
+    #[test]
+    fn what_has_lapsed_before_stays_so() {
+        let mut before = holds(&[3, 5, 9]);
+        before.lapse(at(3));
+        drop(before.remove(5));
+        let mut after = holds(&[3, 5, 9]);
+        after.keep_lapsed(&before);
+        assert_eq!((seqs(after.lapsed()), seqs(after.counting())), (vec![3], vec![5, 9]));
+        after.keep_lapsed(&before);
+        assert_eq!(seqs(after.lapsed()), [3]);
+    }
+
+    #[test]
+    fn a_hold_from_the_ledger_has_no_more_time_than_it_was_given() {
+        let reservation = reservation("r", 60);
+        for (now, remaining) in [(20, 40), (60, 0), (70, 0), (0, 60), (-20, 60)] {
+            let hold = Hold::resumed(7, &reservation, Now { time: time(now), steady: at(100) });
+            assert_eq!(hold.deadline, at(100 + remaining), "{now}");
+            assert_eq!((hold.seq, hold.reservation()), (7, reservation.clone()));
+        }
+    }
+}

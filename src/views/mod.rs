@@ -297,4 +297,6 @@ impl MonthCosts {
 }
 
 #[cfg(test)]
+mod published_tests;
+#[cfg(test)]
 mod tests;

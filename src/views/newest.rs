@@ -175,4 +175,13 @@ mod tests {
         note(&newest, entries.cast_signed(), 1);
         assert_eq!(places(&newest.take(entries + 1), entries), Some(vec![entries.cast_signed() + 1]));
     }
+
+    #[test]
+    fn as_many_entries_as_the_bound_are_noted() {
+        let newest = Newest::default();
+        newest.take(0);
+        note(&newest, 0, ENTRIES_MAX as i64 - 1);
+        note(&newest, ENTRIES_MAX as i64 - 1, 1);
+        assert_eq!(places(&newest.take(ENTRIES_MAX as u64), 0).map(|places| places.len()), Some(ENTRIES_MAX));
+    }
 }

@@ -38,7 +38,7 @@ impl Meter {
             let used = match (self.bars().limits().as_slice(), spent) {
                 (_, None) => (0.0, 0),
                 // All of such a limit is used, whatever is spent.
-                ([..=0], _) => (0.0, 0),
+                ([limit], _) if *limit <= 0 => (0.0, 0),
                 ([_], Some(spent)) => (0.0, spent.first().copied().unwrap_or(0).max(0)),
                 (_, spent) => (Account::new(&budget.limit, spent, None).utilization_percent(), 0),
             };

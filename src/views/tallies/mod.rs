@@ -37,6 +37,8 @@ pub const KEYS_MAX: usize = 100_000;
 pub const KEPT: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
+mod meter_tests;
+#[cfg(test)]
 mod shared_tests;
 #[cfg(test)]
 mod tests;
