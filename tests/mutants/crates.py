@@ -1,0 +1,82 @@
+"""The parts that are changed, and the crates in which they are built: with no more than they need, so that it takes seconds."""
+
+import pathlib
+import re
+import shutil
+import tomllib
+import typing
+
+
+
+class Part(typing.NamedTuple):
+    """A module that is changed."""
+
+    # What must be there for it to compile, itself included.
+    modules: list
+    # The tests that run.
+    tests: list
+    # What of it is changed.
+    files: list = ["**/*.rs"]
+
+
+PARTS = {
+    "domain": Part(["domain"], ["domain"]),
+    "budget": Part(["domain", "budget"], ["budget"]),
+    "pricing": Part(["domain", "pricing"], ["pricing"]),
+    "views": Part(["domain", "budget", "views"], ["views"]),
+    # Of the following what decides. The rest moves bytes, threads and clocks, and is tested with the built program.
+    "fleet": Part(
+        ["budget", "clock", "domain", "error_chain", "fleet", "ledger", "pricing", "query", "views", "wire", "writer"],
+        ["fleet::share", "fleet::lease", "fleet::pool", "fleet::others", "fleet::costs", "fleet::desk", "fleet::simulation"],
+        ["share.rs", "lease.rs", "pool.rs", "others.rs", "costs.rs", "desk/memory.rs"],
+    ),
+    "writer": Part(
+        ["budget", "clock", "domain", "error_chain", "ledger", "pricing", "views", "wire", "writer"],
+        ["writer"],
+        ["calls.rs", "decide.rs", "draft.rs", "exhausted.rs", "gate.rs", "memory.rs", "notices.rs", "rate.rs", "recent.rs", "reserve.rs",
+         "tally.rs", "trace.rs"],
+    ),
+    "ledger": Part(
+        ["domain", "error_chain", "ledger"],
+        ["ledger"],
+        ["cells.rs", "checksum.rs", "days.rs", "grouper.rs", "identify.rs", "ids/*.rs", "kept/day.rs", "listing/places.rs", "row/*.rs"],
+    ),
+}
+FOLDER = pathlib.Path("target/mutants").resolve()
+
+
+def crate(part):
+    """The crate with nothing but the part and what it uses; what was built of it before is kept."""
+    folder = FOLDER / part
+    shutil.rmtree(folder / "src", ignore_errors=True)
+    (folder / "src").mkdir(parents=True)
+    for module in PARTS[part].modules:
+        source = pathlib.Path("src") / module
+        if source.is_dir():
+            shutil.copytree(source, folder / "src" / module)
+        else:
+            shutil.copy(source.with_suffix(".rs"), folder / "src")
+    text = "".join(file.read_text() for file in (folder / "src").rglob("*.rs"))
+    (folder / "src/lib.rs").write_text("#![allow(warnings)]\n" + "".join(f"pub mod {module};\n" for module in PARTS[part].modules))
+    shutil.copytree(".cargo", folder / ".cargo", dirs_exist_ok=True)
+    shutil.copy("Cargo.lock", folder)
+    (folder / "Cargo.toml").write_text(manifest(part, text))
+    return folder
+
+
+def manifest(part, text):
+    """The manifest, with those dependencies only that the sources name."""
+    def is_used(line):
+        name = line.split(" ")[0].replace("-", "_")
+        return re.search(rf"(?<![\w:.]){name}::", text) is not None
+
+    whole = pathlib.Path("Cargo.toml").read_text()
+    edition = tomllib.loads(whole)["package"]["edition"]
+    lines = [f'[package]\nname = "{part}"\nedition = "{edition}"\n[lib]\ndoctest = false']
+    for heading in ("dependencies", "dev-dependencies"):
+        lines.append(f"[{heading}]")
+        table = whole.split(f"\n[{heading}]\n")[1].split("\n[")[0]
+        lines += [line for line in table.splitlines() if line and line[0] != "#" and is_used(line)]
+    # As the crate's own development profile, without what only a debugger needs.
+    lines += ["[profile.dev]", "debug = false", '[profile.dev.package."*"]', "opt-level = 2", "[workspace]"]
+    return "\n".join(lines) + "\n"
