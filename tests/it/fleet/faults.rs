@@ -59,6 +59,7 @@ fn an_older_copy_of_a_ledger_is_noticed_and_all_its_sums_are_sent_anew() {
     wait_until_up(&first);
     record(&first, "2", "4");
     within(SOON, "the second cost is known", || (total(&other) == r#"{"openai":5}"#).then_some(()));
+    within(SOON, "it has something in hand", || (amount(&shared(&first)["own_lease_usd"]) > 0.0).then_some(()));
     first.kill();
     for ending in ["-wal", "-shm"] {
         let mut beside = setup.ledger().as_os_str().to_owned();
