@@ -4,9 +4,9 @@ The run is cut into stretches. Each begins with a copy of the ledger as the stre
 thousand before it. In the first one the calls of a start are among them; all starts are much alike.
 """
 
-import concurrent.futures
 import copy
 import itertools
+import multiprocessing
 import pathlib
 import shutil
 import subprocess
@@ -67,18 +67,18 @@ def at_each_call(program, fault, operations, seed, report, step=1, folder=None):
         root = pathlib.Path(root)
         state = State(root / "state-0", Script(seed, Model(), with_files=True))
         Agent(program, state.folder)
-        with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
-            for stretch in range(0, operations, STRETCH):
-                calls, after = count_calls(program, root, state, stretch)
-                numbers = range(1, calls + 1, step)
-                one = lambda call: at_call(program, root, state, stretch, fault, call)
-                for outcome in lanes.map(one, numbers):
+        for stretch in range(0, operations, STRETCH):
+            calls, after = count_calls(program, root, state, stretch)
+            # Each fault has a process of its own, forked from this one: so it has the script to itself without a copy.
+            lanes = multiprocessing.get_context("fork").Pool(LANES, remember, (program, root, state, stretch, fault), maxtasksperchild=1)
+            with lanes:
+                for outcome in lanes.imap(at_call, range(1, calls + 1, step)):
                     counts["calls"] += 1
                     if outcome:
                         counts[outcome] += 1
-                shutil.rmtree(state.folder)
-                state = after
-                report(f"{min(stretch + STRETCH, operations)} operations", **counts)
+            shutil.rmtree(state.folder)
+            state = after
+            report(f"{min(stretch + STRETCH, operations)} operations", **counts)
     return {"fault": fault, "operations": operations, **counts}
 
 
@@ -108,7 +108,14 @@ def copied(program, state, folder):
     return Agent(program, folder)
 
 
-def at_call(program, root, state, stretch, fault, call):
+def remember(*stretch):
+    """In a process of the pool: what its fault is part of."""
+    global OF_STRETCH
+    OF_STRETCH = stretch
+
+
+def at_call(call):
+    program, root, state, stretch, fault = OF_STRETCH
     folder = root / f"{fault}-{stretch}-{call}"
     where = f"{fault} at call {call} of operations {stretch + 1} to {stretch + STRETCH}"
     try:
@@ -122,8 +129,7 @@ def at_call(program, root, state, stretch, fault, call):
 
 
 def one_fault(program, folder, state, stretch, fault, call):
-    agent = copied(program, state, folder)
-    script = copy.deepcopy(state.script)
+    agent, script = copied(program, state, folder), state.script
     outcome, pending = None, None
     inject = f"inject={DISK_CALLS}:{FAULTS[fault]}:when={call}"
     try:

@@ -61,23 +61,25 @@ def flips(program, count, seed, report, is_killed, folder=None):
         script = prepared(program, whole, seed, is_killed)
         victim = whole / ("ledger.db-wal" if is_killed else "ledger.db")
         pages = (committed_bytes(victim) if is_killed else victim.stat().st_size) // PAGE_BYTES
-        places = sorted({page % pages * PAGE_BYTES + chance.randrange(PAGE_BYTES) for page in range(count)})
+        bits = []
+        for page in range(pages):
+            of_page = chance.sample(range(PAGE_BYTES * 8), count // pages + (page < count % pages))
+            bits += (page * PAGE_BYTES * 8 + bit for bit in of_page)
         control = Agent(program, shutil.copytree(whole, pathlib.Path(root) / "control"))
         problem = control.verify() or difference(Client(control.start()), script.model)
         control.kill()
         assert not problem, f"without a flip: {problem}"
         counts = {"noticed by verify": 0, "noticed by the start": 0, "harmless": 0}
 
-        def one(place):
-            bit = place % 8
-            return flip(program, pathlib.Path(root) / f"flip-{place}", whole, victim.name, place, bit, script)
+        def one(bit):
+            return flip(program, pathlib.Path(root) / f"flip-{bit}", whole, victim.name, *divmod(bit, 8), script)
 
         with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
-            for number, outcome in enumerate(lanes.map(one, places), 1):
+            for number, outcome in enumerate(lanes.map(one, bits), 1):
                 counts[outcome] += 1
                 if number % 500 == 0:
                     report(f"{number} flips in the {what}", **counts)
-        return {"flips": len(places), "in": what, "pages": pages, **counts}
+        return {"flips": len(bits), "in": what, "pages": pages, **counts}
 
 
 def flip(program, folder, whole, name, place, bit, script):
