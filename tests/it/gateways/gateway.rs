@@ -183,10 +183,18 @@ impl Gateway {
             fs::write(&path, script).unwrap();
             text = replaced(&text, &format!("/etc/lead-factory-metrics/{SCRIPT}"), &path.display().to_string());
         }
-        for (shipped, ours) in [(8000, agent), (4000, api), (8080, addr)] {
+        let addresses = [(8000, agent), (4000, api), (8080, addr)];
+        // All are marked before the first is put in: one of ours may begin like one that is shipped.
+        for (shipped, _) in addresses {
             let places = [format!("127.0.0.1:{shipped}"), format!("port_value: {shipped} ")];
             assert!(places.iter().any(|place| text.contains(place)), "{kind:?} names no {shipped}");
-            text = text.replace(&places[0], &ours.to_string()).replace(&places[1], &format!("port_value: {} ", ours.port()));
+            text = text
+                .replace(&places[0], &format!("<{shipped}>"))
+                .replace(&places[1], &format!("port_value: <port of {shipped}> "));
+        }
+        for (shipped, ours) in addresses {
+            text = text.replace(&format!("<{shipped}>"), &ours.to_string());
+            text = text.replace(&format!("<port of {shipped}>"), &ours.port().to_string());
         }
         text = text
             .replace("/etc/lead-factory-metrics/", &format!("{}/", examples().display()))
