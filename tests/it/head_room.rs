@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, Conn, Setup, TestAgent, amounts_in, exact, tool};
+use crate::support::{Client, Conn, Setup, TestAgent, amounts_in, assert_within, exact, tool};
 
 const WRITERS: u64 = 600;
 const IDLE: usize = 560;
 const ANSWER_MAX: Duration = Duration::from_secs(1);
 const READS: [&str; 4] = ["/metrics", "/health", "/scaling-gate/check?service=s", "/costs/daily"];
 
-/// Asks everything again and again for a while, each on a connection of its own, as probes do; how long each took, the longest first.
+/// Asks everything again and again for a while, each on a connection of its own, as probes do; how long each took.
 #[track_caller]
 fn reads_for(agent: &TestAgent, time: Duration) -> Vec<Duration> {
     let begin = Instant::now();
@@ -26,16 +26,7 @@ fn reads_for(agent: &TestAgent, time: Duration) -> Vec<Duration> {
             took.push(one.elapsed());
         }
     }
-    took.sort_unstable_by(|one, other| other.cmp(one));
     took
-}
-
-/// Whether a share of times is short enough: a machine that does something else for a second says nothing of the agent.
-#[track_caller]
-fn assert_within(took: &[Duration], max: Duration) {
-    let [slowest, nearly] = [0, took.len() / 50].map(|rank| took[rank]);
-    println!("{} reads: slowest {slowest:?}, but for 2 % {nearly:?}", took.len());
-    assert!(nearly < max && slowest < 5 * max, "{slowest:?}, {nearly:?}");
 }
 
 /// A writer's thread needs little of a stack, and there are many.
@@ -90,7 +81,7 @@ fn with_six_hundred_writers_on_a_slow_disk_everything_else_answers_within_a_seco
     let (recorded, refused, slow_refusals) = (recorded.into_inner(), refused.into_inner(), slow_refusals.into_inner());
     println!("{recorded} recorded, {refused} refused ({slow_refusals} after a second)");
     assert!(recorded > 0 && refused > 0, "{recorded} recorded, {refused} refused");
-    assert_within(&took, ANSWER_MAX);
+    assert_within(took, ANSWER_MAX);
     assert!(slow_refusals <= refused / 20, "{slow_refusals} of {refused}");
     assert_eq!(amounts_in(&agent.get("/costs/daily"))["s"], exact(&recorded.to_string()), "refused ones are not recorded");
     assert!(agent.status_kib("VmHWM") < 96 * 1024, "{} KiB", agent.status_kib("VmHWM"));
@@ -112,7 +103,7 @@ fn with_five_hundred_and_sixty_idle_connections_everybody_is_answered_within_a_s
         idle.push(conn);
     }
     let mut took = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..20 {
         for path in READS {
             let begin = Instant::now();
             Client::new(agent.addr()).get(path).expect(200);
@@ -122,8 +113,7 @@ fn with_five_hundred_and_sixty_idle_connections_everybody_is_answered_within_a_s
         agent.costs(r#"{"service":"s","amount_usd":1}"#).expect(200);
         took.push(begin.elapsed());
     }
-    took.sort_unstable_by(|one, other| other.cmp(one));
-    assert_within(&took, ANSWER_MAX);
+    assert_within(took, ANSWER_MAX);
     let closed = idle.iter_mut().filter_map(|conn| conn.read_until_closed(Duration::from_millis(1)).ok()).count();
     assert!(closed >= IDLE - 512, "{closed} made room");
     assert!(closed < 200, "{closed} made room: more than there was a need for");
@@ -184,7 +174,7 @@ fn with_sixty_four_file_descriptors_and_a_slow_disk_a_hundred_writers_leave_room
         took = reads_for(&agent, Duration::from_secs(5));
         stop.store(true, Ordering::Relaxed);
     });
-    assert_within(&took, ANSWER_MAX);
+    assert_within(took, ANSWER_MAX);
     agent.assert_healthy();
 }
 
@@ -193,7 +183,7 @@ fn with_sixty_four_file_descriptors_a_flood_of_connections_keeps_nobody_out() {
     tool("prlimit");
     let agent = Setup::new().wrapped_in(["prlimit", "--nofile=64:64"]).start();
     let held: Vec<Conn> = (0..IDLE).filter_map(|_| Conn::open(agent.addr()).ok()).collect();
-    assert_within(&reads_for(&agent, Duration::from_millis(500)), 3 * ANSWER_MAX);
+    assert_within(reads_for(&agent, Duration::from_millis(500)), 3 * ANSWER_MAX);
     agent.costs(r#"{"service":"s","amount_usd":1}"#).expect(200);
     // This one reads the file.
     agent.get("/costs/daily?by=lead").expect(200);

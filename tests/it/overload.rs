@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Setup, amounts_in, exact};
+use crate::support::{Setup, amounts_in, assert_within, exact};
 
 const WRITERS: u64 = 64;
 const READ_MAX: Duration = Duration::from_secs(1);
@@ -17,7 +17,7 @@ fn with_a_slow_disk_writes_are_refused_beyond_the_bound_and_reads_stay_quick() {
     let mut agent = setup.clone().with_injected_faults(&["fsync,fdatasync:delay_exit=200000"]).start();
     let (stop, recorded, refused) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     let padding = "x".repeat(4_000);
-    let mut slowest_read = Duration::ZERO;
+    let mut took = Vec::new();
     thread::scope(|scope| {
         for writer in 0..WRITERS {
             let (agent, stop, recorded, refused, padding) = (&agent, &stop, &recorded, &refused, &padding);
@@ -53,16 +53,16 @@ fn with_a_slow_disk_writes_are_refused_beyond_the_bound_and_reads_stay_quick() {
             for path in ["/health", "/metrics", "/costs/daily", "/scaling-gate/status"] {
                 let one = Instant::now();
                 client.get(path).expect(200);
-                slowest_read = slowest_read.max(one.elapsed());
+                took.push(one.elapsed());
             }
             thread::sleep(Duration::from_millis(20));
         }
         stop.store(true, Ordering::Relaxed);
     });
     let (recorded, refused) = (recorded.into_inner(), refused.into_inner());
-    println!("{recorded} recorded, {refused} refused, slowest read {slowest_read:?}");
+    println!("{recorded} recorded, {refused} refused");
     assert!(recorded > 0 && refused > 0, "{recorded} recorded, {refused} refused");
-    assert!(slowest_read < READ_MAX, "a read took {slowest_read:?}");
+    assert_within(took, READ_MAX);
     assert_eq!(amounts_in(&agent.get("/costs/daily"))["s"], exact(&recorded.to_string()), "refused ones are not recorded");
     assert!(agent.status_kib("VmHWM") < 64 * 1024, "{} KiB", agent.status_kib("VmHWM"));
     assert!(agent.terminate().success());

@@ -5,7 +5,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Conn, Setup, TestAgent};
+use crate::support::{Conn, Setup, TestAgent, assert_within};
 
 const SLOW: usize = 500;
 /// Far above each time-out that the test sets, far below the defaults added up.
@@ -37,7 +37,7 @@ fn five_hundred_slow_connections_are_closed_in_time_and_harm_no_other() {
     let begin = Instant::now();
     let closed = thread::scope(|scope| {
         let dripping = scope.spawn(|| drip_until_closed(slow));
-        let mut slowest = Duration::ZERO;
+        let mut took = Vec::new();
         let mut client = agent.client();
         let mut recorded = 0;
         while !dripping.is_finished() {
@@ -45,10 +45,10 @@ fn five_hundred_slow_connections_are_closed_in_time_and_harm_no_other() {
             client.costs(r#"{"service":"s","amount_usd":1}"#).expect(200);
             recorded += 1;
             assert_eq!(client.get("/health").status, 200);
-            slowest = slowest.max(one.elapsed());
+            took.push(one.elapsed());
             assert!(begin.elapsed() < CLOSED_MAX + Duration::from_secs(10), "slow connections are still open");
         }
-        assert!(slowest < Duration::from_secs(2), "a worker waited {slowest:?}");
+        assert_within(took, Duration::from_secs(2));
         assert_eq!(agent.get("/costs/daily").text(), format!(r#"{{"s":{recorded}}}"#), "dripped events never count");
         dripping.join().unwrap()
     });

@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -329,7 +329,7 @@ fn pages_hold_while_events_come_in_and_forged_places_are_refused() {
 
 #[test]
 fn a_slow_reader_of_an_export_holds_up_nobody() {
-    let setup = Setup::new().setting("idle_timeout_seconds = 2");
+    let setup = Setup::new().setting("idle_timeout_seconds = 10");
     let agent = setup.start();
     let line = |number: u64| {
         format!(r#"{{"id":"e{number}","service":"s","amount_usd":1,"attributes":{{"text":"{}"}}}}"#, "x".repeat(3_000))
@@ -342,13 +342,14 @@ fn a_slow_reader_of_an_export_holds_up_nobody() {
     for conn in &mut slow {
         conn.send(b"GET /export HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     }
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(agent.get("/export").expect(503).slug(), "overloaded", "two are under way");
-    let began = Instant::now();
+    let refused = crate::support::within(Duration::from_secs(20), "two are under way", || {
+        Some(agent.get("/export")).filter(|answer| answer.status == 503)
+    });
+    assert_eq!(refused.slug(), "overloaded");
     for number in 0..20 {
         agent.costs(format!(r#"{{"id":"beside-{number}","service":"s","amount_usd":1}}"#)).expect(200);
     }
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(agent.get("/export").expect(503).slug(), "overloaded", "they are under way still");
     // Whoever reads nothing at all is given up, and makes room.
     let whole = crate::support::within(Duration::from_secs(60), "there is room for another export", || {
         let answer = agent.get("/export");

@@ -84,7 +84,7 @@ fn whatever_is_sent_nothing_is_recorded_nothing_breaks_and_nobody_else_suffers()
     assert_nothing_panicked(&agent);
     let one = Instant::now();
     record(&agent);
-    assert!(one.elapsed() < Duration::from_secs(2), "{:?}", one.elapsed());
+    assert!(one.elapsed() < Duration::from_secs(10), "{:?}", one.elapsed());
     assert!(agent.terminate().success());
     setup.assert_verifies();
     let report: Value = serde_json::from_slice(&setup.verb(&["verify", "--output", "json"]).stdout).unwrap();

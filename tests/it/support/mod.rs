@@ -29,4 +29,4 @@ pub use receiver::{Posted, Receiver};
 pub use server::{Identity, ServerTls};
 pub use stage::{Follower, Stage};
 pub use tools::{Rng, TmpfsForLedger, now, program, replaced, run, same_day, same_day_in, tool, try_run};
-pub use wait::within;
+pub use wait::{assert_within, within};

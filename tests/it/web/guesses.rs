@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{USUAL, Web};
-use crate::support::{Client, Response};
+use crate::support::{Client, Response, assert_within};
 
 /// `alice:wonderland`.
 const RIGHT: &str = "Basic YWxpY2U6d29uZGVybGFuZA==";
@@ -28,7 +28,7 @@ fn readers_who_are_known_wait_for_no_guess() {
     ask(&mut alice, RIGHT).expect(200);
     let (stop, numbers, refused, busy) =
         (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-    let mut slowest = Duration::ZERO;
+    let mut took = Vec::new();
     std::thread::scope(|scope| {
         for _ in 0..24 {
             scope.spawn(|| {
@@ -52,7 +52,7 @@ fn readers_who_are_known_wait_for_no_guess() {
         while began.elapsed() < Duration::from_secs(5) {
             let asked = Instant::now();
             ask(&mut alice, RIGHT).expect(200);
-            slowest = slowest.max(asked.elapsed());
+            took.push(asked.elapsed());
         }
         stop.store(true, Ordering::Relaxed);
     });
@@ -60,8 +60,8 @@ fn readers_who_are_known_wait_for_no_guess() {
     assert!(refused > 0 && busy > 0, "guesses were looked at ({refused}) one at a time ({busy} were not)");
     // One at a time, of 20 ms at the least.
     assert!(refused < 15 * 50, "{refused}");
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
-    println!("refused {refused}, busy {busy}, slowest read {slowest:?}");
+    println!("refused {refused}, busy {busy}");
+    assert_within(took, Duration::from_secs(1));
 }
 
 #[test]
@@ -95,9 +95,11 @@ fn a_name_that_nobody_has_takes_as_long_as_a_wrong_password() {
     let [known, unknown] = took.map(|took| took.into_iter().min().unwrap());
     assert!(unknown > known / 2 && known > unknown / 2, "{known:?} and {unknown:?}");
     // The same again costs nothing.
-    let began = Instant::now();
-    for number in 0..30 {
+    let again = (0..30).map(|number| {
+        let began = Instant::now();
         ask(&mut client, &guess(number)).expect(401);
-    }
-    assert!(began.elapsed() < known * 15, "{:?}", began.elapsed());
+        began.elapsed()
+    });
+    let again = again.min().unwrap();
+    assert!(again < known / 2, "{again:?} in place of {known:?}");
 }

@@ -109,7 +109,7 @@ fn handshakes_make_room_and_are_given_time() {
 #[test]
 fn handshakes_that_hang_end_in_time_and_hold_up_nobody() {
     let web = Web::new(TLS);
-    let web = Web { setup: web.setup.setting("header_timeout_seconds = 2").setting("max_connections = 40"), ..web };
+    let web = Web { setup: web.setup.setting("header_timeout_seconds = 6").setting("max_connections = 40"), ..web };
     let agent = web.start();
     let (began, hello) = (Instant::now(), half_a_hello());
     let mut hanging: Vec<TcpStream> = (0..30)
@@ -121,7 +121,7 @@ fn handshakes_that_hang_end_in_time_and_hold_up_nobody() {
         .collect();
     let asked = Instant::now();
     web.curl(&agent).get("/metrics").expect(200);
-    assert!(asked.elapsed() < Duration::from_secs(2), "nobody waits for them: {:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(5), "nobody waits for them: {:?}", asked.elapsed());
     for stream in &mut hanging {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut said = Vec::new();
@@ -129,7 +129,7 @@ fn handshakes_that_hang_end_in_time_and_hold_up_nobody() {
         assert!(said.len() < 100, "{said:?}");
     }
     let took = began.elapsed();
-    assert!((Duration::from_millis(1900)..Duration::from_secs(8)).contains(&took), "{took:?}");
+    assert!((Duration::from_millis(5900)..Duration::from_secs(16)).contains(&took), "{took:?}");
 }
 
 #[test]
