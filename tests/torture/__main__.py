@@ -11,6 +11,7 @@ import calls
 import disks
 import flips
 import kills
+import memory
 
 
 def parsed():
@@ -24,11 +25,13 @@ def parsed():
     parser.add_argument("--step", type=int, default=1, help="only each so manyth call")
     parser.add_argument("--power", type=int, default=0, metavar="N", help="power cuts, half on ext4, half on xfs (root)")
     parser.add_argument("--full", type=int, default=0, metavar="N", help="full disks (root)")
+    parser.add_argument("--squeezes", type=int, default=0, metavar="N", help="too little memory under load (root, control groups)")
     parser.add_argument("--flips", type=int, default=0, metavar="N", help="flipped bits, half in a closed ledger, half in the log of a killed one")
     parser.add_argument("--all", action="store_true", help="the figures of docs/reliability.md: takes hours")
     options = parser.parse_args()
     if options.all:
         options.kills, options.power, options.full, options.flips, options.calls = 1_000, 200, 100, 10_000, []
+        options.squeezes = 100
     return options
 
 
@@ -44,6 +47,8 @@ def main():
         trials.append(lambda kind=kind: disks.power_cuts(program, kind, options.power // 2, seed, report, folder))
     if options.full:
         trials.append(lambda: disks.full_disks(program, options.full, seed, report))
+    if options.squeezes:
+        trials.append(lambda: memory.squeezes(program, options.squeezes, seed, report, folder))
     for is_killed in (False, True) if options.flips else ():
         trials.append(lambda is_killed=is_killed: flips.flips(program, options.flips // 2, seed, report, is_killed, folder))
     if not trials:

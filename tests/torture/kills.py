@@ -64,7 +64,7 @@ def kills(program, count, seed, report, folder=None):
 
 
 def under_faults(agent, workers_len, count, seed, after_seconds, fault, what, report):
-    """Has workers work while the agent suffers a fault so many times and is started again, and compares all that is shown now and then. In the
+    """Has workers work while the agent suffers a fault so many times, starts it again where that ended it, and compares all that is shown now and then. In the
     end the agent is killed. Answers how many operations were done."""
     chance = random.Random(seed)
     workers = [Worker(agent, f"{seed}/{number}", f"w{number}-") for number in range(workers_len)]
@@ -77,7 +77,8 @@ def under_faults(agent, workers_len, count, seed, after_seconds, fault, what, re
                 worker.may_go.set()
             time.sleep(chance.uniform(*after_seconds))
             fault()
-            agent.start()
+            if not agent.is_running():
+                agent.start()
             raise_failures(workers)
             if number % COMPARED_EVERY == 0 or number == count:
                 rest(workers)
