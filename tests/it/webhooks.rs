@@ -120,7 +120,7 @@ fn over_https_only_who_has_the_right_certificate_is_told() {
     let mut agent = setup.clone().env("SSL_CERT_FILE", other.certificate()).start();
     charge(&agent, "a", 40);
     within(Duration::from_secs(30), "an attempt fails", || (messages(&agent, "failed")? >= 1.0).then_some(()));
-    let log = agent.log();
+    let log = log_of_failure(&agent);
     assert!(log.contains("certificate") && !log.contains("very-secret"), "why, and not where: {log}");
     assert_eq!(agent.terminate().code(), Some(0), "{}", agent.log());
     assert!(receiver.posted().is_empty(), "nothing was sent to a stranger");

@@ -120,8 +120,13 @@ impl Conn {
 
     /// Reads one answer; one to `HEAD` has no body whatever its headers say.
     pub fn read_answer(&mut self, to_head: bool) -> io::Result<Response> {
-        let mut answer = self.read_head()?;
-        if to_head || answer.status < 200 || answer.status == 204 || answer.status == 304 {
+        let head = self.read_head()?;
+        if to_head { Ok(head) } else { self.read_body(head) }
+    }
+
+    /// Reads the rest of an answer of which the head was read, and which is not one to `HEAD`.
+    pub fn read_body(&mut self, mut answer: Response) -> io::Result<Response> {
+        if answer.status < 200 || answer.status == 204 || answer.status == 304 {
             return Ok(answer);
         }
         if answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
@@ -136,7 +141,8 @@ impl Conn {
         Ok(answer)
     }
 
-    fn read_head(&mut self) -> io::Result<Response> {
+    /// Reads an answer up to its body.
+    pub fn read_head(&mut self) -> io::Result<Response> {
         let line = self.read_line()?;
         let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
         let mut headers = Vec::new();
