@@ -163,3 +163,139 @@ impl Lease {
         self.waiting_since = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pico(pico: i128) -> Usd {
+        Usd::from_pico(pico)
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// Given and given back, spent, and held.
+    fn lease(granted: i128, returned: i128, spent: i128, held: i128) -> Lease {
+        Lease { granted: pico(granted), returned: pico(returned), spent: pico(spent), held: pico(held), ..Lease::default() }
+    }
+
+    #[test]
+    fn what_is_used_is_claimed_also_beyond_what_was_given() {
+        for (lease, authority, used, claim, unused, unspent) in [
+            (lease(10, 2, 3, 1), 8, 4, 8, 4, 5),
+            (lease(10, 10, 3, 1), 0, 4, 4, 0, 1),
+            (lease(10, 0, -5, 4), 10, 4, 10, 6, 10),
+            (Lease { lost: pico(2), doubt: pico(1), ..lease(10, 0, 3, 1) }, 10, 7, 10, 3, 5),
+            (Lease { lost: pico(2), doubt: pico(7), ..lease(10, 0, 3, 1) }, 10, 13, 13, 0, 8),
+        ] {
+            let found = [lease.authority(), lease.used(), lease.claim(), lease.unused(), lease.unspent()];
+            assert_eq!(found, [authority, used, claim, unused, unspent].map(pico), "{lease:?}");
+        }
+    }
+
+    #[test]
+    fn an_old_message_makes_no_lease_larger_and_the_newest_says_what_is_used() {
+        let mut lease = Lease { answered: 5, ..lease(10, 2, 3, 1) };
+        let ttl = Some(SignedDuration::from_secs(100));
+        let ask = Ask { granted: pico(9), returned: pico(1), answered: 4, limit: pico(50), ttl, ..Ask::default() };
+        lease.note(&ask, at(1_000));
+        assert_eq!((lease.granted, lease.returned, lease.answered), (pico(10), pico(2), 5));
+        assert_eq!((lease.spent, lease.held, lease.limit), (Usd::ZERO, Usd::ZERO, pico(50)));
+        assert_eq!(lease.lapses_at, Some(at(1_000 + 100 + 2 + 5)), "later than by the agent's own clock");
+        let later = Ask { granted: pico(20), returned: pico(3), spent: pico(6), held: pico(7), answered: 6, ..ask };
+        lease.note(&Ask { ttl: None, ..later }, at(1_001));
+        assert_eq!((lease.granted, lease.returned, lease.answered), (pico(20), pico(3), 6));
+        assert_eq!((lease.spent, lease.held, lease.lapses_at), (pico(6), pico(7), None));
+    }
+
+    #[test]
+    fn a_lease_is_given_up_to_what_it_shall_have_unused_and_never_less() {
+        for (unused, granted) in [(0, 10), (5, 10), (6, 11), (20, 25)] {
+            let mut lease = lease(10, 1, 3, 1);
+            lease.give(pico(unused));
+            assert_eq!(lease.granted, pico(granted), "{unused}");
+        }
+        let mut lease = lease(10, 1, 3, 1);
+        lease.take_back();
+        assert_eq!((lease.returned, lease.unused()), (pico(6), Usd::ZERO));
+        lease.held = pico(9);
+        lease.take_back();
+        assert_eq!(lease.returned, pico(6), "what is used beyond it is nothing to take");
+    }
+
+    #[test]
+    fn what_a_ledger_that_was_set_back_does_not_know_of_stays_spent() {
+        for (before, after, lost) in [(7, 3, 4), (7, -3, 7), (-7, -9, 0), (3, 7, 0), (-2, 5, 0)] {
+            let mut lease = lease(10, 0, before, 0);
+            lease.note_set_back(pico(after));
+            assert_eq!((lease.lost, lease.spent), (pico(lost), pico(after)), "{before} {after}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_doubt_is_so_until_the_last_that_may_use_it_does_not() {
+        let mut lease = lease(10, 0, 3, 1);
+        lease.note_doubt(Some(at(5)));
+        assert_eq!((lease.doubt, lease.doubt_lapses_at, lease.unused()), (pico(6), Some(at(5)), Usd::ZERO));
+        assert!(!lease.has_lapsed_doubt(at(4)) && lease.has_lapsed_doubt(at(5)));
+        lease.granted = pico(12);
+        lease.note_doubt(Some(at(3)));
+        assert_eq!((lease.doubt, lease.doubt_lapses_at), (pico(8), Some(at(5))));
+        lease.note_doubt(Some(at(9)));
+        assert_eq!(lease.doubt_lapses_at, Some(at(9)));
+        lease.note_doubt(None);
+        assert_eq!((lease.doubt_lapses_at, lease.has_lapsed_doubt(Timestamp::MAX)), (None, false));
+        lease.note_doubt(Some(at(9)));
+        assert_eq!(lease.doubt_lapses_at, None, "nobody knows of the part that was there before");
+        lease.write_off(false);
+        assert_eq!((lease.doubt, lease.returned, lease.held), (Usd::ZERO, pico(8), pico(1)));
+        assert!(!Lease { doubt_lapses_at: Some(at(1)), ..lease }.has_lapsed_doubt(at(2)), "nothing is in doubt");
+    }
+
+    #[test]
+    fn of_an_agent_that_is_gone_nothing_is_held_and_nothing_waits() {
+        let waiting = Lease { waits_for: pico(4), waiting_since: Some(at(1)), doubt: pico(2), ..lease(10, 1, 3, 2) };
+        let mut gone = waiting.clone();
+        gone.write_off(true);
+        assert_eq!((gone.held, gone.waits_for, gone.waiting_since), (Usd::ZERO, Usd::ZERO, None));
+        assert_eq!((gone.claim(), gone.unspent()), (pico(3), Usd::ZERO), "what is spent stays spent");
+        let mut here = waiting;
+        here.write_off(false);
+        assert_eq!((here.held, here.waiting_since, here.returned), (pico(2), Some(at(1)), pico(3)));
+    }
+
+    #[test]
+    fn a_lease_lapses_at_its_end_if_it_has_one() {
+        let lease = |lapses_at| Lease { lapses_at, ..Lease::default() };
+        assert!(!lease(Some(at(5))).has_lapsed(at(4)) && lease(Some(at(5))).has_lapsed(at(5)));
+        assert!(!lease(None).has_lapsed(Timestamp::MAX));
+    }
+
+    #[test]
+    fn into_a_new_period_goes_what_may_be_in_hand_and_held_and_nothing_that_is_spent() {
+        let before = Lease {
+            lost: pico(1),
+            doubt: pico(1),
+            doubt_lapses_at: Some(at(3)),
+            limit: pico(50),
+            lapses_at: Some(at(9)),
+            answered: 4,
+            recalled: 5,
+            waits_for: pico(6),
+            waiting_since: Some(at(1)),
+            ..lease(10, 1, 3, 2)
+        };
+        let carried = Lease {
+            granted: pico(5),
+            held: pico(2),
+            doubt: pico(1),
+            doubt_lapses_at: Some(at(3)),
+            limit: pico(50),
+            lapses_at: Some(at(9)),
+            ..Lease::default()
+        };
+        assert_eq!(before.carried(), carried);
+    }
+}

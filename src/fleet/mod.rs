@@ -32,7 +32,7 @@ mod status;
 mod sync;
 mod verdict;
 
-pub use bounds::{ANSWER_MAX, STOP_MAX, WANT_MAX, WANTS_MAX};
+pub use bounds::{ANSWER_MAX, LEASE_TTL_MIN, STOP_MAX, WANT_MAX, WANTS_MAX};
 pub use error::FleetError;
 pub use handle::Fleet;
 pub use lease::{Ask, Lease};
@@ -40,7 +40,7 @@ pub use others::{Around, Other, WAIT_MAX};
 pub use parts::FleetParts;
 pub use pool::{Outcome, Pool, RECALL_MAX};
 pub use postgres::{DatabaseUrl, DatabaseUrlError, Forgotten, GONE_AFTER, forget, in_doubt, init};
-pub use settings::{LEASE_TTL_MIN, Settings};
+pub use settings::Settings;
 pub use share::{Keep, Seen, Share, Waiting};
 pub use status::{FleetAgent, FleetStatus, Known, SharedBudget};
 pub use verdict::Verdict;

@@ -91,3 +91,79 @@ impl Others {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pico(pico: i128) -> Usd {
+        Usd::from_pico(pico)
+    }
+
+    fn at(millisecond: i64) -> Timestamp {
+        Timestamp::from_millisecond(millisecond).unwrap()
+    }
+
+    fn other(id: &str, lease: Lease) -> Other {
+        Other { id: id.to_owned(), lease, is_changed: false }
+    }
+
+    /// What the others say at an instant to one that waits since then, if it does, and has been recalled for the third time.
+    fn of(others: &mut [Other], now_ms: i64, since_ms: Option<i64>) -> Others {
+        let (is_closing, set_limit, smallest_elsewhere) = (false, None, None);
+        let around = Around { me: "m", others, is_closing, set_limit, smallest_elsewhere, now: at(now_ms) };
+        Others::of(&around, &Lease { waiting_since: since_ms.map(at), recalled: 3, ..Lease::default() }, 7)
+    }
+
+    fn waiting(since_ms: i64) -> Lease {
+        Lease { waits_for: pico(5), waiting_since: Some(at(since_ms)), answered: 9, ..Lease::default() }
+    }
+
+    #[test]
+    fn who_has_waited_longer_comes_first_for_a_while() {
+        for (id, since_ms, now_ms, mine_ms, waiting_now, older) in [
+            ("a", 100, 200, None, 1, 5),
+            ("a", 100, 200, Some(150), 1, 5),
+            ("a", 150, 200, Some(100), 1, 0),
+            // Of two that came at once, the first by name.
+            ("a", 100, 200, Some(100), 1, 5),
+            ("z", 100, 200, Some(100), 1, 0),
+            // Nothing was heard of it for too long.
+            ("a", 100, 1_299, Some(150), 1, 5),
+            ("a", 100, 1_300, Some(150), 0, 0),
+        ] {
+            let found = of(&mut [other(id, waiting(since_ms))], now_ms, mine_ms);
+            assert_eq!((found.waiting, found.older), (waiting_now, pico(older)), "{id} {since_ms} {now_ms} {mine_ms:?}");
+        }
+        let found = of(&mut [other("a", waiting(1)), other("b", waiting(2)), other("c", Lease::default())], 9, None);
+        assert_eq!((found.waiting, found.older, found.silent()), (2, pico(10), 0));
+    }
+
+    #[test]
+    fn who_has_not_answered_may_have_what_it_has_not_spent() {
+        let lease =
+            |granted, spent, answered| Lease { granted: pico(granted), spent: pico(spent), answered, ..Lease::default() };
+        // One that waits was recalled for the third time; one that does not would make the eighth recall.
+        for (since_ms, answered, is_unanswered) in
+            [(Some(1), 2, true), (Some(1), 3, false), (None, 7, true), (None, 8, false)]
+        {
+            let found = of(&mut [other("a", lease(10, 4, answered))], 9, since_ms);
+            let expected = if is_unanswered { (1, pico(6), 1) } else { (0, Usd::ZERO, 0) };
+            assert_eq!((found.unanswered, found.unspent, found.silent()), expected, "{since_ms:?} {answered}");
+        }
+        assert_eq!(of(&mut [other("a", lease(10, 10, 0))], 9, None).silent(), 0, "all of it is spent");
+    }
+
+    #[test]
+    fn what_is_in_doubt_is_with_nobody_who_could_answer() {
+        let doubt = |granted, answered| Lease { granted: pico(granted), doubt: pico(2), answered, ..Lease::default() };
+        let mut others = [other("a", doubt(2, 9)), other("b", doubt(2, 9)), other("c", doubt(5, 0))];
+        let found = of(&mut others, 9, None);
+        assert_eq!((found.doubtful, found.doubt), (2, pico(4)));
+        assert_eq!(
+            (found.unanswered, found.unspent, found.silent()),
+            (1, pico(5), 3),
+            "what is unspent has its doubt within"
+        );
+    }
+}

@@ -10,16 +10,13 @@ use super::postgres::DatabaseUrl;
 pub struct Settings {
     /// The fleet's database. Its password is never shown.
     pub url: DatabaseUrl,
-    /// So long after it was asked for a lease ends; `None`: it does not lapse. At least [`LEASE_TTL_MIN`].
+    /// So long after it was asked for a lease ends; `None`: it does not lapse. At least [`LEASE_TTL_MIN`](super::LEASE_TTL_MIN).
     pub lease_ttl: Option<Duration>,
     /// The agent's name, for people: mostly the host's.
     pub agent: String,
     /// The program's version, for people.
     pub version: &'static str,
 }
-
-/// The shortest duration of a lease: an agent reports three times in it, through a slow second.
-pub const LEASE_TTL_MIN: Duration = Duration::from_secs(6);
 
 impl fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -278,3 +278,6 @@ pub enum Keep {
     /// So much; the rest is given back.
     AtMost(Usd),
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,3 +63,57 @@ impl Memory {
         self.setting.iter().any(|(setting, _)| setting == key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn read(first: i8, last: i8) -> CostsRead {
+        CostsRead { first: date(2026, 11, first), last: date(2026, 11, last) }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn the_newest_answer_that_has_the_days_is_kept_and_four_of_them() {
+        let mut memory = Memory::default();
+        let mut keep = |first, last, second| {
+            memory.keep_costs(read(first, last), Arc::default(), at(second));
+            [read(1, 1), read(2, 3), read(9, 9)].map(|days| memory.costs(&days).map(|(_, as_of)| as_of.as_second()))
+        };
+        assert_eq!(keep(1, 5, 1), [Some(1), Some(1), None]);
+        assert_eq!(keep(2, 3, 2), [Some(1), Some(2), None]);
+        assert_eq!(keep(1, 4, 3), [Some(3), Some(3), None], "in it is all that the one before has");
+        assert_eq!(keep(9, 9, 4), [Some(3), Some(3), Some(4)]);
+        assert_eq!(keep(11, 11, 5), [Some(3), Some(3), Some(4)]);
+        assert_eq!(keep(12, 12, 6), [Some(3), Some(3), Some(4)]);
+        assert_eq!(keep(13, 13, 7), [None, None, Some(4)]);
+    }
+
+    #[test]
+    fn agents_are_known_as_of_when_they_were_read() {
+        let mut memory = Memory::default();
+        assert_eq!(memory.agents().map(|(_, as_of)| *as_of), None);
+        memory.keep_agents(Vec::new(), at(7));
+        assert_eq!(memory.agents().map(|(agents, as_of)| (agents.len(), *as_of)), Some((0, at(7))));
+    }
+
+    #[test]
+    fn a_limit_is_left_to_who_sets_it_until_that_ends_or_takes_too_long() {
+        let steady = |seconds| Steady::since_start(Duration::from_secs(seconds));
+        let key = |budget: &str| (budget.to_owned(), at(0));
+        let mut memory = Memory::default();
+        memory.begin_setting(key("a"), steady(5));
+        memory.begin_setting(key("b"), steady(9));
+        assert!(memory.is_setting(&key("a"), steady(4)) && !memory.is_setting(&key("c"), steady(4)));
+        assert!(!memory.is_setting(&key("a"), steady(5)) && memory.is_setting(&key("b"), steady(5)));
+        memory.end_setting(&key("b"));
+        assert!(!memory.is_setting(&key("b"), steady(5)));
+    }
+}
