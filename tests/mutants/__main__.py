@@ -27,6 +27,8 @@ from crates import FOLDER, PARTS, crate
 MEMORY_BYTES_MAX = 4 << 30
 # Where a mutant waits for ever.
 SECONDS_MAX = 600
+# The same of one that is built by itself: the tests of a part take a second or two.
+SECONDS_ALONE_MAX = 60
 
 
 def listed(part, only):
@@ -111,6 +113,7 @@ def confirm(part, mutants):
     shutil.rmtree(out, ignore_errors=True)
     command = [
         "cargo", "mutants", "--dir", str(folder), "--in-place", "--output", str(out), "--no-times", "--colors", "never",
+        "--timeout", str(SECONDS_ALONE_MAX),
         *[f"--file={file}" for file in {mutant["file"] for mutant in mutants}], "--re", f"^({names})$", "--", "--lib", "--", *filters(part),
     ]
     subprocess.run(command)
@@ -137,7 +140,7 @@ def run(part, options):
     seen.unlink(missing_ok=True)
     first, cpu = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     if tested(executable, part, 0, SECONDS_MAX, seen) != "survived":
-        sys.exit(f"{part}: the tests fail without any mutant: {executable}")
+        sys.exit(f"{part}: the tests fail without any mutant: {executable} {' '.join(filters(part))}")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_seconds = used.ru_utime + used.ru_stime - cpu.ru_utime - cpu.ru_stime
     cpu_seconds_max = math.ceil(5 + 5 * cpu_seconds)

@@ -17,6 +17,8 @@ class Part(typing.NamedTuple):
     tests: list
     # What of it is changed.
     files: list = ["**/*.rs"]
+    # The parts of it that are there; all without any.
+    kept: list = []
 
 
 PARTS = {
@@ -26,9 +28,8 @@ PARTS = {
     "views": Part(["domain", "budget", "views"], ["views"]),
     # Of the following what decides. The rest moves bytes, threads and clocks, and is tested with the built program.
     "fleet": Part(
-        ["budget", "clock", "domain", "error_chain", "fleet", "ledger", "pricing", "query", "views", "wire", "writer"],
-        ["fleet::share", "fleet::lease", "fleet::pool", "fleet::others", "fleet::costs", "fleet::desk", "fleet::simulation"],
-        ["share.rs", "lease.rs", "pool.rs", "others.rs", "costs.rs", "desk/memory.rs"],
+        ["domain", "budget", "fleet"], ["fleet"], ["lease.rs", "others.rs", "pool.rs", "share.rs"],
+        ["bounds", "lease", "others", "pool", "share", "simulation"],
     ),
     "writer": Part(
         ["budget", "clock", "domain", "error_chain", "ledger", "pricing", "views", "wire", "writer"],
@@ -56,12 +57,26 @@ def crate(part):
             shutil.copytree(source, folder / "src" / module)
         else:
             shutil.copy(source.with_suffix(".rs"), folder / "src")
+    if PARTS[part].kept:
+        keep(folder / "src" / part, PARTS[part].kept)
     text = "".join(file.read_text() for file in (folder / "src").rglob("*.rs"))
     (folder / "src/lib.rs").write_text("#![allow(warnings)]\n" + "".join(f"pub mod {module};\n" for module in PARTS[part].modules))
     shutil.copytree(".cargo", folder / ".cargo", dirs_exist_ok=True)
     shutil.copy("Cargo.lock", folder)
     (folder / "Cargo.toml").write_text(manifest(part, text))
     return folder
+
+
+def keep(folder, kept):
+    """Takes the other parts out of a module."""
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in kept:
+            shutil.rmtree(path)
+        elif path.is_file() and path.stem not in ("mod", *kept):
+            path.unlink()
+    names = re.compile(r"^(?:pub )?(?:mod|use) (\w+)(?:;|::)")
+    lines = [(line, names.match(line)) for line in (folder / "mod.rs").read_text().splitlines(keepends=True)]
+    (folder / "mod.rs").write_text("".join(line for line, named in lines if not named or named[1] in kept))
 
 
 def manifest(part, text):
