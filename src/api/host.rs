@@ -57,7 +57,7 @@ impl Host {
         let name = text.strip_suffix('.').unwrap_or(text);
         // `_` is no letter of host names, but container networks use it.
         let well_formed = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
-        (well_formed && !name.is_empty() && name.len() <= 253 && !name.starts_with('.') && !name.contains(".."))
+        (well_formed && !name.is_empty() && name.len() <= 253 && !name.split('.').any(str::is_empty))
             .then(|| Self::Name(name.to_ascii_lowercase()))
     }
 }
@@ -98,6 +98,7 @@ mod tests {
             "a,b",
             "localhost/",
             "a..b",
+            "localhost..",
             ".a",
             "é",
             "a%00b",

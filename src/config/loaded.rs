@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::problem::Origin;
 use super::settings::SETTINGS;
 use super::shown::{Shown, ShownBudget, ShownWebhook};
 use crate::budget::Policy;
@@ -55,7 +56,12 @@ impl Config {
     pub fn waiting_for_a_restart(&self, next: &Self) -> Vec<&'static str> {
         let pairs = SETTINGS.iter().zip(self.shown.iter().zip(&next.shown));
         let changed = pairs.filter(|(setting, (one, other))| !setting.is_reloaded && one.value != other.value);
-        let webhooks = (self.shown_webhooks != next.shown_webhooks).then_some("webhook");
+        // Where they are written makes no difference: a line above may be new.
+        let webhooks = |config: &Self| {
+            let shown = config.shown_webhooks.iter().cloned();
+            shown.map(|webhook| ShownWebhook { origin: Origin::Default, ..webhook }).collect::<Vec<_>>()
+        };
+        let webhooks = (webhooks(self) != webhooks(next)).then_some("webhook");
         changed.map(|(setting, _)| setting.key).chain(webhooks).collect()
     }
 }

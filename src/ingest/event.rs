@@ -104,7 +104,7 @@ impl<'r> Validator<'r> {
         };
         let duration_seconds = check.duration_seconds(&raw.duration_seconds);
         let outcome = check.outcome(&raw.outcome);
-        let attributes = said.complete(check.attributes(&raw.attributes));
+        let attributes = check.completed(&raw.attributes, &said);
         let revision = check.revision(&raw.revision);
         let first_recorded_at = check.recorded_at(&raw.recorded_at, self.received_at, self.limits);
         let origin = check.origin(&raw.origin);

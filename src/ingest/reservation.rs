@@ -140,7 +140,7 @@ fn settlement(
     };
     let duration_seconds = check.duration_seconds(&raw.duration_seconds);
     let outcome = check.outcome(&raw.outcome);
-    let attributes = said.complete(check.attributes(&raw.attributes));
+    let attributes = check.completed(&raw.attributes, &said);
     Some(Settlement {
         amount: amount?,
         cost: if is_told { CostSource::Told } else { CostSource::Unpriced },

@@ -75,3 +75,21 @@ fn names_that_another_ledger_recorded_need_not_be_visible() {
     let invalid = validator.validate(&odd("")).unwrap_err();
     assert_eq!(invalid.reasons.len(), 2, "a list from elsewhere is held to the rule: {invalid:?}");
 }
+
+#[test]
+fn what_a_usage_object_adds_to_attributes_counts_as_they_do() {
+    let (limits, mut new_id) = (Limits::default(), || Box::from("made"));
+    let mut validator = Validator::new(now(), &limits, &mut new_id);
+    let json = |text: String| Field::Given(RawJson { text: text.into(), numbers_are_finite: true });
+    let usage_raw = || json(r#"{"prompt_tokens":1,"completion_tokens":1,"service_tier":"flex"}"#.to_owned());
+    let added = r#""service_tier":"flex","#.len();
+    for (bytes, is_fine) in [(ATTRIBUTES_BYTES_MAX - added, true), (ATTRIBUTES_BYTES_MAX - added + 1, false)] {
+        let attributes = format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes - r#"{"a":""}"#.len()));
+        let found = validator.validate(&RawEvent { attributes: json(attributes), usage_raw: usage_raw(), ..raw("s", "1") });
+        assert_eq!(
+            found.as_ref().is_ok_and(|event| event.attributes.as_ref().unwrap().len() == ATTRIBUTES_BYTES_MAX),
+            is_fine
+        );
+        assert_eq!(found.is_err_and(|invalid| invalid.reasons[0].detail.contains("with what usage_raw adds")), !is_fine);
+    }
+}

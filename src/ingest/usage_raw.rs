@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::check::Check;
-use super::limits::USAGE_COUNT_END;
+use super::limits::{ATTRIBUTES_BYTES_MAX, USAGE_COUNT_END};
 use super::names::Names;
 use super::raw::{Field, RawJson};
 use crate::domain::{UsageCount, Usd};
@@ -47,11 +47,23 @@ impl Check {
         usage.sort_unstable_by(|left, right| left.kind.cmp(&right.kind));
         Some(SaidUsage { usage, cost, attributes })
     }
+
+    /// The attributes, with those that the usage object says and they do not.
+    pub(super) fn completed(&mut self, value: &Field<RawJson<'_>>, said: &SaidUsage) -> Option<Box<str>> {
+        let attributes = said.complete(self.attributes(value));
+        let bytes = attributes.as_deref().map_or(0, str::len);
+        if bytes > ATTRIBUTES_BYTES_MAX {
+            // Half of them would be another price, and more than that no other ledger takes.
+            let limit = ATTRIBUTES_BYTES_MAX;
+            self.refuse("attributes", || format!("is {bytes} bytes of JSON with what usage_raw adds; the limit is {limit}"));
+        }
+        attributes
+    }
 }
 
 impl SaidUsage {
-    /// The event's attributes, with those that the usage object says and they do not. What was sent stays to the letter.
-    pub fn complete(&self, sent: Option<Box<str>>) -> Option<Box<str>> {
+    /// These attributes, completed. What was sent stays to the letter.
+    fn complete(&self, sent: Option<Box<str>>) -> Option<Box<str>> {
         let sent_text = sent.as_deref().unwrap_or("{}");
         let has = |name: &str| matches!(serde_json::from_str::<Value>(sent_text), Ok(Value::Object(has)) if has.contains_key(name));
         let missing = self.attributes.iter().filter(|(name, _)| !has(name));

@@ -2,9 +2,12 @@
 //! column of its own, `usage.<name>`. An empty field is one that was not sent.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
 use std::io::BufRead;
 
 use csv::{ReaderBuilder, StringRecord};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::event_line::{EventLine, number, object};
@@ -43,13 +46,16 @@ pub(super) fn each_record(input: &mut dyn BufRead, take: &mut TakeRecord<'_>) ->
         headings = std::iter::once(first).chain(headings.iter().skip(1)).collect();
     }
     let mut record = StringRecord::new();
+    let mut line = 0;
     loop {
-        let line = reader.position().line();
+        // Where lines end with a carriage return alone, all of them are one to the library: each row has a number of its own all the same,
+        // since ids are made of it.
+        line = reader.position().line().max(line + 1);
         let read = reader.read_record(&mut record);
         let bytes = reader.position().byte();
         match read {
             Ok(false) => return Ok(()),
-            Ok(true) => take(&headings, Ok(&record), record.position().map_or(line, csv::Position::line), bytes)?,
+            Ok(true) => take(&headings, Ok(&record), line, bytes)?,
             Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
                 take(&headings, Err("is not UTF-8".to_owned()), line, bytes)?;
             }
@@ -108,9 +114,9 @@ fn event(headings: &StringRecord, record: &StringRecord, line: u64, mapping: &Ma
             "lead_id" => event.lead_id = as_sent(field),
             "model" => event.model = as_sent(field),
             "usage" => {
-                let counts: BTreeMap<String, Box<RawValue>> =
-                    serde_json::from_str(field).map_err(|error| format!("usage is not a JSON object: {error}"))?;
-                usage.extend(counts);
+                for (name, count) in members(field).map_err(|error| format!("usage is not a JSON object: {error}"))? {
+                    say(&mut usage, name, count)?;
+                }
             }
             "duration_seconds" => event.duration_seconds = Some(number(heading, field)?),
             "outcome" => event.outcome = field,
@@ -120,9 +126,7 @@ fn event(headings: &StringRecord, record: &StringRecord, line: u64, mapping: &Ma
             "origin" => event.origin = Some(object(heading, field)?),
             _ => {
                 let name = heading.strip_prefix(USAGE_PREFIX).unwrap_or(heading);
-                if usage.insert(name.to_owned(), number(heading, field)?).is_some() {
-                    return Err(format!("{heading} is said twice"));
-                }
+                say(&mut usage, name.to_owned(), number(heading, field)?)?;
             }
         }
     }
@@ -137,6 +141,40 @@ fn event(headings: &StringRecord, record: &StringRecord, line: u64, mapping: &Ma
         event.id = &made_id;
     }
     event.json()
+}
+
+/// Notes a count; one that is said twice is not the sum, nor one of the two.
+fn say(usage: &mut BTreeMap<String, Box<RawValue>>, name: String, count: Box<RawValue>) -> Result<(), String> {
+    match usage.entry(name) {
+        Entry::Occupied(known) => Err(format!("{USAGE_PREFIX}{} is said twice", known.key())),
+        Entry::Vacant(place) => {
+            place.insert(count);
+            Ok(())
+        }
+    }
+}
+
+/// The members of a JSON object, also those whose name comes again.
+fn members(text: &str) -> serde_json::Result<Vec<(String, Box<RawValue>)>> {
+    struct Members;
+    impl<'de> Visitor<'de> for Members {
+        type Value = Vec<(String, Box<RawValue>)>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut found = Vec::new();
+            while let Some(member) = members.next_entry()? {
+                found.push(member);
+            }
+            Ok(found)
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let found = json.deserialize_map(Members)?;
+    json.end().map(|()| found)
 }
 
 #[cfg(test)]
@@ -177,6 +215,30 @@ mod tests {
         assert!(problems[1].starts_with("3: usage is not a JSON object"), "{problems:?}");
         assert_eq!(problems[2], "4: duration_seconds is not a number: \"soon\"");
         assert!(rows[3].is_ok());
+    }
+
+    #[test]
+    fn a_count_that_is_said_twice_is_told_wherever_it_is() {
+        let row =
+            |headings: &str, fields: &str| rows(&format!("service,amount_usd,id,{headings}\ns,1,1,{fields}\n")).unwrap();
+        let [inside, before, behind] = [
+            row("usage", r#""{""calls"":1,""calls"":2}""#),
+            row("usage.calls,usage", r#"1,"{""calls"":2}""#),
+            row("usage,usage.calls", r#""{""calls"":2}",1"#),
+        ];
+        for found in [inside, before, behind] {
+            assert_eq!(found, [Err("2: usage.calls is said twice".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn rows_without_ids_are_told_apart_whatever_ends_their_lines() {
+        let ids = |end: &str| {
+            let found = rows(&["amount_usd,service", "1,s", "1,s", "1,s"].join(end)).unwrap();
+            let ids = found.into_iter().map(|row| row.unwrap().split("\"service\"").next().unwrap().to_owned());
+            ids.collect::<std::collections::BTreeSet<String>>().len()
+        };
+        assert_eq!(["\n", "\r\n", "\r"].map(ids), [3; 3]);
     }
 
     #[test]

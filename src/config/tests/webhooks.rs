@@ -219,6 +219,9 @@ fn a_receiver_may_choose_what_it_is_told() {
         (&["budget.*".to_owned(), "GATE.active".into()][..], &["OpenAI-*".to_owned()][..])
     );
     assert_eq!(config.waiting_for_a_restart(&with("").unwrap()), ["webhook"]);
+    let [here, below] =
+        ["", "# of the team\n"].map(|above| load(&with_file(folder.path(), &format!("{above}{table}"))).unwrap());
+    assert_eq!(here.waiting_for_a_restart(&below), Vec::<&str>::new(), "a line above changes nothing");
 
     let problems = |keys: &str| with(keys).unwrap_err().0.iter().map(ToString::to_string).collect::<Vec<_>>();
     let found = problems("events = ['budget.*', 'budget.exausted', 5]\nbudgets = []\nevnets = 'x'");

@@ -31,6 +31,8 @@ pub use pem::{PEM_FILE_BYTES_MAX, certificates};
 
 /// Largest web configuration.
 pub const WEB_FILE_BYTES_MAX: u64 = 256 * 1024;
+/// What is longer and begins as a hash of bcrypt is one, or most of one.
+const HASH_BYTES_MIN: usize = 20;
 /// The setting that names it.
 const SETTING: &str = "web_config_file";
 
@@ -89,7 +91,20 @@ fn read(path: &Path, origin: Origin, wrong: &mut Vec<Wrong>) -> Result<keys::Dra
 
 fn problem(path: &Path, (Place { line, column }, detail): Wrong) -> Problem {
     let origin = Origin::File { path: path.display().to_string(), line, column };
-    Problem { setting: Some(SETTING), origin, detail }
+    Problem { setting: Some(SETTING), origin, detail: without_hashes(&detail) }
+}
+
+/// A sentence about a key, which may be a hash that somebody has written in the name's place.
+fn without_hashes(detail: &str) -> String {
+    let (mut shown, mut rest) = (String::with_capacity(detail.len()), detail);
+    while let Some((before, hash)) = rest.find("$2").and_then(|at| rest.split_at_checked(at)) {
+        let end = hash.find(|char: char| !(char.is_ascii_alphanumeric() || "$./".contains(char))).unwrap_or(hash.len());
+        let (hash, behind) = hash.split_at(end);
+        shown += before;
+        shown += if hash.len() > HASH_BYTES_MIN { "•••" } else { hash };
+        rest = behind;
+    }
+    shown + rest
 }
 
 /// A file that the configuration names: relative to itself.

@@ -287,6 +287,10 @@ fn what_no_header_or_user_can_be_is_told() {
             "basic_auth_users: {'a:b': HASH04}",
             "1:20: web_config_file basic_auth_users.a:b: a user's name has at least one character, and no colon",
         ),
+        (
+            "basic_auth_users: {'HASH04': john}",
+            "1:84: web_config_file basic_auth_users.••• is not a bcrypt hash, such as htpasswd -nB prints",
+        ),
         ("basic_auth_users: [john]", "1:19: web_config_file basic_auth_users must be a mapping of keys to values"),
     ];
     let with_hash = |text: &str| match text.split_once("HASH") {

@@ -27,7 +27,7 @@ pub fn extract(provider: &str, usage_raw: &str) -> Result<Extracted, ExtractErro
     found.cost = cost(&node)?;
     for (name, theirs) in [("service_tier", "service_tier"), ("speed", "speed")] {
         if let Some(text) = node.text(theirs) {
-            found.attributes.push((name, text));
+            found.attribute(name, text);
         }
     }
     if found.usage.iter().all(|(_, count)| *count == Quantity::ZERO) && found.usage.len() < 2 && found.cost.is_none() {

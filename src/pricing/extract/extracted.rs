@@ -14,7 +14,7 @@ pub struct Extracted {
     pub usage: Vec<(&'static str, Quantity)>,
     /// What the provider says that it bills.
     pub cost: Option<Usd>,
-    /// Attributes of the event that the price depends on: `service_tier`, `speed`.
+    /// Attributes of the event that the price depends on, each name once: `service_tier`, `speed`.
     pub attributes: Vec<(&'static str, String)>,
 }
 
@@ -52,5 +52,12 @@ impl Extracted {
     /// Adds a count that every call has, also when it is zero.
     pub(super) fn push_always(&mut self, name: &'static str, count: Quantity) {
         self.usage.push((name, count));
+    }
+
+    /// Adds an attribute, unless it is known.
+    pub(super) fn attribute(&mut self, name: &'static str, text: String) {
+        if self.attributes.iter().all(|(known, _)| *known != name) {
+            self.attributes.push((name, text));
+        }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn read(node: &Node<'_>, found: &mut Extracted) -> Result<(), Extract
     let traffic = node.text("trafficType").or_else(|| node.text("traffic_type")).unwrap_or_default();
     for (sign, tier) in [("FLEX", "flex"), ("PRIORITY", "priority")] {
         if traffic.contains(sign) {
-            found.attributes.push(("service_tier", tier.to_owned()));
+            found.attribute("service_tier", tier.to_owned());
         }
     }
     Ok(())

@@ -183,6 +183,8 @@ fn the_tier_is_kept_and_a_whole_answer_is_fine() {
     let google = r#"{"modelVersion":"gemini-2.5-pro","usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4,
         "trafficType":"ON_DEMAND_FLEX"}}"#;
     assert_eq!(extract("google", google).unwrap().attributes, [("service_tier", "flex".to_owned())]);
+    let twice = google.replace("\"trafficType\"", "\"service_tier\":\"standard\",\"trafficType\"");
+    assert_eq!(extract("google", &twice).unwrap().attributes, [("service_tier", "flex".to_owned())]);
     let cohere = r#"{"meta":{"billed_units":{"input_tokens":10}}}"#;
     assert_eq!(extract("cohere", cohere).unwrap().usage[0], ("input_tokens", Quantity::of(10)));
 }
