@@ -58,6 +58,8 @@ pub mod domain;
 pub mod error_chain;
 pub mod fleet;
 pub mod formats;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz_tests;
 pub mod ingest;
 pub mod ledger;
 pub mod net;

@@ -18,6 +18,7 @@ use ring::hmac;
 use ring::rand::SystemRandom;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
+use warp::http::HeaderMap;
 use warp::http::header::AUTHORIZATION;
 use zeroize::Zeroizing;
 
@@ -62,7 +63,7 @@ struct Inner {
 type Waiting = HashMap<Digest, (Peer, usize)>;
 
 /// A name and a password as they were sent.
-struct Pair {
+pub(super) struct Pair {
     bytes: Zeroizing<Vec<u8>>,
     colon: usize,
 }
@@ -112,7 +113,7 @@ impl Login {
             // Whoever has a token of any kind may know whether the agent is well.
             return if token.allows(Scope::Read) || is_probe { Ok(()) } else { Err(Problem::Forbidden(lacks(Scope::Read))) };
         }
-        let pair = Pair::of(call).ok_or(Problem::NotLoggedIn)?;
+        let pair = Pair::of(&call.headers).ok_or(Problem::NotLoggedIn)?;
         if self.0.is_right(pair, network(call.peer)).await? { Ok(()) } else { Err(Problem::NotLoggedIn) }
     }
 }
@@ -229,8 +230,8 @@ fn slot(digest: &Digest) -> usize {
 
 impl Pair {
     /// What the one `Authorization` says behind `Basic`.
-    fn of(call: &Call) -> Option<Self> {
-        let mut values = call.headers.get_all(AUTHORIZATION).iter();
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         let (scheme, rest) = value.as_bytes().split_at_checked("Basic ".len())?;
         if !scheme.eq_ignore_ascii_case(b"Basic ") {
@@ -241,11 +242,11 @@ impl Pair {
         Some(Self { bytes, colon })
     }
 
-    fn name(&self) -> &[u8] {
+    pub fn name(&self) -> &[u8] {
         self.bytes.get(..self.colon).unwrap_or_default()
     }
 
-    fn password(&self) -> &[u8] {
+    pub fn password(&self) -> &[u8] {
         self.bytes.get(self.colon + 1..).unwrap_or_default()
     }
 }

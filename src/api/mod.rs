@@ -25,6 +25,8 @@ mod estimate;
 mod events;
 mod export;
 mod fleet;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz_tests;
 mod gate;
 mod grpc;
 mod health;

@@ -38,7 +38,7 @@ mod table;
 mod token;
 mod top;
 mod trust;
-mod verify;
+pub(crate) mod verify;
 mod watch;
 
 use std::ffi::OsString;

@@ -45,7 +45,7 @@ pub fn run(arguments: &VerifyArgs, process: Sources, screen: &Screen) -> Result<
 }
 
 /// Counts anew what a budget has spent.
-fn read_definition(text: &str) -> Option<Counting> {
+pub fn read_definition(text: &str) -> Option<Counting> {
     let mut definition = Definition::parse(text)?;
     Some(Box::new(move |event, entry| {
         let (span, key, amounts) = definition.count(event, entry)?;

@@ -16,6 +16,8 @@ mod draft;
 mod file;
 mod finish;
 mod fleet;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz_tests;
 mod kind;
 mod kinds;
 mod layers;

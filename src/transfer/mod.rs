@@ -12,6 +12,8 @@ mod check;
 mod event_line;
 mod focus;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz_tests;
 mod json_lines;
 mod litellm;
 mod naive_time;

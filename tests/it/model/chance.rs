@@ -1,4 +1,4 @@
-//! What happens next, drawn by a generator whose seed repeats it.
+//! What happens next, drawn by a generator whose seed repeats it, or chosen by bytes.
 //!
 //! Ids come from a small window that moves on, so that retries, conflicts and settlements of every kind are frequent. Estimates
 //! and limits are often drawn to meet what is left to the pico-dollar. All of a history lies within 35 days, so that nothing in
@@ -28,8 +28,15 @@ const WINDOW: u32 = 60;
 /// The most that one event may cost.
 const AMOUNT_MAX: Pico = 10_000 * DOLLAR;
 
+/// Where chance comes from.
+enum Source {
+    Seed(Rng),
+    /// A fuzzer's; when they are used up, everything is 0.
+    Bytes(VecDeque<u8>),
+}
+
 pub struct Chance {
-    rng: Rng,
+    source: Source,
     start: Nanos,
     /// The newest id of the window.
     newest: u32,
@@ -41,10 +48,35 @@ pub struct Chance {
     reservations: VecDeque<u32>,
 }
 
+impl Source {
+    fn below(&mut self, bound: u64) -> u64 {
+        match self {
+            Self::Seed(rng) => rng.below(bound),
+            // As many bytes as such a number has.
+            Self::Bytes(bytes) => {
+                let count = (u64::BITS - (bound - 1).leading_zeros()).div_ceil(8) as usize;
+                (0..count).fold(0, |number, _| number << 8 | u64::from(bytes.pop_front().unwrap_or(0))) % bound
+            }
+        }
+    }
+}
+
 impl Chance {
+    pub fn of_seed(seed: u64) -> Self {
+        Self::new(Source::Seed(Rng::new(seed)))
+    }
+
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self::new(Source::Bytes(bytes.iter().copied().collect()))
+    }
+
+    /// Whether all that there was is used up. A seed never is.
+    pub fn is_used_up(&self) -> bool {
+        matches!(&self.source, Source::Bytes(bytes) if bytes.is_empty())
+    }
+
     /// Begins a few hours before a month, a leap day or the clocks change.
-    pub fn new(seed: u64) -> Self {
-        let mut rng = Rng::new(seed);
+    fn new(mut source: Source) -> Self {
         let near = [
             day_number(2026, 11, 22) * DAY,
             day_number(2028, 2, 29) * DAY,
@@ -56,11 +88,11 @@ impl Chance {
             day_number(2026, 4, 4) * DAY + 15 * HOUR,
             day_number(2026, 10, 3) * DAY + 31 * HOUR / 2,
         ];
-        let most = if rng.below(2) == 0 { 6 * HOUR } else { 3 * DAY };
-        let before = rng.below(most.unsigned_abs()).cast_signed();
-        let start = near[rng.below(near.len() as u64) as usize] - before;
+        let most = if source.below(2) == 0 { 6 * HOUR } else { 3 * DAY };
+        let before = source.below(most.unsigned_abs()).cast_signed();
+        let start = near[source.below(near.len() as u64) as usize] - before;
         let (events, calls, reservations) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-        Self { rng, start, newest: 0, fresh: 1_000_000, events, calls, reservations }
+        Self { source, start, newest: 0, fresh: 1_000_000, events, calls, reservations }
     }
 
     pub fn start(&self) -> Nanos {
@@ -82,7 +114,7 @@ impl Chance {
     }
 
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.rng.below(bound)
+        self.source.below(bound)
     }
 
     /// Whether a chance of one in so many came true.

@@ -20,7 +20,8 @@ const CHECKS: usize = 6;
 
 /// A history as far as it has come. It tells how to see it again when the test fails.
 struct Trail<'a> {
-    seed: u64,
+    /// How it is seen again.
+    again: String,
     commands: u64,
     newest: VecDeque<Line>,
     failed: &'a AtomicBool,
@@ -40,23 +41,36 @@ struct History {
     program: Program,
 }
 
+/// Commands of a history that bytes choose, so that none takes too long.
+const COMMANDS_OF_BYTES: u64 = 400;
+
 /// Runs a history of about so many commands, unless another one `failed` meanwhile.
 pub async fn run(seed: u64, commands: u64, failed: &AtomicBool) {
-    let mut trail = Trail { seed, commands: 0, newest: VecDeque::new(), failed };
-    let mut history = History::begin(seed);
-    while trail.commands < commands && !failed.load(Ordering::Relaxed) {
-        history.burst(&mut trail).await;
-        if let Some(step) = history.chance.step(&history.model) {
-            trail.note(Line::Between(step.clone()));
-            history = history.between(step).await;
-        }
-    }
-    history.finish().await;
+    let again = format!("to see it again: MODEL_SEED={seed} scripts/test model");
+    let trail = Trail { again, commands: 0, newest: VecDeque::new(), failed };
+    History::begin(Chance::of_seed(seed)).run(commands, trail).await;
+}
+
+/// Runs the history that these bytes choose.
+pub async fn replay(bytes: &[u8]) {
+    let again = "to see it again: put the input into fuzz/corpus/budgets".to_owned();
+    let trail = Trail { again, commands: 0, newest: VecDeque::new(), failed: &AtomicBool::new(false) };
+    History::begin(Chance::of_bytes(bytes)).run(COMMANDS_OF_BYTES, trail).await;
 }
 
 impl History {
-    fn begin(seed: u64) -> Self {
-        let mut chance = Chance::new(seed);
+    async fn run(mut self, commands: u64, mut trail: Trail<'_>) {
+        while trail.commands < commands && !self.chance.is_used_up() && !trail.failed.load(Ordering::Relaxed) {
+            self.burst(&mut trail).await;
+            if let Some(step) = self.chance.step(&self.model) {
+                trail.note(Line::Between(step.clone()));
+                self = self.between(step).await;
+            }
+        }
+        self.finish().await;
+    }
+
+    fn begin(mut chance: Chance) -> Self {
         let mut model = Model::new(chance.start(), chance.zone());
         model.reload(chance.policy(&model));
         let program = Program::new(model.now, model.zone, &model.policy, chance.keys_max());
@@ -263,9 +277,9 @@ impl Drop for Trail<'_> {
             return;
         }
         self.failed.store(true, Ordering::Relaxed);
-        let Self { seed, commands, newest, .. } = self;
-        eprintln!("command {commands} of the history with seed {seed}; it and the ones before:");
+        let Self { again, commands, newest, .. } = self;
+        eprintln!("command {commands} of the history; it and the ones before:");
         newest.iter().for_each(|line| eprintln!("  {line:?}"));
-        eprintln!("to see it again: MODEL_SEED={seed} scripts/test model");
+        eprintln!("{again}");
     }
 }
