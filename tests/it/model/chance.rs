@@ -6,6 +6,7 @@
 
 mod calls;
 mod policies;
+mod source;
 mod steps;
 
 use std::collections::VecDeque;
@@ -16,7 +17,7 @@ use super::command::{
     WHO, Who, Word, names,
 };
 use super::naive::Model;
-use crate::support::Rng;
+use source::Source;
 
 /// How far a history may go, and how far the clock may be set back behind its start.
 const SPAN: Nanos = 33 * DAY;
@@ -27,13 +28,6 @@ const AHEAD_MAX: Nanos = 5 * MINUTE;
 const WINDOW: u32 = 60;
 /// The most that one event may cost.
 const AMOUNT_MAX: Pico = 10_000 * DOLLAR;
-
-/// Where chance comes from.
-enum Source {
-    Seed(Rng),
-    /// A fuzzer's; when they are used up, everything is 0.
-    Bytes(VecDeque<u8>),
-}
 
 pub struct Chance {
     source: Source,
@@ -48,31 +42,18 @@ pub struct Chance {
     reservations: VecDeque<u32>,
 }
 
-impl Source {
-    fn below(&mut self, bound: u64) -> u64 {
-        match self {
-            Self::Seed(rng) => rng.below(bound),
-            // As many bytes as such a number has.
-            Self::Bytes(bytes) => {
-                let count = (u64::BITS - (bound - 1).leading_zeros()).div_ceil(8) as usize;
-                (0..count).fold(0, |number, _| number << 8 | u64::from(bytes.pop_front().unwrap_or(0))) % bound
-            }
-        }
-    }
-}
-
 impl Chance {
     pub fn of_seed(seed: u64) -> Self {
-        Self::new(Source::Seed(Rng::new(seed)))
+        Self::new(Source::of_seed(seed))
     }
 
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        Self::new(Source::Bytes(bytes.iter().copied().collect()))
+        Self::new(Source::of_bytes(bytes))
     }
 
     /// Whether all that there was is used up. A seed never is.
     pub fn is_used_up(&self) -> bool {
-        matches!(&self.source, Source::Bytes(bytes) if bytes.is_empty())
+        self.source.is_used_up()
     }
 
     /// Begins a few hours before a month, a leap day or the clocks change.
