@@ -242,4 +242,24 @@ mod tests {
         let expected = rows.iter().map(|(_, amount)| i128::from(*amount)).sum();
         assert_eq!(found["a"], Usd::from_pico(expected));
     }
+
+    #[test]
+    fn sums_that_64_bits_do_not_hold_are_added_exactly_too() {
+        let (most, mut cells) = (i128::from(i64::MAX), Cells::new(10_000));
+        for (key, pico) in [("a", 7), ("a", most * 4), ("b", -most * 2), ("a", most * 5), ("b", 1), ("c", most)] {
+            cells.add_sum(key.as_bytes(), Usd::from_pico(pico));
+        }
+        let found: Vec<_> = cells.iter().map(|(key, sum)| (key, sum.pico())).collect();
+        assert_eq!(found, [(b"a".as_slice(), most * 9 + 7), (b"b", 1 - most * 2), (b"c", most)]);
+        assert_eq!(cells.len(), 3);
+    }
+
+    #[test]
+    fn as_many_keys_are_kept_as_the_memory_holds() {
+        let mut cells = Cells::new(3 * (4 + CELL_BYTES));
+        ["key1", "key2", "key3", "key1"].into_iter().for_each(|key| cells.add(key.as_bytes(), 1));
+        assert_eq!((cells.len(), cells.bytes(), cells.clone().next_share()), (3, 3 * (4 + CELL_BYTES), false));
+        cells.add(b"key4", 1);
+        assert!(cells.len() <= 3 && cells.next_share(), "some are left to the next pass");
+    }
 }

@@ -118,3 +118,22 @@ fn timestamp(ns: i64) -> Option<Timestamp> {
 fn parsed<T: FromStr>(cells: &mut Cells<'_>) -> Option<T> {
     cells.text()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_64_bits_do_not_hold_is_held_at_their_edge() {
+        for (time, ns) in [
+            (Timestamp::MIN, i64::MIN),
+            (Timestamp::MAX, i64::MAX),
+            (Timestamp::UNIX_EPOCH, 0),
+            ("1969-12-31T23:59:59.999999999Z".parse().unwrap(), -1),
+            ("2026-11-22T10:00:00.000000001Z".parse().unwrap(), 1_795_341_600_000_000_001),
+        ] {
+            assert_eq!(nanoseconds(time), ns, "{time}");
+        }
+        assert_eq!(timestamp(-1).map(nanoseconds), Some(-1));
+    }
+}
