@@ -107,6 +107,19 @@ class Agent:
         """The program as a command beside the agent."""
         return subprocess.run([self.program, *arguments], capture_output=True, text=True, timeout=600)
 
+    def run_while_running(self, *arguments):
+        """The same, as long as the agent runs: its clients try again for longer than a torture has time for."""
+        command = subprocess.Popen([self.program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while True:
+            try:
+                out, error = command.communicate(timeout=0.02)
+                return subprocess.CompletedProcess(arguments, command.returncode, out, error)
+            except subprocess.TimeoutExpired:
+                if not self.is_running():
+                    command.kill()
+                    command.communicate()
+                    raise Gone("the agent ended") from None
+
     def verify(self):
         """What is wrong with the ledger, if anything is."""
         done = self.run("verify", "--db-path", str(self.ledger))

@@ -68,7 +68,7 @@ class Import:
     def attempt(self, client):
         path = client.agent.folder / "import.jsonl"
         path.write_text("\n".join(self.lines) + "\n")
-        done = client.agent.run("import", "--format", "jsonl", "--url", f"http://{client.agent.address}", str(path))
+        done = client.agent.run_while_running("import", "--format", "jsonl", "--url", f"http://{client.agent.address}", str(path))
         if done.returncode == 1:
             raise Gone(done.stderr)
         assert done.returncode == 0, done.stderr
