@@ -133,7 +133,9 @@ def one_fault(program, folder, state, stretch, fault, call):
     outcome, pending = None, None
     inject = f"inject={DISK_CALLS}:{FAULTS[fault]}:when={call}"
     try:
-        Tracer(agent, ["-o", "/dev/null", "-e", inject], stretch == 0)
+        # With -D it is the program that is waited for when it is killed, not what traces it.
+        detached = ["-D"] if stretch == 0 else []
+        Tracer(agent, [*detached, "-o", "/dev/null", "-e", inject], stretch == 0)
         client = Client(agent)
         for _ in range(STRETCH):
             pending = script.next()
