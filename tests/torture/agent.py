@@ -153,5 +153,7 @@ class Client:
     def json(self, path):
         """A read, with numbers as exact decimals."""
         status, body = self.ask("GET", path)
+        if status == 503:
+            raise Gone(f"{path}: {body.decode()}")
         assert status == 200, f"{path}: {status} {body[:300]!r}"
         return json.loads(body, parse_float=Decimal, parse_int=Decimal)

@@ -27,6 +27,8 @@ os.environ.pop("LEAD_FACTORY_METRICS_SPOOL", None)
 os.environ.pop("LEAD_FACTORY_METRICS_TOKEN", None)
 
 WAIT_SECONDS = 60.0
+# Ports that an agent is started on, one after the other, while each is taken.
+PORTS_TRIED_MAX = 5
 
 
 def program():
@@ -68,8 +70,17 @@ class Agent:
         self.start(port)
 
     def start(self, port=None):
-        self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        for attempts_left in reversed(range(PORTS_TRIED_MAX)):
+            self._launch(port or free_port())
+            ended = within("the agent is ready or has ended", lambda: "ready" if self._is_ready() else self._why_it_ended())
+            if ended == "ready":
+                return self
+            # Somebody else was quicker to take what was free a moment ago.
+            if port or not attempts_left or "Address already in use" not in ended:
+                raise AssertionError(ended)
+
+    def _launch(self, port):
+        self.port, self.url = port, f"http://127.0.0.1:{port}"
         ours = {key: value for key, value in os.environ.items() if not key.startswith("LEAD_FACTORY_METRICS")}
         environment = {
             **ours,
@@ -78,19 +89,20 @@ class Agent:
             "DB_PATH": str(self.folder / "ledger.db"),
             **self.settings,
         }
-        log = open(self.folder / "agent.log", "ab")
-        self.process = subprocess.Popen([program(), "serve"], env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        log.close()
-        within("the agent is ready", self._is_ready)
-        return self
+        with open(self.folder / "agent.log", "ab") as log:
+            self._log_begins_at = log.tell()
+            self.process = subprocess.Popen([program(), "serve"], env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def _is_ready(self):
-        if self.process.poll() is not None:
-            raise AssertionError((self.folder / "agent.log").read_text())
         try:
-            return self.get("/-/ready")[0] == 200
+            return self.process.poll() is None and self.get("/-/ready")[0] == 200
         except OSError:
             return False
+
+    def _why_it_ended(self):
+        if self.process.poll() is None:
+            return None
+        return (self.folder / "agent.log").read_bytes()[self._log_begins_at :].decode() or "it said nothing"
 
     def get(self, path):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS)
