@@ -141,21 +141,13 @@ mod tests {
                 ("cache_write_1h_input_tokens", 100),
             ],
         );
-        assert_counts(
-            &[
-                ("input_tokens", 1000),
-                ("cached_input_tokens", 500),
-                ("audio_input_tokens", 600),
-                ("cached_audio_input_tokens", 300),
-            ],
-            1000,
-            &[
-                ("input_tokens", 200),
-                ("cached_input_tokens", 200),
-                ("audio_input_tokens", 300),
-                ("cached_audio_input_tokens", 300),
-            ],
-        );
+        for (kind, cached) in [("audio_input_tokens", CACHED_AUDIO), ("image_input_tokens", CACHED_IMAGE)] {
+            assert_counts(
+                &[("input_tokens", 1000), ("cached_input_tokens", 500), (kind, 600), (cached, 300)],
+                1000,
+                &[("input_tokens", 200), ("cached_input_tokens", 200), (kind, 300), (cached, 300)],
+            );
+        }
         assert_counts(&[("pages", 10), ("annotated_pages", 4)], 0, &[("pages", 6), ("annotated_pages", 4)]);
         assert_counts(&[("serp_credits", 3), ("seconds", 0)], 0, &[("serp_credits", 3)]);
     }

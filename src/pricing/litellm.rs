@@ -110,6 +110,7 @@ mod tests {
         ];
         let json = format!("{{{}}}", entries.join(","));
         let catalogue = read(&Object::read(&json).unwrap().unwrap(), "1".to_owned()).unwrap();
+        assert_eq!((&*catalogue.name, &*catalogue.version), ("litellm", "1"));
         let google = catalogue.providers.iter().find(|provider| provider.id == "google").unwrap();
         let id = |name: &str| google.model(name).map(|model| &*model.id);
         assert_eq!([id("once"), id("gemini/once")], [Some("gemini/once"); 2]);

@@ -106,6 +106,7 @@ mod tests {
         assert_eq!((&*catalogue.name, &*catalogue.version, catalogue.providers.len()), ("models.dev", "1", 1));
         let provider = &catalogue.providers[0];
         assert_eq!((&*provider.id, provider.model("free").is_none()), ("acme", true));
+        assert_eq!(&*provider.model("big").unwrap().id, "Big", "as it stands there");
         let price = |model: &str, unit: &str| {
             let usd = &provider.model(model).unwrap().prices[0].usd;
             usd.iter().find(|(name, _)| name == unit).map(|(_, price)| price.clone())

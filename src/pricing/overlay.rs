@@ -69,6 +69,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_batch_costs_half_but_for_what_its_provider_bills_as_usual() {
+        for (provider, model, unit, expected) in [
+            ("openai", "gpt-4o", "cached_input_tokens", HALF),
+            ("openai", "gpt-4o", "searches", (1, 0)),
+            ("google", "gemini-2.5-pro", "input_tokens", HALF),
+            ("google", "gemini-2.5-pro", "cached_input_tokens", (1, 0)),
+            ("google", "gemini-2.5-pro", "cached_audio_input_tokens", (1, 0)),
+        ] {
+            assert_eq!(share(provider, model, "batch", unit), Some(expected), "{provider} {unit}");
+        }
+        assert_eq!(share("openai", "o1", "flex", "input_tokens"), None, "nobody says");
+    }
+
+    #[test]
     fn only_an_hours_cache_write_of_a_claude_model_is_twice_the_input() {
         for (model, unit, expected) in [
             ("claude-sonnet-4-5", "cache_write_1h_input_tokens", Some(("input_tokens", 2))),
