@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::row::{BadRow, Mapping, Row, SourceError};
 use super::{ExportFormat, json_lines, litellm, sheet_rows};
-use crate::domain::{BudgetZone, CostEvent, CostSource, Kind, Settlement, UsageCount, Usd};
+use crate::domain::{BudgetZone, CostEvent, CostSource, Kind, Settlement, Usd};
 use crate::formats::native::{
     FORMATS, IMPORTS, read_extension, read_gate, read_limit, read_release, read_reservation, read_settlement, read_usage,
 };
@@ -288,10 +288,6 @@ fn optional(said: Option<&str>) -> Option<String> {
     said.map(text)
 }
 
-fn usage(usage: &[UsageCount]) -> Option<String> {
-    usage_json(usage)
-}
-
 fn reservation(ReservationWish { request, estimate_by }: &ReservationWish) -> String {
     let who = request.attribution.as_deref();
     object(&[
@@ -304,7 +300,7 @@ fn reservation(ReservationWish { request, estimate_by }: &ReservationWish) -> St
         ("batch_id", optional(who.and_then(|who| who.batch_id.as_deref()))),
         ("lead_id", optional(who.and_then(|who| who.lead_id.as_deref()))),
         ("model", optional(request.model.as_deref())),
-        ("usage", usage(&request.usage)),
+        ("usage", usage_json(&request.usage)),
     ])
 }
 
@@ -313,7 +309,7 @@ fn settlement(settled: &Settlement) -> String {
         ("amount_usd", (settled.cost == CostSource::Told).then(|| settled.amount.to_string())),
         ("time", settled.time_given.then(|| text(&settled.time.to_string()))),
         ("model", optional(settled.model.as_deref())),
-        ("usage", usage(&settled.usage)),
+        ("usage", usage_json(&settled.usage)),
         ("duration_seconds", settled.duration_seconds.map(|seconds| seconds.to_string())),
         ("outcome", Some(text(settled.outcome.as_str()))),
         ("attributes", settled.attributes.as_deref().map(str::to_owned)),

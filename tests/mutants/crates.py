@@ -7,7 +7,6 @@ import tomllib
 import typing
 
 
-
 class Part(typing.NamedTuple):
     """A module that is changed."""
 

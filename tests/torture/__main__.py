@@ -12,6 +12,7 @@ import disks
 import flips
 import kills
 import memory
+from agent import Gone
 
 
 def parsed():
@@ -61,7 +62,7 @@ def main():
         try:
             figures = trial()
             print(f"{json.dumps(figures)} in {time.monotonic() - began:.0f} s: nothing lost, nothing doubled, no wrong total", flush=True)
-        except AssertionError as error:
+        except (AssertionError, Gone) as error:
             failed += 1
             print(f"FAILED after {time.monotonic() - began:.0f} s: {error}", flush=True)
     sys.exit(1 if failed else 0)

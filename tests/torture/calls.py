@@ -70,8 +70,8 @@ def at_each_call(program, fault, operations, seed, report, step=1, folder=None):
         for stretch in range(0, operations, STRETCH):
             calls, after = count_calls(program, root, state, stretch)
             # Each fault has a process of its own, forked from this one: so it has the script to itself without a copy.
-            lanes = multiprocessing.get_context("fork").Pool(LANES, remember, (program, root, state, stretch, fault), maxtasksperchild=1)
-            with lanes:
+            part = (program, root, state, stretch, fault)
+            with multiprocessing.get_context("fork").Pool(LANES, remember, part, maxtasksperchild=1) as lanes:
                 for outcome in lanes.imap(at_call, range(1, calls + 1, step)):
                     counts["calls"] += 1
                     if outcome:

@@ -64,8 +64,11 @@ def kills(program, count, seed, report, folder=None):
 
 
 def under_faults(agent, workers_len, count, seed, after_seconds, fault, what, report):
-    """Has workers work while the agent suffers a fault so many times, starts it again where that ended it, and compares all that is shown now and then. In the
-    end the agent is killed. Answers how many operations were done."""
+    """Has workers work while the agent suffers a fault so many times.
+
+    Starts it again where that ended it, and compares all that is shown now and then. In the end the agent is killed. Answers how many operations
+    were done.
+    """
     chance = random.Random(seed)
     workers = [Worker(agent, f"{seed}/{number}", f"w{number}-") for number in range(workers_len)]
     try:

@@ -1,7 +1,7 @@
 """Little memory: a control group whose limit is drawn tight while several workers record, reserve and settle.
 
-Needs root and control groups of either version. The kernel kills the program when it asks for more, at whatever it was doing, or the program goes
-on with what it has; then it must be as quick as before once there is room again.
+Needs root and control groups: of version 1, with which it was run, or of version 2, as the kernel documents them. The kernel kills the program when
+it asks for more, at whatever it was doing, or the program goes on with what it has; then it must answer soon once there is room again.
 """
 
 import contextlib
