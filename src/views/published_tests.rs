@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::tallies::Tally;
 use super::*;
 use crate::budget::{
     Action, Admission, Allowance, AllowanceOrder, Asking, Budget, BudgetScope, InUse, Policy, Refusal, Spend,
@@ -169,6 +170,30 @@ fn a_hold_that_has_run_out_of_time_takes_no_room_though_nobody_has_noticed() {
     assert!(is_fit(&state, 7, 10) && !is_fit(&state, 8, 10));
     assert_eq!(state.remove_hold(2).map(|hold| hold.seq), Some(2));
     assert!(is_fit(&state, 10, 10) && !is_fit(&state, 11, 10));
+}
+
+#[test]
+fn what_a_key_holds_counts_beside_what_only_the_ledger_knows_of_it() {
+    let mut policy = Policy::example(BudgetZone::UTC, 10);
+    policy.budgets[0].each = Some(Facet::Service);
+    let policy = Arc::new(policy);
+    let mut state = published(Policy::clone(&policy));
+    spend(&mut state, 1);
+    hold(&mut state, 1, 3, 60);
+    state.tallies.meters_mut()[0].saved_to = 1;
+    state.tallies.make_room(&policy, 0);
+    let in_ledger = Tally { spent: [usd(6).pico()].into_iter().collect(), ..Tally::default() };
+    let event = CostEvent::example();
+    let (service, operation) = (&event.service, &event.operation);
+    let admit = |dollars| {
+        let subject = Subject { service, operation, worker: None, batch: None, lead: None, model: None };
+        let spend = Spend { subject, estimate: usd(dollars), usage: &[] };
+        let look_up = |_: &_| Ok::<_, Infallible>(Some(in_ledger.clone()));
+        let Ok(admission) = state.admit(spend, Asking::Reservation, now_after(0), look_up);
+        admission
+    };
+    assert_eq!(admit(1), Admission::Fits, "six spent, three held, of ten");
+    assert_ne!(admit(2), Admission::Fits);
 }
 
 fn set(state: &mut Published, budget: &str, dollars: Option<i64>, expires_at: Option<Timestamp>) -> usize {

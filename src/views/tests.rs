@@ -39,6 +39,11 @@ fn names_beyond_the_bounds_are_added_up_under_other() {
     }
     let shown: Vec<String> = series(&views).into_keys().collect();
     assert_eq!(shown, ["a/1", "a/2", "a/other", "b/1", "kept/1", "other/other"]);
+    let labels = [("a", "2"), ("a", "3"), ("d", "1")].map(|(service, operation)| {
+        let label = views.series.label(&Name::new(service).unwrap(), &Name::new(operation).unwrap());
+        format!("{}/{}", label.service, label.operation)
+    });
+    assert_eq!(labels, ["a/2", "a/other", "other/other"]);
     let by_label: Vec<String> = views.day_by_label(DAY).keys().map(Name::to_string).collect();
     assert_eq!(by_label, ["a", "b", "kept", "other"]);
     assert_eq!(views.day(DAY).unwrap().services().count(), 5, "the day itself keeps every name");
@@ -101,6 +106,7 @@ fn old_days_are_let_go_and_today_stays() {
     assert!(!views.is_resident(date(2026, 10, 2)));
     assert!(views.month(Month::of(date(2026, 10, 2))).is_none());
     assert!(views.is_resident(date(2026, 11, 1)));
+    assert_eq!(views.days_in_memory().collect::<Vec<_>>(), [date(2026, 11, 1), DAY]);
     assert_eq!(views.sums(Period::Month(Month::of(DAY))).net(), Usd::from_pico(2));
     views.retire(date(2027, 1, 1), DAY);
     assert!(views.is_resident(DAY));

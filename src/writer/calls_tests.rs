@@ -9,8 +9,8 @@ use super::tests::{at, start_at, stop, what_a_kill_leaves};
 use super::*;
 use crate::clock::Clock;
 use crate::domain::{
-    BudgetZone, CostEvent, CostQuestion, Dimension, EventKey, EventQuestion, Name, Origin, Quantity, Selection, SpanId,
-    SpanPlace, TraceId, UsageCount, Usd,
+    BudgetZone, CostEvent, CostQuestion, Dimension, EventKey, EventQuestion, Kind, Name, Origin, Quantity, Selection,
+    SpanId, SpanPlace, TraceId, UsageCount, Usd,
 };
 use crate::ledger::{Reader, verify};
 
@@ -62,21 +62,25 @@ fn for_lead(lead: &str, mut call: CostEvent) -> CostEvent {
     call
 }
 
-/// What is answered to each request, and what all costs at the end by lead. Between two requests the agent is killed.
-async fn told(requests: Vec<Vec<CostEvent>>) -> (Vec<Recorded>, Vec<(String, i64)>) {
+/// What is answered to each request, and what all costs at the end by lead. Between two requests the agent is killed, or not.
+async fn told(requests: Vec<Vec<CostEvent>>, is_killed: bool) -> (Vec<Recorded>, Vec<(String, i64)>) {
     let folder = tempfile::tempdir().unwrap();
     let mut path = folder.path().join("ledger.db");
     let clock = Clock::manual(at(NOW));
     let mut answers = Vec::new();
+    let mut started = start_at(&path, &clock);
     for (index, request) in requests.into_iter().enumerate() {
-        let started = start_at(&path, &clock);
         answers.push(started.writer.record(request, Taking::Calls, Box::new(|_| ())).await.unwrap());
-        let next = what_a_kill_leaves(&path, &folder.path().join(format!("{index}.db")));
-        stop(started).await;
-        assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
-        path = next;
+        if is_killed {
+            let next = what_a_kill_leaves(&path, &folder.path().join(format!("{index}.db")));
+            stop(started).await;
+            assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
+            path = next;
+            started = start_at(&path, &clock);
+        }
     }
-    drop(start_at(&path, &clock));
+    stop(started).await;
+    assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
     let zone = BudgetZone::named("Europe/Berlin").unwrap();
     let (first, last) = (jiff::civil::date(2026, 10, 1), jiff::civil::date(2026, 11, 30));
     let question = CostQuestion { by: vec![Dimension::Lead], first, last, filters: vec![], by_day: false };
@@ -86,8 +90,11 @@ async fn told(requests: Vec<Vec<CostEvent>>) -> (Vec<Recorded>, Vec<(String, i64
     (answers, by_lead.filter(|(_, usd)| *usd != 0).collect())
 }
 
+/// What requests cost in all, whether or not the agent is killed between them.
 async fn total(requests: Vec<Vec<CostEvent>>) -> i64 {
-    told(requests).await.1.into_iter().map(|(_, usd)| usd).sum()
+    let (_, killed) = told(requests.clone(), true).await;
+    assert_eq!(told(requests.clone(), false).await.1, killed, "{requests:?}");
+    killed.into_iter().map(|(_, usd)| usd).sum()
 }
 
 /// The calls in every order, each in a request of its own.
@@ -118,9 +125,11 @@ async fn an_agent_its_loop_and_its_call_are_one_charge_in_any_order() {
     for order in orders(&calls) {
         assert_eq!(total(order.clone()).await, 5, "{order:?}");
     }
-    let (answers, _) = told(vec![calls.to_vec(), calls.to_vec()]).await;
-    assert_eq!((answers[0].accepted, answers[0].aggregates), (2, 2));
-    assert_eq!((answers[1].accepted, answers[1].duplicates, answers[1].aggregates), (0, 2, 2));
+    for is_killed in [true, false] {
+        let (answers, _) = told(vec![calls.to_vec(), calls.to_vec()], is_killed).await;
+        assert_eq!((answers[0].accepted, answers[0].aggregates), (2, 2));
+        assert_eq!((answers[1].accepted, answers[1].duplicates, answers[1].aggregates), (0, 2, 2));
+    }
 }
 
 #[tokio::test]
@@ -137,6 +146,67 @@ async fn of_two_spans_of_one_call_the_one_with_the_response_id_is_charged() {
     inner.model = Some("gpt-4o-mini".into());
     for order in orders(&[outer, inner]) {
         assert_eq!(total(order).await, 6);
+    }
+}
+
+#[tokio::test]
+async fn of_what_comes_in_one_request_nothing_is_charged_that_must_be_taken_back() {
+    let (outer, inner) = (call(1, &[9], true, 2), with_id("r1", call(2, &[1], false, 2)));
+    let (agent, deeper) = (wrapper(call(9, &[], true, 2)), call(3, &[2], false, 2));
+    let calls = [agent, outer, inner, deeper];
+    for order in orders(&calls) {
+        let request = order.into_iter().flatten().collect();
+        let (answers, _) = told(vec![request], false).await;
+        assert_eq!((answers[0].accepted, answers[0].aggregates, answers[0].revised), (1, 3, 0));
+    }
+}
+
+/// Guards against: sums of a day that is not in memory, written as if what is taken back were all there is.
+#[tokio::test]
+async fn what_is_taken_back_counts_in_its_own_day_also_when_that_is_not_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let clock = Clock::manual(at("2026-10-21T10:00:00Z"));
+    // 00:10 and 23:55 in Berlin.
+    let agent =
+        CostEvent { time: at("2026-10-20T22:10:00Z"), duration_seconds: Some(1200.0), ..wrapper(call(1, &[], true, 5)) };
+    let beside = over("litellm", CostEvent { time: agent.time, ..with_id("other", call(3, &[], true, 7)) });
+    let inside = CostEvent { time: at("2026-10-20T21:55:00Z"), ..with_id("r1", call(2, &[1], false, 4)) };
+    let started = start_at(&path, &clock);
+    started.writer.record(vec![agent, beside], Taking::Calls, Box::new(|_| ())).await.unwrap();
+    stop(started).await;
+    clock.set(at("2026-12-20T10:00:00Z"));
+    let started = start_at(&path, &clock);
+    started.writer.record(vec![inside], Taking::Calls, Box::new(|_| ())).await.unwrap();
+    stop(started).await;
+    assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
+    let reader = Reader::new(path, BudgetZone::named("Europe/Berlin").unwrap());
+    let days = reader.days(jiff::civil::Date::MIN, jiff::civil::Date::MAX).unwrap();
+    let days: Vec<(String, Usd)> =
+        days.into_iter().map(|(day, rows)| (day.to_string(), rows.iter().map(|row| row.sums.net()).sum())).collect();
+    assert_eq!(days, [("2026-10-20".to_owned(), Usd::from_dollars(4)), ("2026-10-21".to_owned(), Usd::from_dollars(7))]);
+}
+
+/// Guards against: a call that is charged twice because one of its roads does not say who the provider is.
+#[tokio::test]
+async fn a_call_is_found_under_its_own_key_and_else_under_those_that_it_may_have() {
+    let under = |source: &str, dollars| {
+        let call = over("litellm", call(1, &[], true, dollars));
+        CostEvent { key: EventKey { source: source.into(), id: "r1".into() }, ..call }
+    };
+    let open = |dollars| {
+        let mut open = under("call:unknown", dollars);
+        open.origin.as_mut().unwrap().also_under = vec!["call:azure".into(), "call:openai".into()];
+        open
+    };
+    let counts = |answer: &Recorded| (answer.accepted, answer.duplicates, answer.disagreements.1);
+    for is_killed in [true, false] {
+        let (answers, _) = told(vec![vec![under("call:openai", 3), open(3)], vec![open(3)]], is_killed).await;
+        assert_eq!(answers.iter().map(counts).collect::<Vec<_>>(), [(1, 1, 0), (0, 1, 0)]);
+        // Its own key is known, so another one is another call.
+        let requests = vec![vec![open(3)], vec![under("call:openai", 5)], vec![open(3)]];
+        let (answers, _) = told(requests, is_killed).await;
+        assert_eq!(answers.iter().map(counts).collect::<Vec<_>>(), [(1, 0, 0), (1, 0, 0), (0, 1, 0)]);
     }
 }
 
@@ -178,13 +248,19 @@ async fn spans_that_are_not_told_are_bridged_for_agents_alone_and_only_in_time()
 async fn whom_a_call_is_for_may_be_said_above_it() {
     let calls = [for_lead("lead-1", call(1, &[9], false, 3)), with_id("r1", call(2, &[1], false, 3))];
     for order in orders(&calls) {
-        assert_eq!(told(order).await.1, [("lead-1".to_owned(), 3)]);
+        assert_eq!(told(order, true).await.1, [("lead-1".to_owned(), 3)]);
     }
     let calls =
         [for_lead("lead-1", wrapper(call(1, &[], true, 3))), for_lead("lead-2", with_id("r1", call(2, &[1], false, 3)))];
     for order in orders(&calls) {
-        assert_eq!(told(order).await.1, [("lead-2".to_owned(), 3)]);
+        assert_eq!(told(order, true).await.1, [("lead-2".to_owned(), 3)]);
     }
+    // What was left out is remembered as long as the agent runs.
+    let agent = for_lead("lead-1", wrapper(call(1, &[], true, 6)));
+    let [first, second] = [2, 3].map(|number| with_id(&format!("r{number}"), call(number, &[1], false, 3)));
+    let (answers, by_lead) = told(vec![vec![first, agent.clone()], vec![agent], vec![second]], false).await;
+    assert_eq!(answers.iter().map(|answer| answer.aggregates).collect::<Vec<_>>(), [1, 1, 0]);
+    assert_eq!(by_lead, [("lead-1".to_owned(), 6)]);
 }
 
 #[tokio::test]
@@ -210,12 +286,26 @@ async fn what_two_roads_tell_under_two_keys_is_charged_twice_and_suspected() {
     let started = start_at(&path, &clock);
     let made_up = with_id("chatcmpl-1", over("litellm", call(1, &[], true, 3)));
     let by_hand = CostEvent { key: EventKey { source: "".into(), id: "mine".into() }, origin: None, ..made_up.clone() };
+    let credit = CostEvent {
+        key: EventKey { source: "".into(), id: "credit".into() },
+        kind: Kind::Credit,
+        amount: -made_up.amount,
+        ..by_hand.clone()
+    };
+    let imported = CostEvent {
+        key: EventKey { source: "".into(), id: "imported".into() },
+        first_recorded_at: Some(at(NOW)),
+        ..by_hand.clone()
+    };
     let agent = wrapper(call(2, &[], true, 3));
     for (event, taking, suspected) in [
         (made_up.clone(), Taking::Calls, 0),
         (call(1, &[], true, 3), Taking::Calls, 1),
         (call(1, &[], true, 3), Taking::Calls, 0),
-        (by_hand, Taking::AllOrNothing, 1),
+        (by_hand.clone(), Taking::AllOrNothing, 1),
+        (CostEvent { revision: 1, amount: Usd::from_dollars(4), ..by_hand }, Taking::AllOrNothing, 0),
+        (credit, Taking::AllOrNothing, 0),
+        (imported, Taking::AllOrNothing, 0),
         (with_id("chatcmpl-2", CostEvent { time: at("2026-11-22T09:59:57Z"), ..made_up }), Taking::Calls, 0),
         (agent, Taking::Calls, 0),
     ] {
@@ -225,7 +315,9 @@ async fn what_two_roads_tell_under_two_keys_is_charged_twice_and_suspected() {
     stop(started).await;
     assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
     let reader = Reader::new(path, BudgetZone::UTC);
-    for (suspected, ids) in [(Some(true), vec!["mine", "1"]), (Some(false), vec!["2", "chatcmpl-1", "chatcmpl-2"])] {
+    for (suspected, ids) in
+        [(Some(true), vec!["mine", "1"]), (Some(false), vec!["2", "imported", "credit", "chatcmpl-1", "chatcmpl-2"])]
+    {
         let question = EventQuestion {
             selection: Selection::default(),
             key: None,

@@ -171,9 +171,8 @@ impl NewEvents {
 
     /// Marks the event whose first entry is the new one at this place as one that looks like another one.
     pub fn suspect(&mut self, place: i64) {
-        let Some(at) = usize::try_from(place - self.newest - 1).ok().filter(|at| *at < self.entries.len()) else { return };
-        let (earlier, later) = self.entries.split_at_mut(at + 1);
-        let Some(first) = earlier.last_mut() else { return };
+        let Some(at) = usize::try_from(place - self.newest - 1).ok() else { return };
+        let Some([first, later @ ..]) = self.entries.get_mut(at..) else { return };
         let key = first.event.key.clone();
         let tellings = later.iter_mut().filter(|keyed| keyed.entry.tells_event() && keyed.event.key == key);
         for keyed in std::iter::once(first).chain(tellings) {
@@ -309,24 +308,101 @@ mod tests {
     }
 
     fn take_as(new: &mut NewEvents, taking: Taking, batch: Vec<KeyedEvent>) -> Result<Recorded, Vec<Conflict>> {
-        // On record is one event, which settled a reservation of worker `w`.
+        // On record is one event, which settled a reservation.
         let recorded = |wanted: &KeyedEvent| {
-            let old = CostEvent { worker: Some("w".into()), ..event("old", 1).event };
-            let known = Known { event: old, first: 1, day: DAY, reservation: Some(7) };
+            let known = Known { reservation: Some(7), ..known(named(event("old", 1).event)) };
             Ok::<_, Infallible>((&*wanted.event.key.id == "old").then_some(known))
         };
         let Ok(decision) = new.take_batch(batch.into_iter(), taking, recorded, |_| Ok(()));
         decision.into_answer()
     }
 
+    fn known(event: CostEvent) -> Known {
+        Known { event, first: 1, day: DAY, reservation: None }
+    }
+
+    fn named(event: CostEvent) -> CostEvent {
+        let [worker, batch_id, lead_id, model] = ["w", "b", "l", "m"].map(|name| Some(name.into()));
+        CostEvent { worker, batch_id, lead_id, model, ..event }
+    }
+
+    /// The same event with each of its names in turn changed by `change`, and the field that this is.
+    fn each_name(event: &CostEvent, change: impl Fn(&mut Option<Box<str>>)) -> [(&'static str, CostEvent); 4] {
+        let mut changed = ["worker", "batch_id", "lead_id", "model"].map(|field| (field, event.clone()));
+        change(&mut changed[0].1.worker);
+        change(&mut changed[1].1.batch_id);
+        change(&mut changed[2].1.lead_id);
+        change(&mut changed[3].1.model);
+        changed
+    }
+
+    fn rename(name: &mut Option<Box<str>>) {
+        *name = Some("somebody else".into());
+    }
+
     #[test]
     fn a_retry_of_a_settlement_need_not_say_again_who_the_work_was_for() {
         let mut new = NewEvents::behind(1);
-        let mut other = event("old", 1);
-        other.event.worker = Some("somebody else".into());
         assert!(take(&mut new, vec![event("old", 1)]).is_ok());
-        assert!(matches!(take(&mut new, vec![other]), Err(found) if found[0].fields == ["worker"]));
+        for (field, other) in each_name(&event("old", 1).event, rename) {
+            let other = KeyedEvent { event: other, ..event("old", 1) };
+            assert!(matches!(take(&mut new, vec![other]), Err(found) if found[0].fields == [field]), "{field}");
+        }
         assert!(take(&mut new, vec![event("old", 2)]).is_err());
+        // Whoever settles nothing says who the work was for.
+        for (field, told) in each_name(&named(event("old", 1).event), |name| *name = None) {
+            let known = known(named(event("old", 1).event));
+            assert_eq!(known.retold(&told), Retold::Contradicted(vec![field]));
+        }
+    }
+
+    #[test]
+    fn another_ledger_may_know_who_the_work_was_for_but_nobody_else() {
+        let told = CostEvent { first_recorded_at: Some(jiff::Timestamp::UNIX_EPOCH), ..named(event("a", 1).event) };
+        for (field, lacking) in each_name(&told, |name| *name = None) {
+            assert_eq!(known(lacking).retold(&told), Retold::Again, "{field}");
+        }
+        for (field, other) in each_name(&told, rename) {
+            assert_eq!(known(other).retold(&told), Retold::Contradicted(vec![field]));
+        }
+    }
+
+    #[test]
+    fn a_worker_adds_to_what_another_road_told_unless_it_corrects_it() {
+        let over = |road: &str| CostEvent { origin: Some(Box::new(Origin::of(road))), ..event("a", 1).event };
+        let plain = event("a", 1).event;
+        let from_ledger = CostEvent { first_recorded_at: Some(jiff::Timestamp::UNIX_EPOCH), ..plain.clone() };
+        for (told, adds) in [
+            (plain.clone(), true),
+            (over(NATIVE_ROAD), true),
+            (over("otlp:x"), false),
+            (from_ledger, false),
+            (revised("a", 1, 1).event, false),
+        ] {
+            assert_eq!(known(over("litellm")).is_told_by_another_road(&told), adds, "{told:?}");
+            assert!(!known(over(NATIVE_ROAD)).is_told_by_another_road(&told));
+            assert!(!known(plain.clone()).is_told_by_another_road(&told));
+        }
+        let mut new = NewEvents::behind(1);
+        let cache_hit = KeyedEvent { event: CostEvent { amount: Usd::ZERO, ..plain }, ..event("a", 0) };
+        take(&mut new, vec![KeyedEvent { event: over("litellm"), ..event("a", 1) }]).unwrap();
+        assert_eq!(take(&mut new, vec![cache_hit]).unwrap(), Recorded { cache_hits: 1, ..Recorded::default() });
+    }
+
+    #[test]
+    fn a_suspicion_marks_all_tellings_of_its_event_and_of_no_other() {
+        let mut new = NewEvents::behind(40);
+        take(&mut new, vec![event("a", 1), event("b", 2), revised("a", 1, 3), event("c", 4)]).unwrap();
+        let suspected = |new: &NewEvents| -> Vec<i64> {
+            let is_suspected = |event: &CostEvent| event.origin.as_ref().is_some_and(|origin| origin.is_suspected);
+            new.behind_first(0).filter(|(_, keyed)| is_suspected(&keyed.event)).map(|(place, _)| place).collect()
+        };
+        [40, 45, i64::MAX].into_iter().for_each(|elsewhere| new.suspect(elsewhere));
+        assert_eq!(suspected(&new), [0; 0]);
+        new.suspect(41);
+        assert_eq!(suspected(&new), [41, 43]);
+        new.suspect(44);
+        assert_eq!((suspected(&new), new.len(), new.next_place()), (vec![41, 43, 44], 4, 45));
     }
 
     #[test]
@@ -379,7 +455,7 @@ mod tests {
         let mut new = NewEvents::behind(1);
         assert!(take(&mut new, vec![revised("a", 1, 2), revised("a", 1, 3)]).is_err(), "one revision has one content");
         let mut elsewhere = revised("old", 1, 2);
-        elsewhere.event.model = Some("m".into());
+        elsewhere.event.model = Some("another".into());
         assert!(matches!(take(&mut new, vec![elsewhere]), Err(found) if found[0].fields == ["model"]));
     }
 

@@ -53,6 +53,8 @@ mod allowance_tests;
 #[cfg(test)]
 mod calls_tests;
 #[cfg(test)]
+mod draft_tests;
+#[cfg(test)]
 mod meters_tests;
 #[cfg(test)]
 mod reservation_tests;

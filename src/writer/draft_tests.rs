@@ -1,0 +1,232 @@
+//! What is decided together, before any of it is on the disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::decision::Decision::Taken;
+use super::draft::Draft;
+use super::memory::Memory;
+use super::tally::Tally;
+use super::tests::{at, charge};
+use super::*;
+use crate::budget::{Policy, Refusal};
+use crate::domain::{
+    BudgetZone, CostEvent, LimitOverride, Name, Now, Origin, Quantity, ReservationRequest, ReservationState, Steady,
+    UsageCount, Usd,
+};
+use crate::ledger::{Ledger, verify};
+use crate::views::{Board, Published, SeriesLimits, Views};
+
+const HOLDS_MAX: usize = 3;
+
+/// A ledger with what it shows, under budgets of 10 USD a day and 1,000 a month.
+struct Desk {
+    folder: tempfile::TempDir,
+    ledger: Ledger,
+    board: Board,
+    memory: Memory,
+    now: Now,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Now { time: at("2026-11-22T10:00:00Z"), steady: Steady::default() };
+        let ledger = Ledger::open(&folder.path().join("ledger.db"), &BudgetZone::UTC, now.time).unwrap();
+        let views = Views::new(SeriesLimits::default(), jiff::civil::date(2026, 10, 1));
+        let policy = Arc::new(Policy::example(BudgetZone::UTC, 10));
+        let board = Board::new(Published::example(views, policy, now.time));
+        Self { folder, ledger, board, memory: Memory::default(), now }
+    }
+
+    /// Commits what is decided, and says what happened to reservations.
+    fn commit(&mut self, decide: impl FnOnce(&mut Draft<'_>, &mut Memory)) -> Tally {
+        let mut draft = Draft::begin(&self.ledger, Published::clone(&self.board.read()), None, [], self.now).unwrap();
+        decide(&mut draft, &mut self.memory);
+        let finished = draft.finish(true).unwrap();
+        self.ledger.commit(&finished.commit, self.now.time).unwrap();
+        self.board.publish(finished.next);
+        finished.tally
+    }
+
+    fn later(&mut self, seconds: u64) {
+        self.now.steady = self.now.steady + Duration::from_secs(seconds);
+        self.now.time += SignedDuration::from_secs(seconds as i64);
+    }
+
+    /// What is spent of the day's budget, and held.
+    fn used(&self) -> [Usd; 2] {
+        let [_, spent, held, _] = self.board.read().standings(self.now)[0].usd().unwrap();
+        [spent, held]
+    }
+
+    /// How a reservation stands.
+    fn state(&mut self, id: &str) -> Option<ReservationState> {
+        let mut found = None;
+        self.commit(|draft, _| found = draft.reservation_under(id).unwrap().map(|stored| stored.reservation.state));
+        found
+    }
+}
+
+fn usd(dollars: i64) -> Usd {
+    Usd::from_dollars(dollars)
+}
+
+fn record(draft: &mut Draft<'_>, event: CostEvent) -> Recorded {
+    let keyed = draft.ledger.keyed(event);
+    let Taken(recorded) = draft.record([keyed], Taking::AllOrNothing).unwrap() else { panic!("it is refused") };
+    recorded
+}
+
+fn request(id: &str, dollars: i64) -> ReservationRequest {
+    ReservationRequest {
+        id: id.into(),
+        id_given: true,
+        service: Name::new("openai").unwrap(),
+        operation: Name::new("chat").unwrap(),
+        estimated_cost: usd(dollars),
+        ttl_seconds: 60,
+        attribution: None,
+        model: None,
+        usage: vec![],
+    }
+}
+
+fn reserve(draft: &mut Draft<'_>, id: &str, dollars: i64) -> Result<Done, Box<ReservationError>> {
+    ask(draft, ReservationCommand::Reserve { request: request(id, dollars), is_last: true })
+}
+
+fn ask(draft: &mut Draft<'_>, command: ReservationCommand) -> Result<Done, Box<ReservationError>> {
+    draft.reservation(command, HOLDS_MAX).unwrap().into_answer().map_err(Box::new)
+}
+
+fn refused(draft: &mut Draft<'_>, id: &str, dollars: i64) -> ReservationError {
+    *reserve(draft, id, dollars).unwrap_err()
+}
+
+#[test]
+fn each_is_decided_with_all_before_it_counted_once() {
+    let mut desk = Desk::new();
+    let now = desk.now.time;
+    let tally = desk.commit(|draft, _| {
+        record(draft, charge("a", 4, now));
+        reserve(draft, "r1", 2).unwrap();
+        record(draft, charge("b", 1, now));
+        reserve(draft, "r2", 3).unwrap();
+        let ReservationError::Refused(Refusal::BudgetExhausted(left)) = refused(draft, "r3", 1) else { panic!() };
+        assert_eq!(left.remaining.usd(), Some(Usd::ZERO));
+        record(draft, charge("r1", 1, now));
+        reserve(draft, "r3", 1).unwrap();
+        let ReservationError::Conflict(fields) = refused(draft, "b", 0) else { panic!("an event has this id") };
+        assert_eq!(fields, ["id"]);
+    });
+    assert_eq!(tally, Tally { held: 3, denied: 1, settled: 1, ..Tally::default() });
+    assert_eq!(desk.used(), [usd(6), usd(4)]);
+    let board = desk.board.read();
+    assert_eq!((board.views.entries, board.views.holds.len()), (3, 2));
+    desk.commit(|draft, _| {
+        let ReservationError::Conflict(fields) = refused(draft, "b", 0) else { panic!("an event has this id") };
+        assert_eq!(fields, ["id"]);
+    });
+    let path = desk.folder.path().join("ledger.db");
+    drop(desk.ledger);
+    assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn what_is_granted_and_ends_in_one_commit_has_its_own_number() {
+    let mut desk = Desk::new();
+    let now = desk.now.time;
+    desk.commit(|draft, _| {
+        reserve(draft, "r1", 1).unwrap();
+        ask(draft, ReservationCommand::Release { id: "r1".into(), reason: None }).unwrap();
+        reserve(draft, "r2", 2).unwrap();
+        record(draft, charge("r2", 3, now));
+        reserve(draft, "r3", 3).unwrap();
+    });
+    let states = ["r1", "r2", "r3"].map(|id| desk.state(id).unwrap());
+    let settled = ReservationState::Settled { amount: usd(3) };
+    assert_eq!(states, [ReservationState::Released { reason: None }, settled, ReservationState::Held]);
+    desk.commit(|draft, _| drop(reserve(draft, "r4", 1).unwrap()));
+    assert_eq!((desk.used(), desk.ledger.reservations()), ([usd(3), usd(4)], 4));
+}
+
+#[test]
+fn an_event_ends_what_the_ledger_alone_knows_to_have_expired() {
+    let mut desk = Desk::new();
+    desk.commit(|draft, _| drop(reserve(draft, "r", 2).unwrap()));
+    desk.later(61);
+    assert_eq!(desk.commit(|_, _| ()), Tally { expired: 1, ..Tally::default() });
+    let expired = |desk: &Desk| {
+        let holds = &desk.board.read().views.holds;
+        (holds.len(), holds.expired(desk.now.steady))
+    };
+    assert_eq!((expired(&desk), desk.state("r")), ((0, 1), Some(ReservationState::Expired)));
+    let now = desk.now.time;
+    let tally = desk.commit(|draft, _| drop(record(draft, charge("r", 3, now))));
+    assert_eq!(tally, Tally { settled: 1, ..Tally::default() });
+    assert_eq!((expired(&desk), desk.state("r")), ((0, 0), Some(ReservationState::Settled { amount: usd(3) })));
+    // And once it has ended, what corrects it.
+    let corrected = CostEvent { revision: 1, ..charge("r", 5, now) };
+    desk.commit(|draft, _| drop(record(draft, corrected)));
+    assert_eq!((desk.used(), desk.state("r")), ([usd(5), usd(0)], Some(ReservationState::Settled { amount: usd(5) })));
+}
+
+#[test]
+fn so_many_as_may_be_held_are_held() {
+    let mut desk = Desk::new();
+    desk.commit(|draft, _| {
+        for id in ["r1", "r2", "r3"] {
+            reserve(draft, id, 1).unwrap();
+        }
+        let error = refused(draft, "r4", 1);
+        assert!(matches!(error, ReservationError::NotRecorded(RecordError::Overloaded)), "{error:?}");
+    });
+}
+
+#[test]
+fn a_limit_that_is_set_holds_for_what_follows_and_for_what_came_before() {
+    let mut desk = Desk::new();
+    let now = desk.now.time;
+    let limit = |dollars| LimitOverride {
+        budget: "daily".into(),
+        limit: Some(vec![("USD".into(), usd(dollars).pico())]),
+        reason: "a test".to_owned(),
+        actor: String::new(),
+        timestamp: now,
+        expires_at: None,
+        token: None,
+    };
+    desk.commit(|draft, _| {
+        record(draft, charge("a", 4, now));
+        draft.set_limit(limit(5)).unwrap();
+        assert!(reserve(draft, "r1", 2).is_err());
+        draft.set_limit(limit(6)).unwrap();
+        reserve(draft, "r1", 2).unwrap();
+    });
+    assert_eq!(desk.ledger.limit_overrides().unwrap().len(), 1);
+}
+
+#[test]
+fn what_another_batch_of_the_commit_told_is_not_suspected_again() {
+    let mut desk = Desk::new();
+    let now = desk.now.time;
+    let told = |id: &str, road: &str, tokens: u64| CostEvent {
+        model: Some("gpt-4o".into()),
+        usage: vec![UsageCount { kind: Name::new("input_tokens").unwrap(), count: Quantity::of(tokens) }],
+        origin: Some(Box::new(Origin::of(road))),
+        ..charge(id, 1, now)
+    };
+    desk.commit(|draft, memory| {
+        let mut suspected = |batch: Vec<CostEvent>| {
+            let before = draft.events.len();
+            batch.into_iter().for_each(|event| drop(record(draft, event)));
+            draft.suspect_behind(before, memory).unwrap()
+        };
+        assert_eq!(suspected(vec![told("a", "litellm", 1), told("b", "otlp:x", 1)]), 1);
+        assert_eq!(suspected(vec![told("c", "litellm", 2)]), 0);
+        assert_eq!(suspected(vec![told("d", "cloudevents", 2)]), 1);
+    });
+}
