@@ -13,10 +13,11 @@ use super::tests::{at, charge};
 use super::*;
 use crate::budget::{Policy, Refusal};
 use crate::domain::{
-    BudgetZone, CostEvent, LimitOverride, Name, Now, Origin, Quantity, ReservationRequest, ReservationState, Steady,
-    UsageCount, Usd,
+    BudgetZone, CostEvent, CostSource, GateMode, GateOverride, LimitOverride, Name, Now, Origin, Quantity,
+    ReservationRequest, ReservationState, Steady, UsageCount, Usd,
 };
 use crate::ledger::{Ledger, verify};
+use crate::pricing::{Book, PriceTable};
 use crate::views::{Board, Published, SeriesLimits, Views};
 
 const HOLDS_MAX: usize = 3;
@@ -28,6 +29,8 @@ struct Desk {
     board: Board,
     memory: Memory,
     now: Now,
+    /// What the last commit wrote into the gate's history: whether it is closed, how it is ruled, and in whose name.
+    gate: Vec<(bool, GateMode, String, String)>,
 }
 
 impl Desk {
@@ -38,7 +41,7 @@ impl Desk {
         let views = Views::new(SeriesLimits::default(), jiff::civil::date(2026, 10, 1));
         let policy = Arc::new(Policy::example(BudgetZone::UTC, 10));
         let board = Board::new(Published::example(views, policy, now.time));
-        Self { folder, ledger, board, memory: Memory::default(), now }
+        Self { folder, ledger, board, memory: Memory::default(), now, gate: Vec::new() }
     }
 
     /// Commits what is decided, and says what happened to reservations.
@@ -47,8 +50,19 @@ impl Desk {
         decide(&mut draft, &mut self.memory);
         let finished = draft.finish(true).unwrap();
         self.ledger.commit(&finished.commit, self.now.time).unwrap();
+        let lines = finished.commit.rollup.into_iter().flat_map(|rollup| rollup.gate);
+        self.gate = lines.map(|line| (line.active, line.mode, line.reason, line.actor)).collect();
         self.board.publish(finished.next);
         finished.tally
+    }
+
+    fn order_gate(&mut self, order: GateOrder) {
+        self.commit(|draft, _| draft.order_gate(order).unwrap());
+    }
+
+    fn set_policy(&mut self, policy: Policy) {
+        let next = self.board.read().example_under(Arc::new(policy), self.now.time);
+        self.board.publish(next);
     }
 
     fn later(&mut self, seconds: u64) {
@@ -207,6 +221,89 @@ fn a_limit_that_is_set_holds_for_what_follows_and_for_what_came_before() {
         reserve(draft, "r1", 2).unwrap();
     });
     assert_eq!(desk.ledger.limit_overrides().unwrap().len(), 1);
+}
+
+#[test]
+fn an_order_is_a_line_of_the_gates_history_where_it_changes_something() {
+    let mut desk = Desk::new();
+    let manual = GateOverride {
+        active: true,
+        reason: "stop".to_owned(),
+        actor: "ann".to_owned(),
+        since: desk.now.time,
+        expires_at: Some(desk.now.time + SignedDuration::from_secs(60)),
+        token: None,
+    };
+    let auto = || GateOrder::Auto { reason: "go on".to_owned(), actor: "bob".to_owned(), token: None };
+    let line = |active, mode, reason: &str, actor: &str| (active, mode, reason.to_owned(), actor.to_owned());
+    desk.order_gate(auto());
+    assert_eq!(desk.gate, [], "it follows the budgets already");
+    desk.order_gate(GateOrder::Manual(manual.clone()));
+    assert_eq!(desk.gate, [line(true, GateMode::Manual, "stop", "ann")]);
+    desk.order_gate(auto());
+    assert_eq!(
+        (desk.gate.as_slice(), &desk.board.read().views.gate_override),
+        (&[line(false, GateMode::Auto, "go on", "bob")][..], &None)
+    );
+
+    // While it is disabled an order is kept.
+    desk.set_policy(Policy { gate_enabled: false, ..Policy::example(BudgetZone::UTC, 10) });
+    desk.commit(|_, _| ());
+    assert_eq!(desk.gate.len(), 1);
+    desk.order_gate(GateOrder::Manual(manual));
+    assert_eq!(desk.gate, []);
+    desk.set_policy(Policy::example(BudgetZone::UTC, 10));
+    desk.commit(|_, _| ());
+    assert_eq!(desk.gate, [line(true, GateMode::Manual, "stop", "ann")]);
+    desk.later(60);
+    desk.commit(|_, _| ());
+    assert_eq!(
+        desk.gate.iter().map(|(active, mode, _, actor)| (*active, *mode, actor.as_str())).collect::<Vec<_>>(),
+        [(false, GateMode::Auto, "")]
+    );
+    assert_eq!(desk.ledger.summary().unwrap().gate_override, None);
+    // What closes it is the budgets' doing, and in nobody's name.
+    let now = desk.now.time;
+    desk.commit(|draft, _| drop(record(draft, charge("a", 9, now))));
+    assert_eq!(
+        desk.gate.iter().map(|(active, mode, _, actor)| (*active, *mode, actor.as_str())).collect::<Vec<_>>(),
+        [(true, GateMode::Auto, "")]
+    );
+}
+
+/// Guards against: an event that was revised or rated meanwhile and is rated by what it said before.
+#[test]
+fn what_waits_for_a_price_is_rated_once_by_what_it_says_now() {
+    let mut desk = Desk::new();
+    let now = desk.now.time;
+    let told = |id: &str, tokens: u64| CostEvent {
+        model: Some("m".into()),
+        amount: Usd::ZERO,
+        usage: UsageCount::list(&[("input_tokens", tokens)]),
+        origin: Some(Box::new(Origin { cost: CostSource::Unpriced, ..Origin::of("litellm") })),
+        ..charge(id, 0, now)
+    };
+    let table =
+        PriceTable { model: "m".into(), unit: "input_tokens".into(), usd: "0.5".parse().unwrap(), ..PriceTable::default() };
+    let book = Arc::new(Book::with(&[table], None).unwrap());
+    let order = |firsts: &[i64]| RateOrder {
+        events: firsts.iter().map(|first| ToRate { first: *first, time: now }).collect(),
+        which: Rateable::Unpriced,
+        book: Arc::clone(&book),
+        usd_max: usd(100),
+    };
+    desk.commit(|draft, _| {
+        record(draft, told("a", 2));
+        record(draft, told("b", 4));
+    });
+    desk.commit(|draft, _| {
+        record(draft, CostEvent { revision: 1, ..told("b", 6) });
+        let answer = draft.rate(order(&[1, 2, 9])).unwrap();
+        assert_eq!(answer, RateAnswer { rated: 2, before: usd(0), after: usd(4), ..RateAnswer::default() });
+        assert_eq!(draft.rate(order(&[1, 2])).unwrap(), RateAnswer::default());
+    });
+    assert_eq!(desk.used(), [usd(4), usd(0)]);
+    desk.commit(|draft, _| assert_eq!(draft.rate(order(&[1, 2])).unwrap(), RateAnswer::default()));
 }
 
 #[test]

@@ -145,3 +145,94 @@ impl Draft<'_> {
         Ok(answer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Origin, PriceTag, UsageCount};
+    use crate::pricing::PriceTable;
+
+    /// So much for an input token of the model `m`.
+    fn book(usd: &str) -> Book {
+        let table = PriceTable {
+            model: "m".into(),
+            unit: "input_tokens".into(),
+            usd: usd.parse().unwrap(),
+            ..PriceTable::default()
+        };
+        Book::with(&[table], None).unwrap()
+    }
+
+    /// A call of three input tokens that costs so much.
+    fn call(dollars: i64, cost: CostSource) -> CostEvent {
+        CostEvent {
+            model: Some("m".into()),
+            usage: UsageCount::list(&[("input_tokens", 3)]),
+            amount: Usd::from_dollars(dollars),
+            origin: Some(Box::new(Origin { cost, amendment: 7, ..Origin::of("litellm") })),
+            first_recorded_at: Some(Timestamp::UNIX_EPOCH),
+            ..CostEvent::example()
+        }
+    }
+
+    fn priced() -> CostSource {
+        CostSource::Priced(PriceTag { name: "a table".into(), version: "1".into(), date: None })
+    }
+
+    /// What is made of an event, in short.
+    fn rated(which: Rateable, event: &CostEvent, usd: &str) -> String {
+        match which.rate(event, &book(usd), Usd::from_dollars(6)) {
+            NewRate::Rated(rated) => {
+                let origin = rated.origin.as_deref().unwrap();
+                assert!(matches!(origin.cost, CostSource::Priced(_)) && origin.amendment == 8, "{origin:?}");
+                assert_eq!((rated.revision, rated.first_recorded_at), (event.revision, None));
+                rated.amount.to_string()
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn those_that_are_meant_cost_what_the_book_says() {
+        let repeated = |cost| {
+            let mut call = call(0, cost);
+            call.origin.as_mut().unwrap().is_repeat = true;
+            call
+        };
+        let other_model = |cost| CostEvent { model: Some("another".into()), ..call(0, cost) };
+        let by_worker = CostEvent { origin: None, ..call(0, CostSource::Told) };
+        for (event, usd, unpriced, of_priced) in [
+            (call(0, CostSource::Unpriced), "2", "6", "NotMeant"),
+            (call(0, CostSource::Unpriced), "0", "0", "NotMeant"),
+            (call(0, CostSource::Unpriced), "2.01", "Unknown", "NotMeant"),
+            (call(5, priced()), "2", "NotMeant", "6"),
+            (call(6, priced()), "2", "NotMeant", "Unchanged"),
+            (call(6, priced()), "2.01", "NotMeant", "Unknown"),
+            (other_model(CostSource::Unpriced), "2", "Unknown", "NotMeant"),
+            (other_model(priced()), "2", "NotMeant", "Unknown"),
+            (repeated(CostSource::Unpriced), "2", "NotMeant", "NotMeant"),
+            (repeated(priced()), "2", "NotMeant", "NotMeant"),
+            (call(0, CostSource::Told), "2", "NotMeant", "NotMeant"),
+            (by_worker, "2", "NotMeant", "NotMeant"),
+        ] {
+            let found = [Rateable::Unpriced, Rateable::Priced].map(|which| rated(which, &event, usd));
+            assert_eq!(found, [unpriced, of_priced], "{event:?} at {usd}");
+        }
+    }
+
+    #[test]
+    fn an_answer_says_what_was_and_what_is() {
+        let mut answer = RateAnswer::default();
+        let usd = Usd::from_dollars;
+        answer.add(usd(2), &NewRate::Rated(Box::new(call(5, priced()))));
+        answer.add(usd(3), &NewRate::Rated(Box::new(call(1, priced()))));
+        answer.add(usd(10), &NewRate::Unchanged);
+        answer.add(usd(100), &NewRate::Unchanged);
+        answer.add(usd(1_000), &NewRate::NotMeant);
+        for _ in 0..3 {
+            answer.add(usd(1_000), &NewRate::Unknown);
+        }
+        let right = RateAnswer { rated: 2, unchanged: 2, unknown: 3, before: usd(115), after: usd(116) };
+        assert_eq!(answer, right);
+    }
+}

@@ -137,5 +137,7 @@ mod tests {
             "of those alike the newest are kept"
         );
         assert_eq!(recent.take(1, &told("otlp:x", 5, 0)), NONE);
+        recent.clear();
+        assert_eq!(recent.take(1, &told("otlp:y", 0, 0)), NONE);
     }
 }

@@ -6,7 +6,7 @@ use opentelemetry::metrics::MeterProvider;
 use super::*;
 use crate::budget::Policy;
 use crate::clock::Clock;
-use crate::domain::{BudgetZone, CostEvent, Entry, EventKey, GateMode, Pattern, Steady, Subscription, Usd};
+use crate::domain::{BudgetZone, CostEvent, Entry, EventKey, Facet, GateMode, Pattern, Steady, Subscription, Usd};
 use crate::ledger::{DELIVERIES_MAX, Ledger, NextAttempt, Reader, verify};
 use crate::views::{SeriesLimits, Views};
 use crate::wire::{BudgetItem, GateStatus, Origin};
@@ -105,6 +105,41 @@ fn each_state_is_told_again_under_another_limit_and_not_when_the_first_is_back()
 }
 
 #[test]
+fn each_alert_threshold_of_several_is_told_by_itself() {
+    let now = at("2026-11-22T10:00:00Z");
+    let mut policy = Policy::example(BudgetZone::UTC, 50);
+    policy.budgets[0].warn_at = ["0.5", "0.8"].map(|share| Threshold::parse(share).unwrap()).into();
+    let (mut notices, mut published) = (notices(), empty(now).example_under(Arc::new(policy), now.time));
+    spend(&mut published, 25, now);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z 50 at 0.5"]);
+    spend(&mut published, 15, now);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z 50 at 0.8"]);
+    spend(&mut published, 10, now);
+    assert_eq!(tell(&mut notices, &published, now), ["budget.exhausted daily 2026-11-22T00:00:00Z 50"]);
+}
+
+/// Guards against: a message about a key's spend of today that is due for its spend of yesterday.
+#[test]
+fn a_key_is_told_of_in_the_period_in_which_it_came_to_a_threshold() {
+    let now = at("2026-11-22T10:00:00Z");
+    let mut policy = Policy::example(BudgetZone::UTC, 50);
+    policy.budgets[0].each = Some(Facet::Lead);
+    let (mut notices, mut published) = (notices(), empty(now).example_under(Arc::new(policy), now.time));
+    let event =
+        CostEvent { lead_id: Some("l1".into()), amount: Usd::from_dollars(50), time: now.time, ..CostEvent::example() };
+    let zone = published.policy.zone.clone();
+    let entry = (1, &event, &Entry::First, zone.day_of(now.time));
+    let today = published.record(std::iter::once(entry), now.time).1.remove(0);
+    let yesterday = zone.span_of(&published.policy.budgets[0].cycle, now.time - SignedDuration::from_hours(24));
+    let mut topics = |crossing: &Crossing| {
+        let messages = notices.changes(&published, std::slice::from_ref(crossing), now, room).unwrap().messages;
+        messages.into_iter().map(|message| message.topic).collect::<Vec<_>>()
+    };
+    assert_eq!(topics(&today), ["budget.exhausted daily 2026-11-22T00:00:00Z 50 key l1"]);
+    assert_eq!(topics(&Crossing { span: yesterday, ..today }), [""; 0]);
+}
+
+#[test]
 fn a_budget_that_is_spent_at_once_is_told_of_once() {
     let now = at("2026-11-22T10:00:00Z");
     let (mut notices, mut published) = (notices(), empty(now));
@@ -166,7 +201,12 @@ fn while_the_outbox_is_full_nothing_is_told_and_then_what_holds() {
     // One more would do for one of the two receivers only.
     let changes = notices.changes(&published, &[], now, || Ok(1)).unwrap();
     notices.told(&changes);
-    assert_eq!(changes.messages, []);
+    assert_eq!((changes.messages.len(), notices.is_full()), (0, true));
+    // Room for one of the two.
+    let changes = notices.changes(&published, &[], now, || Ok(2)).unwrap();
+    assert_eq!((changes.messages.len(), notices.is_full()), (1, true));
+    assert_eq!(notices.changes(&published, &[], now, || Ok(4)).unwrap().messages.len(), 2);
+    assert!(!notices.is_full());
     change_gate(&mut published, false, now);
     change_gate(&mut published, true, now);
     assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z 50", "gate.active 2"]);
