@@ -39,11 +39,14 @@ PARTS = {
          "tally.rs", "trace.rs"],
         slow=["writer::reservation_tests::a_d", "writer::calls_tests::an_agent_", "writer::calls_tests::what_a_", "writer::tests::a_naive_"],
     ),
-    # By the tests beside them, which need no ledger.
+    # The files that are moved, locked and copied, and what moves them, are left to the torture.
     "ledger": Part(
         ["domain", "error_chain", "ledger"],
-        ["ledger::cells", "ledger::days", "ledger::identify", "ledger::row"],
-        ["cells.rs", "days.rs", "identify.rs", "row/*.rs"],
+        ["ledger"],
+        slow=[f"ledger::{tests}" for tests in (
+            "tests::ids_are_fo", "tests::log::a_bit", "tests::adjustments::a_credit", "tests::a_row", "listing::tests::pages", "kept::tests::whatever",
+            "budgets::tests::whatever", "budgets::tests::any", "budgets::tests::entries", "breakdown::tests::every",
+        )],
     ),
 }
 FOLDER = pathlib.Path("target/mutants").resolve()
