@@ -11,10 +11,10 @@ use super::memory::Memory;
 use super::tally::Tally;
 use super::tests::{at, charge};
 use super::*;
-use crate::budget::{Policy, Refusal};
+use crate::budget::{BudgetScope, CriticalOperations, Policy, Refusal};
 use crate::domain::{
     BudgetZone, CostEvent, CostSource, GateMode, GateOverride, LimitOverride, Name, Now, Origin, Quantity,
-    ReservationRequest, ReservationState, Steady, UsageCount, Usd,
+    ReservationRequest, ReservationStage, ReservationState, SpanId, SpanPlace, Steady, TraceId, UsageCount, Usd,
 };
 use crate::ledger::{Ledger, verify};
 use crate::pricing::{Book, PriceTable};
@@ -156,6 +156,8 @@ fn what_is_granted_and_ends_in_one_commit_has_its_own_number() {
     desk.commit(|draft, _| {
         reserve(draft, "r1", 1).unwrap();
         ask(draft, ReservationCommand::Release { id: "r1".into(), reason: None }).unwrap();
+        // It comes too late to end it, and counts.
+        record(draft, charge("r1", 1, now));
         reserve(draft, "r2", 2).unwrap();
         record(draft, charge("r2", 3, now));
         reserve(draft, "r3", 3).unwrap();
@@ -164,7 +166,7 @@ fn what_is_granted_and_ends_in_one_commit_has_its_own_number() {
     let settled = ReservationState::Settled { amount: usd(3) };
     assert_eq!(states, [ReservationState::Released { reason: None }, settled, ReservationState::Held]);
     desk.commit(|draft, _| drop(reserve(draft, "r4", 1).unwrap()));
-    assert_eq!((desk.used(), desk.ledger.reservations()), ([usd(3), usd(4)], 4));
+    assert_eq!((desk.used(), desk.ledger.reservations()), ([usd(4), usd(4)], 4));
 }
 
 #[test]
@@ -189,6 +191,43 @@ fn an_event_ends_what_the_ledger_alone_knows_to_have_expired() {
 }
 
 #[test]
+fn a_release_is_repeated_with_the_reason_that_it_was_given() {
+    let mut desk = Desk::new();
+    let release = |reason: Option<&str>| ReservationCommand::Release { id: "r".into(), reason: reason.map(Box::from) };
+    let tally = desk.commit(|draft, _| {
+        reserve(draft, "r", 1).unwrap();
+        assert!(ask(draft, release(Some("no work"))).unwrap().is_new);
+        assert!(!ask(draft, release(Some("no work"))).unwrap().is_new);
+        for reason in [None, Some("another")] {
+            let error = *ask(draft, release(reason)).unwrap_err();
+            assert!(matches!(error, ReservationError::Finished(ReservationStage::Released)), "{error:?}");
+        }
+    });
+    assert_eq!(tally, Tally { held: 1, released: 1, ..Tally::default() });
+}
+
+#[test]
+fn a_call_that_is_told_again_at_a_span_has_one_place_there() {
+    let mut desk = Desk::new();
+    let now = desk.now.time;
+    let at_span = |number: u8| {
+        let place = SpanPlace { trace: TraceId([7; 16]), span: SpanId([number; 8]), ancestors: vec![], is_rooted: true };
+        let origin = Some(Box::new(Origin { span: Some(place), ..Origin::of("otlp:x") }));
+        CostEvent { model: Some("gpt-4o".into()), origin, ..charge("r", 1, now) }
+    };
+    let mut further_places = |number| {
+        let mut len = 0;
+        desk.commit(|draft, memory| {
+            draft.record_calls(vec![draft.ledger.keyed(at_span(number))], memory).unwrap();
+            len = draft.places.len();
+        });
+        len
+    };
+    assert_eq!([1, 1, 2, 2, 1].map(&mut further_places), [0, 0, 1, 0, 0], "the first is the event's own");
+    assert_eq!(desk.used(), [usd(1), usd(0)]);
+}
+
+#[test]
 fn so_many_as_may_be_held_are_held() {
     let mut desk = Desk::new();
     desk.commit(|draft, _| {
@@ -198,6 +237,34 @@ fn so_many_as_may_be_held_are_held() {
         let error = refused(draft, "r4", 1);
         assert!(matches!(error, ReservationError::NotRecorded(RecordError::Overloaded)), "{error:?}");
     });
+}
+
+#[test]
+fn a_try_that_is_made_again_is_denied_once() {
+    let mut desk = Desk::new();
+    let first = |dollars| ReservationCommand::Reserve { request: request("r", dollars), is_last: false };
+    let tally = desk.commit(|draft, _| drop(ask(draft, first(11)).unwrap_err()));
+    assert_eq!(tally.denied, 1, "more than there is: nobody tries that again");
+    let mut policy = Policy::example(BudgetZone::UTC, 10);
+    policy.budgets[0].scope = BudgetScope::Fleet;
+    desk.set_policy(policy);
+    let tally = desk.commit(|draft, _| {
+        let error = *ask(draft, first(1)).unwrap_err();
+        assert!(matches!(error, ReservationError::Refused(Refusal::BeyondAllowance { .. })), "{error:?}");
+    });
+    assert_eq!(tally.denied, 0);
+    let tally = desk.commit(|draft, _| drop(refused(draft, "r", 1)));
+    assert_eq!(tally.denied, 1);
+}
+
+#[test]
+fn what_is_critical_is_granted_beyond_the_limit_and_marked() {
+    let mut desk = Desk::new();
+    let critical = CriticalOperations::new(["chat"]);
+    desk.commit(|draft, _| assert!(!reserve(draft, "r1", 10).unwrap().reservation.critical));
+    desk.set_policy(Policy { critical, ..Policy::example(BudgetZone::UTC, 10) });
+    desk.commit(|draft, _| assert!(reserve(draft, "r2", 10).unwrap().reservation.critical));
+    assert_eq!(desk.used(), [usd(0), usd(20)]);
 }
 
 #[test]

@@ -89,27 +89,21 @@ impl Draft<'_> {
         let amount = settlement.amount;
         let mut keyed = self.ledger.keyed(found.reservation.request.event(settlement));
         keyed.reservation = Some(found.seq);
-        let is_open = stage != ReservationStage::Settled;
-        match self.known(&keyed)? {
-            None if is_open => {
-                self.events.push(keyed);
-                let event_seq = self.ledger.events() + self.events.len() as i64;
-                let reservation = self.end(found, ReservationState::Settled { amount }, Some(event_seq));
-                Ok(Taken(Done { reservation, is_new: true }))
-            }
-            Some(known) => {
-                Ok(if is_open {
-                    // Whatever came under its id would have ended it, so this is another's event.
-                    Refused(ReservationError::Conflict(vec!["id"]))
-                } else if is_same_settlement(&known, &keyed.event) {
-                    Taken(Done { reservation: found.reservation, is_new: false })
-                } else {
-                    Refused(ReservationError::Finished(ReservationStage::Settled))
-                })
-            }
-            // Retention has removed the event, so what it said cannot be compared.
-            None => Ok(Refused(ReservationError::Finished(ReservationStage::Settled))),
+        let known = self.known(&keyed)?;
+        if stage == ReservationStage::Settled {
+            // What an event said that is not kept any more cannot be compared.
+            let is_retry = known.is_some_and(|known| is_same_settlement(&known, &keyed.event));
+            let done = Done { reservation: found.reservation, is_new: false };
+            return Ok(if is_retry { Taken(done) } else { Refused(ReservationError::Finished(stage)) });
         }
+        if known.is_some() {
+            // Whatever came under its id would have ended it, so this is another's event.
+            return Ok(Refused(ReservationError::Conflict(vec!["id"])));
+        }
+        let event_seq = self.events.next_place();
+        self.events.push(keyed);
+        let reservation = self.end(found, ReservationState::Settled { amount }, Some(event_seq));
+        Ok(Taken(Done { reservation, is_new: true }))
     }
 
     fn release(&mut self, id: &str, reason: Option<Box<str>>) -> Decided {

@@ -39,3 +39,23 @@ impl Tally {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_to_end_has_its_label() {
+        let mut tally = Tally { held: 1, denied: 2, ..Tally::lapsed(3) };
+        for (stage, times) in [
+            (ReservationStage::Settled, 4),
+            (ReservationStage::Released, 5),
+            (ReservationStage::Held, 6),
+            (ReservationStage::Expired, 7),
+        ] {
+            (0..times).for_each(|_| tally.ended(stage));
+        }
+        let labels = [("held", 1), ("denied", 2), ("committed", 4), ("released", 5), ("expired", 3)];
+        assert_eq!(tally.by_result(), labels);
+    }
+}

@@ -123,9 +123,9 @@ impl Trace {
         }
         // Of two wrappers either may be above the other, and one must stay.
         if !chain.is_complete && !facts.is_wrapper {
-            let wrappers = self.calls.iter().filter(|call| call.is_charged && call.facts.is_wrapper).filter(is_other);
-            let above =
-                wrappers.filter(|wrapper| self.may_be_above(wrapper.span, span, &chain) && wrapper.facts.may_contain(facts));
+            let wrappers =
+                self.calls.iter().filter(|call| call.is_charged && call.facts.may_contain(facts)).filter(is_other);
+            let above = wrappers.filter(|wrapper| self.may_be_above(wrapper.span, span, &chain));
             judgement.repeating.extend(above.filter_map(|wrapper| wrapper.first));
         }
         judgement
@@ -188,5 +188,111 @@ impl Trace {
             }
         }
         chain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Origin, TraceId};
+
+    fn span(number: u8) -> SpanId {
+        SpanId([number; 8])
+    }
+
+    /// A span below others, the last of which is the root where `is_rooted`.
+    fn place(number: u8, above: &[u8], is_rooted: bool) -> SpanPlace {
+        let ancestors = above.iter().map(|above| span(*above)).collect();
+        SpanPlace { trace: TraceId([7; 16]), span: span(number), ancestors, is_rooted }
+    }
+
+    fn call() -> CostEvent {
+        CostEvent { model: Some("gpt-4o".into()), duration_seconds: Some(60.0), ..CostEvent::example() }
+    }
+
+    fn agent() -> CostEvent {
+        CostEvent { origin: Some(Box::new(Origin { is_wrapper: true, ..Origin::of("otlp:x") })), ..call() }
+    }
+
+    /// A trace with these spans, and calls that are charged from these first entries on.
+    fn trace<const N: usize>(places: &[SpanPlace], calls: [(i64, u8, CostEvent); N]) -> Trace {
+        let mut trace = Trace::default();
+        places.iter().for_each(|place| trace.learn(place));
+        for (first, number, event) in calls {
+            trace.add(PlacedCall::new(Some(first), span(number), &event));
+        }
+        trace
+    }
+
+    fn judged(trace: &Trace, number: u8, event: &CostEvent) -> Judgement {
+        trace.judge(None, span(number), &CallFacts::of(event))
+    }
+
+    fn repeating(trace: &Trace, number: u8, event: &CostEvent) -> Vec<i64> {
+        judged(trace, number, event).repeating.into_iter().collect()
+    }
+
+    #[test]
+    fn what_is_taken_back_is_neither_repeated_nor_repeats() {
+        // Where nobody says what is above, and where somebody does.
+        let places = [place(1, &[], true), place(3, &[2], false), place(4, &[1], true)];
+        let mut above = trace(&places, [(10, 1, agent())]);
+        assert_eq!([3, 4].map(|number| repeating(&above, number, &call())), [[10], [10]]);
+        above.set_repeat(11);
+        assert_eq!(repeating(&above, 3, &call()), [10], "another one");
+        above.set_repeat(10);
+        assert_eq!([3, 4].map(|number| repeating(&above, number, &call())), [[0; 0]; 2]);
+        let mut below = trace(&places, [(20, 4, call())]);
+        assert!(judged(&below, 1, &agent()).is_repeat);
+        below.set_repeat(20);
+        assert_eq!(judged(&below, 1, &agent()), Judgement::default());
+    }
+
+    #[test]
+    fn only_what_adds_up_may_be_above_without_anybody_saying_so() {
+        let open = [place(1, &[8], false), place(2, &[9], false)];
+        assert_eq!(repeating(&trace(&open, [(10, 1, agent())]), 2, &call()), [10]);
+        assert_eq!(repeating(&trace(&open, [(10, 1, call())]), 2, &call()), [0; 0]);
+        assert_eq!(repeating(&trace(&open, [(10, 1, agent())]), 2, &agent()), [0; 0], "either may be above the other");
+        let known = [place(1, &[8], false), place(2, &[9], true)];
+        assert_eq!(repeating(&trace(&known, [(10, 1, agent())]), 2, &call()), [0; 0], "all that is above it is known");
+    }
+
+    #[test]
+    fn a_span_may_be_above_another_unless_something_speaks_against_it() {
+        let trace = trace(&[place(3, &[5, 2], false), place(7, &[2], false), place(8, &[9], false)], []);
+        let may_be_above_3 = |upper: &u8| trace.may_be_above(span(*upper), span(3), &trace.chain(span(3)));
+        assert_eq!([5, 2, 7, 8].map(|upper| may_be_above_3(&upper)), [false, false, false, true]);
+        let nothing = trace.chain(span(6));
+        assert!(trace.may_be_above(span(3), span(6), &nothing) && !trace.may_be_above(span(6), span(6), &nothing));
+    }
+
+    #[test]
+    fn a_call_that_knows_whom_it_is_for_need_not_be_told() {
+        let places = [place(3, &[1], true), place(4, &[1], true)];
+        let mut trace = trace(&places, [(30, 3, call()), (40, 4, call())]);
+        let lacking = |trace: &Trace| judged(trace, 1, &agent()).lacking.into_iter().collect::<Vec<_>>();
+        assert_eq!(lacking(&trace), [30, 40]);
+        trace.set_who_for(30, &["w", "b", "l"].map(|name| Some(name.into())));
+        assert_eq!(lacking(&trace), [40]);
+        trace.set_who_for(40, &[Some("w".into()), None, Some("l".into())]);
+        assert_eq!(lacking(&trace), [40]);
+    }
+
+    /// Guards against: a sender whose spans lie above each other in a circle.
+    #[test]
+    fn what_a_span_tells_besides_is_not_below_it() {
+        let circle = [place(1, &[2], false), place(2, &[1], false)];
+        assert_eq!(judged(&trace(&circle, [(10, 1, call())]), 1, &agent()), Judgement::default());
+    }
+
+    #[test]
+    fn a_call_is_known_at_each_of_its_spans() {
+        let mut trace = trace(&[place(1, &[8, 9], true), place(2, &[8], false)], [(10, 1, call()), (10, 2, call())]);
+        trace.add(PlacedCall::new(None, span(2), &call()));
+        let has = |first| [1, 2, 3].map(|number| trace.has(first, span(number)));
+        assert_eq!(has(Some(10)), [true, true, false]);
+        assert_eq!((has(Some(11)), has(None)), ([false; 3], [false, true, false]));
+        assert_eq!(trace.len(), 3 + 4, "three calls, and what is above 1, 2, 8 and 9");
     }
 }

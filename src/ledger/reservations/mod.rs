@@ -17,6 +17,7 @@ use super::checksum::digest_replace;
 use super::events::StoredEvent;
 use super::head::Head;
 use super::row::{RowWriter, checksum_of, each_row, read_row, read_rows};
+use super::segment::Segment;
 use crate::domain::{EventKey, ReservationStage, ReservationState, Usd};
 
 pub use rows::{ReservationChange, StoredReservation};
@@ -139,7 +140,7 @@ pub(super) fn problems(
     each_row(connection, "ORDER BY seq", (), |stored: StoredReservation, _| {
         newest = stored.seq;
         expired += i64::from(stored.reservation.state == ReservationState::Expired);
-        found.extend(event_problem(connection, &stored, standing)?);
+        found.extend(event_problem(connection, head, &stored, standing)?);
         Ok(())
     })?;
     if newest > head.reservations || expired != head.expired {
@@ -151,6 +152,7 @@ pub(super) fn problems(
 /// Whether a reservation and the event that settled it say the same.
 fn event_problem(
     connection: &Connection,
+    head: &Head,
     stored: &StoredReservation,
     standing: &BTreeMap<i64, Usd>,
 ) -> Result<Option<String>, LedgerError> {
@@ -161,12 +163,15 @@ fn event_problem(
         }
         _ => None,
     };
-    let event = stored.event_seq.map(|seq| super::events::event_at(connection, seq)).transpose()?.flatten();
-    // Retention may have removed the event.
-    let differs = event.is_some_and(|event| {
-        let costs = standing.get(&event.seq).copied().unwrap_or(event.event.amount);
-        Some(costs) != amount || *event.event.key.id != *stored.reservation.request.id
-    });
+    let Some(event_seq) = stored.event_seq else { return Ok(None) };
+    let differs = match super::events::event_at(connection, event_seq)? {
+        Some(event) => {
+            let costs = standing.get(&event.seq).copied().unwrap_or(event.event.amount);
+            Some(costs) != amount || *event.event.key.id != *stored.reservation.request.id
+        }
+        // Retention removes whole segments.
+        None => event_seq < 1 || Segment::number_of(event_seq) >= head.pruned_segments,
+    };
     Ok(differs.then(|| format!("reservation {} does not say what its event says", stored.seq)))
 }
 
