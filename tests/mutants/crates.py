@@ -39,7 +39,7 @@ PARTS = {
          "tally.rs", "trace.rs"],
         slow=["writer::reservation_tests::a_d", "writer::calls_tests::an_agent_", "writer::calls_tests::what_a_", "writer::tests::a_naive_"],
     ),
-    # The files that are moved, locked and copied, and what moves them, are left to the torture.
+    # What locks, syncs and copies files is tested with the built program: what survives there says little.
     "ledger": Part(
         ["domain", "error_chain", "ledger"],
         ["ledger"],
