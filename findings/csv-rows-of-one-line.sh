@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Package:  csv 1.4.0
-# Expected: the line of a record's position is another one for each row: `\r`, `\n` and `\r\n` end a record alike, as
-#           Terminator::CRLF is documented.
-# Seen:     only `\n` counts. In a sheet whose rows end with `\r` (as spreadsheets for the Mac save them) every row is on
-#           line 1; whoever makes an id or a message of the line has one for all of them.
-# Output:   rows 3, on lines 1 1 1
-# Here:     each row of an import has a number of its own;
-#           src/transfer/sheet_rows.rs::rows_without_ids_are_told_apart_whatever_ends_their_lines
+# Expected: the line of a record's position is the one on which it begins: `\r`, `\n` and `\r\n` end a record alike, as
+#           Terminator::CRLF is documented, and blank lines are passed over.
+# Seen:     `\n` is counted, up to the end of the record before. Under a heading on line 1 three rows that end with `\r\n`
+#           (RFC 4180) are on lines 1, 2, 3 and not 2, 3, 4; with a blank line before the second, that is on the blank one.
+#           In a sheet whose rows end with `\r` (as spreadsheets for the Mac save them) every row is on line 1; whoever makes
+#           an id of the line has one for all of them, and a message names the row before the bad one.
+# Output:   \n: 2 3 4, \r\n: 1 2 3, \r: 1 1 1, blank: 2 3 5
+# Here:     the agent counts the lines itself (src/transfer/line_starts.rs);
+#           src/transfer/sheet_rows.rs::rows_are_told_by_the_line_on_which_they_begin_whatever_ends_their_lines
 set -euo pipefail
-expected='rows 3, on lines 1 1 1'
+expected='\n: 2 3 4, \r\n: 1 2 3, \r: 1 1 1, blank: 2 3 5'
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mkdir "$folder/src"
@@ -27,12 +29,17 @@ debug = false
 [workspace]
 END
 cat > "$folder/src/main.rs" <<'END'
-fn main() {
-    let sheet = "service,amount_usd\ropenai,1\ropenai,2\ropenai,3\r";
+fn lines(sheet: &str) -> String {
     let mut reader = csv::Reader::from_reader(sheet.as_bytes());
-    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-    let lines: Vec<_> = rows.iter().map(|row| row.position().unwrap().line().to_string()).collect();
-    println!("rows {}, on lines {}", rows.len(), lines.join(" "));
+    let lines = reader.records().map(|row| row.unwrap().position().unwrap().line().to_string());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+fn main() {
+    let sheet = ["service,amount_usd", "openai,1", "openai,2", "openai,3", ""];
+    let [unix, rfc, mac] = ["\n", "\r\n", "\r"].map(|end| lines(&sheet.join(end)));
+    let blank = lines("service,amount_usd\nopenai,1\n\nopenai,2\nopenai,3\n");
+    println!(r"\n: {unix}, \r\n: {rfc}, \r: {mac}, blank: {blank}");
 }
 END
 export CARGO_TARGET_DIR="${FINDINGS_TARGET:-$folder/target}"

@@ -15,6 +15,7 @@ mod format;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz_tests;
 mod json_lines;
+mod line_starts;
 mod litellm;
 mod naive_time;
 mod original;

@@ -11,6 +11,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::event_line::{EventLine, number, object};
+use super::line_starts::LineStarts;
 use super::row::{BadRow, Mapping, ROW_BYTES_MAX, Row, SourceError, id_of_line};
 use super::sheet::{COLUMNS, as_sent};
 
@@ -40,19 +41,16 @@ pub(super) type TakeRecord<'t> =
 /// Hands over each record.
 pub(super) fn each_record(input: &mut dyn BufRead, take: &mut TakeRecord<'_>) -> Result<(), SourceError> {
     let malformed = |error: csv::Error| SourceError::Malformed(error.to_string());
-    let mut reader = ReaderBuilder::new().flexible(true).from_reader(input);
+    let mut reader = ReaderBuilder::new().flexible(true).from_reader(LineStarts::new(input));
     let mut headings = reader.headers().map_err(malformed)?.clone();
     if let Some(first) = headings.get(0).and_then(|first| first.strip_prefix('\u{feff}')) {
         headings = std::iter::once(first).chain(headings.iter().skip(1)).collect();
     }
     let mut record = StringRecord::new();
-    let mut line = 0;
     loop {
-        // Where lines end with a carriage return alone, all of them are one to the library: each row has a number of its own all the same,
-        // since ids are made of it.
-        line = reader.position().line().max(line + 1);
+        let begin = reader.position().byte();
         let read = reader.read_record(&mut record);
-        let bytes = reader.position().byte();
+        let (bytes, line) = (reader.position().byte(), reader.get_mut().line_from(begin));
         match read {
             Ok(false) => return Ok(()),
             Ok(true) => take(&headings, Ok(&record), line, bytes)?,
@@ -231,14 +229,39 @@ mod tests {
         }
     }
 
+    /// Guards against: a row that is told by the line before it, where somebody looks for what is wrong and finds nothing.
     #[test]
-    fn rows_without_ids_are_told_apart_whatever_ends_their_lines() {
-        let ids = |end: &str| {
-            let found = rows(&["amount_usd,service", "1,s", "1,s", "1,s"].join(end)).unwrap();
-            let ids = found.into_iter().map(|row| row.unwrap().split("\"service\"").next().unwrap().to_owned());
-            ids.collect::<std::collections::BTreeSet<String>>().len()
+    fn rows_are_told_by_the_line_on_which_they_begin_whatever_ends_their_lines() {
+        let told = |lines: &[&str], end: &str, last: &str| -> Vec<u64> {
+            let text = format!("{}{last}", lines.join(end));
+            let mut numbers = Vec::new();
+            // A few bytes at a time, as they may come from a pipe.
+            let mut input = std::io::BufReader::with_capacity(3, text.as_bytes());
+            let mut take = |row: Result<Row, BadRow>| {
+                numbers.push(row.map_or_else(|bad| bad.number, |row| row.number));
+                Ok(())
+            };
+            read(&mut input, &Mapping::default(), &mut take).unwrap();
+            numbers
         };
-        assert_eq!(["\n", "\r\n", "\r"].map(ids), [3; 3]);
+        let sheet = ["\u{feff}amount_usd,service", "1,s", "", "", "x,\"a", "", "b\"", "1,s", "too,many,fields", "\"1\",s"];
+        for end in ["\n", "\r\n", "\r"] {
+            for last in ["", end] {
+                assert_eq!(told(&sheet, end, last), [2, 5, 8, 9, 10], "{end:?} {last:?}");
+            }
+        }
+        assert_eq!(told(&["", "", "amount_usd,service", "1,s"], "\n", "\n"), [4]);
+    }
+
+    #[test]
+    fn rows_without_ids_have_the_same_ids_whatever_ends_their_lines() {
+        let ids = |end: &str| -> Vec<String> {
+            let found = rows(&["amount_usd,service", "1,s", "1,s", "1,s"].join(end)).unwrap();
+            found.into_iter().map(|row| row.unwrap().split("\"service\"").next().unwrap().to_owned()).collect()
+        };
+        let [unix, windows, mac] = ["\n", "\r\n", "\r"].map(ids);
+        assert!(unix[0] != unix[1] && unix[1] != unix[2], "{unix:?}");
+        assert_eq!([&windows, &mac], [&unix, &unix]);
     }
 
     #[test]
