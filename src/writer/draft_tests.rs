@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::decision::Decision::Taken;
 use super::draft::Draft;
@@ -206,19 +206,47 @@ fn a_release_is_repeated_with_the_reason_that_it_was_given() {
     assert_eq!(tally, Tally { held: 1, released: 1, ..Tally::default() });
 }
 
+/// A call of one dollar at a span, below another one or the root.
+fn at_span(number: u8, above: Option<u8>, id: &str, time: Timestamp) -> CostEvent {
+    let span = |number| SpanId([number; 8]);
+    let place = SpanPlace {
+        trace: TraceId([7; 16]),
+        span: span(number),
+        ancestors: above.map(span).into_iter().collect(),
+        is_rooted: true,
+    };
+    let origin = Some(Box::new(Origin { span: Some(place), ..Origin::of("otlp:x") }));
+    CostEvent { model: Some("gpt-4o".into()), origin, ..charge(id, 1, time) }
+}
+
+/// Guards against: what waits for a price that it will never have, because other calls say what it says.
+#[test]
+fn what_is_taken_back_waits_for_no_price_and_tells_other_ledgers_that_it_has_changed() {
+    let mut desk = Desk::new();
+    let now = desk.now.time;
+    let mut agent = at_span(1, None, "agent", now);
+    (agent.amount, agent.usage) = (Usd::ZERO, UsageCount::list(&[("input_tokens", 3)]));
+    let origin = agent.origin.as_mut().unwrap();
+    (origin.is_wrapper, origin.cost, origin.amendment) = (true, CostSource::Unpriced, 2);
+    for call in [agent, at_span(2, Some(1), "call", now)] {
+        desk.commit(|draft, memory| drop(draft.record_calls(vec![draft.ledger.keyed(call)], memory).unwrap()));
+    }
+    let event = desk.ledger.newest_telling(1).unwrap().unwrap().event;
+    let origin = event.origin.unwrap();
+    assert_eq!((origin.is_repeat, origin.is_wrapper, origin.amendment, event.usage), (true, true, 3, vec![]));
+    let mut waiting = 0;
+    desk.ledger.each_unpriced(|_| waiting += 1).unwrap();
+    assert_eq!((origin.cost, waiting, desk.used()), (CostSource::Told, 0, [usd(1), usd(0)]));
+}
+
 #[test]
 fn a_call_that_is_told_again_at_a_span_has_one_place_there() {
     let mut desk = Desk::new();
     let now = desk.now.time;
-    let at_span = |number: u8| {
-        let place = SpanPlace { trace: TraceId([7; 16]), span: SpanId([number; 8]), ancestors: vec![], is_rooted: true };
-        let origin = Some(Box::new(Origin { span: Some(place), ..Origin::of("otlp:x") }));
-        CostEvent { model: Some("gpt-4o".into()), origin, ..charge("r", 1, now) }
-    };
     let mut further_places = |number| {
         let mut len = 0;
         desk.commit(|draft, memory| {
-            draft.record_calls(vec![draft.ledger.keyed(at_span(number))], memory).unwrap();
+            draft.record_calls(vec![draft.ledger.keyed(at_span(number, None, "r", now))], memory).unwrap();
             len = draft.places.len();
         });
         len
