@@ -309,3 +309,6 @@ impl Expected {
         Ok(found.into_iter().filter(|(is_sound, _)| !is_sound).map(|(_, problem)| problem).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

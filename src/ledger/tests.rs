@@ -125,6 +125,21 @@ fn what_was_committed_is_found_after_opening_anew() {
     assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
 }
 
+/// Guards against: an answer by worker that is not the total, given without a word.
+#[test]
+fn events_that_do_not_add_up_to_the_sums_are_told() {
+    let by_worker = CostQuestion { by: vec![Dimension::Worker], first: DAY, last: DAY, filters: vec![], by_day: false };
+    for (wrong, is_told) in [(0, false), (1, true)] {
+        let mut fixture = Fixture::new();
+        let mut ledger = fixture.open();
+        let mut commit = fixture.commit_of(&ledger, events(0..10));
+        commit.rollup.as_mut().unwrap().pairs[0].after.charges += Usd::from_pico(wrong);
+        ledger.commit(&commit, now()).unwrap();
+        let found = Reader::new(fixture.path(), BudgetZone::UTC).breakdown(&by_worker, &|| false);
+        assert_eq!(matches!(found, Err(LedgerError::Damaged(_))), is_told, "{found:?}");
+    }
+}
+
 #[test]
 fn ids_of_closed_segments_are_found_in_their_buckets() {
     let mut fixture = Fixture::new();

@@ -46,6 +46,42 @@ fn changes(meters: Vec<StoredMeter>, tallies: Vec<StoredTally>) -> BudgetChanges
     BudgetChanges { meters, tallies, ..BudgetChanges::default() }
 }
 
+#[test]
+fn a_commit_of_anything_is_not_empty() {
+    let default = BudgetChanges::default;
+    let line = LimitOverride {
+        budget: "daily".into(),
+        limit: None,
+        reason: "a test".to_owned(),
+        actor: String::new(),
+        timestamp: now(),
+        expires_at: None,
+        token: None,
+    };
+    assert!(default().is_empty());
+    for changes in [
+        BudgetChanges { forgotten_meters: vec![1], ..default() },
+        changes(vec![meter(1, 0)], vec![]),
+        changes(vec![], vec![tally(1, DAY, "", 1)]),
+        BudgetChanges { overrides: vec![line], ..default() },
+    ] {
+        assert!(!changes.is_empty(), "{changes:?}");
+    }
+}
+
+#[test]
+fn what_has_counted_entries_that_are_not_there_is_found() {
+    for (of_meter, of_tally, is_found) in [(0, 0, false), (1, 0, true), (0, 1, true)] {
+        let fixture = Fixture::new();
+        let mut ledger = fixture.open();
+        let tally = StoredTally { counted_to: of_tally, ..tally(1, DAY, "", 1) };
+        commit(&mut ledger, changes(vec![meter(1, of_meter)], vec![tally]));
+        drop(ledger);
+        let problems = verify(&fixture.path()).unwrap().problems;
+        assert_eq!(!problems.is_empty(), is_found, "{problems:?}");
+    }
+}
+
 #[track_caller]
 fn commit(ledger: &mut Ledger, budgets: BudgetChanges) {
     ledger.commit(&Commit { budgets, ..Commit::default() }, now()).unwrap();

@@ -237,6 +237,7 @@ fn what_retention_removed_is_gone_and_the_newest_entry_left_stands_for_its_event
     let Fixture { folder, mut ledger, naive } = fixture(&mut runner);
     let path = folder.path().join("ledger.db");
     let export_before = Archive::open(&path).unwrap().export(Selection::default(), Lines::Entries).unwrap();
+    assert_eq!(export_before.entries(), ledger.events().cast_unsigned());
     assert!(ledger.prune(SignedDuration::from_secs(1), at("2027-10-30T00:00:00Z")).unwrap());
     let reader = Reader::new(path.clone(), zone());
     let is_kept = |listed: &&ListedEvent| listed.place.seq > SEGMENT_EVENTS || !listed.adjustments.is_empty();
