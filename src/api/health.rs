@@ -33,6 +33,6 @@ pub(super) async fn alive(_: Arc<State>, _: Arc<Call>) -> Result<Response, Probl
 pub(super) async fn ready(state: Arc<State>, _: Arc<Call>) -> Result<Response, Problem> {
     match state.writer.health().problem() {
         None => Ok(answer::uncached("text/plain; charset=utf-8", "ready\n")),
-        Some(_) => Err(Problem::LedgerUnavailable),
+        Some(why) => Err(Problem::NotReady(why)),
     }
 }

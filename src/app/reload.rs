@@ -34,7 +34,7 @@ pub(super) async fn apply(
         Err(problems) => {
             status.failed();
             tracing::error!(%problems, "settings not reloaded; the previous ones stay in force");
-            return Err(problems.to_string());
+            return Err(problems.outward());
         }
     };
     for setting in running.waiting_for_a_restart(&next) {

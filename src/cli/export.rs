@@ -17,7 +17,7 @@ use super::{Exit, Failure};
 use crate::config::{self, Sources};
 use crate::domain::BudgetZone;
 use crate::error_chain::ErrorChain;
-use crate::ledger::Archive;
+use crate::ledger::{Archive, is_of_database};
 use crate::transfer::{ExportFormat, SELECTION_PARAMETERS, read_selection};
 
 /// Threads that read the ledger; a third writes.
@@ -143,6 +143,12 @@ enum Output {
 impl Output {
     fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(wanted) = path else { return Ok(Self::Standard) };
+        if is_of_database(wanted) {
+            return Err(Failure::Usage(format!(
+                "--output-file {} is a database or belongs to one, and would be replaced; name another file",
+                wanted.display()
+            )));
+        }
         let mut name = wanted.as_os_str().to_owned();
         name.push(".partial");
         let written_to = PathBuf::from(name);

@@ -61,6 +61,25 @@ pub(super) enum Says {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(pub Vec<Problem>);
 
+impl Problems {
+    /// All of them in a line, files by their names alone: an answer says nothing of folders.
+    pub fn outward(&self) -> String {
+        let all: Vec<String> = self.0.iter().map(|problem| without_folders(&problem.to_string())).collect();
+        all.join("; ")
+    }
+}
+
+/// A text with what stands behind the last slash in the place of each absolute path.
+fn without_folders(text: &str) -> String {
+    let ends_path = |c: char| c.is_whitespace() || "\"'`,;:()".contains(c);
+    text.split_inclusive(ends_path)
+        .map(|word| match word.trim_end_matches(ends_path).rfind('/').filter(|_| word.starts_with('/') && !word.starts_with("//")) {
+            Some(last) => &word[last + 1..],
+            None => word,
+        })
+        .collect()
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -87,12 +106,30 @@ impl fmt::Display for Problem {
 impl fmt::Display for Problems {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
-            1 => write!(formatter, "1 configuration error; nothing was started:")?,
-            count => write!(formatter, "{count} configuration errors; nothing was started:")?,
+            1 => write!(formatter, "1 configuration error:")?,
+            count => write!(formatter, "{count} configuration errors:")?,
         }
         for problem in &self.0 {
             write!(formatter, "\n  {problem}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_nothing_of_folders() {
+        for (text, outward) in [
+            ("/etc/agent/agent.toml:3:1: price 1: usd is missing", "agent.toml:3:1: price 1: usd is missing"),
+            ("default: prices_file \"/srv/my prices/p.json\" cannot be read", "default: prices_file \"my prices/p.json\" cannot be read"),
+            ("agent.toml:1:1: a/b and 1/2 stay, (/a/b) does not", "agent.toml:1:1: a/b and 1/2 stay, (b) does not"),
+            ("fleet_url https://example.org/fleet", "fleet_url https://example.org/fleet"),
+            ("", ""),
+        ] {
+            assert_eq!(without_folders(text), outward);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! How the file is opened: once for writing, and for reading beside that.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ const READER_CACHE_KIB: i64 = 256;
 /// Prepared statements that are kept: more than there are.
 const STATEMENTS_MAX: usize = 64;
 
+/// Links that lead from one to the next: more than a system follows.
+const LINKS_MAX: usize = 40;
+
 /// The write-ahead log beside a ledger, as SQLite names it.
 pub(super) fn log_of(ledger: &Path) -> PathBuf {
     beside(ledger, "-wal")
@@ -24,9 +28,20 @@ pub(super) fn log_of(ledger: &Path) -> PathBuf {
 
 /// A file that belongs to a ledger and stands beside it.
 pub(super) fn beside(ledger: &Path, suffix: &str) -> PathBuf {
-    let mut name = ledger.as_os_str().to_owned();
+    let mut name = real_path(ledger).into_os_string();
     name.push(suffix);
     name.into()
+}
+
+/// Where a path that may be a link leads to, also while nothing is there: SQLite has a ledger's other files beside that.
+pub(super) fn real_path(path: &Path) -> PathBuf {
+    let mut real = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = fs::read_link(&real) else { break };
+        real.pop();
+        real.push(target);
+    }
+    real
 }
 
 /// Opens it for writing. Changes nothing yet: it may be the file of another program.
@@ -64,6 +79,22 @@ mod tests {
     use rusqlite::StatementStatus::RePrepare;
 
     use super::*;
+
+    #[test]
+    fn what_stands_beside_a_link_stands_beside_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("volume")).unwrap();
+        for (link, target) in [("relative.db", "volume/real.db".into()), ("absolute.db", at("relative.db"))] {
+            assert_eq!(log_of(&at(link)), at(&format!("{link}-wal")));
+            std::os::unix::fs::symlink(target, at(link)).unwrap();
+            // Also where the file is missing.
+            assert_eq!(log_of(&at(link)), at("volume/real.db-wal"));
+        }
+        std::os::unix::fs::symlink("loop.db", at("loop.db")).unwrap();
+        assert_eq!(log_of(&at("loop.db")), at("loop.db-wal"));
+        assert_eq!(log_of(Path::new("no-folder.db")), Path::new("no-folder.db-wal"));
+    }
 
     /// Guards against a build of SQLite without the flags of `.cargo/config.toml`. See `findings/sqlite-prepares-again-for-each-value.sh`.
     #[test]

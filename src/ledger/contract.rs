@@ -14,6 +14,7 @@
 //! | `Busy`, `Full` | as before | anything: the same commit may simply be tried again |
 //! | `Sqlite` (an I/O error) | as before, or with the whole commit | [`Ledger::probe`] until it succeeds, then [`Ledger::reload`] |
 //! | `Damaged` | as before | likewise; what is damaged stays so |
+//! | `Moved` | as before, but not where it was | likewise, once it is back |
 //! | `SyncFailed` | only a new process can know | nothing: end the process |
 //!
 //! **Housekeeping** (`housekeeping`) may be done whenever there is time.
@@ -55,7 +56,7 @@ pub struct Ledger {
     pub(super) log: Log,
     pub(super) sorter: Sorter,
     /// Dropped last: the file must be closed before another process may have it.
-    _lock: FileLock,
+    lock: FileLock,
 }
 
 /// Opening, and what a start needs.
@@ -92,7 +93,7 @@ impl Ledger {
             tracing::warn!(from, to = zone.name(), "the time zone changed: counting every event's day anew");
             state.recount(&mut connection, zone).map_err(wrap)?;
         }
-        Ok(Self { connection, path: path.into(), state, log: Log::new(path), sorter: Sorter::new(path), _lock: lock })
+        Ok(Self { connection, path: path.into(), state, log: Log::new(path), sorter: Sorter::new(path), lock })
     }
 
     /// Reads again what the file says, on the same connection: what start-up does after opening it. After an error of this only
@@ -148,6 +149,7 @@ impl Ledger {
     /// # Errors
     /// Nothing has changed in memory; the page above says what that means for the file, and what may follow.
     pub fn commit(&mut self, commit: &Commit, recorded_at: Timestamp) -> Result<(), LedgerError> {
+        self.check_place()?;
         let transaction = WriteTransaction::begin(&mut self.connection)?;
         let staged = self.state.write(&transaction, commit, recorded_at)?;
         transaction.commit()?;
@@ -168,7 +170,16 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::commit`].
     pub fn probe(&mut self) -> Result<(), LedgerError> {
+        self.check_place()?;
         wal::probe(&mut self.connection)
+    }
+
+    /// Fails if another file or none stands where this one was opened.
+    ///
+    /// # Errors
+    /// [`LedgerError::Moved`].
+    pub fn check_place(&self) -> Result<(), LedgerError> {
+        if self.lock.is_in_place() { Ok(()) } else { Err(LedgerError::Moved) }
     }
 }
 

@@ -90,6 +90,9 @@ pub enum LedgerError {
     /// The file does not hold what was written to it.
     #[error("the ledger is damaged: {0}")]
     Damaged(String),
+    /// Another file stands in the place of the one that is open, or none.
+    #[error("the ledger file was moved, deleted or replaced: put it back, or stop the agent")]
+    Moved,
     /// Anything else that SQLite reports.
     #[error("the ledger cannot be read or written")]
     Sqlite(#[source] rusqlite::Error),
@@ -106,6 +109,7 @@ impl LedgerError {
             Self::Full(_) => "no room for the ledger on the disk",
             Self::SyncFailed(_) => "the disk failed to sync the ledger; the agent has to be restarted",
             Self::Damaged(_) => "the ledger is damaged; the log says where",
+            Self::Moved => "the ledger file was moved, deleted or replaced; put it back",
             Self::Sqlite(_) | Self::Stopped => "the ledger cannot be read or written",
         }
     }

@@ -32,7 +32,11 @@ const LOOKED_AT_BYTES: u64 = 256 * 1024;
 /// # Errors
 /// [`OpenError::NotALedger`] or [`OpenError::Damaged`].
 pub(super) fn refuse_others(path: &Path) -> Result<(), OpenError> {
-    let Ok(found) = fs::metadata(path) else { return Ok(()) };
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return refuse_lone_log(path, "it is missing"),
+        Err(_) => return Ok(()),
+    };
     let other = |found| Err(OpenError::NotALedger { path: path.into(), found });
     let damaged = |detail: String| Err(OpenError::Damaged { path: path.into(), detail });
     if found.is_dir() {
@@ -42,9 +46,7 @@ pub(super) fn refuse_others(path: &Path) -> Result<(), OpenError> {
         return other("a device, a pipe or a socket");
     }
     if found.len() == 0 {
-        let log = log_of(path);
-        let is_lost = fs::metadata(&log).is_ok_and(|log| log.len() > 0);
-        return if is_lost { damaged(format!("it is empty, but {} is not", log.display())) } else { Ok(()) };
+        return refuse_lone_log(path, "it is empty");
     }
     let Ok(beginning) = beginning_of(path) else { return Ok(()) };
     let is_database = beginning.starts_with(MAGIC);
@@ -58,6 +60,25 @@ pub(super) fn refuse_others(path: &Path) -> Result<(), OpenError> {
         return damaged("its first bytes are overwritten".into());
     }
     other("no SQLite database")
+}
+
+/// Whether a path names a database, or the log or another file beside one: nothing that anybody wants replaced.
+pub fn is_of_database(path: &Path) -> bool {
+    let is_file = |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_file());
+    let is_database = |path: &Path| is_file(path) && beginning_of(path).is_ok_and(|beginning| beginning.starts_with(MAGIC));
+    let name = path.as_os_str().to_string_lossy();
+    let beside = ["-wal", "-shm", "-mark"].into_iter().filter_map(|suffix| name.strip_suffix(suffix));
+    is_database(path) || beside.map(Path::new).any(is_database)
+}
+
+/// Fails where a file has no content but its write-ahead log has: SQLite would begin both anew.
+fn refuse_lone_log(path: &Path, how: &str) -> Result<(), OpenError> {
+    let log = log_of(path);
+    if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        let detail = format!("{how}, but {} has what was recorded last: put the file back beside it", log.display());
+        return Err(OpenError::Damaged { path: path.into(), detail });
+    }
+    Ok(())
 }
 
 /// The beginning of a file, or all of it.
@@ -122,8 +143,32 @@ mod tests {
         fs::write(&path, b"").unwrap();
         fs::write(folder.path().join("ledger.db-wal"), b"frames").unwrap();
         assert!(said(&path).contains("is damaged: it is empty, but "), "{}", said(&path));
+        fs::remove_file(&path).unwrap();
+        assert!(said(&path).contains("is damaged: it is missing, but "), "{}", said(&path));
+        fs::write(folder.path().join("ledger.db-wal"), b"").unwrap();
+        assert_eq!(said(&path), "let be");
         assert!(said(folder.path()).contains("is not a ledger: it is a folder"), "{}", said(folder.path()));
         assert!(said(Path::new("/dev/null")).contains("it is a device"), "{}", said(Path::new("/dev/null")));
         assert_eq!(said(&folder.path().join("nothing")), "let be");
+    }
+
+    #[test]
+    fn a_database_and_what_stands_beside_it_are_known() {
+        let folder = tempfile::tempdir().unwrap();
+        ledger(folder.path());
+        fs::write(folder.path().join("other"), b"{}").unwrap();
+        for (name, is_known) in [
+            ("new.db", true),
+            ("new.db-wal", true),
+            ("new.db-shm", true),
+            ("new.db-mark", true),
+            ("new.db-other", false),
+            ("other", false),
+            ("other-wal", false),
+            ("nothing", false),
+        ] {
+            assert_eq!(is_of_database(&folder.path().join(name)), is_known, "{name}");
+        }
+        assert!(!is_of_database(folder.path()) && !is_of_database(Path::new("")));
     }
 }

@@ -72,6 +72,7 @@ pub use contract::Ledger;
 pub use error::{LedgerError, OpenError};
 pub use events::{KeyedEvent, StoredEvent};
 pub use grouper::KEYS_MAX;
+pub use identify::is_of_database;
 pub use kept::{KEPT_DAYS_MAX, KeptDays, Knowledge};
 pub use listing::{ListedAdjustment, ListedEvent, Listing};
 pub use outbox::{DELIVERIES_MAX, DeliveryReport, NewMessage, NextAttempt, OpenDelivery, OutboxChanges, StoredMessage};

@@ -12,7 +12,7 @@
 use std::fs::{File, OpenOptions};
 use std::hash::Hasher;
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use siphasher::sip::SipHasher13;
@@ -86,7 +86,9 @@ impl Files {
         let log = File::open(log_of(ledger))?;
         let mut header = [0; HEADER_BYTES];
         log.read_exact_at(&mut header, 0)?;
-        let mark = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(mark_path(ledger))?;
+        // As SQLite does with the log: whoever may read the ledger may read all of it.
+        let mode = log.metadata()?.mode() & 0o777;
+        let mark = OpenOptions::new().write(true).create(true).truncate(false).mode(mode).open(mark_path(ledger))?;
         Ok(Self { log, page_bytes: page_bytes(&header), mark })
     }
 }

@@ -84,8 +84,8 @@ pub(super) enum Command {
     SetLimit { line: LimitOverride, reply: Reply<Result<(), RecordError>> },
     /// Change what this agent may use of budgets that a fleet shares.
     OrderAllowances { orders: Vec<AllowanceOrder>, reply: Reply<Result<Vec<Option<InUse>>, RecordError>> },
-    /// Judge by this policy from now on.
-    SetPolicy(Arc<Policy>),
+    /// Judge by this policy from now on. Whoever waits for that hears when the sender is dropped.
+    SetPolicy { policy: Arc<Policy>, in_force: oneshot::Sender<()> },
     /// Write down what became of webhooks' messages.
     ReportDeliveries(Vec<DeliveryReport>),
     /// Look at the clock: periods may have ended, ids may be forgotten.
@@ -124,7 +124,7 @@ impl Command {
             Self::Record { events, .. } => events.len(),
             Self::Rate { order, .. } => order.events.len(),
             Self::Reservation { command: ReservationCommand::Settle { .. }, .. } => 1,
-            Self::Reservation { .. } | Self::SetGate { .. } | Self::SetLimit { .. } | Self::SetPolicy(_) => 0,
+            Self::Reservation { .. } | Self::SetGate { .. } | Self::SetLimit { .. } | Self::SetPolicy { .. } => 0,
             Self::OrderAllowances { .. } => 0,
             Self::ReportDeliveries(_) | Self::Tick | Self::Stop => 0,
         }
@@ -158,7 +158,7 @@ impl Command {
             Self::SetGate { reply, .. } | Self::SetLimit { reply, .. } => reply.send(Err(why)),
             Self::Rate { reply, .. } => reply.send(Err(why)),
             Self::OrderAllowances { reply, .. } => reply.send(Err(why)),
-            Self::SetPolicy(_) | Self::ReportDeliveries(_) | Self::Tick | Self::Stop => {}
+            Self::SetPolicy { .. } | Self::ReportDeliveries(_) | Self::Tick | Self::Stop => {}
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Health;
 use super::answer::{RecordAnswer, RecordError, ReservationAnswer, Taking};
@@ -140,14 +140,18 @@ impl Writer {
     }
 
     /// Has budgets and gate judged by another policy from now on. Its zone must be the one the writer was started with: days are
-    /// counted anew only at a start.
+    /// counted anew only at a start. Returns once it is in force, or kept for when the ledger can be read again.
     ///
     /// # Errors
     /// The writer has stopped.
     pub async fn set_policy(&self, policy: Arc<Policy>) -> Result<(), RecordError> {
-        let sent = self.commands.send(Command::SetPolicy(policy)).await;
+        let (in_force, is_in_force) = oneshot::channel();
+        let sent = self.commands.send(Command::SetPolicy { policy, in_force }).await;
         self.bell.ask();
-        sent.map_err(|_| RecordError::ShuttingDown)
+        sent.map_err(|_| RecordError::ShuttingDown)?;
+        // It is only ever dropped.
+        let _ = is_in_force.await;
+        Ok(())
     }
 
     /// Asks the writer to take no more, to finish what it has taken, and to stop.

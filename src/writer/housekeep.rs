@@ -42,6 +42,7 @@ impl Loop {
     }
 
     fn tidy_file(&mut self, now: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.check_place()?;
         self.instruments.set_size(self.ledger.size_bytes());
         let horizon = now.checked_sub(self.settings.remember()).unwrap_or(Timestamp::MIN);
         self.ledger.forget_ids(horizon)?;

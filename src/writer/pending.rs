@@ -89,7 +89,7 @@ impl Draft<'_> {
                 }
             },
             // Nobody waits for these; they were taken out of the group.
-            Command::SetPolicy(_) | Command::ReportDeliveries(_) | Command::Tick | Command::Stop => {}
+            Command::SetPolicy { .. } | Command::ReportDeliveries(_) | Command::Tick | Command::Stop => {}
         }
         Ok(())
     }

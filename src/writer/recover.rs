@@ -47,7 +47,7 @@ impl Loop {
     fn refuse_queued(&mut self) -> bool {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::SetPolicy(policy)) => self.late_policy = Some(policy),
+                Ok(Command::SetPolicy { policy, .. }) => self.late_policy = Some(policy),
                 // Whoever reports does so again until it is in the file.
                 Ok(Command::Tick | Command::ReportDeliveries(_)) => {}
                 Ok(Command::Stop) => self.commands.close(),

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::command::{Command, ReservationCommand};
 use super::draft::{Draft, Finished};
@@ -63,6 +63,8 @@ struct Group {
     commands: Vec<Command>,
     /// What to judge by from now on.
     policy: Option<Arc<Policy>>,
+    /// Who waits for it to be in force.
+    wait_for_policy: Vec<oneshot::Sender<()>>,
     /// Whether it was time to look at the clock.
     ticked: bool,
 }
@@ -146,7 +148,10 @@ impl Loop {
         while let Some(command) = next {
             events_len += command.events_len();
             match command {
-                Command::SetPolicy(policy) => group.policy = Some(policy),
+                Command::SetPolicy { policy, in_force } => {
+                    group.policy = Some(policy);
+                    group.wait_for_policy.push(in_force);
+                }
                 Command::ReportDeliveries(reports) => self.notices.take_reports(reports),
                 Command::Tick => group.ticked = true,
                 // What queued before the close is still handed out.
@@ -162,7 +167,7 @@ impl Loop {
     /// Decides a group, commits and publishes what it changes, and answers everybody in it: with what was decided, or, after an
     /// error, that it is not known.
     fn handle(&mut self, group: Group) -> Result<(), LedgerError> {
-        let Group { commands, policy, ticked } = group;
+        let Group { commands, policy, ticked, wait_for_policy: _dropped_at_the_end } = group;
         let has_new_policy = policy.is_some();
         let events_len = || commands.iter().map(Command::events_len).sum();
         let span = spans::group(commands.len(), events_len);

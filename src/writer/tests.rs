@@ -140,6 +140,7 @@ async fn a_credit_and_a_higher_limit_open_the_gate() {
     started.writer.record(vec![charge("c", 20, clock.now())], Taking::AllOrNothing, Box::new(|_| ())).await.unwrap();
     assert!(started.board.read().gate(clock.instant()).active);
     started.writer.set_policy(policy(500)).await.unwrap();
+    assert!(!started.board.read().gate(clock.instant()).active, "it is in force");
     eventually(|| started.board.read().views.gate.as_ref().is_some_and(|line| !line.active)).await;
     assert_eq!(started.board.read().views.gate_activations, 2);
     stop(started).await;

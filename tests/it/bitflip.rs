@@ -3,6 +3,7 @@
 //! Guards against: a flipped bit that becomes another total, as SQLite itself has no checksums.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
@@ -182,14 +183,28 @@ fn everything_shown(agent: &TestAgent, today: Date) -> Vec<Value> {
 #[test]
 fn a_flipped_bit_in_the_log_of_a_killed_agent_is_reported() {
     let setup = Setup::new();
+    let ledger = setup.ledger().to_owned();
+    flip_bits_of_the_log(&setup, &ledger);
+}
+
+/// SQLite has the log beside the file itself.
+#[test]
+fn a_flipped_bit_in_the_log_of_a_ledger_behind_a_link_is_reported() {
+    let setup = Setup::new();
+    let ledger = setup.folder().join("volume/real.db");
+    std::os::unix::fs::symlink("volume/real.db", setup.ledger()).unwrap();
+    flip_bits_of_the_log(&setup, &ledger);
+}
+
+fn flip_bits_of_the_log(setup: &Setup, ledger: &Path) {
     let mut agent = setup.start();
     for number in 0..50 {
         agent.costs(format!(r#"{{"id":"{number}","service":"s","amount_usd":1}}"#)).expect(200);
     }
     agent.kill();
-    let log = setup.ledger().with_extension("db-wal");
+    let log = ledger.with_extension("db-wal");
     let whole = fs::read(&log).unwrap();
-    let mark = fs::read(setup.ledger().with_extension("db-mark")).unwrap();
+    let mark = fs::read(ledger.with_extension("db-mark")).unwrap();
     let frames = u32::from_be_bytes(mark[..4].try_into().unwrap()) as usize;
     let mut rng = Rng::new(1);
     for _ in 0..20 {

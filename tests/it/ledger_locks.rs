@@ -68,6 +68,42 @@ fn a_second_agent_refuses_to_start_and_touches_nothing() {
     agent.assert_healthy();
 }
 
+/// Guards against: events that are answered, and lie in a file that nobody finds, beside a log that belongs to no file.
+#[test]
+fn a_ledger_that_is_moved_away_is_missed_and_nothing_is_begun_anew_beside_its_log() {
+    let setup = Setup::new();
+    let mut agent = setup.start();
+    agent.costs(EVENT).expect(200);
+    let away = setup.folder().join("away.db");
+    fs::rename(setup.ledger(), &away).unwrap();
+    let health = within(Duration::from_secs(20), "it is noticed without a write", || {
+        let answer = agent.get("/health");
+        (answer.status == 503).then(|| answer.text())
+    });
+    assert!(health.contains("was moved, deleted or replaced"), "{health}");
+    let answer = agent.costs(r#"{"id":"b","service":"s","amount_usd":1}"#);
+    assert_eq!((answer.status, answer.slug().as_str()), (503, "ledger-unavailable"));
+    let refused = setup.try_start().err().expect("the second one does not start");
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.log);
+    assert!(refused.log.contains("it is missing, but "), "{}", refused.log);
+    assert!(!setup.ledger().exists());
+
+    fs::rename(&away, setup.ledger()).unwrap();
+    within(Duration::from_secs(20), "recording goes on", || (agent.costs(EVENT).status == 200).then_some(()));
+    assert_eq!(agent.get("/costs/daily").text(), r#"{"s":1}"#);
+    // Another file in its place.
+    fs::rename(setup.ledger(), &away).unwrap();
+    fs::write(setup.ledger(), "").unwrap();
+    assert_eq!(agent.costs(r#"{"id":"c","service":"s","amount_usd":1}"#).status, 503);
+    agent.kill();
+    let refused = setup.try_start().err().expect("it does not begin anew");
+    assert!(refused.log.contains("it is empty, but "), "{}", refused.log);
+    fs::rename(&away, setup.ledger()).unwrap();
+    setup.assert_verifies();
+    let agent = setup.start();
+    assert_eq!(agent.get("/costs/daily").text(), r#"{"s":1}"#);
+}
+
 #[test]
 fn verify_beside_a_running_agent_reads_a_consistent_state() {
     let setup = Setup::new();

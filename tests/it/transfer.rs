@@ -362,3 +362,25 @@ fn a_slow_reader_of_an_export_holds_up_nobody() {
     }
     agent.assert_healthy();
 }
+
+/// Guards against: a ledger that is replaced by its own export, under a running agent that notices nothing.
+#[test]
+fn an_export_replaces_no_ledger() {
+    let setup = Setup::new();
+    let agent = setup.start();
+    fill(&agent, 5, 10);
+    let path = setup.ledger().display().to_string();
+    for suffix in ["", "-wal", "-mark"] {
+        for source in [vec![], vec!["--url".to_owned(), agent.url()]] {
+            let onto = format!("{path}{suffix}");
+            let arguments = ["export".to_owned(), "--output-file".to_owned(), onto.clone()].into_iter().chain(source);
+            let arguments: Vec<String> = arguments.collect();
+            let refused = setup.verb(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(refused.status.code(), Some(2), "{onto}: {}", said(&refused));
+            assert!(said(&refused).contains("would be replaced"), "{}", said(&refused));
+            assert!(!std::path::Path::new(&format!("{onto}.partial")).exists());
+        }
+    }
+    setup.assert_verifies();
+    agent.assert_healthy();
+}

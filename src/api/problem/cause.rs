@@ -82,6 +82,8 @@ pub(in super::super) enum Problem {
     Overloaded,
     /// The ledger cannot record now.
     LedgerUnavailable,
+    /// The same, said to whoever asks how it is: why.
+    NotReady(&'static str),
     /// Because of that, nobody knows what was spent.
     CannotTell,
     /// The agent is stopping.

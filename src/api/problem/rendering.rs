@@ -91,7 +91,7 @@ impl Problem {
             Self::UnpricedModel { .. } => kind::UNPRICED_MODEL,
             Self::SettingsInvalid(_) => kind::SETTINGS_INVALID,
             Self::Overloaded | Self::TooSlow => kind::OVERLOADED,
-            Self::LedgerUnavailable | Self::CannotTell => kind::LEDGER_UNAVAILABLE,
+            Self::LedgerUnavailable | Self::NotReady(_) | Self::CannotTell => kind::LEDGER_UNAVAILABLE,
             Self::ShuttingDown => kind::SHUTTING_DOWN,
             Self::Internal => kind::INTERNAL,
         }
@@ -141,6 +141,7 @@ impl Problem {
             Self::SettingsInvalid(why) => format!("The previous ones stay in force. {why}").into(),
             Self::InvalidRequest(_) => "The request is invalid. Nothing was changed.".into(),
             Self::Overloaded | Self::LedgerUnavailable | Self::ShuttingDown => RETRY.into(),
+            Self::NotReady(why) => format!("Cost cannot be recorded: {why}.").into(),
             Self::CannotTell => "Cost cannot be recorded now, so it is not known whether this fits the budgets.".into(),
             Self::Internal => "The agent failed to complete the request; its log has the details.".into(),
         }

@@ -115,7 +115,7 @@ fn what_the_tables_say_otherwise_than_the_entries_is_found() {
         verify(&copy).unwrap().problems
     };
     let remove = |table: &'static str| {
-        move |connection: &Connection| drop(connection.execute(&format!("DELETE FROM {table}"), ()).unwrap())
+        move |connection: &Connection| assert_eq!(connection.execute(&format!("DELETE FROM {table}"), ()).unwrap(), 1)
     };
     let put = |call: CallSpan| {
         move |connection: &Connection| RowWriter::insert(connection).unwrap().write(&call).map(drop).unwrap()
