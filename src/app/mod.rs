@@ -9,6 +9,7 @@ mod serving;
 mod signals;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use crate::writer::{self, Ended, Started, Writer};
 
 pub use error::AppError;
 
+use reload::ReadSettings;
 use serving::Ports;
 use signals::{Asked, Signals};
 
@@ -53,7 +55,7 @@ const IO_THREADS_MAX: usize = 4;
 pub fn serve(
     config: Config,
     otlp: Option<Otlp>,
-    reload: impl Fn() -> Result<Config, Problems> + Send,
+    reload: impl Fn() -> Result<Config, Problems> + Send + Sync + 'static,
 ) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(io_threads())
@@ -62,7 +64,7 @@ pub fn serve(
         .map_err(AppError::System)?;
     let outcome = runtime.block_on(async {
         let agent = Agent::build(config, otlp, Clock::System)?;
-        agent.run(reload).await
+        agent.run(Arc::new(reload)).await
     });
     // Whatever still runs (a read of old events) waits for nobody.
     runtime.shutdown_background();
@@ -160,7 +162,7 @@ impl Agent {
         })
     }
 
-    async fn run(self, read: impl Fn() -> Result<Config, Problems>) -> Result<(), AppError> {
+    async fn run(self, read: ReadSettings) -> Result<(), AppError> {
         let Self { ports, tls, surface, started, telemetry, reloads, deliveries, lead_watch, rater, book, fleet, .. } = self;
         let (mut reload_wishes, mut signals, config) = (self.reload_wishes, self.signals, self.config);
         let Started { writer, mut ended, .. } = started;
@@ -169,24 +171,40 @@ impl Agent {
         let reload = async || {
             systemd::reloading();
             let parts = reload::Parts { writer: &writer, surface: &surface, tls: &tls, book: &book };
-            let applied = reload::apply(read(), &config, &parts, &reloads).await;
+            let applied = reload::apply(reload::read_apart(&read).await, &config, &parts, &reloads).await;
             systemd::ready();
             rater.rate();
             applied
         };
-        let early_end = loop {
-            tokio::select! {
-                asked = signals.next() => match asked {
-                    Asked::Stop => break None,
-                    // What is wrong was logged.
-                    Asked::Reload => drop(reload().await),
-                },
-                Some(wish) = reload_wishes.recv() => {
-                    // Whoever asked may have hung up.
-                    let _ = wish.send(reload().await);
+        let mut is_asked_again = false;
+        let early_end = 'running: loop {
+            // Nobody hears of a signal's; what is wrong is logged.
+            let wish = if std::mem::take(&mut is_asked_again) {
+                None
+            } else {
+                tokio::select! {
+                    asked = signals.next() => match asked {
+                        Asked::Stop => break None,
+                        Asked::Reload => None,
+                    },
+                    Some(wish) = reload_wishes.recv() => Some(wish),
+                    end = &mut ended => break Some(end),
                 }
-                end = &mut ended => break Some(end),
-            }
+            };
+            // Meanwhile too: a file may lie where reading it hangs.
+            let mut reloading = pin!(reload());
+            let applied = loop {
+                tokio::select! {
+                    applied = &mut reloading => break applied,
+                    asked = signals.next() => match asked {
+                        Asked::Stop => break 'running None,
+                        Asked::Reload => is_asked_again = true,
+                    },
+                    end = &mut ended => break 'running Some(end),
+                }
+            };
+            // Whoever asked may have hung up.
+            wish.map(|wish| wish.send(applied));
         };
         let began = Instant::now();
         systemd::stopping();

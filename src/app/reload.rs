@@ -3,8 +3,10 @@
 //! *Invariants.* Wrong settings change nothing: what is in force stays in force.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::time::timeout;
 
 use crate::api::Surface;
 use crate::budget::Policy;
@@ -22,19 +24,50 @@ pub(super) struct Parts<'a> {
     pub book: &'a ArcSwap<Book>,
 }
 
+/// Reads the settings anew.
+pub(super) type ReadSettings = Arc<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
+
+/// What reading may take. Where a file hangs, as on a file system that is gone, its thread is left to itself.
+const READ_MAX: Duration = Duration::from_secs(30);
+
+/// Reads the settings in a thread of their own.
+pub(super) async fn read_apart(read: &ReadSettings) -> Result<Config, Unread> {
+    let read = Arc::clone(read);
+    match timeout(READ_MAX, tokio::task::spawn_blocking(move || read())).await {
+        Ok(Ok(read)) => read.map_err(Unread::Wrong),
+        Ok(Err(_panicked)) => Err(Unread::Panicked),
+        Err(_) => Err(Unread::TooSlow),
+    }
+}
+
+/// Why there are no new settings.
+pub(super) enum Unread {
+    Wrong(Problems),
+    TooSlow,
+    Panicked,
+}
+
 /// Puts budgets, thresholds, tokens, logins and certificates in force, as they were just read.
 pub(super) async fn apply(
-    read: Result<Config, Problems>,
+    read: Result<Config, Unread>,
     running: &Config,
     parts: &Parts<'_>,
     status: &ReloadStatus,
 ) -> Result<(), String> {
     let next = match read {
         Ok(next) => next,
-        Err(problems) => {
+        Err(unread) => {
             status.failed();
-            tracing::error!(%problems, "settings not reloaded; the previous ones stay in force");
-            return Err(problems.outward());
+            let (problems, outward) = match unread {
+                Unread::Wrong(problems) => (problems.to_string(), problems.outward()),
+                Unread::TooSlow => {
+                    let said = format!("Reading them took longer than {} s.", READ_MAX.as_secs());
+                    (said.clone(), said)
+                }
+                Unread::Panicked => ("Reading them failed.".to_owned(), "Reading them failed.".to_owned()),
+            };
+            tracing::error!(problems, "settings not reloaded; the previous ones stay in force");
+            return Err(outward);
         }
     };
     for setting in running.waiting_for_a_restart(&next) {

@@ -73,9 +73,11 @@ impl Problems {
 fn without_folders(text: &str) -> String {
     let ends_path = |c: char| c.is_whitespace() || "\"'`,;:()".contains(c);
     text.split_inclusive(ends_path)
-        .map(|word| match word.trim_end_matches(ends_path).rfind('/').filter(|_| word.starts_with('/') && !word.starts_with("//")) {
-            Some(last) => &word[last + 1..],
-            None => word,
+        .map(|word| {
+            match word.trim_end_matches(ends_path).rfind('/').filter(|_| word.starts_with('/') && !word.starts_with("//")) {
+                Some(last) => &word[last + 1..],
+                None => word,
+            }
         })
         .collect()
 }
@@ -124,7 +126,10 @@ mod tests {
     fn an_answer_says_nothing_of_folders() {
         for (text, outward) in [
             ("/etc/agent/agent.toml:3:1: price 1: usd is missing", "agent.toml:3:1: price 1: usd is missing"),
-            ("default: prices_file \"/srv/my prices/p.json\" cannot be read", "default: prices_file \"my prices/p.json\" cannot be read"),
+            (
+                "default: prices_file \"/srv/my prices/p.json\" cannot be read",
+                "default: prices_file \"my prices/p.json\" cannot be read",
+            ),
             ("agent.toml:1:1: a/b and 1/2 stay, (/a/b) does not", "agent.toml:1:1: a/b and 1/2 stay, (b) does not"),
             ("fleet_url https://example.org/fleet", "fleet_url https://example.org/fleet"),
             ("", ""),

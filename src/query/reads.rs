@@ -4,7 +4,8 @@
 //! records, answers or looks something up goes first.
 //!
 //! *Limits.* [`LOOKUPS_MAX`] short reads, [`SCANS_MAX`] long ones and [`CATCH_UPS_MAX`] of what was recorded since others at once;
-//! further ones wait, at most until their call times out.
+//! further ones wait, at most until their call times out, and so many that with all writes in progress there are connections left for
+//! what asks memory: [`LOOKUPS_WAITING_MAX`], [`SCANS_WAITING_MAX`], [`CATCH_UPS_WAITING_MAX`].
 
 use std::sync::Arc;
 
@@ -20,6 +21,12 @@ const LOOKUPS_MAX: usize = 4;
 const SCANS_MAX: usize = 1;
 /// Reads of what was recorded since: who waits for one finds that it read for him as well.
 const CATCH_UPS_MAX: usize = 1;
+/// Short reads that wait: some milliseconds for each before them.
+const LOOKUPS_WAITING_MAX: usize = 128;
+/// Long ones that wait.
+const SCANS_WAITING_MAX: usize = 32;
+/// Those of what was recorded since.
+const CATCH_UPS_WAITING_MAX: usize = 32;
 /// How much a long read gives way to others: on a busy core it gets a thirtieth of the time of one who does not.
 const SCAN_NICENESS: i32 = 15;
 
@@ -27,10 +34,17 @@ const SCAN_NICENESS: i32 = 15;
 #[derive(Debug)]
 pub struct Reads {
     reader: Arc<Reader>,
-    lookups: Arc<Semaphore>,
-    scans: Arc<Semaphore>,
-    catch_ups: Arc<Semaphore>,
+    lookups: Slots,
+    scans: Slots,
+    catch_ups: Slots,
     kept: Arc<Kept>,
+}
+
+/// Reads of one kind.
+#[derive(Debug)]
+struct Slots {
+    at_once: Arc<Semaphore>,
+    waiting: Semaphore,
 }
 
 /// Why there is no answer.
@@ -42,17 +56,25 @@ pub enum ReadError {
     /// The read panicked.
     #[error("a read of the ledger panicked")]
     Panicked,
+    /// Too many wait already.
+    #[error("too many reads of the ledger wait")]
+    Overloaded,
+}
+
+impl Slots {
+    fn new(at_once: usize, waiting: usize) -> Self {
+        Self { at_once: Arc::new(Semaphore::new(at_once)), waiting: Semaphore::new(waiting) }
+    }
 }
 
 impl Reads {
     /// Access to a ledger whose newest state is on the board.
     pub fn new(reader: Reader, board: Arc<Board>) -> Self {
-        let slots = |max| Arc::new(Semaphore::new(max));
         Self {
             reader: Arc::new(reader),
-            lookups: slots(LOOKUPS_MAX),
-            scans: slots(SCANS_MAX),
-            catch_ups: slots(CATCH_UPS_MAX),
+            lookups: Slots::new(LOOKUPS_MAX, LOOKUPS_WAITING_MAX),
+            scans: Slots::new(SCANS_MAX, SCANS_WAITING_MAX),
+            catch_ups: Slots::new(CATCH_UPS_MAX, CATCH_UPS_WAITING_MAX),
             kept: Arc::new(Kept::new(board)),
         }
     }
@@ -65,7 +87,7 @@ impl Reads {
     /// A short read.
     ///
     /// # Errors
-    /// The file cannot be read, or the read panicked.
+    /// The file cannot be read, the read panicked, or too many wait.
     pub async fn look_up<T, R>(&self, read: R) -> Result<T, ReadError>
     where
         T: Send + 'static,
@@ -111,15 +133,16 @@ impl Reads {
     /// Waits for a slot.
     async fn prepare<T, R>(
         &self,
-        slots: &Arc<Semaphore>,
+        slots: &Slots,
         read: R,
     ) -> Result<(impl FnOnce() + Send + 'static, oneshot::Receiver<Result<T, LedgerError>>), ReadError>
     where
         T: Send + 'static,
         R: FnOnce(&Reader, &dyn Fn() -> bool) -> Result<T, LedgerError> + Send + 'static,
     {
+        let _place = slots.waiting.try_acquire().map_err(|_| ReadError::Overloaded)?;
         // Never closed, so this cannot fail.
-        let slot = Arc::clone(slots).acquire_owned().await.map_err(|_| ReadError::Unavailable)?;
+        let slot = Arc::clone(&slots.at_once).acquire_owned().await.map_err(|_| ReadError::Unavailable)?;
         let reader = Arc::clone(&self.reader);
         let (tell, told) = oneshot::channel();
         let work = move || {
@@ -155,5 +178,48 @@ async fn outcome<T>(told: oneshot::Receiver<Result<T, LedgerError>>) -> Result<T
             Err(ReadError::Unavailable)
         }
         Err(_panicked) => Err(ReadError::Panicked),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::budget::Policy;
+    use crate::domain::BudgetZone;
+    use crate::views::{Published, SeriesLimits, Views};
+
+    /// Guards against: strangers who ask for much at once, and hold every connection until the last of it is read.
+    #[tokio::test]
+    async fn so_many_wait_for_a_long_read_and_the_others_are_told_at_once() {
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        let views = Views::new(SeriesLimits::default(), jiff::civil::date(2026, 10, 1));
+        let board = Board::new(Published::example(views, Arc::new(Policy::example(BudgetZone::UTC, 10)), now));
+        let reads = Arc::new(Reads::new(Reader::new("no.db".into(), BudgetZone::UTC), Arc::new(board)));
+        let (go_on, may_go_on) = mpsc::sync_channel::<()>(1);
+        let first = tokio::spawn({
+            let reads = Arc::clone(&reads);
+            async move { reads.scan(move |_, _| Ok(may_go_on.recv().is_err())).await }
+        });
+        while reads.scans.at_once.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let ask = || {
+            let reads = Arc::clone(&reads);
+            tokio::spawn(async move { reads.scan(|_, _| Ok(true)).await })
+        };
+        let waiting: Vec<_> = (0..SCANS_WAITING_MAX).map(|_| ask()).collect();
+        while reads.scans.waiting.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ask().await.unwrap(), Err(ReadError::Overloaded));
+        assert_eq!(reads.look_up(|_, _| Ok(1)).await, Ok(1), "short ones do not wait for them");
+        drop(go_on);
+        assert_eq!(first.await.unwrap(), Ok(true));
+        for read in waiting {
+            assert_eq!(read.await.unwrap(), Ok(true));
+        }
+        assert_eq!(ask().await.unwrap(), Ok(true));
     }
 }

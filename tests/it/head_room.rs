@@ -120,6 +120,37 @@ fn with_five_hundred_and_sixty_idle_connections_everybody_is_answered_within_a_s
     agent.assert_healthy();
 }
 
+/// Guards against: a stranger's few hundred questions that each wait for the ledger to be read, and hold all connections meanwhile.
+#[test]
+fn with_six_hundred_questions_to_the_ledger_everything_else_answers_within_a_second() {
+    let setup = Setup::new();
+    let agent = setup.start();
+    for batch in 0..60 {
+        let line =
+            |number| format!(r#"{{"id":"{batch}/{number}","service":"s","amount_usd":1,"lead_id":"{batch}-{number}"}}"#);
+        let lines: Vec<String> = (0..1_000).map(line).collect();
+        let headers = [("Content-Type", "application/x-ndjson")];
+        agent.client().request("POST", "/costs", &headers, lines.join("\n").as_bytes()).unwrap().expect(200);
+    }
+    let mut asking = Vec::new();
+    for _ in 0..WRITERS {
+        let mut conn = Conn::open(agent.addr()).unwrap();
+        conn.send(b"GET /costs/daily?by=lead,worker HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        asking.push(conn);
+    }
+    assert_within(reads_for(&agent, Duration::from_secs(4)), ANSWER_MAX);
+    let refused = agent.get("/costs/daily?by=lead,worker");
+    if refused.status != 200 {
+        assert_eq!((refused.status, refused.slug().as_str()), (503, "overloaded"), "{}", refused.text());
+        assert!(refused.header("retry-after").is_some());
+    }
+    drop(asking);
+    crate::support::within(Duration::from_secs(30), "whoever asks alone is answered", || {
+        (agent.get("/costs/daily?by=lead,worker").status == 200).then_some(())
+    });
+    agent.assert_healthy();
+}
+
 #[test]
 fn a_place_among_the_writes_is_free_again_when_its_client_hangs_up() {
     let agent = Setup::new().setting("max_writes_in_progress = 2").start();

@@ -1,6 +1,7 @@
 //! Settings: flag over environment over file over default; every problem at once, before anything is bound.
 
 use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::Output;
 use std::time::Duration;
 
@@ -263,4 +264,24 @@ fn a_gate_that_is_switched_off_only_watches() {
     assert_eq!((&status["scaling_gate_active"], &status["mode"]), (&json!(false), &json!("disabled")));
     assert_eq!(status["reason"], "Scaling gate is disabled");
     assert_eq!(agent.metrics().get("lead_factory_budget_utilization", &[("period", "daily")]), Some(500.0));
+}
+
+/// Guards against: an agent that only SIGKILL ends, because a file of its settings lies on a file system that is gone.
+#[test]
+fn sigterm_is_heard_while_reading_the_settings_hangs() {
+    let setup = Setup::new();
+    let tokens = setup.folder().join("tokens");
+    fs::write(&tokens, "first\n").unwrap();
+    let mut agent = setup.setting(format!("api_token_file = {tokens:?}")).start();
+    fs::remove_file(&tokens).unwrap();
+    run("mkfifo", &[tokens.to_str().unwrap()]);
+    run("kill", &["-HUP", &agent.pid().to_string()]);
+    // A pipe can be opened like this once somebody reads from it; then the reader waits for what never comes.
+    const O_NONBLOCK: i32 = 0o4000;
+    let _pipe = within(Duration::from_secs(10), "the settings are being read", || {
+        fs::OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&tokens).ok()
+    });
+    run("kill", &["-HUP", &agent.pid().to_string()]);
+    agent.get("/health").expect(200);
+    assert!(agent.terminate().success());
 }

@@ -135,6 +135,7 @@ impl From<ReadError> for Problem {
         match error {
             ReadError::Unavailable => Self::LedgerUnavailable,
             ReadError::Panicked => Self::Internal,
+            ReadError::Overloaded => Self::Overloaded,
         }
     }
 }
