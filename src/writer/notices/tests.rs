@@ -111,6 +111,9 @@ fn each_alert_threshold_of_several_is_told_by_itself() {
     policy.budgets[0].warn_at = ["0.5", "0.8"].map(|share| Threshold::parse(share).unwrap()).into();
     let (mut notices, mut published) = (notices(), empty(now).example_under(Arc::new(policy), now.time));
     spend(&mut published, 25, now);
+    let body: serde_json::Value =
+        serde_json::from_str(&notices.changes(&published, &[], now, room).unwrap().messages[0].body).unwrap();
+    assert_eq!(body["data"]["threshold"], 0.5);
     assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z 50 at 0.5"]);
     spend(&mut published, 15, now);
     assert_eq!(tell(&mut notices, &published, now), ["budget.warning daily 2026-11-22T00:00:00Z 50 at 0.8"]);
