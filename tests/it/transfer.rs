@@ -357,8 +357,11 @@ fn a_slow_reader_of_an_export_holds_up_nobody() {
         (answer.status == 200).then_some(answer)
     });
     assert_eq!(whole.body.iter().filter(|byte| **byte == b'\n').count(), 9_020);
-    for (conn, head) in slow.iter_mut().zip(begun) {
-        assert!(conn.read_body(head).is_err(), "an answer that was cut off is not taken for a whole one");
+    // The other one may be given up later, or be read to its end now.
+    let read: Vec<_> = slow.iter_mut().zip(begun).filter_map(|(conn, head)| conn.read_body(head).ok()).collect();
+    assert!(read.len() < 2, "an answer that was cut off is not taken for a whole one");
+    for answer in read {
+        assert_eq!(answer.body.iter().filter(|byte| **byte == b'\n').count(), 9_000);
     }
     agent.assert_healthy();
 }
