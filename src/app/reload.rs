@@ -34,17 +34,34 @@ const READ_MAX: Duration = Duration::from_secs(30);
 pub(super) async fn read_apart(read: &ReadSettings) -> Result<Config, Unread> {
     let read = Arc::clone(read);
     match timeout(READ_MAX, tokio::task::spawn_blocking(move || read())).await {
-        Ok(Ok(read)) => read.map_err(Unread::Wrong),
+        Ok(Ok(read)) => Ok(read?),
         Ok(Err(_panicked)) => Err(Unread::Panicked),
         Err(_) => Err(Unread::TooSlow),
     }
 }
 
 /// Why there are no new settings.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Unread {
-    Wrong(Problems),
+    /// They are wrong.
+    #[error(transparent)]
+    Wrong(#[from] Problems),
+    /// One of their files hangs.
+    #[error("Reading them took longer than {} s.", READ_MAX.as_secs())]
     TooSlow,
+    /// A fault of ours.
+    #[error("Reading them failed.")]
     Panicked,
+}
+
+impl Unread {
+    /// What an answer may say of it.
+    fn outward(&self) -> String {
+        match self {
+            Self::Wrong(problems) => problems.outward(),
+            Self::TooSlow | Self::Panicked => self.to_string(),
+        }
+    }
 }
 
 /// Puts budgets, thresholds, tokens, logins and certificates in force, as they were just read.
@@ -58,16 +75,8 @@ pub(super) async fn apply(
         Ok(next) => next,
         Err(unread) => {
             status.failed();
-            let (problems, outward) = match unread {
-                Unread::Wrong(problems) => (problems.to_string(), problems.outward()),
-                Unread::TooSlow => {
-                    let said = format!("Reading them took longer than {} s.", READ_MAX.as_secs());
-                    (said.clone(), said)
-                }
-                Unread::Panicked => ("Reading them failed.".to_owned(), "Reading them failed.".to_owned()),
-            };
-            tracing::error!(problems, "settings not reloaded; the previous ones stay in force");
-            return Err(outward);
+            tracing::error!(problems = %unread, "settings not reloaded; the previous ones stay in force");
+            return Err(unread.outward());
         }
     };
     for setting in running.waiting_for_a_restart(&next) {

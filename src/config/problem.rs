@@ -69,17 +69,18 @@ impl Problems {
     }
 }
 
-/// A text with what stands behind the last slash in the place of each absolute path.
+/// A text with what stands behind the last slash in the place of each absolute path. One in quotes may have blanks in it.
 fn without_folders(text: &str) -> String {
-    let ends_path = |c: char| c.is_whitespace() || "\"'`,;:()".contains(c);
-    text.split_inclusive(ends_path)
-        .map(|word| {
-            match word.trim_end_matches(ends_path).rfind('/').filter(|_| word.starts_with('/') && !word.starts_with("//")) {
-                Some(last) => &word[last + 1..],
-                None => word,
-            }
-        })
-        .collect()
+    let mut is_quoted = false;
+    let ends_path = |c: char| {
+        is_quoted ^= c == '"';
+        c == '"' || !is_quoted && (c.is_whitespace() || "'`,;:()".contains(c))
+    };
+    let bare = |path: &str| {
+        let is_path = path.starts_with('/') && !path.starts_with("//");
+        path.rfind('/').filter(|_| is_path).map_or(0, |last| last + 1)
+    };
+    text.split_inclusive(ends_path).map(|word| &word[bare(word)..]).collect()
 }
 
 impl fmt::Display for Origin {
@@ -128,7 +129,7 @@ mod tests {
             ("/etc/agent/agent.toml:3:1: price 1: usd is missing", "agent.toml:3:1: price 1: usd is missing"),
             (
                 "default: prices_file \"/srv/my prices/p.json\" cannot be read",
-                "default: prices_file \"my prices/p.json\" cannot be read",
+                "default: prices_file \"p.json\" cannot be read",
             ),
             ("agent.toml:1:1: a/b and 1/2 stay, (/a/b) does not", "agent.toml:1:1: a/b and 1/2 stay, (b) does not"),
             ("fleet_url https://example.org/fleet", "fleet_url https://example.org/fleet"),

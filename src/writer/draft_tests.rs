@@ -8,13 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::decision::Decision::Taken;
 use super::draft::Draft;
 use super::memory::Memory;
+use super::reservation_tests::request;
 use super::tally::Tally;
 use super::tests::{at, charge};
 use super::*;
 use crate::budget::{BudgetScope, CriticalOperations, Policy, Refusal};
 use crate::domain::{
-    BudgetZone, CostEvent, CostSource, GateMode, GateOverride, LimitOverride, Name, Now, Origin, Quantity,
-    ReservationRequest, ReservationStage, ReservationState, SpanId, SpanPlace, Steady, TraceId, UsageCount, Usd,
+    BudgetZone, CostEvent, CostSource, GateMode, GateOverride, LimitOverride, Name, Now, Origin, Quantity, ReservationStage,
+    ReservationState, SpanId, SpanPlace, Steady, TraceId, UsageCount, Usd,
 };
 use crate::ledger::{Ledger, verify};
 use crate::pricing::{Book, PriceTable};
@@ -94,22 +95,8 @@ fn record(draft: &mut Draft<'_>, event: CostEvent) -> Recorded {
     recorded
 }
 
-fn request(id: &str, dollars: i64) -> ReservationRequest {
-    ReservationRequest {
-        id: id.into(),
-        id_given: true,
-        service: Name::new("openai").unwrap(),
-        operation: Name::new("chat").unwrap(),
-        estimated_cost: usd(dollars),
-        ttl_seconds: 60,
-        attribution: None,
-        model: None,
-        usage: vec![],
-    }
-}
-
 fn reserve(draft: &mut Draft<'_>, id: &str, dollars: i64) -> Result<Done, Box<ReservationError>> {
-    ask(draft, ReservationCommand::Reserve { request: request(id, dollars), is_last: true })
+    ask(draft, ReservationCommand::Reserve { request: request(id, &dollars.to_string()), is_last: true })
 }
 
 fn ask(draft: &mut Draft<'_>, command: ReservationCommand) -> Result<Done, Box<ReservationError>> {
@@ -270,7 +257,7 @@ fn so_many_as_may_be_held_are_held() {
 #[test]
 fn a_try_that_is_made_again_is_denied_once() {
     let mut desk = Desk::new();
-    let first = |dollars| ReservationCommand::Reserve { request: request("r", dollars), is_last: false };
+    let first = |dollars: i64| ReservationCommand::Reserve { request: request("r", &dollars.to_string()), is_last: false };
     let tally = desk.commit(|draft, _| drop(ask(draft, first(11)).unwrap_err()));
     assert_eq!(tally.denied, 1, "more than there is: nobody tries that again");
     let mut policy = Policy::example(BudgetZone::UTC, 10);

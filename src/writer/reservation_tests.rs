@@ -96,7 +96,7 @@ impl Rig {
     }
 }
 
-fn request(id: &str, usd: &str) -> ReservationRequest {
+pub(super) fn request(id: &str, usd: &str) -> ReservationRequest {
     ReservationRequest {
         id: id.into(),
         id_given: true,
