@@ -8,14 +8,15 @@ use bytes::Bytes;
 use futures_util::Stream;
 use warp::http::{HeaderMap, Request, Uri};
 
+use super::arrival::Cut;
 use super::endpoint::Endpoint;
 use super::percent;
 use super::problem::Problem;
 use super::template::Template;
 use crate::net::Peer;
 
-/// A request's body as it comes. The error says only that it ended early or broke the transfer coding.
-pub(super) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
+/// A request's body as it comes. The error is [`Cut::Early`]: it ended early or broke the transfer coding.
+pub(super) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
 
 /// A request without its body, and what it was found to be for. It travels in the request's extensions, because handlers run
 /// inside warp.

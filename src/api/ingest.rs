@@ -14,6 +14,7 @@ use warp::reply::Response;
 
 use super::State;
 use super::answer;
+use super::arrival::{Arrival, Cut};
 use super::call::{BodyStream, Call as Request};
 use super::costs_write::new_id;
 use super::endpoint::Accepts;
@@ -21,7 +22,7 @@ use super::instruments::EventResult;
 use super::problem::Problem;
 use super::request::unsupported;
 use super::room::Held;
-use super::streamed_body::{Cut, StreamedBody, body_channel, hand_over};
+use super::streamed_body::{StreamedBody, body_channel, hand_over};
 use crate::domain::CostEvent;
 use crate::formats::{Answer, CallAnswer, CallCounts, CallError, CallFormat, CallSink};
 use crate::ingest::{Call, CallKeys, CallRules, Ignored, TakenCall};
@@ -85,7 +86,9 @@ pub(super) async fn take(
     if super::body::announced_bytes(&request.headers) > bytes_max {
         return Err(too_large(bytes_max));
     }
-    let place = state.room.for_body().await.ok_or(Problem::Overloaded)?;
+    let mut body = Arrival::new(body, state.body_timeout);
+    body.begin().await?;
+    let place = state.room.bodies.take().await.ok_or(Problem::Overloaded)?;
     let (give, reader) = body_channel(is_gzip, bytes_max);
     let work = {
         let (state, request) = (Arc::clone(state), Arc::clone(request));
@@ -99,7 +102,7 @@ pub(super) async fn take(
     let queued = tokio::select! {
         // What cannot be read is answered at once, whatever else may come.
         queued = &mut reading => queued,
-        () = hand_over(body, bytes_max, state.body_timeout, give) => reading.await,
+        () = hand_over(body, bytes_max, || state.room.bodies.are_wanted(), give) => reading.await,
     };
     let Queued { mut counts, ignored, answers } = queued.map_err(|_panicked| Problem::Internal)??;
     state.instruments.count_ignored(format.label, &ignored);
@@ -166,10 +169,8 @@ fn at_end(reader: &mut StreamedBody) -> Result<(), CallError> {
 /// Why a body was not read; that it did not come whole explains whatever else was found wrong with it.
 fn problem_of(error: CallError, cut: Option<Cut>, bytes_max: usize) -> Problem {
     match (cut, error) {
-        (Some(Cut::Early), _) => Problem::malformed("The body ended early"),
-        (Some(Cut::Slow), _) => Problem::TooSlow,
         (Some(Cut::Large), _) => too_large(bytes_max),
-        (Some(Cut::NotGzip), _) => Problem::malformed("The body is not valid gzip"),
+        (Some(cut), _) => cut.into(),
         (None, CallError::Malformed(detail)) => Problem::Malformed(detail.into()),
         (None, CallError::TooLarge(detail)) => Problem::TooLarge(detail.into()),
         (None, CallError::NoRoom) => Problem::Overloaded,

@@ -11,6 +11,7 @@
 
 mod accept;
 mod answer;
+mod arrival;
 mod auth;
 mod authorize;
 mod body;

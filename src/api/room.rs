@@ -3,6 +3,7 @@
 //!
 //! *Invariants.* Writes leave connections to reads: fewer are in progress than there are connections, and whoever waits for a place does
 //! so for a moment only.
+//! Bodies that come slowly make room for those that wait ([arrival](super::arrival)).
 //!
 //! *Limits.* `max_writes_in_progress`, [`WRITE_WAIT`], [`BODIES_MAX`], [`MESSAGES_MAX`], [`BODY_WAIT`], [`CALLS_HELD_MAX`].
 
@@ -18,7 +19,7 @@ use super::Settings;
 const WRITE_WAIT: Duration = Duration::from_millis(500);
 /// Bodies that are read at once, each by a thread; what comes beyond waits a little.
 const BODIES_MAX: usize = 8;
-/// Messages over gRPC that are received or read at once: unlike bodies these are whole in memory.
+/// Messages over gRPC that are received or read at once, their beginnings apart: unlike bodies these are whole in memory.
 const MESSAGES_MAX: usize = 16;
 /// How long it waits.
 const BODY_WAIT: Duration = Duration::from_millis(400);
@@ -33,8 +34,10 @@ pub(super) struct Room {
     writes: Arc<Semaphore>,
     /// Those that may wait for a place.
     writes_waiting: Semaphore,
-    bodies: Arc<Semaphore>,
-    messages: Arc<Semaphore>,
+    /// For bodies of calls.
+    pub(super) bodies: Places,
+    /// For messages over gRPC, from before they are received whole.
+    pub(super) messages: Places,
     calls: Arc<Semaphore>,
 }
 
@@ -44,8 +47,9 @@ impl Room {
         Self {
             writes: of(settings.writes_in_progress_max),
             writes_waiting: Semaphore::new(settings.writes_waiting_max),
-            bodies: of(BODIES_MAX),
-            messages: of(MESSAGES_MAX),
+            // Whoever waits has a place among the writes.
+            bodies: Places::new(BODIES_MAX, settings.writes_in_progress_max),
+            messages: Places::new(MESSAGES_MAX, settings.writes_in_progress_max),
             calls: of(CALLS_HELD_MAX),
         }
     }
@@ -57,17 +61,7 @@ impl Room {
             return Some(place);
         }
         let _waiting = self.writes_waiting.try_acquire().ok()?;
-        place(&self.writes, WRITE_WAIT).await
-    }
-
-    /// A place for a body, kept until it is dropped. `None`: all are taken, and stay so for longer than a body may wait.
-    pub(super) async fn for_body(&self) -> Option<OwnedSemaphorePermit> {
-        place(&self.bodies, BODY_WAIT).await
-    }
-
-    /// The same for a message over gRPC, from before it is received.
-    pub(super) async fn for_message(&self) -> Option<OwnedSemaphorePermit> {
-        place(&self.messages, BODY_WAIT).await
+        free_within(WRITE_WAIT, &self.writes).await
     }
 
     /// Room for the calls of a body, none yet.
@@ -76,7 +70,33 @@ impl Room {
     }
 }
 
-async fn place(places: &Arc<Semaphore>, wait: Duration) -> Option<OwnedSemaphorePermit> {
+/// So many places, for which others wait [`BODY_WAIT`].
+#[derive(Debug)]
+pub(super) struct Places {
+    free: Arc<Semaphore>,
+    /// Whoever waits has one of these.
+    waiting: Semaphore,
+    waiting_max: usize,
+}
+
+impl Places {
+    fn new(count: usize, waiting_max: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(count)), waiting: Semaphore::new(waiting_max), waiting_max }
+    }
+
+    /// A place, kept until it is dropped. `None`: all are taken, and stay so for longer than one may wait.
+    pub(super) async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        let _waiting = self.waiting.try_acquire().ok()?;
+        free_within(BODY_WAIT, &self.free).await
+    }
+
+    /// Whether somebody waits for one.
+    pub(super) fn are_wanted(&self) -> bool {
+        self.waiting.available_permits() < self.waiting_max
+    }
+}
+
+async fn free_within(wait: Duration, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     tokio::time::timeout(wait, Arc::clone(places).acquire_owned()).await.ok()?.ok()
 }
 

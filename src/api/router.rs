@@ -15,6 +15,7 @@ use warp::reply::Response;
 use warp::{Buf, Filter};
 
 use super::State;
+use super::arrival::Cut;
 use super::call::{BodyStream, Call};
 use super::endpoint::Endpoint;
 use super::problem::Problem;
@@ -116,5 +117,5 @@ async fn respond(answer: impl Future<Output = Result<Response, Problem>>) -> Res
 }
 
 fn pieces_of<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>> + Send + 'static) -> BodyStream {
-    Box::pin(body.map_ok(|mut piece| piece.copy_to_bytes(piece.remaining())))
+    Box::pin(body.map_ok(|mut piece| piece.copy_to_bytes(piece.remaining())).map_err(|_broken| Cut::Early))
 }

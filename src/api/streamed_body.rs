@@ -3,35 +3,21 @@
 //! *Invariants.* What is read is the whole body, decompressed, or an error says that it is not: one that ends early, comes too slowly, is
 //! too large or is no complete gzip never looks like a shorter one.
 //!
-//! *Limits.* Bytes of the body, on the wire and decompressed; the time for all of it; [`CHUNKS_QUEUED_MAX`] chunks that wait to be read.
+//! *Limits.* Bytes of the body, on the wire and decompressed; [`CHUNKS_QUEUED_MAX`] chunks that wait to be read; those of its
+//! [arrival](super::arrival).
 
 use std::io::{self, BufRead, Read};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
-use super::call::BodyStream;
+use super::arrival::{Arrival, Cut};
 use crate::formats::{InflateError, Inflater};
 
 /// Chunks of a body that wait to be read, each of what the connection's buffer holds: some 100 KB.
 const CHUNKS_QUEUED_MAX: usize = 4;
 /// Compressed bytes that are inflated at once: DEFLATE makes at most 1,032 bytes of one.
 const INFLATE_STEP_BYTES: usize = 256;
-
-/// Why a body could not be read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Cut {
-    #[error("the body ended early")]
-    Early,
-    #[error("the body took too long to arrive")]
-    Slow,
-    #[error("the body is too large")]
-    Large,
-    #[error("the body is not valid gzip")]
-    NotGzip,
-}
 
 /// A part of a body, on its way to the thread that reads it.
 #[derive(Debug)]
@@ -61,27 +47,28 @@ pub(super) fn body_channel(is_gzip: bool, bytes_max: usize) -> (mpsc::Sender<Par
     (give, StreamedBody { parts, wire: Bytes::new(), inflater, ready: Bytes::new(), ended: None })
 }
 
-/// Hands a body over until it ends, its time is over, or nobody reads it any more.
-pub(super) async fn hand_over(mut body: BodyStream, bytes_max: usize, time: Duration, parts: mpsc::Sender<Part>) {
-    let all = async {
-        let mut bytes = 0_usize;
-        loop {
-            let part = match body.next().await {
-                Some(Ok(chunk)) => {
-                    bytes = bytes.saturating_add(chunk.len());
-                    if bytes > bytes_max { Part::Cut(Cut::Large) } else { Part::Chunk(chunk) }
-                }
-                Some(Err(_)) => Part::Cut(Cut::Early),
-                None => Part::End,
-            };
-            let is_last = !matches!(part, Part::Chunk(_));
-            if parts.send(part).await.is_err() || is_last {
-                return;
+/// Hands a body over until it ends, is cut, or nobody reads it any more.
+pub(super) async fn hand_over(
+    mut body: Arrival,
+    bytes_max: usize,
+    is_place_wanted: impl Fn() -> bool,
+    parts: mpsc::Sender<Part>,
+) {
+    let mut bytes = 0_usize;
+    loop {
+        let part = match body.next(&is_place_wanted).await {
+            Ok(Some(chunk)) => {
+                bytes = bytes.saturating_add(chunk.len());
+                if bytes > bytes_max { Part::Cut(Cut::Large) } else { Part::Chunk(chunk) }
             }
+            Ok(None) => Part::End,
+            Err(cut) => Part::Cut(cut),
+        };
+        let is_last = !matches!(part, Part::Chunk(_));
+        if parts.send(part).await.is_err() || is_last {
+            return;
         }
-    };
-    // A channel that is closed before the end says the same as a cut for being slow.
-    let _ = tokio::time::timeout(time, all).await;
+    }
 }
 
 impl StreamedBody {

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
@@ -11,7 +12,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use serde_json::json;
 use tonic::codec::CompressionEncoding;
 
-use crate::support::{Client, Setup};
+use crate::support::{Client, Setup, within};
 
 #[test]
 fn a_port_of_its_own_takes_otlp_and_nothing_else() {
@@ -112,6 +113,39 @@ fn a_message_over_grpc_is_bounded_as_it_is_inflated() {
     assert_eq!(agent.get("/costs/daily").text(), "{}");
     assert!(agent.status_kib("VmHWM") < 96 * 1024, "{} KiB", agent.status_kib("VmHWM"));
     export_named(address, None, &bomb[..1_000_000]).unwrap();
+    assert_eq!(agent.get("/costs/daily").text(), r#"{"openai":0.003}"#);
+}
+
+/// One and a half times as many streams as messages are taken at once, of which nothing comes.
+#[test]
+fn streams_over_grpc_that_say_nothing_hold_up_nobody_else() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let setup = Setup::new().setting("body_timeout_seconds = 60");
+    let agent = setup.env("OTLP_GRPC_LISTEN", address.to_string()).start();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    for _ in 0..3 {
+        let channel = runtime
+            .block_on(tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap().connect())
+            .unwrap();
+        for _ in 0..8 {
+            let mut client = tonic::client::Grpc::new(channel.clone());
+            runtime.spawn(async move {
+                client.ready().await.unwrap();
+                let codec = tonic_prost::ProstCodec::<ExportTraceServiceRequest, ExportTraceServiceResponse>::default();
+                let path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export".parse().unwrap();
+                client.client_streaming(tonic::Request::new(futures_util::stream::pending()), path, codec).await.map(drop)
+            });
+        }
+    }
+    for _ in 0..20 {
+        within(Duration::from_secs(10), "somebody else's message is taken", || match export(address, None) {
+            Ok(_) => Some(()),
+            Err(refused) => {
+                assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused:?}");
+                None
+            }
+        });
+    }
     assert_eq!(agent.get("/costs/daily").text(), r#"{"openai":0.003}"#);
 }
 

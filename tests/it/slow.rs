@@ -5,7 +5,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Conn, Setup, TestAgent, assert_within};
+use crate::support::{Conn, Setup, TestAgent, assert_within, within};
 
 const SLOW: usize = 500;
 /// Far above each time-out that the test sets, far below the defaults added up.
@@ -105,6 +105,30 @@ fn a_body_that_comes_too_slowly_is_told_so() {
     let answer = conn.read().unwrap();
     assert_eq!((answer.status, answer.slug().as_str()), (408, "timeout"));
     agent.assert_healthy();
+}
+
+/// Three times as many bodies of calls as are read at once, of which nothing comes, or a beginning and nothing more.
+#[test]
+fn slow_bodies_of_calls_hold_up_nobody_elses() {
+    for beginning in ["", "[", &"[".repeat(40 * 1024)] {
+        let agent = Setup::new().setting("body_timeout_seconds = 60").start();
+        let _slow: Vec<Conn> = (0..24)
+            .map(|_| {
+                let mut conn = Conn::open(agent.addr()).unwrap();
+                let head = "POST /ingest/litellm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n";
+                conn.send(format!("{head}{beginning}").as_bytes()).unwrap();
+                conn
+            })
+            .collect();
+        for _ in 0..20 {
+            within(Duration::from_secs(10), "somebody else's calls are taken", || {
+                let answer = agent.client().post("/ingest/litellm", "application/json", "[]");
+                assert!(answer.status == 200 || answer.slug() == "overloaded", "{}", answer.text());
+                (answer.status == 200).then_some(())
+            });
+        }
+        agent.assert_healthy();
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! *Invariants.* A caller that may not write is refused before its message is read. What may be sent again is `UNAVAILABLE` with a
 //! `RetryInfo`, without which senders of this protocol give up (<https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-throttling>).
 //!
-//! *Limits.* `max_ingest_body_bytes` of a message, inflated; messages at once in the [room](super::room), and [`STREAMS_MAX`] of a connection;
+//! *Limits.* `max_ingest_body_bytes` of a message, inflated; those of its [arrival](super::arrival); messages at once in the [room](super::room), and [`STREAMS_MAX`] of a connection;
 //! [`CALL_TIMEOUT`]; of [connections](connection).
 
 mod connection;
@@ -19,7 +19,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{TryStreamExt, stream};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::body::Body;
@@ -35,6 +37,7 @@ use self::connection::{KEEPALIVE, connections};
 use self::raw::Raw;
 use self::status::status_of;
 use super::State;
+use super::arrival::{Arrival, Cut};
 use super::call::Call;
 use super::endpoint::{Endpoint, Verb};
 use super::ingest::take;
@@ -156,11 +159,7 @@ async fn answer(state: Arc<State>, signal: Signal, request: http::Request<Body>)
         return Status::unimplemented("There is only Export").into_http();
     }
     let began = Instant::now();
-    let admitted = match call_of(&request, signal) {
-        Ok(call) => admit(&state, call).await,
-        Err(problem) => Err(problem),
-    };
-    let (call, _places) = match admitted {
+    let (call, request, _places) = match admit(&state, signal, request).await {
         Ok(admitted) => admitted,
         Err(problem) => {
             let path = Some(signal.endpoint.path);
@@ -186,12 +185,24 @@ fn call_of(request: &http::Request<Body>, signal: Signal) -> Result<Call, Proble
     Ok(Call { peer, endpoint, uri: Uri::from_static(endpoint.path), headers, token: None })
 }
 
-/// Places among the writes and the messages for somebody who may write.
-async fn admit(state: &State, mut call: Call) -> Result<(Arc<Call>, [OwnedSemaphorePermit; 2]), Problem> {
+/// Lets a message in, with places among the writes and the messages, from somebody who may write.
+async fn admit(
+    state: &Arc<State>,
+    signal: Signal,
+    request: http::Request<Body>,
+) -> Result<(Arc<Call>, http::Request<Body>, [OwnedSemaphorePermit; 2]), Problem> {
+    let mut call = call_of(&request, signal)?;
     call.token = state.access.check(&call)?;
     let write = state.room.for_write().await.ok_or(Problem::Overloaded)?;
-    let message = state.room.for_message().await.ok_or(Problem::Overloaded)?;
-    Ok((Arc::new(call), [write, message]))
+    let (head, body) = request.into_parts();
+    let mut arrival = Arrival::new(Box::pin(body.into_data_stream().map_err(|_broken| Cut::Early)), state.body_timeout);
+    arrival.begin().await?;
+    let message = state.room.messages.take().await.ok_or(Problem::Overloaded)?;
+    let rest = stream::try_unfold((arrival, Arc::clone(state)), |(mut arrival, state)| async {
+        let piece = arrival.next(|| state.room.messages.are_wanted()).await.map_err(|cut| status_of(&cut.into()))?;
+        Ok::<_, Status>(piece.map(|piece| (Frame::data(piece), (arrival, state))))
+    });
+    Ok((Arc::new(call), http::Request::from_parts(head, Body::new(StreamBody::new(rest))), [write, message]))
 }
 
 impl UnaryService<Bytes> for Taking {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use warp::http::StatusCode;
 
+use crate::api::arrival::Cut;
 use crate::budget::Refusal;
 use crate::domain::ReservationStage;
 use crate::fleet::FleetError;
@@ -114,6 +115,17 @@ impl From<RecordError> for Problem {
             RecordError::Overloaded => Self::Overloaded,
             RecordError::Unavailable => Self::LedgerUnavailable,
             RecordError::ShuttingDown => Self::ShuttingDown,
+        }
+    }
+}
+
+impl From<Cut> for Problem {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Early => Self::malformed("The body ended early"),
+            Cut::Slow => Self::TooSlow,
+            Cut::Large => Self::TooLarge("The body is too large.".into()),
+            Cut::NotGzip => Self::malformed("The body is not valid gzip"),
         }
     }
 }
