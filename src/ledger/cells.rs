@@ -254,6 +254,16 @@ mod tests {
         assert_eq!(cells.len(), 3);
     }
 
+    /// So many that some share the half of their hash that finds the slot: three hundred thousand pairs of four thousand million.
+    #[test]
+    fn keys_whose_hashes_are_alike_stay_apart() {
+        let mut cells = Cells::new(usize::MAX);
+        for key in 0..300_000_u32 {
+            cells.add(&key.to_le_bytes(), 1);
+        }
+        assert_eq!(cells.len(), 300_000);
+    }
+
     #[test]
     fn as_many_keys_are_kept_as_the_memory_holds() {
         let mut cells = Cells::new(3 * (4 + CELL_BYTES));

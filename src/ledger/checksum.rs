@@ -65,3 +65,20 @@ pub(super) fn chain(before: i64, checksum: i64) -> i64 {
 pub(super) fn digest_replace(digest: i64, before: Option<i64>, after: i64) -> i64 {
     digest.wrapping_sub(before.unwrap_or(0)).wrapping_add(after)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_the_checksum_of_the_chain_and_what_comes_behind_it() {
+        for (before, checksum) in [(0, 0), (1, -1), (i64::MIN, i64::MAX), (-7, 1 << 40)] {
+            let mut expected = Checksum::new();
+            expected.begin("chain");
+            expected.integer(before);
+            expected.integer(checksum);
+            assert_eq!(chain(before, checksum), expected.finish());
+        }
+        assert_ne!(chain(1, 2), chain(2, 1));
+    }
+}

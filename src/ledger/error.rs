@@ -137,3 +137,31 @@ impl From<rusqlite::Error> for LedgerError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_sqlite_are_sorted_by_what_must_follow() {
+        let of = |code| LedgerError::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC] {
+            assert!(matches!(of(code), LedgerError::SyncFailed(_)), "{code}");
+        }
+        for code in [ffi::SQLITE_IOERR, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_CANTOPEN, ffi::SQLITE_READONLY] {
+            assert!(matches!(of(code), LedgerError::Sqlite(_)), "{code}");
+        }
+        assert!(matches!(of(ffi::SQLITE_FULL), LedgerError::Full(_)));
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED, ffi::SQLITE_BUSY_SNAPSHOT] {
+            assert!(matches!(of(code), LedgerError::Busy(_)), "{code}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_CORRUPT_INDEX, ffi::SQLITE_NOTADB] {
+            assert!(matches!(of(code), LedgerError::Damaged(_)), "{code}");
+        }
+        // What is there is not what was written.
+        for error in [rusqlite::Error::QueryReturnedNoRows, rusqlite::Error::IntegralValueOutOfRange(0, 7)] {
+            assert!(matches!(error.into(), LedgerError::Damaged(_)));
+        }
+        assert!(matches!(rusqlite::Error::InvalidQuery.into(), LedgerError::Sqlite(_)));
+    }
+}

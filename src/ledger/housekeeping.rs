@@ -51,19 +51,15 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::commit`].
     pub fn sort_ids(&mut self) -> Result<(), LedgerError> {
-        let Some(unsorted) = self.state.ids.unsorted() else { return Ok(()) };
-        match self.sorter.sorted()? {
-            Some(sorted) if sorted.number == unsorted => {
-                let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                sorted.write(&transaction)?;
-                transaction.commit()?;
-                self.log.note_commit();
-                self.state.ids.note_sorted(unsorted);
-                self.sorter.clear();
-            }
-            // The block was forgotten meanwhile.
-            Some(_) => self.sorter.clear(),
-            None => self.sorter.begin(unsorted),
+        if let Some(sorted) = self.sorter.sorted()? {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            sorted.write(&transaction)?;
+            transaction.commit()?;
+            self.log.note_commit();
+            self.state.ids.note_sorted(sorted.number);
+            self.sorter.clear();
+        } else if let Some(unsorted) = self.state.ids.unsorted() {
+            self.sorter.begin(unsorted);
         }
         Ok(())
     }
@@ -85,11 +81,15 @@ impl Ledger {
         Ok(())
     }
 
-    /// Forgets the oldest ids that were recorded before `horizon`, a block at most. Returns whether there was one.
+    /// Forgets the oldest ids that were recorded before `horizon`, a block at most, and none while some are sorted. Returns whether there
+    /// was one.
     ///
     /// # Errors
     /// As for [`Ledger::commit`].
     pub fn forget_ids(&mut self, horizon: Timestamp) -> Result<bool, LedgerError> {
+        if self.sorter.is_busy() {
+            return Ok(false);
+        }
         self.state.forget_ids(&mut self.connection, horizon)
     }
 

@@ -135,6 +135,14 @@ mod tests {
             ("zeros", vec![0; 8192], "no SQLite database"),
             ("a header cut short", with(&|bytes| bytes.truncate(60)), "is damaged: it ends after 60 bytes"),
             ("a flipped bit", with(&|bytes| bytes[3] ^= 1), "is damaged: its first bytes are overwritten"),
+            (
+                "a flipped bit in a header",
+                with(&|bytes| {
+                    bytes[3] ^= 1;
+                    bytes.truncate(100)
+                }),
+                "is damaged: its first bytes are overwritten",
+            ),
             ("a header of zeros", with(&|bytes| bytes[..100].fill(0)), "is damaged: its first bytes are overwritten"),
         ] {
             fs::write(&path, bytes).unwrap();

@@ -1,17 +1,19 @@
 mod adjustments;
+mod gate;
 mod log;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
 
 use super::segment::SEGMENT_EVENTS;
 use super::*;
 use crate::domain::{
     BudgetZone, CostEvent, CostQuestion, Dimension, Entry, EventKey, Filter, GateChange, GateMode, GroupKey, Kind, ModelKey,
-    Name, Outcome, Pair, Quantity, Sums, UsageCount, Usd,
+    Name, Origin, Outcome, Pair, Quantity, SpanId, SpanPlace, Sums, TraceId, UsageCount, Usd,
 };
 
 const DAY: Date = date(2026, 11, 22);
@@ -37,6 +39,15 @@ impl Fixture {
     #[track_caller]
     pub(super) fn open(&self) -> Ledger {
         Ledger::open(&self.path(), &BudgetZone::UTC, now()).unwrap()
+    }
+
+    /// A copy of the file, in which something was changed.
+    pub(super) fn changed(&self, change: impl FnOnce(&Connection)) -> PathBuf {
+        let copy = self.path().with_extension("changed");
+        let _ = std::fs::remove_file(&copy);
+        Connection::open(self.path()).unwrap().execute("VACUUM INTO ?", [copy.to_str().unwrap()]).unwrap();
+        change(&Connection::open(&copy).unwrap());
+        copy
     }
 
     pub(super) fn commit(&mut self, ledger: &mut Ledger, events: Vec<CostEvent>, at: Timestamp) {
@@ -108,6 +119,128 @@ fn find(ledger: &Ledger, number: i64) -> Option<StoredEvent> {
 
 fn events(numbers: std::ops::Range<i64>) -> Vec<CostEvent> {
     numbers.map(event).collect()
+}
+
+#[test]
+fn a_commit_is_empty_if_it_changes_nothing() {
+    let ledger = Fixture::new().open();
+    let message = NewMessage { topic: "t".into(), kind: "k", created_at: now(), body: "{}".into(), to: [].into() };
+    let report = DeliveryReport { message: 1, receiver: "r".into(), next: NextAttempt::Never };
+    let place = SpanPlace { trace: TraceId([7; 16]), span: SpanId([1; 8]), ancestors: vec![], is_rooted: true };
+    assert!(Commit::default().is_empty());
+    for commit in [
+        Commit { events: vec![ledger.keyed(event(1))], ..Commit::default() },
+        Commit { places: vec![CallSpan { seq: 1, place }], ..Commit::default() },
+        Commit { reservations: vec![reservations::tests::granted()], ..Commit::default() },
+        Commit { rollup: Some(Rollup::default()), ..Commit::default() },
+        Commit { outbox: OutboxChanges { messages: vec![message], reports: vec![] }, ..Commit::default() },
+        Commit { outbox: OutboxChanges { messages: vec![], reports: vec![report] }, ..Commit::default() },
+        Commit { budgets: BudgetChanges { forgotten_meters: vec![1], ..BudgetChanges::default() }, ..Commit::default() },
+    ] {
+        assert!(!commit.is_empty(), "{commit:?}");
+    }
+}
+
+#[test]
+fn a_ledger_is_told_from_others_and_its_entries_from_what_they_were() {
+    let (mut fixture, other) = (Fixture::new(), Fixture::new());
+    let mut ledger = fixture.open();
+    drop(other.open());
+    let reader = Reader::new(fixture.path(), BudgetZone::UTC);
+    let other = Reader::new(other.path(), BudgetZone::UTC).ledger_id().unwrap();
+    assert_ne!(reader.ledger_id().unwrap(), other);
+    let copy = Reader::new(fixture.changed(|_| ()), BudgetZone::UTC);
+    assert_eq!(copy.ledger_id().unwrap(), reader.ledger_id().unwrap());
+    assert_eq!(reader.checksum_at(1).unwrap(), None);
+    fixture.commit(&mut ledger, events(0..3), now());
+    let sums = [1, 2, 3].map(|seq| reader.checksum_at(seq).unwrap().unwrap());
+    let connection = Connection::open(fixture.path()).unwrap();
+    let written: Vec<i64> = connection
+        .prepare("SELECT checksum FROM event ORDER BY seq")
+        .unwrap()
+        .query_map((), |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(sums.to_vec(), written);
+    assert_eq!(BTreeSet::from(sums).len(), 3);
+    assert_eq!(reader.checksum_at(4).unwrap(), None);
+}
+
+#[test]
+fn the_days_of_entries_are_known_while_all_of_them_are_kept() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let on = |number: i64, day: i64| CostEvent { time: now() + SignedDuration::from_hours(24 * day), ..event(number) };
+    fixture.commit(&mut ledger, vec![on(1, 0), on(2, -1), on(3, 0), on(4, 2)], now());
+    let reader = Reader::new(fixture.path(), BudgetZone::UTC);
+    let days = |after, through, most| reader.days_of_entries(after, through, most).unwrap().map(Vec::from_iter);
+    let [before, today, then] = [date(2026, 11, 21), DAY, date(2026, 11, 24)];
+    assert_eq!(days(0, 4, 4), Some(vec![before, today, then]));
+    assert_eq!((days(0, 4, 3), days(1, 4, 3)), (None, Some(vec![before, today, then])), "no more than were asked for");
+    assert_eq!((days(2, 3, 9), days(3, 3, 9), days(3, 3, 0)), (Some(vec![today]), Some(vec![]), Some(vec![])));
+    assert_eq!(days(3, 5, 9), None, "the fifth is not there");
+    assert_eq!(reader.days_with_cost().unwrap(), [before, today, then]);
+}
+
+#[test]
+fn what_sums_do_not_count_yet_is_handed_over_once() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    fixture.commit(&mut ledger, events(0..3), now());
+    let mut later = fixture.commit_of(&ledger, events(3..5));
+    later.rollup = None;
+    ledger.commit(&later, now()).unwrap();
+    assert!(ledger.take_tail().is_empty(), "who commits knows it");
+    let numbers = |tail: Vec<StoredEvent>| tail.iter().map(|stored| (stored.seq, stored.event.clone())).collect::<Vec<_>>();
+    let expected = [(4, event(3)), (5, event(4))];
+    ledger.reload().unwrap();
+    assert_eq!((numbers(ledger.take_tail()), numbers(ledger.take_tail())), (expected.to_vec(), vec![]));
+    drop(ledger);
+    assert_eq!(numbers(fixture.open().take_tail()), expected);
+}
+
+#[test]
+fn sums_are_written_where_a_segment_ends() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let whole = SEGMENT_EVENTS as usize;
+    assert!(ledger.may_defer_rollup(0) && ledger.may_defer_rollup(whole - 1) && !ledger.may_defer_rollup(whole));
+    let mut deferred = fixture.commit_of(&ledger, events(0..5));
+    deferred.rollup = None;
+    ledger.commit(&deferred, now()).unwrap();
+    assert!(ledger.may_defer_rollup(whole - 6) && !ledger.may_defer_rollup(whole - 5), "those that wait count too");
+    fixture.commit(&mut ledger, events(5..SEGMENT_EVENTS + 5), now());
+    assert!(ledger.may_defer_rollup(whole - 6) && !ledger.may_defer_rollup(whole - 5));
+}
+
+#[test]
+fn a_ledger_is_as_large_as_its_file_and_its_log() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    fixture.commit(&mut ledger, events(0..3), now());
+    let bytes = |ending| std::fs::metadata(fixture.path().with_extension(ending)).unwrap().len();
+    let [file, log] = ["db", "db-wal"].map(bytes);
+    assert!(file > 0 && log > 0);
+    assert_eq!(ledger.size_bytes(), file + log);
+}
+
+#[test]
+fn nothing_is_written_to_a_file_that_is_no_longer_in_its_place() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let away = fixture.path().with_extension("away");
+    std::fs::rename(fixture.path(), &away).unwrap();
+    let commit = fixture.commit_of(&ledger, events(0..1));
+    let is_moved = |outcome: Result<(), LedgerError>| matches!(outcome, Err(LedgerError::Moved));
+    assert!(is_moved(ledger.check_place()) && is_moved(ledger.probe()) && is_moved(ledger.commit(&commit, now())));
+    std::fs::write(fixture.path(), "another").unwrap();
+    assert!(is_moved(ledger.check_place()));
+    std::fs::rename(&away, fixture.path()).unwrap();
+    ledger.check_place().unwrap();
+    ledger.probe().unwrap();
+    ledger.commit(&commit, now()).unwrap();
+    assert_eq!(ledger.events(), 1);
 }
 
 #[test]
@@ -188,6 +321,15 @@ fn retention_removes_events_and_keeps_sums() {
     let question = CostQuestion { by: vec![Dimension::Worker], first: DAY, last: DAY, filters: vec![], by_day: false };
     let groups = reader.breakdown(&question, &|| false).unwrap();
     assert_eq!(groups[&DAY].values().copied().sum::<Usd>(), total, "pruned cost is shown without attribute");
+    let of_worker = vec![Filter { dimension: Dimension::Worker, value: "worker-1".into() }];
+    let groups = reader.breakdown(&CostQuestion { filters: of_worker, ..question }, &|| false).unwrap();
+    let kept = events(SEGMENT_EVENTS..count).into_iter().filter(|event| event.worker.as_deref() == Some("worker-1"));
+    let expected = (GroupKey::of(["worker-1"]), kept.map(|event| event.amount).sum());
+    assert_eq!(
+        groups[&DAY].iter().map(|(key, net)| (key.clone(), *net)).collect::<Vec<_>>(),
+        [expected],
+        "nobody knows whose it was"
+    );
 }
 
 #[test]
@@ -195,20 +337,73 @@ fn ids_are_forgotten_by_whole_blocks_once_they_are_old() {
     let mut fixture = Fixture::new();
     let mut ledger = fixture.open();
     let count = SEGMENT_EVENTS * ids::BLOCK_SEGMENTS + 10;
+    let place = |span| SpanPlace { trace: TraceId([7; 16]), span: SpanId([span; 8]), ancestors: vec![], is_rooted: true };
     for from in (0..count).step_by(20_000) {
-        fixture.commit(&mut ledger, events(from..(from + 20_000).min(count)), now());
+        let mut events = events(from..(from + 20_000).min(count));
+        // Of two calls of a trace one is in the first block, one behind it.
+        for (event, span) in events.iter_mut().zip(1..2).filter(|_| from == 0) {
+            event.origin = Some(Box::new(Origin { span: Some(place(span)), ..Origin::of("otlp:x") }));
+        }
+        fixture.commit(&mut ledger, events, now());
     }
+    let last = CallSpan { seq: count, place: place(2) };
+    ledger.commit(&Commit { places: vec![last.clone()], ..Commit::default() }, now()).unwrap();
+    assert_eq!(ledger.calls_of(TraceId([7; 16])).unwrap(), [last.clone(), CallSpan { seq: 1, place: place(1) }]);
     assert!(!ledger.forget_ids(now()).unwrap(), "they are not older than this");
     let later = now().checked_add(SignedDuration::from_secs(1)).unwrap();
     assert!(find(&ledger, 0).is_some());
     assert!(ledger.forget_ids(later).unwrap());
     assert!(find(&ledger, 0).is_none());
+    assert_eq!(ledger.calls_of(TraceId([7; 16])).unwrap(), [last], "where their calls stand, too");
     assert!(find(&ledger, count - 1).is_some());
     drop(ledger);
     let ledger = fixture.open();
     assert!(find(&ledger, 0).is_none());
     assert!(find(&ledger, count - 1).is_some());
     assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn ids_of_several_blocks_are_found_in_memory_and_on_the_disk_until_their_block_is_forgotten() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let block = SEGMENT_EVENTS * ids::BLOCK_SEGMENTS;
+    // Two full blocks, a segment of a third, and some in the open segment.
+    let count = 2 * block + SEGMENT_EVENTS + 10;
+    let later = now() + SignedDuration::from_secs(1);
+    for from in (0..count).step_by(block as usize / 4) {
+        let events =
+            (from..(from + block / 4).min(count)).map(|number| CostEvent { key: event(number).key, ..CostEvent::example() });
+        fixture.commit(&mut ledger, events.collect(), if from < block { now() } else { later });
+    }
+    let numbers = [0, block - 1, block, 2 * block - 1, 2 * block, count - 11, count - 1];
+    let all_but = |ledger: &Ledger, gone: usize| {
+        for (place, number) in numbers.into_iter().enumerate() {
+            let found = find(ledger, number).map(|stored| stored.seq);
+            let on_disk = ids::find_on_disk(&ledger.connection, &event(number).key).unwrap().map(|stored| stored.seq);
+            let expected = (place >= gone).then_some(number + 1);
+            assert_eq!((found, on_disk), (expected, expected), "{number}");
+        }
+        assert_eq!(ids::find_on_disk(&ledger.connection, &event(count).key).unwrap(), None);
+        assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
+    };
+    all_but(&ledger, 0);
+    // One of the full blocks is sorted, the other is not.
+    ledger.sort_ids().unwrap();
+    ledger.sorter.wait().unwrap();
+    ledger.sort_ids().unwrap();
+    assert_eq!(ledger.state.ids.unsorted(), Some(1));
+    all_but(&ledger, 0);
+    drop(ledger);
+    let mut ledger = Ledger::open(&fixture.path(), &BudgetZone::UTC, later).unwrap();
+    assert_eq!(ledger.state.ids.unsorted(), Some(1));
+    assert!(ledger.forget_ids(later).unwrap() && !ledger.forget_ids(later).unwrap());
+    all_but(&ledger, 2);
+    drop(ledger);
+    let mut ledger = Ledger::open(&fixture.path(), &BudgetZone::UTC, later).unwrap();
+    all_but(&ledger, 2);
+    assert!(ledger.forget_ids(Timestamp::MAX).unwrap() && !ledger.forget_ids(Timestamp::MAX).unwrap());
+    all_but(&ledger, 4);
 }
 
 #[test]
@@ -227,6 +422,8 @@ fn ids_are_found_while_a_full_block_is_sorted_and_after() {
     sound(&ledger);
     ledger.sort_ids().unwrap();
     sound(&ledger);
+    let later = now() + SignedDuration::from_secs(1);
+    assert!(!ledger.forget_ids(later).unwrap(), "they are being sorted");
     drop(ledger);
     // The process ended in between: the next one has it sorted.
     let mut ledger = Ledger::open(&fixture.path(), &BudgetZone::UTC, now()).unwrap();
@@ -234,13 +431,16 @@ fn ids_are_found_while_a_full_block_is_sorted_and_after() {
     ledger.sort_all_ids().unwrap();
     sound(&ledger);
     drop(ledger);
-    let ledger = Ledger::open(&fixture.path(), &BudgetZone::UTC, now()).unwrap();
+    let mut ledger = Ledger::open(&fixture.path(), &BudgetZone::UTC, now()).unwrap();
     sound(&ledger);
-    let filters: i64 = rusqlite::Connection::open(fixture.path())
-        .unwrap()
-        .query_row("SELECT count(*) FROM id_block_filter", (), |row| row.get(0))
-        .unwrap();
-    assert_eq!(filters, 1);
+    let filters = || -> i64 {
+        let connection = Connection::open(fixture.path()).unwrap();
+        connection.query_row("SELECT count(*) FROM id_block_filter", (), |row| row.get(0)).unwrap()
+    };
+    assert_eq!(filters(), 1);
+    assert!(ledger.forget_ids(later).unwrap());
+    assert_eq!((filters(), find(&ledger, 0), find(&ledger, count - 1).is_some()), (0, None, true));
+    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
 }
 
 #[test]
@@ -295,26 +495,6 @@ fn another_time_zone_counts_the_same_events_in_its_own_days() {
     }
     let ledger = fixture.open();
     assert_eq!(ledger.days_since(Date::MIN), [date(2026, 11, 23), DAY]);
-}
-
-#[test]
-fn the_gates_history_is_kept_newest_first() {
-    let fixture = Fixture::new();
-    let mut ledger = fixture.open();
-    let (mode, token) = (GateMode::Auto, Some(Box::from("ops")));
-    for active in [true, false, true] {
-        let token = token.clone().filter(|_| active);
-        let change = GateChange { timestamp: now(), active, reason: "why".into(), mode, actor: String::new(), token };
-        let rollup = Rollup { gate: vec![change], ..Rollup::default() };
-        ledger.commit(&Commit { rollup: Some(rollup), ..Commit::default() }, now()).unwrap();
-    }
-    drop(ledger);
-    let ledger = fixture.open();
-    assert_eq!(ledger.summary().unwrap().gate_activations, 2);
-    let history = Reader::new(fixture.path(), BudgetZone::UTC).gate_history(2).unwrap();
-    let found: Vec<_> = history.into_iter().map(|change| (change.active, change.token)).collect();
-    assert_eq!(found, [(true, token), (false, None)]);
-    assert_eq!(verify(&fixture.path()).unwrap().problems, Vec::<String>::new());
 }
 
 #[test]

@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 
 import schemata
 from crates import FOLDER, PARTS, crate
@@ -29,6 +30,8 @@ MEMORY_BYTES_MAX = 4 << 30
 SECONDS_MAX = 600
 # The same of one that is built by itself: the tests of a part take a second or two.
 SECONDS_ALONE_MAX = 60
+# Tests that take no longer together run together.
+SECONDS_OF_GROUP = 0.5
 # Ledgers that live for one test.
 IN_MEMORY = {"TMPDIR": "/dev/shm"} if os.path.isdir("/dev/shm") else {}
 
@@ -84,8 +87,50 @@ def filters(part):
     return [f"{tests}::" for tests in PARTS[part].tests]
 
 
-def tested(executable, part, number, cpu_seconds_max, seen=None):
-    """Whether the tests notice a mutant: "killed", "timeout" or "survived". Time is that of the processor, whoever else has it."""
+class Test(typing.NamedTuple):
+    """A test: its name, how long it takes without any mutant, in seconds of the processor, and the numbers of the mutants that it comes to."""
+
+    name: str
+    seconds: float
+    reaches: set
+
+
+def tests_of(executable, part):
+    """The part's tests, the quickest first."""
+    listed = subprocess.run([executable, *filters(part), "--list", "--format=terse"], check=True, capture_output=True, text=True).stdout
+    names = [line.removesuffix(": test") for line in listed.splitlines() if line.endswith(": test")]
+    return sorted((test_alone(executable, part, name) for name in names), key=lambda test: test.seconds)
+
+
+def test_alone(executable, part, name):
+    """Runs a test without any mutant."""
+    seen = FOLDER / part / "seen"
+    seen.unlink(missing_ok=True)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if outcome(executable, part, 0, [name], SECONDS_MAX, seen) != "survived":
+        sys.exit(f"{part}: a test fails without any mutant: {executable} --exact {name}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Test(name, seconds, {int(number) for number in seen.read_text().split()} if seen.exists() else set())
+
+
+def tested(executable, part, number, tests):
+    """Whether the tests that come to a mutant notice it: "killed", "timeout" or "survived". Quick ones run together, the rest one by one."""
+    group, seconds = [], 0.0
+    tests = [test for test in tests if number in test.reaches]
+    for position, test in enumerate(tests):
+        group.append(test.name)
+        seconds += test.seconds
+        if seconds >= SECONDS_OF_GROUP or position == len(tests) - 1:
+            result = outcome(executable, part, number, group, math.ceil(5 + 5 * seconds))
+            if result != "survived":
+                return result
+            group, seconds = [], 0.0
+    return "survived"
+
+
+def outcome(executable, part, number, names, cpu_seconds_max, seen=None):
+    """What those tests say of a mutant. Time is that of the processor, whoever else has it."""
     environment = {**os.environ, **IN_MEMORY, "MUTANT": str(number), "RUST_TEST_THREADS": "1", "PROPTEST_MAX_SHRINK_ITERS": "0", "RUST_BACKTRACE": "0"}
     if seen:
         environment["MUTANTS_SEEN"] = str(seen)
@@ -94,16 +139,14 @@ def tested(executable, part, number, cpu_seconds_max, seen=None):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds_max, cpu_seconds_max))
 
-    slow, nothing = PARTS[part].slow, subprocess.DEVNULL
-    for chosen in filter(None, ([*filters(part), *(f"--skip={tests}" for tests in slow)], slow)):
-        try:
-            done = subprocess.run(
-                [executable, *chosen], cwd=FOLDER / part, env=environment, stdout=nothing, stderr=nothing, timeout=SECONDS_MAX, preexec_fn=limit
-            )
-        except subprocess.TimeoutExpired:
-            return "timeout"
-        if done.returncode:
-            return "timeout" if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL) else "killed"
+    nothing = subprocess.DEVNULL
+    command = [executable, "--exact", *names]
+    try:
+        done = subprocess.run(command, cwd=FOLDER / part, env=environment, stdout=nothing, stderr=nothing, timeout=SECONDS_MAX, preexec_fn=limit)
+    except subprocess.TimeoutExpired:
+        return "timeout"
+    if done.returncode:
+        return "timeout" if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL) else "killed"
     return "survived"
 
 
@@ -138,22 +181,16 @@ def run(part, options):
         known = {name: result for name, result in json.loads(record.read_text()).items() if name in names}
         mutants = [mutant for mutant in mutants if known.get(mutant["name"]) in (None, "survived", "timeout", "not built")]
     executable, left_out = build(folder, mutants)
-    seen = folder / "seen"
-    seen.unlink(missing_ok=True)
-    first, cpu = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    if tested(executable, part, 0, SECONDS_MAX, seen) != "survived":
-        sys.exit(f"{part}: the tests fail without any mutant: {executable} {' '.join(filters(part))}")
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_seconds = used.ru_utime + used.ru_stime - cpu.ru_utime - cpu.ru_stime
-    cpu_seconds_max = math.ceil(5 + 5 * cpu_seconds)
-    reached = {int(number) for number in seen.read_text().split()} if seen.exists() else set()
+    first = time.monotonic()
+    tests = tests_of(executable, part)
+    reached = set().union(*(test.reaches for test in tests))
     numbers = [number for number in range(1, len(mutants) + 1) if number not in left_out]
-    print(f"{part}: {len(mutants)} mutants, {len(left_out)} to be built one by one, {len(numbers) - len(reached)} where no test comes; "
-          f"built in {first - began:.0f} s, tested in {cpu_seconds:.1f} s of the processor", flush=True)
+    print(f"{part}: {len(mutants)} mutants, {len(left_out)} to be built one by one, {len(set(numbers) - reached)} where no test comes; built in "
+          f"{first - began:.0f} s, {len(tests)} tests in {sum(test.seconds for test in tests):.1f} s of the processor", flush=True)
     results = {}
 
     def test(number):
-        return number, tested(executable, part, number, cpu_seconds_max) if number in reached else "survived"
+        return number, tested(executable, part, number, tests)
 
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for number, result in pool.map(test, numbers):

@@ -18,8 +18,6 @@ class Part(typing.NamedTuple):
     files: list = ["**/*.rs"]
     # The parts of it that are there; all without any.
     kept: list = []
-    # Those of the tests that take longest: they run where the others have noticed nothing.
-    slow: list = []
 
 
 PARTS = {
@@ -37,17 +35,9 @@ PARTS = {
         ["writer"],
         ["calls.rs", "decide.rs", "draft.rs", "exhausted.rs", "gate.rs", "memory.rs", "notices.rs", "rate.rs", "recent.rs", "reserve.rs",
          "tally.rs", "trace.rs"],
-        slow=["writer::reservation_tests::a_d", "writer::calls_tests::an_agent_", "writer::calls_tests::what_a_", "writer::tests::a_naive_"],
     ),
     # What locks, syncs and copies files is tested with the built program: what survives there says little.
-    "ledger": Part(
-        ["domain", "error_chain", "ledger"],
-        ["ledger"],
-        slow=[f"ledger::{tests}" for tests in (
-            "tests::ids_are_fo", "tests::log::a_bit", "tests::adjustments::a_credit", "tests::a_row", "listing::tests::pages", "kept::tests::whatever",
-            "budgets::tests::whatever", "budgets::tests::any", "budgets::tests::entries", "breakdown::tests::every",
-        )],
-    ),
+    "ledger": Part(["domain", "error_chain", "ledger"], ["ledger"]),
 }
 FOLDER = pathlib.Path("target/mutants").resolve()
 

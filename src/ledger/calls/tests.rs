@@ -2,9 +2,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::segment::SEGMENT_EVENTS;
 use super::super::tests::{Fixture, event};
-use super::super::{Commit, Ledger, verify};
+use super::super::{Commit, Ledger, Reader, verify};
 use super::*;
-use crate::domain::{CostEvent, CostSource, Origin, Usd, revise};
+use crate::domain::{BudgetZone, CostEvent, CostSource, Origin, Usd, revise};
 
 fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
@@ -60,6 +60,33 @@ fn what_waits_for_a_price_waits_until_it_has_one() {
 }
 
 #[test]
+fn what_waits_is_read_on_from_an_entry_and_in_groups() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let at = |number: i64, hour: i64| {
+        let time = now() + SignedDuration::from_hours(hour);
+        CostEvent { time, ..unpriced(number) }
+    };
+    fixture.commit(&mut ledger, vec![at(1, 0), event(2), at(3, 0), at(4, -2), at(7, 1)], now());
+    let reader = Reader::new(fixture.path(), BudgetZone::UTC);
+    let behind = |after, limit| -> Vec<i64> {
+        reader.unpriced_behind(after, limit).unwrap().iter().map(|unpriced| unpriced.seq).collect()
+    };
+    assert_eq!((behind(0, 9), behind(1, 9), behind(3, 1), behind(5, 9)), (vec![1, 3, 4, 5], vec![3, 4, 5], vec![4], vec![]));
+    let groups = reader.unpriced_groups(9).unwrap();
+    let ns = |hour| (now() + SignedDuration::from_hours(hour)).as_nanosecond() as i64;
+    let told = |service: &str, events, first, last| {
+        (service.to_owned(), "m".to_owned(), r#"["tokens"]"#.to_owned(), events, ns(first), ns(last))
+    };
+    let found: Vec<_> = groups
+        .into_iter()
+        .map(|group| (group.service, group.model, group.usage, group.events, group.first_ns, group.last_ns))
+        .collect();
+    assert_eq!(found, [told("service-1", 3, -2, 1), told("service-0", 1, 0, 0)]);
+    assert_eq!(reader.unpriced_groups(1).unwrap().len(), 1);
+}
+
+#[test]
 fn what_retention_removes_waits_no_more() {
     let mut fixture = Fixture::new();
     let mut ledger = fixture.open();
@@ -101,18 +128,12 @@ fn the_places_of_a_traces_calls_are_read_newest_first() {
 fn what_the_tables_say_otherwise_than_the_entries_is_found() {
     let mut fixture = Fixture::new();
     let mut ledger = fixture.open();
-    let origin = Some(Box::new(Origin { span: Some(place(7, 1, &[])), ..Origin::of("otlp:x") }));
+    let origin = Some(Box::new(Origin { span: Some(place(7, 2, &[1])), ..Origin::of("otlp:x") }));
     fixture.commit(&mut ledger, vec![CostEvent { origin, ..event(1) }, unpriced(2), event(3)], now());
     drop(ledger);
     let problems = |change: &dyn Fn(&Connection)| {
-        let copy = fixture.path().with_extension("copy");
-        for suffix in ["", "-wal"] {
-            std::fs::copy(format!("{}{suffix}", fixture.path().display()), format!("{}{suffix}", copy.display())).unwrap();
-        }
-        let connection = Connection::open(&copy).unwrap();
-        change(&connection);
-        drop(connection);
-        verify(&copy).unwrap().problems
+        let path = fixture.changed(change);
+        verify(&path).unwrap().problems
     };
     let remove = |table: &'static str| {
         move |connection: &Connection| assert_eq!(connection.execute(&format!("DELETE FROM {table}"), ()).unwrap(), 1)
@@ -131,6 +152,8 @@ fn what_the_tables_say_otherwise_than_the_entries_is_found() {
     );
     assert_eq!(problems(&|_| ()), [""; 0]);
     assert_eq!(problems(&put(further(3))), [""; 0], "a call may have further spans");
+    let before = CallSpan { seq: 1, place: place(7, 1, &[]) };
+    assert_eq!(problems(&put(before)), [""; 0], "before its own in the table, too");
     assert_eq!(problems(&put(further(4))), of_spans);
     assert_eq!(problems(&remove("call_span")), of_spans);
     assert_eq!(problems(&remove("unpriced")), of_prices);

@@ -49,7 +49,7 @@ impl Sorter {
 
     /// Begins to sort a block unless there is work already. Without a thread nothing happens.
     pub fn begin(&mut self, block: i64) {
-        if !matches!(self.work, Work::Idle) {
+        if self.is_busy() {
             return;
         }
         let path = self.path.clone();
@@ -57,6 +57,11 @@ impl Sorter {
             Ok(thread) => self.work = Work::Sorting(thread),
             Err(error) => tracing::debug!(%error, "no thread to sort ids"),
         }
+    }
+
+    /// Whether a block is being sorted, or waits to be written: its ids must stay where they are.
+    pub fn is_busy(&self) -> bool {
+        !matches!(self.work, Work::Idle)
     }
 
     /// What is sorted and waits to be written.

@@ -11,7 +11,7 @@ use super::super::contract::Ledger;
 use super::super::segment::SEGMENT_EVENTS;
 use super::super::tests::{Fixture, event};
 use super::*;
-use crate::domain::{BudgetZone, CostEvent, Kind, Sums, revise};
+use crate::domain::{BudgetZone, CostEvent, Filter, Kind, Sums, revise};
 
 const FIRST: Date = date(2026, 11, 1);
 const DAYS: i64 = 12;
@@ -169,6 +169,86 @@ fn whatever_happens_the_answer_is_that_of_reading_the_events() {
         }
     }
     assert!(answers > 50 && prunes >= 2, "{answers} answers, {prunes} prunes");
+}
+
+#[test]
+fn what_is_kept_answers_by_model_or_by_worker_for_four_months() {
+    let asks = |by: &[Dimension], days: i64| CostQuestion {
+        by: by.to_vec(),
+        filters: vec![],
+        first: FIRST,
+        last: day(days - 1),
+        by_day: true,
+    };
+    let most = KEPT_DAYS_MAX as i64;
+    for (question, can) in [
+        (asks(&[Dimension::Model], 1), true),
+        (asks(&[Dimension::Worker], most), true),
+        (asks(&[Dimension::Worker], most + 1), false),
+        (asks(&[Dimension::Service], 1), false),
+        (asks(&[Dimension::Model, Dimension::Worker], 1), false),
+        (asks(&[], 1), false),
+    ] {
+        assert_eq!(KeptDays::can_answer(&question), can, "{question:?}");
+        let filters = vec![Filter { dimension: Dimension::Worker, value: "w".into() }];
+        assert!(!KeptDays::can_answer(&CostQuestion { filters, ..question }));
+    }
+    let of = |days: std::ops::Range<i64>| KeptDays {
+        days: days.map(|number| (day(number), Arc::new(KeptDay::new(false)))).collect(),
+        ..KeptDays::default()
+    };
+    let mut kept = of(0..most);
+    kept.insert(of(most..most + 2), &BTreeSet::new());
+    assert_eq!(kept.days.len(), KEPT_DAYS_MAX);
+    assert!(kept.has(day(most)) && kept.has(day(most + 1)) && !kept.has(day(most + 2)), "older ones give way");
+}
+
+#[test]
+fn what_is_recorded_is_added_without_reading_it() {
+    let mut rig = Rig::new();
+    rig.record(500, day(1), 7);
+    let question = question(Dimension::Worker, day(0), day(3), true);
+    assert_eq!(rig.ask(&question, FIRST), Some(rig.scan(&question)));
+    let before = rig.events;
+    assert_eq!(rig.kept.entries(), rig.entries);
+    for of in [1, 2, 1] {
+        rig.record(100, day(of), 5);
+    }
+    let mut newer = Vec::new();
+    for seq in before + 1..=rig.events {
+        let CostEvent { model, worker, amount, time, .. } = rig.ledger.newest_telling(seq).unwrap().unwrap().event;
+        let names = [model, worker].map(Option::unwrap_or_default);
+        let key = names.join(&GroupKey::SEPARATOR.to_string()).into_bytes();
+        newer.push((BudgetZone::UTC.day_of(time), key, i64::try_from(amount.pico()).unwrap()));
+    }
+    rig.kept.add_newer(newer.iter().map(|(day, key, pico)| (*day, key.as_slice(), *pico)));
+    let found = rig.scan(&question);
+    let sums = found.values().map(BTreeMap::len).sum();
+    assert_eq!((rig.kept.entries(), rig.kept.knowledge(&question, rig.entries)), (rig.entries, Knowledge::Whole(sums)));
+    // What rollups say of those days is asked for then.
+    assert_eq!(rig.ask(&question, FIRST), Some(found));
+}
+
+/// A day is shown if it ever had cost, also where it was all credited and retention has removed the entries.
+#[test]
+fn a_day_without_entries_is_shown_as_reading_shows_it() {
+    let mut rig = Rig::new();
+    let events = (0..SEGMENT_EVENTS).map(|number| CostEvent {
+        time: noon(day(0)),
+        amount: Usd::from_pico(if number % 2 == 0 { 5 } else { -5 }),
+        kind: if number % 2 == 0 { Kind::Charge } else { Kind::Credit },
+        ..event(number)
+    });
+    let entries = events.map(|event| (event, crate::domain::Entry::First)).collect();
+    rig.commit(entries, noon(day(0)));
+    rig.events = SEGMENT_EVENTS;
+    rig.record(10, day(1), 5);
+    assert!(rig.ledger.prune(SignedDuration::from_secs(1), noon(day(DAYS))).unwrap());
+    for by_day in [true, false] {
+        let question = question(Dimension::Worker, day(0), day(0), by_day);
+        let found = rig.scan(&question);
+        assert_eq!((found.keys().copied().collect::<Vec<_>>(), rig.ask(&question, FIRST)), (vec![day(0)], Some(found)));
+    }
 }
 
 /// Guards against: a total that is silently wrong because an entry was counted twice, or not at all.

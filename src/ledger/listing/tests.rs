@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRng, TestRunner};
 
 use super::*;
 use crate::domain::{CostEvent, Entry, EventField, EventFilter, EventKey, Name, Selection, revise};
-use crate::ledger::{Archive, Commit, Exported, KeyedEvent, Ledger, Lines, Rollup};
+use crate::ledger::{Archive, Commit, Export, Exported, KeyedEvent, Ledger, Lines, Rollup};
 
 const EVENTS: usize = 2 * SEGMENT_EVENTS as usize + 500;
 
@@ -219,13 +219,15 @@ fn exported(archive: &Archive, selection: &Selection, lines: Lines, threads: usi
         made.insert(number, exported.clone());
         to.extend_from_slice(&number.to_le_bytes());
     };
-    let mut order = Vec::new();
+    let (mut order, mut looked_at) = (Vec::new(), 0);
     export
-        .run(threads, &encode, &mut |chunk, _| {
+        .run(threads, &encode, &mut |chunk, entries| {
+            looked_at += entries;
             order.extend(chunk.as_chunks::<8>().0.iter().copied().map(u64::from_le_bytes));
             true
         })
         .unwrap();
+    assert_eq!(looked_at, export.entries());
     let mut made = made.into_inner().unwrap();
     order.iter().map(|number| made.remove(number).unwrap()).collect()
 }
@@ -266,6 +268,12 @@ fn what_retention_removed_is_gone_and_the_newest_entry_left_stands_for_its_event
     assert!(least < seen && seen <= most, "{least} {seen} {most}");
     let archive = Archive::open(&path).unwrap();
     assert_eq!(exported(&archive, &Selection::default(), Lines::Events, 2).len(), seen);
+    // Of closed segments only those are looked at that may have what is asked for.
+    let never = Selection { span: TimeSpan { from_ns: 0, until_ns: 1 }, ..Selection::default() };
+    for (selection, segments) in [(Selection::default(), 1), (never, 2)] {
+        let entries = archive.export(selection, Lines::Entries).unwrap().entries();
+        assert_eq!(entries, (ledger.events() - segments * SEGMENT_EVENTS).cast_unsigned());
+    }
     // What began before goes on with what is left.
     let mut lines = 0;
     let encode = |_: &Exported, to: &mut Vec<u8>| to.push(0);
@@ -276,6 +284,133 @@ fn what_retention_removed_is_gone_and_the_newest_entry_left_stands_for_its_event
         })
         .unwrap();
     assert_eq!(lines, exported(&archive, &Selection::default(), Lines::Entries, 1).len());
+}
+
+/// A ledger whose events happened one second after the other.
+struct InTime {
+    folder: tempfile::TempDir,
+    ledger: Ledger,
+    reader: Reader,
+}
+
+impl InTime {
+    fn new(events: i64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let mut ledger = Ledger::open(&path, &zone(), at("2026-10-30T00:00:00Z")).unwrap();
+        let event = |seq: i64| CostEvent { time: Self::time(seq), ..told(seq, 0, 0) };
+        let events = (1..=events).map(|seq| ledger.keyed(event(seq))).collect();
+        let commit = Commit { events, rollup: Some(Rollup::default()), ..Commit::default() };
+        ledger.commit(&commit, at("2026-10-30T00:00:00Z")).unwrap();
+        Self { folder, ledger, reader: Reader::new(path, zone()) }
+    }
+
+    fn time(seq: i64) -> Timestamp {
+        at("2026-10-20T00:00:00Z") + SignedDuration::from_secs(seq)
+    }
+
+    /// All pages of a question: the entries that they show.
+    fn all(&self, mut question: EventQuestion) -> Vec<i64> {
+        let mut found = Vec::new();
+        loop {
+            let (events, next) = page(&self.reader, &question);
+            assert!(events.len() == question.limit || next.is_none());
+            found.extend(events.iter().map(|listed| listed.place.seq));
+            question.after = next;
+            if next.is_none() {
+                return found;
+            }
+        }
+    }
+
+    /// In how many steps of about so many entries a page is complete.
+    fn steps(&self, question: &EventQuestion, entries_max: i64) -> usize {
+        let mut listing = self.reader.begin_listing(question.clone()).unwrap();
+        (1..).find(|_| self.reader.continue_listing(&mut listing, entries_max, &|| false).unwrap()).unwrap()
+    }
+}
+
+fn ask(newest_first: bool, limit: usize) -> EventQuestion {
+    EventQuestion { selection: Selection::default(), key: None, suspected: None, newest_first, after: None, limit }
+}
+
+/// In the order in which they nearly always come, a page of some months needs one look.
+#[test]
+fn a_page_is_read_from_where_its_events_can_be_and_no_more() {
+    let count = 2 * SEGMENT_EVENTS + 3 * LOOK_ENTRIES + 500;
+    let rig = InTime::new(count);
+    assert!(rig.all(ask(true, 1_000)).into_iter().eq((1..=count).rev()));
+    assert!(rig.all(ask(false, 1_000)).into_iter().eq(1..=count));
+
+    // What is newest may have happened at any time, so it is looked at first.
+    let place = |seq: i64| EventPlace { time_ns: nanoseconds(InTime::time(seq)), seq };
+    assert_eq!((rig.steps(&ask(true, 7), 1), rig.steps(&ask(false, 7), 1)), (1, 2));
+    let after = |newest_first, seq| EventQuestion { after: Some(place(seq)), ..ask(newest_first, 7) };
+    assert_eq!(
+        (rig.steps(&after(true, SEGMENT_EVENTS + 100), 1), rig.steps(&after(false, SEGMENT_EVENTS + 100), 1)),
+        (2, 2)
+    );
+    assert_eq!((rig.steps(&after(true, SEGMENT_EVENTS + 3), 1), rig.steps(&after(false, SEGMENT_EVENTS - 3), 1)), (3, 3));
+    let between = |from: i64, until: i64| {
+        let span = TimeSpan { from_ns: nanoseconds(InTime::time(from)), until_ns: nanoseconds(InTime::time(until)) };
+        EventQuestion { selection: Selection { span, ..Selection::default() }, ..ask(true, 100) }
+    };
+    assert_eq!(rig.all(between(10, 20)), (10..20).rev().collect::<Vec<_>>());
+    assert_eq!(rig.steps(&between(10, 20), 1), 2);
+    assert_eq!(rig.steps(&between(SEGMENT_EVENTS - 3, SEGMENT_EVENTS + 1), 1), 2, "not in what begins then");
+    let mut behind = between(SEGMENT_EVENTS, SEGMENT_EVENTS + 3);
+    behind.selection.span.from_ns += 1;
+    assert_eq!(rig.steps(&behind, 1), 2, "nor in what has ended before");
+
+    // Of what nobody has, everything is looked at.
+    let filters = vec![EventFilter { field: EventField::Worker, value: "nobody".into() }];
+    let nothing = EventQuestion { selection: Selection { filters, ..Selection::default() }, ..ask(true, 7) };
+    let most_of_it = 500 + 3 * LOOK_ENTRIES + SEGMENT_EVENTS;
+    for (entries_max, steps) in [(1, 6), (501, 5), (most_of_it - 1, 2), (most_of_it, 2), (most_of_it + 1, 1), (i64::MAX, 1)]
+    {
+        assert_eq!(rig.steps(&nothing, entries_max), steps, "{entries_max}");
+    }
+    let whole = InTime::new(SEGMENT_EVENTS + 2 * LOOK_ENTRIES);
+    assert_eq!(whole.steps(&nothing, 1), 3, "nothing is left behind the last look");
+    let InTime { folder: _folder, mut ledger, reader } = rig;
+    assert!(ledger.prune(SignedDuration::from_secs(1), at("2027-10-30T00:00:00Z")).unwrap());
+    let rig = InTime { folder: _folder, ledger, reader };
+    assert_eq!(rig.steps(&nothing, 1), 5, "nor in what retention has removed");
+    assert!(rig.all(ask(false, 1_000)).into_iter().eq(SEGMENT_EVENTS + 1..=count));
+}
+
+/// Retention removes whole segments: what is missing otherwise, be it a whole look of them, was lost.
+#[test]
+fn entries_that_are_missing_are_no_shorter_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let mut ledger = Ledger::open(&path, &zone(), at("2026-10-30T00:00:00Z")).unwrap();
+    let mut record = |ledger: &mut Ledger, numbers: std::ops::Range<i64>| {
+        let events = numbers.map(|number| ledger.keyed(told(number, 0, 0))).collect();
+        let commit = Commit { events, rollup: Some(Rollup::default()), ..Commit::default() };
+        ledger.commit(&commit, at("2026-10-30T00:00:00Z")).unwrap();
+    };
+    record(&mut ledger, 0..SEGMENT_EVENTS + 1_500);
+    let export = || Archive::open(&path).unwrap().export(Selection::default(), Lines::Entries).unwrap();
+    let run = |export: &Export| export.run(1, &|_, _| (), &mut |_, _| true);
+    let whole = export();
+    assert!(run(&whole).is_ok());
+    let change = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    change("CREATE TABLE kept AS SELECT * FROM event");
+    let is_damaged = |outcome: Result<(), LedgerError>| matches!(outcome, Err(LedgerError::Damaged(_)));
+    for (first, last) in
+        [(1, 1_024), (1_024, 1_024), (1_000, 1_010), (2_048, 2_050), (SEGMENT_EVENTS + 1_025, SEGMENT_EVENTS + 1_500)]
+    {
+        change(&format!("DELETE FROM event WHERE seq BETWEEN {first} AND {last}"));
+        assert!(is_damaged(run(&whole)), "{first} to {last}");
+        change("INSERT OR IGNORE INTO event SELECT * FROM kept");
+    }
+    assert!(run(&whole).is_ok());
+    // It was begun before retention removed the segment, and of that something is left.
+    assert!(ledger.prune(SignedDuration::from_secs(1), at("2027-10-30T00:00:00Z")).unwrap());
+    assert!(run(&whole).is_ok() && run(&export()).is_ok());
+    change("INSERT INTO event SELECT * FROM kept WHERE seq <= 3");
+    assert!(is_damaged(run(&whole)));
 }
 
 #[test]

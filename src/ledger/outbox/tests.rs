@@ -71,6 +71,26 @@ fn report(ledger: &mut Ledger, message: i64, receiver: &str, next: NextAttempt) 
 }
 
 #[test]
+fn what_was_tried_in_vain_is_counted_and_since_when() {
+    let fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let failing = || fixture.reader().failing_deliveries().unwrap();
+    for (topic, hour) in [("a", 0), ("b", 1), ("c", 2)] {
+        tell(&mut ledger, &[topic], later(hour));
+    }
+    assert_eq!(failing(), None, "none was tried");
+    let again = NextAttempt::At { time: later(9), attempts: 1 };
+    report(&mut ledger, 3, "r1", again);
+    assert_eq!(failing(), Some((1, later(2))));
+    report(&mut ledger, 2, "r1", again);
+    report(&mut ledger, 2, "r2", again);
+    assert_eq!(failing(), Some((3, later(1))));
+    report(&mut ledger, 2, "r1", NextAttempt::Never);
+    report(&mut ledger, 2, "r2", NextAttempt::Never);
+    assert_eq!(failing(), Some((1, later(2))));
+}
+
+#[test]
 fn a_message_waits_for_each_receiver_over_a_restart_and_is_told_once() {
     let fixture = Fixture::new();
     let mut ledger = fixture.open();

@@ -207,3 +207,6 @@ pub(super) fn read_expired(connection: &Connection, after: i64, limit: u32) -> R
     let which = format!("WHERE {EXPIRED} AND seq > ? ORDER BY seq LIMIT ?");
     read_rows(connection, &which, [after, i64::from(limit)])
 }
+
+#[cfg(test)]
+pub(super) mod tests;

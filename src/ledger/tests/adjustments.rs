@@ -33,6 +33,11 @@ fn what_stands_is_what_was_told_last_wherever_its_entries_are() {
     for reopened in [false, true] {
         let found = find(&ledger, 3).unwrap();
         assert_eq!((found.seq, found.entry.first(found.seq)), (13, 4), "two entries have moved the amount so far");
+        let reader = Reader::new(fixture.path(), BudgetZone::UTC);
+        assert_eq!(ledger.newest_telling(4).unwrap().as_ref(), Some(&found));
+        assert_eq!(reader.newest_telling(4).unwrap().as_ref(), Some(&found));
+        assert_eq!(ledger.newest_telling(5).unwrap().unwrap().event, event(4), "it was told once");
+        assert_eq!((ledger.newest_telling(99).unwrap(), reader.newest_telling(99).unwrap()), (None, None));
         assert_eq!((found.event.amount, found.entry.stand(found.event)), (Usd::from_pico(100), retold(3, 1, 100)));
         if !reopened {
             drop(ledger);
