@@ -140,3 +140,56 @@ impl Charges {
         Ok(self.by_model)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(pico: i64) -> Usd {
+        Usd::from_pico(pico.into())
+    }
+
+    fn name(name: &str) -> Name {
+        Name::new(name).unwrap()
+    }
+
+    /// What is added up where the series know this, and these events are left.
+    fn added_up(expected: &[(&str, i64)], events: &[(&str, &str, i64)]) -> Result<Vec<(String, i128)>, LedgerError> {
+        let mut charges = Charges::default();
+        charges.expected = expected.iter().map(|(label, pico)| (name(label), usd(*pico))).collect();
+        for (service, model, pico) in events {
+            charges.add(
+                [service, model].map(|text| text.to_owned()).join(&GroupKey::SEPARATOR.to_string()).as_bytes(),
+                *pico,
+            )?;
+        }
+        let by_model = charges.add_pruned()?.into_iter();
+        Ok(by_model.map(|(key, charges)| (format!("{}/{}", key.service, key.model), charges.pico())).collect())
+    }
+
+    fn are(found: &[(&str, i128)]) -> Vec<(String, i128)> {
+        found.iter().map(|(key, pico)| ((*key).to_owned(), *pico)).collect()
+    }
+
+    #[test]
+    fn what_no_event_tells_any_more_counts_under_no_model() {
+        let all = [("a", "m", 4), ("a", "n", 6), ("b", "", 5)];
+        assert_eq!(added_up(&[("a", 10), ("b", 5)], &all).unwrap(), are(&[("a/m", 4), ("a/n", 6), ("b/", 5)]));
+        let some = [("a", "m", 4), ("a", "m", 1)];
+        assert_eq!(added_up(&[("a", 10), ("b", 5)], &some).unwrap(), are(&[("a/", 5), ("a/m", 5), ("b/", 5)]));
+        let more = added_up(&[("a", 3)], &some);
+        assert!(matches!(more, Err(LedgerError::Damaged(_))), "{more:?}");
+    }
+
+    /// A service beyond the bound of labels is `other`; later it may have got one of its own.
+    #[test]
+    fn labels_have_together_no_more_than_the_series_count() {
+        let events = [("a", "m", 12), ("unknown", "n", 1)];
+        assert_eq!(
+            added_up(&[("a", 10), ("other", 6)], &events).unwrap(),
+            are(&[("a/m", 12), ("other/", 3), ("other/n", 1)])
+        );
+        let labels = [("a", 10), ("b", 4), ("other", 9)];
+        assert_eq!(added_up(&labels, &events).unwrap(), are(&[("a/m", 12), ("b/", 4), ("other/", 6), ("other/n", 1)]));
+    }
+}

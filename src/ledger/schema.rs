@@ -128,3 +128,27 @@ pub(super) fn expected_fingerprint(format: i64) -> Result<Vec<String>, LedgerErr
     migrate_to(&mut connection, 0, format)?;
     fingerprint(&connection)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_is_told_from_nothing_from_others_and_from_one_whose_header_is_lost() {
+        let found = |is_ledger: bool, change: &str| {
+            let mut connection = Connection::open_in_memory().unwrap();
+            if is_ledger {
+                migrate(&mut connection, 0).unwrap();
+            }
+            connection.execute_batch(change).unwrap();
+            inspect(&connection)
+        };
+        assert_eq!(found(false, "").unwrap(), FileKind::Empty);
+        assert_eq!(found(true, "").unwrap(), FileKind::Ledger(FORMAT));
+        assert_eq!(found(true, "PRAGMA user_version = 99").unwrap(), FileKind::Ledger(99));
+        assert_eq!(found(false, "CREATE TABLE head (id INTEGER)").unwrap(), FileKind::Foreign);
+        for lost in ["PRAGMA application_id = 0", "PRAGMA application_id = 7", "PRAGMA user_version = 0"] {
+            assert!(matches!(found(true, lost), Err(LedgerError::Damaged(_))), "{lost}");
+        }
+    }
+}

@@ -279,10 +279,17 @@ fn what_retention_removes_meanwhile_is_shown_without_attribute() {
     let question = CostQuestion { by: vec![Dimension::Worker], filters: vec![], first: day, last: day, by_day: false };
     let berlin = zone();
     let scan = Scan::begin(&connection, &berlin, &question).unwrap();
+    let other = open_read_only(&path).unwrap();
+    let later = Scan::begin(&other, &berlin, &question).unwrap();
+    let writer = rusqlite::Connection::open(&path).unwrap();
+    writer.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM event WHERE seq <= 3").unwrap();
     assert!(ledger.prune(SignedDuration::from_hours(24), at("2026-11-29T12:00:00Z")).unwrap());
     let groups = scan.run(&|| false).unwrap();
     assert_eq!(groups[&day]["w"], Usd::from_dollars(1));
     assert_eq!(groups[&day][""], Usd::from_dollars(SEGMENT_EVENTS));
+    // A segment goes as a whole.
+    writer.execute_batch("INSERT INTO event SELECT * FROM kept").unwrap();
+    assert!(matches!(later.run(&|| false), Err(LedgerError::Damaged(_))));
 }
 
 #[test]

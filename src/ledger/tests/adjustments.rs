@@ -9,7 +9,7 @@ fn retold(number: i64, revision: u32, more: i64) -> CostEvent {
 }
 
 impl Fixture {
-    fn revise(&mut self, ledger: &mut Ledger, told: CostEvent) {
+    pub(super) fn revise(&mut self, ledger: &mut Ledger, told: CostEvent) {
         let found = ledger.find(&ledger.keyed(told.clone())).unwrap().expect("it was recorded");
         let first = found.entry.first(found.seq);
         let commit = self.commit_of_entries(ledger, revise(found.entry.stand(found.event), first, told));
