@@ -151,4 +151,31 @@ mod tests {
             assert!(matches!(found(true, lost), Err(LedgerError::Damaged(_))), "{lost}");
         }
     }
+    /// The columns of every table of the newest format, as a connection sees them.
+    fn columns(connection: &Connection, newest: &Connection) -> Vec<String> {
+        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+        let mut tables = newest.prepare(tables).unwrap();
+        let tables = tables.query_map((), |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
+        let of = "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_info(?) ORDER BY name)";
+        let columns = |table: &String| connection.query_row(of, [table], |row| row.get::<_, Option<String>>(0)).unwrap();
+        tables.map(|table| format!("{table}: {:?}", columns(&table))).collect()
+    }
+
+    #[test]
+    fn a_file_of_any_format_reads_like_one_of_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut newest = Connection::open_in_memory().unwrap();
+        migrate(&mut newest, 0).unwrap();
+        let expected = columns(&newest, &newest);
+        assert!(expected.iter().any(|table| table.starts_with("budget_tally: Some(")), "{expected:?}");
+        for format in 1..=FORMAT {
+            let path = folder.path().join(format!("{format}.db"));
+            migrate_to(&mut Connection::open(&path).unwrap(), 0, format).unwrap();
+            let before = std::fs::read(&path).unwrap();
+            let (connection, found) = open_for_reading(&path).unwrap();
+            assert_eq!((found, columns(&connection, &newest)), (format, expected.clone()));
+            drop(connection);
+            assert_eq!(std::fs::read(&path).unwrap(), before, "it stays as it is");
+        }
+    }
 }

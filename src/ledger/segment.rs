@@ -134,6 +134,51 @@ mod tests {
 
     use super::*;
 
+    fn segment(times: Option<(Timestamp, Timestamp)>) -> Segment {
+        let days = BTreeSet::from([date(2026, 11, 20), date(2026, 11, 22)]);
+        let (oldest_time, newest_time) = times.unzip();
+        Segment { number: 0, newest_recorded_at: Timestamp::MIN, days, event_chain: 0, oldest_time, newest_time }
+    }
+
+    #[test]
+    fn a_segment_is_read_for_its_own_days_alone() {
+        let day = |day| date(2026, 11, day);
+        for (first, last, touches) in [
+            (19, 19, false),
+            (19, 20, true),
+            (20, 20, true),
+            (21, 21, false),
+            (21, 22, true),
+            (22, 30, true),
+            (23, 30, false),
+        ] {
+            assert_eq!(segment(None).touches(day(first), day(last)), touches, "{first} to {last}");
+        }
+    }
+
+    #[test]
+    fn a_segment_may_hold_what_happened_between_its_first_event_and_its_last() {
+        let (first, last): (Timestamp, Timestamp) =
+            ("2026-11-20T10:00:00Z".parse().unwrap(), "2026-11-22T11:00:00Z".parse().unwrap());
+        let [from, until] = [first, last].map(nanoseconds);
+        let [midnight, end] =
+            ["2026-11-20T00:00:00Z", "2026-11-23T00:00:00Z"].map(|time| nanoseconds(time.parse().unwrap()));
+        // One of an earlier build says its days only.
+        for (segment, from, behind) in [(segment(Some((first, last))), from, until + 1), (segment(None), midnight, end)] {
+            for (from_ns, until_ns, may) in [
+                (i64::MIN, from, false),
+                (i64::MIN, from + 1, true),
+                (from, from + 1, true),
+                (behind - 1, i64::MAX, true),
+                (behind, i64::MAX, false),
+                (i64::MIN, i64::MAX, true),
+            ] {
+                let wanted = TimeSpan { from_ns, until_ns };
+                assert_eq!(segment.may_hold(&wanted, &BudgetZone::UTC), may, "{wanted:?} of {from} to {behind}");
+            }
+        }
+    }
+
     #[test]
     fn a_day_is_over_when_no_instant_of_it_comes_any_more() {
         let zone = |name| BudgetZone::named(name).unwrap();

@@ -1,6 +1,7 @@
 mod adjustments;
 mod gate;
 mod log;
+mod tampering;
 mod time_zone;
 
 use std::collections::{BTreeMap, BTreeSet};

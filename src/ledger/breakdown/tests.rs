@@ -12,7 +12,7 @@ use super::*;
 use crate::domain::{CostEvent, Entry, EventKey, Kind, Name, Spread};
 use crate::ledger::connection::open_read_only;
 use crate::ledger::spread::spread;
-use crate::ledger::{Change, Commit, Ledger, Rollup};
+use crate::ledger::{Change, Commit, Ledger, Reader, Rollup};
 
 const FIRST: Date = date(2026, 10, 20);
 const DAYS: i64 = 8;
@@ -263,6 +263,8 @@ fn more_keys_than_a_spread_may_have_are_told() {
         assert_eq!(ask(499), None);
         assert_eq!(ask(500).map(|spread| (spread.count, spread.attributed)), Some((500, Usd::from_dollars(500))));
     }
+    let found = Reader::new(path, zone()).spread(&question, &|| false).unwrap();
+    assert_eq!(found.map(|spread| (spread.count, spread.attributed)), Some((500, Usd::from_dollars(500))));
 }
 
 /// Guards against: cost that vanishes from an answer because retention came while it was worked out.

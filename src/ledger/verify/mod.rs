@@ -32,7 +32,7 @@ use rollups::PairSums;
 pub use recount::{Counted, Counting, ReadDefinition};
 
 /// Problems that a report lists; a damaged file may have millions.
-const PROBLEMS_MAX: usize = 50;
+pub(super) const PROBLEMS_MAX: usize = 50;
 
 /// What a verification found.
 #[derive(Debug, Default, Serialize)]
