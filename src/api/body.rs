@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use warp::http::HeaderMap;
-use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use super::Settings;
 use super::call::BodyStream;
@@ -137,8 +137,13 @@ pub(super) fn announced_bytes(headers: &HeaderMap) -> usize {
     length.map_or(0, |length| length.parse().unwrap_or(usize::MAX))
 }
 
-/// Whether the body is compressed; one coding at most.
+/// Whether the body is compressed; one coding at most. Hyper undoes the transfer coding `chunked`, whatever else was applied before it.
 pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
+    let mut transfer = headers.get_all(TRANSFER_ENCODING).iter();
+    if transfer.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) || transfer.next().is_some()
+    {
+        return Err(Problem::UnsupportedMediaType("Transfer-Encoding must be chunked or absent.".into()));
+    }
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     let coding = match (codings.next(), codings.next()) {
         (None, _) => "identity",

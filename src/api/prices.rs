@@ -83,7 +83,8 @@ pub(super) async fn reload(state: Arc<State>, call: Arc<Call>, _: BodyStream) ->
     state.reload.try_send(tell).map_err(|_| Problem::Overloaded)?;
     // Nobody answers any more: the agent is stopping.
     told.await.map_err(|_| Problem::ShuttingDown)?.map_err(Problem::SettingsInvalid)?;
-    answer::json(&ReloadAnswer { reloaded: true })
+    let prices_file_version = state.book.load().file_version().map(Box::from);
+    answer::json(&ReloadAnswer { reloaded: true, prices_file_version })
 }
 
 /// Rates anew what the book has priced, a part at a time: the answer says where to go on.

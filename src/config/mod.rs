@@ -40,6 +40,7 @@ mod web;
 mod webhooks;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::api::Scope;
 use crate::fleet::DatabaseUrl;
@@ -85,6 +86,14 @@ pub fn load_own_tls(sources: &Sources) -> Result<Option<OwnTls>, Problems> {
     let layers = Layers::read(sources).only_about(&["web_config_file"])?;
     let Some(path) = &layers.draft.web_file else { return Ok(None) };
     web::own_tls(path, layers.origin_of("web_config_file")).map_err(Problems)
+}
+
+/// The file of prices that these settings name, if any, read or not. Problems elsewhere are let be.
+///
+/// # Errors
+/// What is wrong with its path.
+pub fn load_prices_file(sources: &Sources) -> Result<Option<PathBuf>, Problems> {
+    Ok(Layers::read(sources).only_about(&["prices_file"])?.draft.prices_file)
 }
 
 /// A token to record cost with at the agent with these settings, if any is set: the first that allows it, else the first, so that the

@@ -155,8 +155,8 @@ mod tests {
 
     /// What is added up where the series know this, and these events are left.
     fn added_up(expected: &[(&str, i64)], events: &[(&str, &str, i64)]) -> Result<Vec<(String, i128)>, LedgerError> {
-        let mut charges = Charges::default();
-        charges.expected = expected.iter().map(|(label, pico)| (name(label), usd(*pico))).collect();
+        let expected = expected.iter().map(|(label, pico)| (name(label), usd(*pico))).collect();
+        let mut charges = Charges { expected, ..Charges::default() };
         for (service, model, pico) in events {
             charges.add(
                 [service, model].map(|text| text.to_owned()).join(&GroupKey::SEPARATOR.to_string()).as_bytes(),

@@ -24,6 +24,7 @@ use crate::domain::{PriceTag, Quantity, UsageCount, Usd};
 pub struct Book {
     tables: Vec<OwnPrice>,
     file: Option<Catalogue>,
+    file_version: Option<Box<str>>,
     /// Whether the embedded catalogue is one of them.
     has_embedded: bool,
 }
@@ -106,9 +107,8 @@ pub(super) enum Source<'b> {
 /// Short: a book has thousands of prices.
 impl fmt::Debug for Book {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.as_ref().map(|file| &file.version);
         let tables = self.tables.len();
-        formatter.debug_struct("Book").field("tables", &tables).field("file", &file).finish_non_exhaustive()
+        formatter.debug_struct("Book").field("tables", &tables).field("file", &self.file_version).finish_non_exhaustive()
     }
 }
 
@@ -123,9 +123,10 @@ impl Book {
     /// # Errors
     /// A table has no price.
     pub fn with(tables: &[PriceTable], file: Option<PriceFile>) -> Result<Self, BookError> {
-        let (of_file, file) = match file {
-            Some(PriceFile(Content::Tables(tables))) => (tables, None),
-            Some(PriceFile(Content::Catalogue(catalogue))) => (Vec::new(), Some(catalogue)),
+        let (content, file_version) = file.map(|PriceFile { content, version }| (content, version)).unzip();
+        let (of_file, file) = match content {
+            Some(Content::Tables(tables)) => (tables, None),
+            Some(Content::Catalogue(catalogue)) => (Vec::new(), Some(catalogue)),
             None => (Vec::new(), None),
         };
         let own = of_file.iter().chain(tables).map(|table| {
@@ -136,7 +137,12 @@ impl Book {
                 source,
             })
         });
-        Ok(Self { tables: own.collect::<Result<_, _>>()?, file, has_embedded: true })
+        Ok(Self { tables: own.collect::<Result<_, _>>()?, file, file_version, has_embedded: true })
+    }
+
+    /// What tells the text of the operator's file from others: 16 hexadecimal digits. `None` without a file.
+    pub fn file_version(&self) -> Option<&str> {
+        self.file_version.as_deref()
     }
 
     /// The embedded catalogue, or one that is empty.

@@ -12,7 +12,11 @@ pub const FILE_BYTES_MAX: u64 = 32 << 20;
 
 /// What a file says.
 #[derive(Debug)]
-pub struct PriceFile(pub(super) Content);
+pub struct PriceFile {
+    pub(super) content: Content,
+    /// Tells its text from others.
+    pub(super) version: Box<str>,
+}
 
 #[derive(Debug)]
 pub(super) enum Content {
@@ -37,9 +41,9 @@ pub enum PriceFileError {
 }
 
 impl PriceFile {
-    /// Tables that were read from a file of the settings' form.
-    pub fn of_tables(tables: Vec<PriceTable>) -> Self {
-        Self(Content::Tables(tables))
+    /// Tables that were read from a text of the settings' form.
+    pub fn of_tables(text: &str, tables: Vec<PriceTable>) -> Self {
+        Self { content: Content::Tables(tables), version: version_of(text) }
     }
 
     /// Reads a JSON file; what it holds tells whose form it has.
@@ -48,14 +52,19 @@ impl PriceFile {
     /// It has neither form, or a number in it is no price.
     pub fn of_json(text: &str) -> Result<Self, PriceFileError> {
         let file = Object::read(text)?.ok_or(PriceFileError::Unknown)?;
-        let version = format!("{:016x}", fingerprint(text));
+        let version = version_of(text);
         let catalogue = if file.all_objects().any(|(_, entry)| entry.has("litellm_provider")) {
-            litellm::read(&file, version)
+            litellm::read(&file, version.to_string())
         } else if file.all_objects().any(|(_, entry)| entry.object("models").is_some()) {
-            models_dev::read(&file, version)
+            models_dev::read(&file, version.to_string())
         } else {
             return Err(PriceFileError::Unknown);
         };
-        catalogue.map(|catalogue| Self(Content::Catalogue(catalogue))).map_err(PriceFileError::Entry)
+        let content = catalogue.map(Content::Catalogue).map_err(PriceFileError::Entry)?;
+        Ok(Self { content, version })
     }
+}
+
+fn version_of(text: &str) -> Box<str> {
+    format!("{:016x}", fingerprint(text)).into()
 }

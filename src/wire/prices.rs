@@ -79,8 +79,10 @@ pub struct RepriceAnswer {
 }
 
 /// Settings and prices were read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadAnswer {
     /// They are in force.
     pub reloaded: bool,
+    /// What tells the text of the `PRICES_FILE` that is in force from others; null without one.
+    pub prices_file_version: Option<Box<str>>,
 }

@@ -194,3 +194,39 @@ fn calls_that_another_road_charges_are_not_charged_when_workers_tell_them() {
     let places: Vec<_> = refused["errors"].as_array().unwrap().iter().map(|error| error["index"].as_u64()).collect();
     assert_eq!(places, [Some(1), Some(2)], "{refused}");
 }
+
+/// Guards against: "in force" for a file that the agent does not read, and an old file that is gone although the new one was refused.
+#[test]
+fn a_new_file_of_prices_is_in_force_or_the_old_one_is_back() {
+    let (setup, file) = setup(&own_price("old", "1"));
+    let agent = setup.start();
+    let new = setup.folder().join("new.toml");
+    let update = |from: &Setup| {
+        let output = from.verb(&["prices", "update", "--file", new.to_str().unwrap(), "--url", &agent.url()]);
+        let said = String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned();
+        (output.status.code(), said)
+    };
+    let price = |model: &str| agent.get(&format!("/prices?service=openai&model={model}")).text().contains("\"usd\":2");
+    fs::write(&new, own_price("new", "2")).unwrap();
+    let (code, said) = update(&setup);
+    assert!(code == Some(0) && said.ends_with("prices.toml is in force\n"), "{said}");
+    assert!(price("new"));
+    assert_eq!(fs::read(&file).unwrap(), fs::read(&new).unwrap());
+
+    // What is missing or broken is repaired.
+    for broken in [None, Some("[[price]]\nusd = -1\n")] {
+        let _ = fs::remove_file(&file);
+        broken.map_or(Ok(()), |text| fs::write(&file, text)).unwrap();
+        let (code, said) = update(&setup);
+        assert_eq!((code, fs::read(&file).unwrap()), (Some(0), fs::read(&new).unwrap()), "{said}");
+    }
+
+    // Other settings name a file that this agent does not read.
+    let other = setup.folder().join("other.toml");
+    fs::write(&other, own_price("other", "1")).unwrap();
+    fs::write(&new, own_price("newest", "2")).unwrap();
+    let (code, said) = update(&setup.clone().env("PRICES_FILE", &other));
+    assert!(code == Some(1) && said.contains("the agent reads another file of prices than"), "{said}");
+    assert_eq!(fs::read_to_string(&other).unwrap(), own_price("other", "1"));
+    assert!(price("new") && !price("newest"));
+}

@@ -10,7 +10,7 @@ use super::super::{Exit, Failure};
 use crate::config::{self, Config, Sources};
 
 /// The setting that names the file.
-pub(super) const PRICES_FILE: &str = "prices_file";
+const PRICES_FILE: &str = "prices_file";
 
 #[derive(Args, Debug)]
 pub struct CheckArgs {

@@ -1,7 +1,7 @@
 //! `prices update`: a file of prices takes the place of the one that the settings name, and the running agent reads it.
 //!
 //! *Invariants.* The file is checked before anything changes, and put in place whole: an agent that starts meanwhile reads the old one or
-//! the new one. An agent that refuses it gets the old one back.
+//! the new one. Where the agent refuses it, or reads another file, the old one is put back.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,8 +16,9 @@ use super::super::output::{print_line, printable};
 use super::super::settings_args::SettingsArgs;
 use super::super::token::TokenArgs;
 use super::super::{Exit, Failure};
-use super::check::{PRICES_FILE, check};
+use super::check::check;
 use crate::config::{self, Sources};
+use crate::wire::ReloadAnswer;
 
 /// A large file of prices is read in a second.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,21 +41,37 @@ pub fn run(arguments: &UpdateArgs, process: Sources) -> Result<Exit, Failure> {
     let token = arguments.token.to_change(&process)?;
     let client = AgentClient::new(&arguments.agent, &process, RELOAD_TIMEOUT)?;
     let sources = arguments.settings.clone().over(process);
-    check(&arguments.file, sources.clone())?;
-    let running = config::load(&sources)?;
-    let shown = running.shown.iter().find(|shown| shown.key == PRICES_FILE);
-    let place = shown.and_then(|shown| shown.value.as_deref()).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let place =
-        place.ok_or_else(|| Failure::Usage("the settings name no PRICES_FILE to put it in the place of".to_owned()))?;
-    let failed = |error: io::Error| Failure::Failed(format!("{}: {error}", printable(&place.display().to_string())));
-    let before = fs::read(&place).map_err(failed)?;
+    let version = check(&arguments.file, sources.clone())?.book.file_version().map(Box::from);
+    let place = config::load_prices_file(&sources)?
+        .ok_or_else(|| Failure::Usage("the settings name no PRICES_FILE to put it in the place of".to_owned()))?;
+    let name = printable(&place.display().to_string());
+    let failed = |error: io::Error| Failure::Failed(format!("{name}: {error}"));
+    let before = match fs::read(&place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        found => Some(found.map_err(failed)?),
+    };
     put(&place, &fs::read(&arguments.file).map_err(failed)?).map_err(failed)?;
-    if let Err(error) = client.post("/prices/reload", token.as_deref(), String::new()) {
-        put(&place, &before).map_err(failed)?;
-        return Err(error.into());
+    let refused = match client.post("/prices/reload", token.as_deref(), String::new()) {
+        Err(error) => error.into(),
+        Ok(answer) if read_version(&answer) == version => {
+            print_line(&format!("{name} is in force"))?;
+            return Ok(Exit::Done);
+        }
+        Ok(_) => Failure::Failed(format!(
+            "the agent reads another file of prices than {name}: give this command the agent's settings"
+        )),
+    };
+    match before {
+        Some(before) => put(&place, &before),
+        None => fs::remove_file(&place),
     }
-    print_line(&format!("{} is in force", printable(&place.display().to_string())))?;
-    Ok(Exit::Done)
+    .map_err(failed)?;
+    Err(refused)
+}
+
+/// Which file an agent has read.
+fn read_version(answer: &str) -> Option<Box<str>> {
+    serde_json::from_str::<ReloadAnswer>(answer).ok()?.prices_file_version
 }
 
 /// Replaces a file as a whole.
@@ -65,7 +82,9 @@ fn put(place: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::write(&new, bytes)?;
     let file = File::open(&new)?;
     file.sync_all()?;
-    fs::set_permissions(&new, fs::metadata(place)?.permissions())?;
+    if let Ok(before) = fs::metadata(place) {
+        fs::set_permissions(&new, before.permissions())?;
+    }
     fs::rename(&new, place)
 }
 

@@ -72,7 +72,7 @@ fn read(path: &Path, found: &mut Prices) -> Result<PriceFile, String> {
     }
     found.problems.append(&mut reading.problems);
     found.judge(&draft.prices);
-    Ok(PriceFile::of_tables(draft.prices.into_iter().map(|table| table.value).collect()))
+    Ok(PriceFile::of_tables(&text, draft.prices.into_iter().map(|table| table.value).collect()))
 }
 
 impl Prices {

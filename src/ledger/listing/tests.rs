@@ -385,7 +385,7 @@ fn entries_that_are_missing_are_no_shorter_export() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     let mut ledger = Ledger::open(&path, &zone(), at("2026-10-30T00:00:00Z")).unwrap();
-    let mut record = |ledger: &mut Ledger, numbers: std::ops::Range<i64>| {
+    let record = |ledger: &mut Ledger, numbers: std::ops::Range<i64>| {
         let events = numbers.map(|number| ledger.keyed(told(number, 0, 0))).collect();
         let commit = Commit { events, rollup: Some(Rollup::default()), ..Commit::default() };
         ledger.commit(&commit, at("2026-10-30T00:00:00Z")).unwrap();

@@ -185,7 +185,7 @@ fn what_is_wrong_with_the_table_is_found() {
         }
     };
     let of_held = "rows of held reservations are missing or belong to another state";
-    let of_rows = "rows of reservation are missing or belong to another state".to_owned();
+    let of_rows = "rows of reservation are missing or belong to another state";
     let alone = |seq: i64| format!("reservation {seq} and its event do not belong together");
     let differs = |seq: i64| format!("reservation {seq} does not say what its event says");
     let Five { now, .. } = &five;
@@ -198,10 +198,10 @@ fn what_is_wrong_with_the_table_is_found() {
     let (opened, found) = problems(&put(other));
     assert!(!opened && found.iter().any(|problem| problem.contains(of_held)), "{found:?}");
     // What has expired is counted, what was released or settled may have been forgotten.
-    assert_eq!(problems(&remove(2)).1, [of_rows.clone()]);
+    assert_eq!(problems(&remove(2)).1, [of_rows]);
     assert_eq!(problems(&remove(3)), (true, vec![]));
     let expired = ended(&held(3), ReservationState::Expired, None);
-    assert_eq!(problems(&put(expired)).1, [of_rows.clone()]);
+    assert_eq!(problems(&put(expired)).1, [of_rows]);
     let newer = held(6);
     let newer = ended(&newer, ReservationState::Released { reason: None }, None);
     let add = |connection: &Connection| RowWriter::insert(connection).unwrap().write(&newer).map(drop).unwrap();
