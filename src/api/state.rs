@@ -105,7 +105,7 @@ impl State {
     /// Joins the stages under these settings. Makes the surface's instruments from the meter, so it is made once.
     pub fn new(parts: Parts, settings: &Settings, meter: &Meter) -> Self {
         Self {
-            reads: Reads::new(parts.reader, Arc::clone(&parts.board)),
+            reads: Reads::new(parts.reader, Arc::clone(&parts.board), settings.reads_waiting_max),
             board: parts.board,
             writer: parts.writer,
             memo: Memo::default(),

@@ -299,7 +299,7 @@ fn keep_within_files(config: &mut Config) {
     if max < wanted {
         tracing::warn!(max, wanted, "the process may open too few files (ulimit -n) for max_connections");
         config.net.connections_max = max;
-        config.api.bound_writes(max, max.div_ceil(2));
+        config.api.bound_waiting(max, max.div_ceil(2));
     }
 }
 

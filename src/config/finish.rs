@@ -62,7 +62,7 @@ fn bound_writes(layers: &mut Layers) {
     let connections = layers.draft.net.connections_max;
     let is_wished = layers.text_of("max_writes_in_progress").is_some();
     let wanted = layers.draft.api.writes_in_progress_max;
-    layers.draft.api.bound_writes(connections, if is_wished { connections - 1 } else { connections.div_ceil(2) });
+    layers.draft.api.bound_waiting(connections, if is_wished { connections - 1 } else { connections.div_ceil(2) });
     let bounded = layers.draft.api.writes_in_progress_max;
     if bounded < wanted && is_wished {
         layers

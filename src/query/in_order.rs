@@ -101,7 +101,7 @@ mod tests {
         let published = Arc::new(Published::new(views, policy, Vec::new(), now));
         let board = Arc::new(Board::new(Published::clone(&published)));
         // Nothing is read from it.
-        let reads = Reads::new(Reader::new("none".into(), BudgetZone::UTC), board);
+        let reads = Reads::new(Reader::new("none".into(), BudgetZone::UTC), board, 6);
         for by in [vec![Dimension::Service], vec![Dimension::Service, Dimension::Operation]] {
             let question = CostQuestion { by, filters: vec![], first, last, by_day: false };
             let plan = Plan::of(&question, &published.views);

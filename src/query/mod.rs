@@ -21,5 +21,5 @@ pub use costs::{ask, spread};
 pub use in_order::{in_order, is_in_order};
 pub use per_lead::LeadWatch;
 pub use plan::{Plan, Source};
-pub use reads::{ReadError, Reads};
+pub use reads::{READS_WAITING_MAX, ReadError, Reads};
 pub use rollups::RollupGroups;

@@ -4,8 +4,8 @@
 //! records, answers or looks something up goes first.
 //!
 //! *Limits.* [`LOOKUPS_MAX`] short reads, [`SCANS_MAX`] long ones and [`CATCH_UPS_MAX`] of what was recorded since others at once;
-//! further ones wait, at most until their call times out, and so many that with all writes in progress there are connections left for
-//! what asks memory: [`LOOKUPS_WAITING_MAX`], [`SCANS_WAITING_MAX`], [`CATCH_UPS_WAITING_MAX`].
+//! further ones wait, at most until their call times out, and as many as leave connections to what asks memory: [`READS_WAITING_MAX`] or
+//! less, of which four in six may be short, and one each of the other kinds.
 
 use std::sync::Arc;
 
@@ -21,12 +21,8 @@ const LOOKUPS_MAX: usize = 4;
 const SCANS_MAX: usize = 1;
 /// Reads of what was recorded since: who waits for one finds that it read for him as well.
 const CATCH_UPS_MAX: usize = 1;
-/// Short reads that wait: some milliseconds for each before them.
-const LOOKUPS_WAITING_MAX: usize = 128;
-/// Long ones that wait.
-const SCANS_WAITING_MAX: usize = 32;
-/// Those of what was recorded since.
-const CATCH_UPS_WAITING_MAX: usize = 32;
+/// Reads that wait, of all kinds: a short one some milliseconds for each before it.
+pub const READS_WAITING_MAX: usize = 192;
 /// How much a long read gives way to others: on a busy core it gets a thirtieth of the time of one who does not.
 const SCAN_NICENESS: i32 = 15;
 
@@ -68,13 +64,14 @@ impl Slots {
 }
 
 impl Reads {
-    /// Access to a ledger whose newest state is on the board.
-    pub fn new(reader: Reader, board: Arc<Board>) -> Self {
+    /// Access to a ledger whose newest state is on the board, for which so many may wait, or the fewest that make sense.
+    pub fn new(reader: Reader, board: Arc<Board>, waiting_max: usize) -> Self {
+        let sixth = (waiting_max / 6).max(1);
         Self {
             reader: Arc::new(reader),
-            lookups: Slots::new(LOOKUPS_MAX, LOOKUPS_WAITING_MAX),
-            scans: Slots::new(SCANS_MAX, SCANS_WAITING_MAX),
-            catch_ups: Slots::new(CATCH_UPS_MAX, CATCH_UPS_WAITING_MAX),
+            lookups: Slots::new(LOOKUPS_MAX, 4 * sixth),
+            scans: Slots::new(SCANS_MAX, sixth),
+            catch_ups: Slots::new(CATCH_UPS_MAX, sixth),
             kept: Arc::new(Kept::new(board)),
         }
     }
@@ -196,7 +193,7 @@ mod tests {
         let now = "2026-11-22T10:00:00Z".parse().unwrap();
         let views = Views::new(SeriesLimits::default(), jiff::civil::date(2026, 10, 1));
         let board = Board::new(Published::example(views, Arc::new(Policy::example(BudgetZone::UTC, 10)), now));
-        let reads = Arc::new(Reads::new(Reader::new("no.db".into(), BudgetZone::UTC), Arc::new(board)));
+        let reads = Arc::new(Reads::new(Reader::new("no.db".into(), BudgetZone::UTC), Arc::new(board), 12));
         let (go_on, may_go_on) = mpsc::sync_channel::<()>(1);
         let first = tokio::spawn({
             let reads = Arc::clone(&reads);
@@ -209,7 +206,7 @@ mod tests {
             let reads = Arc::clone(&reads);
             tokio::spawn(async move { reads.scan(|_, _| Ok(true)).await })
         };
-        let waiting: Vec<_> = (0..SCANS_WAITING_MAX).map(|_| ask()).collect();
+        let waiting: Vec<_> = (0..2).map(|_| ask()).collect();
         while reads.scans.waiting.available_permits() > 0 {
             tokio::task::yield_now().await;
         }

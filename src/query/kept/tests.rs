@@ -33,7 +33,7 @@ impl Rig {
         let ledger = Ledger::open(&path, &BudgetZone::UTC, CostEvent::example().time).unwrap();
         let views = Views::new(SeriesLimits::default(), FIRST);
         let board = Arc::new(Board::new(shown(&views)));
-        let reads = Arc::new(Reads::new(Reader::new(path, BudgetZone::UTC), Arc::clone(&board)));
+        let reads = Arc::new(Reads::new(Reader::new(path, BudgetZone::UTC), Arc::clone(&board), 6));
         Self { ledger, views, board, reads, is_noted: true, folder }
     }
 
