@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import typing
 
@@ -32,8 +33,8 @@ SECONDS_MAX = 600
 SECONDS_ALONE_MAX = 60
 # Tests that take no longer together run together.
 SECONDS_OF_GROUP = 0.5
-# Ledgers that live for one test.
-IN_MEMORY = {"TMPDIR": "/dev/shm"} if os.path.isdir("/dev/shm") else {}
+# For ledgers that live for one test.
+IN_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
 def listed(part, only):
@@ -131,7 +132,7 @@ def tested(executable, part, number, tests):
 
 def outcome(executable, part, number, names, cpu_seconds_max, seen=None):
     """What those tests say of a mutant. Time is that of the processor, whoever else has it."""
-    environment = {**os.environ, **IN_MEMORY, "MUTANT": str(number), "RUST_TEST_THREADS": "1", "PROPTEST_MAX_SHRINK_ITERS": "0", "RUST_BACKTRACE": "0"}
+    environment = {**os.environ, "MUTANT": str(number), "RUST_TEST_THREADS": "1", "PROPTEST_MAX_SHRINK_ITERS": "0", "RUST_BACKTRACE": "0"}
     if seen:
         environment["MUTANTS_SEEN"] = str(seen)
 
@@ -141,10 +142,12 @@ def outcome(executable, part, number, names, cpu_seconds_max, seen=None):
 
     nothing = subprocess.DEVNULL
     command = [executable, "--exact", *names]
-    try:
-        done = subprocess.run(command, cwd=FOLDER / part, env=environment, stdout=nothing, stderr=nothing, timeout=SECONDS_MAX, preexec_fn=limit)
-    except subprocess.TimeoutExpired:
-        return "timeout"
+    # A test that is killed leaves its files.
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as environment["TMPDIR"]:
+        try:
+            done = subprocess.run(command, cwd=FOLDER / part, env=environment, stdout=nothing, stderr=nothing, timeout=SECONDS_MAX, preexec_fn=limit)
+        except subprocess.TimeoutExpired:
+            return "timeout"
     if done.returncode:
         return "timeout" if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL) else "killed"
     return "survived"
