@@ -20,7 +20,10 @@ use super::problem::Problem;
 use super::query_string::QueryString;
 use super::request::read_json;
 use crate::budget::{BudgetLeft, Refusal, Rest};
-use crate::domain::{CostSource, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, Usd};
+use crate::domain::{
+    CostSource, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, Usd,
+    differing_request_fields,
+};
 use crate::fleet::{Verdict, WANT_MAX};
 use crate::formats::native::{idempotency_key, read_extension, read_release, read_reservation, read_settlement};
 use crate::ingest::{ModelUsage, ReservationWish, within};
@@ -38,18 +41,41 @@ pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream
         read_reservation(bytes, key, &state.limits, || new_id(state.clock.now()))
     })
     .await?;
+    let is_priced = estimate_by.is_some();
     if let Some(ModelUsage { model, usage }) = estimate_by {
-        request.estimated_cost = state.estimate(&request.service, &model, &usage)?;
+        match state.estimate(&request.service, &model, &usage) {
+            Ok(cost) => request.estimated_cost = cost,
+            // It may have been granted when there was a price.
+            Err(problem) => return granted(&granted_before(&state, request).await?.ok_or(problem)?),
+        }
     }
-    granted(&reserved(&state, request).await?)
+    granted(&reserved(&state, request, is_priced).await?)
+}
+
+/// What the same request was granted, if it was.
+async fn granted_before(state: &State, request: ReservationRequest) -> Result<Option<Done>, Problem> {
+    let known = if request.id_given { known(state, &request.id).await? } else { None };
+    let same = known.filter(|known| differing_request_fields(&known.request, &request, true).is_empty());
+    Ok(same.map(|reservation| Done { reservation, is_new: false }))
+}
+
+/// The reservation under an id.
+async fn known(state: &State, id: &Arc<str>) -> Result<Option<Reservation>, Problem> {
+    let held = state.board.read().views.holds.find(id).map(|hold| hold.reservation());
+    if held.is_some() {
+        return Ok(held);
+    }
+    let id = Arc::clone(id);
+    let stored = state.reads.look_up(move |reader, _| reader.reservation(&id)).await?;
+    Ok(stored.map(|stored| stored.reservation))
 }
 
 /// Sets money aside. Where this agent may not use so much of a budget that a fleet shares, the fleet is asked for more.
-async fn reserved(state: &Arc<State>, request: ReservationRequest) -> Result<Done, Problem> {
+async fn reserved(state: &Arc<State>, request: ReservationRequest, is_priced: bool) -> Result<Done, Problem> {
     let began = Instant::now();
     let mut known = None;
     loop {
-        let outcome = try_to_reserve(state, &request, known.is_some()).await;
+        let outcome = try_to_reserve(state, &request, is_priced, known.is_some()).await;
         let Err(ReservationError::Refused(Refusal::BeyondAllowance { left, .. })) = outcome else { return Ok(outcome?) };
         if let Some(verdict) = known {
             return Err(refused(left, verdict).into());
@@ -63,7 +89,12 @@ async fn reserved(state: &Arc<State>, request: ReservationRequest) -> Result<Don
     }
 }
 
-async fn try_to_reserve(state: &Arc<State>, request: &ReservationRequest, is_last: bool) -> ReservationAnswer {
+async fn try_to_reserve(
+    state: &Arc<State>,
+    request: &ReservationRequest,
+    is_priced: bool,
+    is_last: bool,
+) -> ReservationAnswer {
     let counting = Arc::clone(state);
     let (service, operation) = (request.service.clone(), request.operation.clone());
     let receipt: Receipt<ReservationAnswer> = Box::new(move |outcome| {
@@ -73,7 +104,7 @@ async fn try_to_reserve(state: &Arc<State>, request: &ReservationRequest, is_las
             counting.instruments.count_blocked(&label);
         }
     });
-    let command = ReservationCommand::Reserve { request: request.clone(), is_last };
+    let command = ReservationCommand::Reserve { request: request.clone(), is_priced, is_last };
     state.writer.reservation(command, receipt).await
 }
 
@@ -110,15 +141,7 @@ async fn rated(state: &State, id: &Arc<str>, settlement: Settlement) -> Result<S
     if settlement.cost == CostSource::Told {
         return Ok(settlement);
     }
-    let held = state.board.read().views.holds.find(id).map(|hold| hold.reservation().request);
-    let request = match held {
-        Some(request) => request,
-        None => {
-            let id = Arc::clone(id);
-            let stored = state.reads.look_up(move |reader, _| reader.reservation(&id)).await?;
-            stored.ok_or(Problem::UnknownReservation)?.reservation.request
-        }
-    };
+    let Reservation { request, .. } = known(state, id).await?.ok_or(Problem::UnknownReservation)?;
     let (amount, cost) = state.book.load().cost_of(&request.event(settlement.clone()));
     within(amount, &state.limits).map_err(|message| Problem::field("usage", &message))?;
     Ok(Settlement { amount, cost, ..settlement })

@@ -63,6 +63,17 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// Whether what was counted by a text of [`Budget::definition`] is what this budget counts in a zone. In whichever zone it was counted, where
+    /// a budget is for all time: that has no days.
+    pub fn is_counted_by(&self, definition: &str, zone: &BudgetZone) -> bool {
+        let counted_in = || BudgetZone::named(&serde_json::from_str::<Text>(definition).ok()?.zone).ok();
+        let is_timeless = self.cycle.kind == PeriodKind::Total;
+        definition == self.definition(zone)
+            || (is_timeless && counted_in().is_some_and(|counted_in| definition == self.definition(&counted_in)))
+    }
+}
+
 impl Definition {
     /// Reads a text that [`Budget::definition`] gave.
     pub fn parse(text: &str) -> Option<Self> {
@@ -202,6 +213,23 @@ mod tests {
         assert_eq!(texts.len(), count);
         let [one, other] = ["1", "2"].map(|limit| Budget::example("x", PeriodKind::Daily, limit));
         assert_eq!(one.definition(&BudgetZone::UTC), other.definition(&BudgetZone::UTC), "a limit changes nothing");
+    }
+
+    #[test]
+    fn what_was_counted_for_all_time_holds_in_any_zone() {
+        let berlin = BudgetZone::named("Europe/Berlin").unwrap();
+        let budgets = budgets();
+        for budget in &budgets {
+            let counted = budget.definition(&BudgetZone::UTC);
+            assert!(budget.is_counted_by(&counted, &BudgetZone::UTC));
+            assert_eq!(budget.is_counted_by(&counted, &berlin), budget.cycle.kind == PeriodKind::Total, "{counted}");
+            assert_eq!(
+                budgets.iter().filter(|other| other.is_counted_by(&counted, &BudgetZone::UTC)).count(),
+                1,
+                "{counted}"
+            );
+            assert!(!budget.is_counted_by("{}", &berlin) && !budget.is_counted_by(&counted.replace("UTC", "Mars"), &berlin));
+        }
     }
 
     #[test]

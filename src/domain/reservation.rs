@@ -217,14 +217,19 @@ pub fn after(start: Timestamp, seconds: u32) -> Timestamp {
     start.checked_add(jiff::SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
 }
 
-/// The fields in which a second request under a known id differs from the first, by their names in JSON. Empty: it is a retry.
-pub fn differing_request_fields(first: &ReservationRequest, retry: &ReservationRequest) -> Vec<&'static str> {
+/// The fields in which a second request under a known id differs from the first, by their names in JSON. Empty: it is a retry. One whose cost
+/// is what the prices made of its model and usage is compared by those: prices change.
+pub fn differing_request_fields(
+    first: &ReservationRequest,
+    retry: &ReservationRequest,
+    is_priced: bool,
+) -> Vec<&'static str> {
     let ([worker, batch_id, lead_id], [worker_again, batch_id_again, lead_id_again]) =
         (first.attributed_to(), retry.attributed_to());
     let pairs = [
         ("service", first.service == retry.service),
         ("operation", first.operation == retry.operation),
-        ("estimated_cost_usd", first.estimated_cost == retry.estimated_cost),
+        ("estimated_cost_usd", is_priced || first.estimated_cost == retry.estimated_cost),
         ("ttl_seconds", first.ttl_seconds == retry.ttl_seconds),
         ("worker", worker == worker_again),
         ("batch_id", batch_id == batch_id_again),
@@ -307,9 +312,13 @@ mod tests {
     #[test]
     fn a_retry_differs_in_every_field_that_says_something_else() {
         let first = request();
-        assert_eq!(differing_request_fields(&first, &request()), [] as [&str; 0]);
+        assert_eq!(differing_request_fields(&first, &request(), false), [] as [&str; 0]);
         let another_id = ReservationRequest { id: "r-2".into(), id_given: false, ..request() };
-        assert_eq!(differing_request_fields(&first, &another_id), [] as [&str; 0], "the id is what both are known by");
+        assert_eq!(
+            differing_request_fields(&first, &another_id, false),
+            [] as [&str; 0],
+            "the id is what both are known by"
+        );
         let retry = ReservationRequest {
             service: Name::new("other").unwrap(),
             operation: Name::new("other").unwrap(),
@@ -322,10 +331,12 @@ mod tests {
         };
         let all =
             ["service", "operation", "estimated_cost_usd", "ttl_seconds", "worker", "batch_id", "lead_id", "model", "usage"];
-        assert_eq!(differing_request_fields(&first, &retry), all);
+        assert_eq!(differing_request_fields(&first, &retry, false), all);
+        let priced = ["service", "operation", "ttl_seconds", "worker", "batch_id", "lead_id", "model", "usage"];
+        assert_eq!(differing_request_fields(&first, &retry, true), priced);
         let for_another = Attribution { lead_id: Some("m".into()), ..Attribution::clone(&request().attribution.unwrap()) };
         let retry = ReservationRequest { attribution: for_another.shared(), ..request() };
-        assert_eq!(differing_request_fields(&first, &retry), ["lead_id"]);
+        assert_eq!(differing_request_fields(&first, &retry, false), ["lead_id"]);
     }
 
     #[test]

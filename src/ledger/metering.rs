@@ -66,6 +66,16 @@ impl Ledger {
         Ok(stretches)
     }
 
+    /// Whether retention has removed entries of events that happened at a time or later.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn has_removed_since(&self, time: Timestamp) -> Result<bool, LedgerError> {
+        let removed = self.state.head.pruned_segments;
+        let mut segments = Segment::read_all(&self.connection)?.into_iter().filter(|segment| segment.number < removed);
+        Ok(segments.any(|segment| segment.span(&self.state.zone).until_ns > nanoseconds(time)))
+    }
+
     /// Hands over the entries of a stretch, without those that retention has removed.
     ///
     /// # Errors

@@ -64,7 +64,6 @@ impl State {
                 segment.write(&transaction)?;
             }
         }
-        self.meters.forget_all(&transaction, &mut head)?;
         meta::set_time_zone(&transaction, zone.name())?;
         head.write(&transaction)?;
         transaction.commit()?;

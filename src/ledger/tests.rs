@@ -396,17 +396,24 @@ fn ids_of_several_blocks_are_found_in_memory_and_on_the_disk_until_their_block_i
     drop(ledger);
     let mut ledger = Ledger::open(&fixture.path(), &BudgetZone::UTC, later).unwrap();
     assert_eq!(ledger.state.ids.unsorted(), Some(1));
+    let buckets = || -> i64 {
+        let connection = Connection::open(fixture.path()).unwrap();
+        connection.query_row("SELECT count(*) FROM id_bucket", (), |row| row.get(0)).unwrap()
+    };
+    // As many for each of 33 segments.
+    let all = buckets();
     let calls = |ledger: &Ledger| ledger.calls_of(trace).unwrap().iter().map(|call| call.seq).collect::<Vec<_>>();
     assert_eq!(calls(&ledger), [block + 1, block]);
     assert!(ledger.forget_ids(later).unwrap() && !ledger.forget_ids(later).unwrap());
     all_but(&ledger, 2);
     assert_eq!(calls(&ledger), [block + 1], "where its calls stand, too");
+    assert_eq!(buckets() * 33, all * 17);
     drop(ledger);
     let mut ledger = Ledger::open(&fixture.path(), &BudgetZone::UTC, later).unwrap();
     all_but(&ledger, 2);
     assert!(ledger.forget_ids(Timestamp::MAX).unwrap() && !ledger.forget_ids(Timestamp::MAX).unwrap());
     all_but(&ledger, 4);
-    assert_eq!(calls(&ledger), [0; 0]);
+    assert_eq!((calls(&ledger), buckets() * 33), (vec![], all));
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub enum ReservationCommand {
     Reserve {
         /// What for.
         request: ReservationRequest,
+        /// Whether the estimate is what the prices make of its model and usage.
+        is_priced: bool,
         /// Whether this is the last try: one that goes beyond what this agent may use of a fleet's budget is tried again.
         is_last: bool,
     },

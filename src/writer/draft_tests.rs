@@ -96,7 +96,7 @@ fn record(draft: &mut Draft<'_>, event: CostEvent) -> Recorded {
 }
 
 fn reserve(draft: &mut Draft<'_>, id: &str, dollars: i64) -> Result<Done, Box<ReservationError>> {
-    ask(draft, ReservationCommand::Reserve { request: request(id, &dollars.to_string()), is_last: true })
+    ask(draft, ReservationCommand::Reserve { request: request(id, &dollars.to_string()), is_priced: false, is_last: true })
 }
 
 fn ask(draft: &mut Draft<'_>, command: ReservationCommand) -> Result<Done, Box<ReservationError>> {
@@ -257,7 +257,11 @@ fn so_many_as_may_be_held_are_held() {
 #[test]
 fn a_try_that_is_made_again_is_denied_once() {
     let mut desk = Desk::new();
-    let first = |dollars: i64| ReservationCommand::Reserve { request: request("r", &dollars.to_string()), is_last: false };
+    let first = |dollars: i64| ReservationCommand::Reserve {
+        request: request("r", &dollars.to_string()),
+        is_priced: false,
+        is_last: false,
+    };
     let tally = desk.commit(|draft, _| drop(ask(draft, first(11)).unwrap_err()));
     assert_eq!(tally.denied, 1, "more than there is: nobody tries that again");
     let mut policy = Policy::example(BudgetZone::UTC, 10);

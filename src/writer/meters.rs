@@ -49,7 +49,7 @@ pub(super) fn load_meters(
         }
         let is_usable = |stored: &&StoredMeter| {
             *stored.budget == *meter.budget
-                && *stored.definition == *meter.definition
+                && budget.is_counted_by(&stored.definition, zone)
                 && stored.counted_to > 0
                 && stored.counted_from <= from
         };
@@ -61,7 +61,16 @@ pub(super) fn load_meters(
                 behind.push(position);
             }
             None if loading.add_days(ledger, position)? => {}
-            None => since.push(position),
+            None => {
+                if ledger.has_removed_since(zone.span_of(&budget.cycle, now).start)? {
+                    let budget = &*budget.name;
+                    tracing::warn!(
+                        budget,
+                        "retention has removed events of this budget's period: it begins with less than was spent"
+                    );
+                }
+                since.push(position);
+            }
         }
     }
     if let Some(saved_to) = behind.iter().map(|position| loading.meters[*position].saved_to).min() {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::draft::find_tally;
 use super::meters::load_meters;
 use super::tests::{at, charge, start_under, stop, what_a_kill_leaves};
@@ -70,5 +72,40 @@ async fn a_key_that_memory_has_no_room_for_is_in_the_ledger_whatever_that_had_of
                 );
             }
         }
+    }
+}
+
+/// Guards against: a spent budget that opens again because the days are counted in another zone, and retention has removed what it counted.
+#[tokio::test]
+async fn what_was_spent_of_a_budget_for_all_time_outlives_its_zone_and_its_entries() {
+    // More than a segment of entries.
+    const ROUNDS: i64 = 170;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let clock = Clock::manual(at("2026-11-22T10:30:00Z"));
+    let policy = per_worker(&[PeriodKind::Daily, PeriodKind::Total]);
+    let started = start_under(Arc::new(policy.clone()), &path, &clock);
+    for round in 0..ROUNDS {
+        all_call(&started, round, &clock).await;
+    }
+    stop(started).await;
+    let now = at("2026-11-23T23:30:00Z");
+    let second = SignedDuration::from_secs(1);
+    assert!(Ledger::open(&path, &policy.zone, now).unwrap().prune(second, now).unwrap());
+    for zone in ["Europe/Berlin", "America/New_York", "UTC"] {
+        let policy = Policy { zone: BudgetZone::named(zone).unwrap(), ..policy.clone() };
+        let mut ledger = Ledger::open(&path, &policy.zone, now).unwrap();
+        let meters = load_meters(&mut ledger, &policy, &[], usize::MAX, now).unwrap();
+        let span = policy.zone.span_of(&policy.budgets[1].cycle, now);
+        for worker in 1..=WORKERS {
+            let found = meters[1].find(1, span, &format!("w{worker}")).unwrap().unwrap();
+            assert_eq!(found.spent.to_vec(), [i128::from(ROUNDS * worker) * 1_000_000_000_000], "worker {worker} in {zone}");
+        }
+        // It counts on.
+        assert_eq!(
+            (meters[1].saved_to, ledger.has_removed_since(at("2026-11-22T00:00:00Z")).unwrap()),
+            (ledger.events(), true)
+        );
+        assert!(!ledger.has_removed_since(at("2026-11-22T10:30:01Z")).unwrap());
     }
 }

@@ -59,7 +59,7 @@ impl Rig {
     }
 
     pub async fn reserve(&self, id: &str, usd: &str) -> ReservationAnswer {
-        self.ask(ReservationCommand::Reserve { request: request(id, usd), is_last: true }).await
+        self.ask(ReservationCommand::Reserve { request: request(id, usd), is_priced: false, is_last: true }).await
     }
 
     pub async fn settle(&self, id: &str, usd: &str) -> ReservationAnswer {
@@ -142,7 +142,7 @@ async fn what_is_asked_at_once_is_granted_exactly_as_far_as_it_fits() {
         .iter()
         .enumerate()
         .map(|(place, usd)| request(&format!("r{place}"), usd))
-        .map(|request| ReservationCommand::Reserve { request, is_last: true })
+        .map(|request| ReservationCommand::Reserve { request, is_priced: false, is_last: true })
         .collect();
     let answers: Vec<_> =
         asked.into_iter().map(|command| rig.started.writer.reservation(command, Box::new(|_| ()))).collect();
@@ -302,7 +302,7 @@ async fn a_service_that_a_new_budget_names_is_judged_by_all_its_cost() {
     rig.started.writer.set_policy(Arc::new(policy)).await.unwrap();
     let spend = ReservationRequest { service: Name::new("s249").unwrap(), ..request("r", "0.001") };
     let Err(ReservationError::Refused(Refusal::BudgetExhausted(left))) =
-        rig.ask(ReservationCommand::Reserve { request: spend, is_last: true }).await
+        rig.ask(ReservationCommand::Reserve { request: spend, is_priced: false, is_last: true }).await
     else {
         panic!("its cost of the month, counted under other until now, has used the budget up")
     };
@@ -376,7 +376,7 @@ async fn a_day_full_of_names_still_counts_against_the_budgets_of_services() {
 #[tokio::test]
 async fn a_damaged_row_of_what_is_over_stops_nothing() {
     let rig = Rig::new();
-    rig.ask(ReservationCommand::Reserve { request: request("r", "1"), is_last: true }).await.unwrap();
+    rig.ask(ReservationCommand::Reserve { request: request("r", "1"), is_priced: false, is_last: true }).await.unwrap();
     rig.ask(ReservationCommand::Release { id: "r".into(), reason: Some("done".into()) }).await.unwrap();
     let path = rig.folder.path().join("ledger.db");
     let shell = rusqlite::Connection::open(&path).unwrap();

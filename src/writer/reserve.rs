@@ -27,17 +27,19 @@ impl Draft<'_> {
     /// Decides one command. At most `holds_max` reservations are held at once.
     pub fn reservation(&mut self, command: ReservationCommand, holds_max: usize) -> Decided {
         match command {
-            ReservationCommand::Reserve { request, is_last } => self.reserve(request, is_last, holds_max),
+            ReservationCommand::Reserve { request, is_priced, is_last } => {
+                self.reserve(request, is_priced, is_last, holds_max)
+            }
             ReservationCommand::Settle { id, settlement } => self.settle(&id, settlement),
             ReservationCommand::Release { id, reason } => self.release(&id, reason),
             ReservationCommand::Extend { id, ttl_seconds } => self.extend(&id, ttl_seconds),
         }
     }
 
-    fn reserve(&mut self, request: ReservationRequest, is_last: bool, holds_max: usize) -> Decided {
+    fn reserve(&mut self, request: ReservationRequest, is_priced: bool, is_last: bool, holds_max: usize) -> Decided {
         if request.id_given {
             if let Some(first) = self.reservation_under(&request.id)? {
-                let fields = differing_request_fields(&first.reservation.request, &request);
+                let fields = differing_request_fields(&first.reservation.request, &request, is_priced);
                 let is_retry = fields.is_empty();
                 let done = Done { reservation: first.reservation, is_new: false };
                 return Ok(if is_retry { Taken(done) } else { Refused(ReservationError::Conflict(fields)) });

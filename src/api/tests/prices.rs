@@ -114,6 +114,35 @@ async fn a_settlement_without_an_amount_costs_what_the_book_says() {
     agent.stop(PATIENCE).await;
 }
 
+/// Guards against: a worker that asks again after a time-out, and is told that it asks for something else because the price has changed
+/// meanwhile, or that there is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reservation_by_usage_is_the_same_whatever_prices_have_become() {
+    let agent = priced_agent(Settings::default()).await;
+    agent.state.book.store(own_book("0.2"));
+    let wish = |id: &str, tokens: u32| {
+        format!(r#"{{"id":"{id}","service":"openai","model":"my-own-model","usage":{{"input_tokens":{tokens}}}}}"#)
+    };
+    let first = agent.call_json("POST /reservations", &wish("r", 10)).await;
+    assert_eq!(first.status, 201, "{}", first.text());
+    for book in [own_book("0.2"), own_book("0.3"), Arc::new(Book::embedded())] {
+        agent.state.book.store(book);
+        let again = agent.call_json("POST /reservations", &wish("r", 10)).await;
+        assert_eq!((again.status, again.text()), (200, first.text()));
+    }
+    agent.call_json("POST /reservations", &wish("r", 11)).await.assert_problem(422, "unpriced-model");
+    agent.call_json("POST /reservations", &wish("other", 10)).await.assert_problem(422, "unpriced-model");
+    agent.state.book.store(own_book("0.3"));
+    let other = agent.call_json("POST /reservations", &wish("r", 11)).await;
+    other.assert_problem(409, "id-conflict");
+    let told = wish("r", 10).replace("}}", r#"},"estimated_cost_usd":2}"#);
+    assert_eq!(agent.call_json("POST /reservations", &told).await.status, 200, "as it came to");
+    // What has ended is known as well.
+    assert_eq!(agent.call_json("POST /reservations/r/release", "{}").await.status, 200);
+    agent.state.book.store(Arc::new(Book::embedded()));
+    assert_eq!(agent.call_json("POST /reservations", &wish("r", 10)).await.status, 200);
+}
+
 /// A book that knows my-own-model at so much for an input token.
 fn own_book(usd: &str) -> Arc<Book> {
     let table = PriceTable {

@@ -152,12 +152,6 @@ impl Meters {
         self.0.extend(rows.into_iter().map(|row| (row.meter.id, row)));
     }
 
-    /// Marks every meter as forgotten: what they say is of other periods than those that are counted from now on.
-    pub fn forget_all(&self, connection: &Connection, head: &mut Head) -> Result<(), LedgerError> {
-        let forgotten_meters = self.counting().map(|meter| meter.id).collect();
-        self.write(connection, &BudgetChanges { forgotten_meters, ..BudgetChanges::default() }, head).map(drop)
-    }
-
     /// Hands over a meter's tallies, in the order of their periods and keys, and proves in the end that it was all of them.
     pub fn each_tally(
         &self,

@@ -34,3 +34,58 @@ fn fold_others(pairs: &PairSums) -> PairSums {
     }
     folded
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::domain::{Name, Usd};
+
+    const DAY: Date = date(2026, 11, 22);
+
+    fn pair(service: &str, operation: &str) -> Pair {
+        Pair { service: Name::new(service).unwrap(), operation: Name::new(operation).unwrap() }
+    }
+
+    fn sums(dollars: i64) -> Sums {
+        Sums { charges: Usd::from_dollars(dollars), credits: Usd::ZERO, entries: 1 }
+    }
+
+    fn days(day: Date, stored: &PairSums, counted_day: Date, counted: &PairSums) -> Vec<Date> {
+        let stored = BTreeMap::from([(day, (DayRow::empty(day), stored.clone()))]);
+        differing(&stored, &BTreeMap::from([(counted_day, counted.clone())]))
+    }
+
+    #[test]
+    fn a_day_differs_in_whatever_pair_and_where_it_is_on_one_side_only() {
+        let one = PairSums::from([(pair("a", "x"), sums(1)), (pair("b", "x"), sums(2))]);
+        assert_eq!(days(DAY, &one, DAY, &one), []);
+        for other in [
+            PairSums::from([(pair("a", "x"), sums(1)), (pair("b", "x"), sums(3))]),
+            PairSums::from([(pair("a", "x"), sums(1))]),
+            PairSums::from([(pair("a", "x"), sums(2)), (pair("b", "x"), sums(1))]),
+        ] {
+            assert_eq!(days(DAY, &one, DAY, &other), [DAY]);
+        }
+        let next = DAY.tomorrow().unwrap();
+        assert_eq!(days(DAY, &one, next, &one), [DAY, next]);
+    }
+
+    /// Whether a service had an `other` of its own on a day that is full depended on what was recorded before.
+    #[test]
+    fn on_a_full_day_all_others_are_one() {
+        let full = |others: &[(Pair, i64)]| {
+            let named = (0..PAIRS_PER_DAY_MAX - 2).map(|number| (pair("a", &format!("op-{number}")), sums(1)));
+            named.chain(others.iter().map(|(pair, dollars)| (pair.clone(), sums(*dollars)))).collect::<PairSums>()
+        };
+        let stored = full(&[(pair("a", OTHER_LABEL), 5), (Pair::other(), 7)]);
+        let mut counted = full(&[(Pair::other(), 12)]);
+        counted.get_mut(&Pair::other()).unwrap().entries = 2;
+        assert_eq!(days(DAY, &stored, DAY, &counted), []);
+        assert_eq!(days(DAY, &stored, DAY, &full(&[(Pair::other(), 11)])), [DAY]);
+        let few = PairSums::from([(pair("a", OTHER_LABEL), sums(5)), (Pair::other(), sums(7))]);
+        let one = PairSums::from([(Pair::other(), counted[&Pair::other()])]);
+        assert_eq!(days(DAY, &few, DAY, &one), [DAY], "there was room for their names");
+    }
+}

@@ -105,7 +105,9 @@ impl Program {
                     token: None,
                 });
             }
-            Command::Reserve(request) => ReservationCommand::Reserve { request: border::request(request), is_last: true },
+            Command::Reserve(request) => {
+                ReservationCommand::Reserve { request: border::request(request), is_priced: false, is_last: true }
+            }
             Command::Commit { id, settlement } => {
                 ReservationCommand::Settle { id: border::id(*id).into(), settlement: border::settlement(settlement) }
             }
