@@ -22,6 +22,10 @@ use crate::pricing::{Book, Query, Rated};
 const SPAN_SOURCE: &str = "span";
 /// What the roads of LiteLLM's callbacks have in their names.
 const LITELLM: &str = "litellm";
+/// The provider whose API others speak too, so that its clients' tracers take them for it.
+const COMPATIBLE_API: &str = "openai";
+/// Who sells its models under their own names, through the same client.
+const RESELLER: &str = "azure";
 /// Answers of the book that are kept while a body is read: looked through one by one, so only a few.
 const PROVIDERS_KEPT_MAX: usize = 16;
 /// The service of a call of which nobody knows the provider.
@@ -182,21 +186,30 @@ impl<'r> CallRules<'r> {
         }
     }
 
-    /// Whose ids those of its response are.
-    fn response_provider<'p>(&mut self, call: &Call<'_>, provider: &'p str) -> &'p str {
-        let is_known = !call.provider.is_empty() || self.in_book(None, &call.model).is_some();
-        if is_known { provider } else { SERVICE_UNKNOWN }
+    /// Whose ids those of its response are. LiteLLM says who was paid, which whoever asked it may not know: its calls stand under the maker of
+    /// their model.
+    fn response_provider<'p>(&mut self, call: &Call<'_>, provider: &'p str) -> &'p str
+    where
+        'r: 'p,
+    {
+        match self.in_book(None, &call.model) {
+            Some(maker) if call.road.contains(LITELLM) => maker,
+            None if call.provider.is_empty() => SERVICE_UNKNOWN,
+            _ => provider,
+        }
     }
 
-    /// The other sources under which its response's id may stand: LiteLLM's `openmeter` callback does not say who the provider is, its others do.
+    /// The other sources under which its response's id may stand, since roads name the provider of one call differently: LiteLLM's `openmeter`
+    /// callback not at all, a client of a proxy or of a compatible API by the API that it speaks.
     fn also_under(&mut self, call: &Call<'_>, provider: &str) -> Vec<Box<str>> {
-        if call.response_id.is_empty() || !(call.provider.is_empty() || call.road.contains(LITELLM)) {
+        if call.response_id.is_empty() {
             return Vec::new();
         }
         let own = self.response_provider(call, provider);
         let by_model = self.in_book(None, &call.model);
-        let all = if call.provider.is_empty() { self.book.providers() } else { Vec::new() };
-        let names = all.into_iter().chain(by_model).chain([SERVICE_UNKNOWN]);
+        let may_be_anybodys = call.provider.is_empty() || (provider == COMPATIBLE_API && by_model != Some(provider));
+        let all = if may_be_anybodys { self.book.providers() } else { Vec::new() };
+        let names = all.into_iter().chain([provider]).chain(by_model).chain([COMPATIBLE_API, RESELLER, SERVICE_UNKNOWN]);
         names.filter(|name| *name != own).map(|name| response_source(name).into()).collect()
     }
 

@@ -191,3 +191,63 @@ async fn a_body_that_cannot_be_read_leaves_no_trace() {
     agent.call("POST /ingest/litellm", gzip, ANTHROPIC).await.assert_problem(400, "malformed");
     assert_eq!(agent.events().await, Vec::<Value>::new());
 }
+
+/// A call of an OpenAI-compatible client: its tracer's word for the provider, its model, and the id of its response.
+fn span(provider: &str, model: &str, id: &str) -> Vec<u8> {
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let count = |key: &str, value: u32| json!({"key": key, "value": {"intValue": value.to_string()}});
+    let attributes = json!([
+        text("gen_ai.operation.name", "chat"),
+        text("gen_ai.provider.name", provider),
+        text("gen_ai.response.model", model),
+        text("gen_ai.response.id", id),
+        count("gen_ai.usage.input_tokens", 1_000),
+        count("gen_ai.usage.output_tokens", 1_000),
+    ]);
+    let span_id = format!("{:016x}", provider.len());
+    let ended = "1796034055000000000";
+    let span = json!({"traceId": "0123456789abcdef0123456789abcdef", "spanId": span_id, "name": "chat", "kind": 3,
+        "startTimeUnixNano": ended, "endTimeUnixNano": ended, "attributes": attributes});
+    let scope = json!({"name": "opentelemetry.instrumentation.openai.v1"});
+    json!({"resourceSpans": [{"scopeSpans": [{"scope": scope, "spans": [span]}]}]}).to_string().into_bytes()
+}
+
+/// Guards against: a call that is charged twice because whoever asked a proxy, or a compatible API, takes another provider for the one who was paid.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_one_whoever_its_roads_take_for_its_provider() {
+    let litellm = |provider: &str, model: &str, cost: f64| {
+        json!([{"id": "chatcmpl-1", "status": "success", "call_type": "acompletion", "custom_llm_provider": provider, "model": model,
+            "response_cost": cost, "startTime": 1_796_034_055, "endTime": 1_796_034_055, "prompt_tokens": 1_000, "completion_tokens": 1_000}])
+        .to_string()
+        .into_bytes()
+    };
+    let spans = |of: &[(&str, &str)]| {
+        of.iter().map(|(provider, model)| ("POST /v1/traces", span(provider, model, "chatcmpl-1"))).collect()
+    };
+    let by_proxy = |provider: &str, model: &str, cost: f64, of: &[(&str, &str)]| {
+        let mut roads: Vec<(&str, Vec<u8>)> = spans(of);
+        roads.push(("POST /ingest/litellm", litellm(provider, model, cost)));
+        roads
+    };
+    for (roads, total) in [
+        (by_proxy("azure", "gpt-4o", 0.0125, &[("openai", "gpt-4o")]), 0.0125),
+        (by_proxy("azure", "gpt-4o", 0.0125, &[("azure.ai.openai", "gpt-4o")]), 0.0125),
+        (by_proxy("anthropic", "claude-sonnet-4-5", 0.018, &[("openai", "claude-sonnet-4-5")]), 0.018),
+        (by_proxy("gemini", "gemini-2.5-pro", 0.011_25, &[("openai", "gemini-2.5-pro")]), 0.011_25),
+        (spans(&[("openai", "gpt-4o"), ("azure", "gpt-4o")]), 0.0125),
+        (by_proxy("groq", "llama-3.3-70b-versatile", 0.001_38, &[("openai", "llama-3.3-70b-versatile")]), 0.001_38),
+    ] {
+        let orders = [roads.clone(), roads.into_iter().rev().collect()];
+        for roads in orders {
+            let agent = agent().await;
+            agent.clock.advance(Duration::from_secs(4 * 86_400));
+            for (road, body) in roads.iter().chain(&roads) {
+                assert_eq!(agent.call(road, JSON, body).await.status, 200);
+            }
+            let events = agent.events().await;
+            assert_eq!(events.len(), 1, "{roads:?}: {events:#?}");
+            assert_eq!(events[0]["amount_usd"], json!(total), "{events:#?}");
+            assert!(events[0].get("unpriced").is_none(), "{events:#?}");
+        }
+    }
+}

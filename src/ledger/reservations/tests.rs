@@ -13,7 +13,7 @@ fn at(hour: i64) -> Timestamp {
     "2026-11-22T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hour)
 }
 
-/// Granted in the hour of its number, and held; every second one says all that may be said.
+/// Granted in the hour of its number, and held. Every second one says what it will use, and for whom; the second also of which model.
 fn held(seq: i64) -> StoredReservation {
     let says_all = seq % 2 == 0;
     let attribution = Attribution { worker: Some("w".into()), batch_id: None, lead_id: Some("l".into()) };
@@ -26,7 +26,7 @@ fn held(seq: i64) -> StoredReservation {
         estimated_cost: Usd::from_dollars(5),
         ttl_seconds: 60,
         attribution: says_all.then(|| attribution.into()),
-        model: says_all.then(|| "m".into()),
+        model: (seq == 2).then(|| "m".into()),
         usage: if says_all { vec![tokens] } else { vec![] },
     };
     let (created_at, expires_at) = (at(seq), at(seq + 1));
