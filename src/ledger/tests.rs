@@ -14,8 +14,8 @@ use rusqlite::Connection;
 use super::segment::SEGMENT_EVENTS;
 use super::*;
 use crate::domain::{
-    BudgetZone, CostEvent, CostQuestion, Dimension, Entry, EventKey, Filter, GateChange, GateMode, GroupKey, Kind, ModelKey,
-    Name, Origin, Outcome, Pair, Quantity, SpanId, SpanPlace, Sums, TraceId, UsageCount, Usd,
+    BudgetZone, CostEvent, CostQuestion, Dimension, Entry, EventKey, EventQuestion, Filter, GateChange, GateMode, GroupKey,
+    Kind, ModelKey, Name, Origin, Outcome, Pair, Quantity, Selection, SpanId, SpanPlace, Sums, TraceId, UsageCount, Usd,
 };
 
 const DAY: Date = date(2026, 11, 22);
@@ -147,7 +147,8 @@ fn a_commit_is_empty_if_it_changes_nothing() {
 fn a_ledger_is_told_from_others_and_its_entries_from_what_they_were() {
     let (mut fixture, other) = (Fixture::new(), Fixture::new());
     let mut ledger = fixture.open();
-    drop(other.open());
+    // Whoever chooses ids cannot know which of them meet in a table.
+    assert_ne!(other.open().key_hash(&event(1).key), ledger.key_hash(&event(1).key));
     let reader = Reader::new(fixture.path(), BudgetZone::UTC);
     let other = Reader::new(other.path(), BudgetZone::UTC).ledger_id().unwrap();
     assert_ne!(reader.ledger_id().unwrap(), other);
@@ -308,9 +309,12 @@ fn retention_removes_events_and_keeps_sums() {
     fixture.commit(&mut ledger, events(0..count), now());
     let keep = SignedDuration::from_hours(24 * 40);
     assert!(!ledger.prune(keep, now()).unwrap(), "nothing is old yet");
+    assert!(!ledger.has_removed_since(Timestamp::MIN).unwrap());
     let later = now().checked_add(SignedDuration::from_hours(24 * 41)).unwrap();
     assert!(ledger.prune(keep, later).unwrap());
     assert!(!ledger.prune(keep, later).unwrap(), "the open segment stays");
+    let next = now() + SignedDuration::from_nanos(1);
+    assert!(ledger.has_removed_since(now()).unwrap() && !ledger.has_removed_since(next).unwrap());
     assert_eq!(find(&ledger, 0), None);
     drop(ledger);
     let ledger = fixture.open();
@@ -414,6 +418,16 @@ fn ids_of_several_blocks_are_found_in_memory_and_on_the_disk_until_their_block_i
     assert!(ledger.forget_ids(Timestamp::MAX).unwrap() && !ledger.forget_ids(Timestamp::MAX).unwrap());
     all_but(&ledger, 4);
     assert_eq!((calls(&ledger), buckets() * 33), (vec![], all));
+    // Who asks for one by its key has it for as long as it is kept.
+    let reader = Reader::new(fixture.path(), BudgetZone::UTC);
+    for number in [0, block, 2 * block - 1, count - 1] {
+        let (selection, key) = (Selection::default(), Some(event(number).key));
+        let question = EventQuestion { selection, key, suspected: None, newest_first: true, after: None, limit: 9 };
+        let mut listing = reader.begin_listing(question).unwrap();
+        assert!(reader.continue_listing(&mut listing, i64::MAX, &|| false).unwrap());
+        let found: Vec<_> = reader.listed(&listing).unwrap().0.iter().map(|listed| listed.place.seq).collect();
+        assert_eq!(found, [number + 1]);
+    }
 }
 
 #[test]

@@ -379,6 +379,20 @@ fn a_page_is_read_from_where_its_events_can_be_and_no_more() {
     assert!(rig.all(ask(false, 1_000)).into_iter().eq(SEGMENT_EVENTS + 1..=count));
 }
 
+/// What a reader knows of an open segment is of no use once another one is.
+#[test]
+fn pages_are_right_after_the_open_segment_was_closed() {
+    let mut rig = InTime::new(SEGMENT_EVENTS - 10);
+    assert_eq!(rig.all(ask(true, 1_000)).len() as i64, SEGMENT_EVENTS - 10);
+    let count = SEGMENT_EVENTS + 3 * LOOK_ENTRIES;
+    let events =
+        (SEGMENT_EVENTS - 9..=count).map(|seq| rig.ledger.keyed(CostEvent { time: InTime::time(seq), ..told(seq, 0, 0) }));
+    let commit = Commit { events: events.collect(), rollup: Some(Rollup::default()), ..Commit::default() };
+    rig.ledger.commit(&commit, at("2026-10-30T00:00:00Z")).unwrap();
+    assert!(rig.all(ask(true, 1_000)).into_iter().eq((1..=count).rev()));
+    assert_eq!(rig.steps(&ask(true, 7), 1), 1);
+}
+
 /// Retention removes whole segments: what is missing otherwise, be it a whole look of them, was lost.
 #[test]
 fn entries_that_are_missing_are_no_shorter_export() {

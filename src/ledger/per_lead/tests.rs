@@ -93,6 +93,33 @@ fn each_look_adds_what_was_recorded_since_also_over_midnight_and_the_end_of_a_mo
     assert!(per_lead.monthly().is_some());
 }
 
+/// Guards against: cost of a day far ahead that is missing when the day comes.
+#[test]
+fn what_happens_far_ahead_counts_when_its_day_comes() {
+    let mut fixture = Fixture::new();
+    let mut ledger = fixture.open();
+    let reader = Reader::new(fixture.path(), BudgetZone::UTC);
+    let first = date(2026, 11, 2);
+    let noon: Timestamp = format!("{first}T12:00:00Z").parse().unwrap();
+    let ahead = DAYS as i64 + 1;
+    let events: Vec<CostEvent> = [0, 1, ahead]
+        .into_iter()
+        .zip(1..)
+        .map(|(days, number)| CostEvent {
+            time: noon + SignedDuration::from_hours(24 * days),
+            lead_id: Some("l".into()),
+            ..event(number)
+        })
+        .collect();
+    fixture.commit(&mut ledger, events.clone(), noon);
+    let mut per_lead = PerLead::new(first);
+    for day in (0..=ahead).map(|days| first.saturating_add(jiff::Span::new().days(days))) {
+        reader.catch_up(&mut per_lead, day, &|| false).unwrap();
+        assert_eq!(per_lead.daily(), naive_mean(&events, day, day), "{day}");
+        assert!(per_lead.is_of(day) && !per_lead.is_of(day.tomorrow().unwrap()));
+    }
+}
+
 /// Guards against: entries that count twice because a look ended in the middle, or are damaged and count all the same.
 #[test]
 fn a_look_that_fails_counts_nothing() {
