@@ -21,8 +21,13 @@ pub(super) struct Counts {
     output: Quantity,
     reasoning: Quantity,
     audio_input: Quantity,
-    audio_output: Quantity,
+    cached_audio: Quantity,
     image_input: Quantity,
+    cached_image: Quantity,
+    video_input: Quantity,
+    audio_output: Quantity,
+    image_output: Quantity,
+    video_output: Quantity,
     images: Quantity,
     seconds: Quantity,
     characters: Quantity,
@@ -32,6 +37,10 @@ pub(super) struct Counts {
     input_words: InputWords,
     /// Whether it says what the input consists of, as providers do.
     pub has_input_details: bool,
+    /// Whether it says what the output consists of.
+    has_output_details: bool,
+    /// Whether it says which input are images, as the images API does in its own words.
+    names_input_images: bool,
 }
 
 /// How the input is called, which tells what is in it.
@@ -66,6 +75,7 @@ impl Counts {
                 each_member_of(value, |name, value| self.input_detail(name, value));
             }
             "completion_tokens_details" | "output_tokens_details" | "output_token_details" => {
+                self.has_output_details |= value.starts_with('{');
                 each_member_of(value, |name, value| self.output_detail(name, value));
             }
             "cache_read_input_tokens" | "prompt_cache_hit_tokens" => raise(&mut self.cached, value),
@@ -95,11 +105,23 @@ impl Counts {
             self.input += parts;
         }
         self.cache_write_1h = self.cache_write_1h.min(self.cache_write);
+        if self.names_input_images && self.input_words == InputWords::Input {
+            self.take_output_for_images();
+        }
+    }
+
+    /// What comes out where images are asked for are images, unless it says otherwise.
+    pub fn take_output_for_images(&mut self) {
+        if !self.has_output_details {
+            self.image_output = self.output;
+        }
     }
 
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
-        Self { input_words: InputWords::Unsaid, has_input_details: false, ..*self } == Self::default()
+        let default = Self::default();
+        let counts = Self { input_words: default.input_words, has_input_details: false, ..*self };
+        Self { has_output_details: false, names_input_images: false, ..counts } == default
     }
 
     /// Under the names that prices know.
@@ -114,8 +136,13 @@ impl Counts {
             ("output_tokens", self.output),
             ("reasoning_output_tokens", self.reasoning),
             ("audio_input_tokens", self.audio_input),
-            ("audio_output_tokens", self.audio_output),
+            ("cached_audio_input_tokens", self.cached_audio),
             ("image_input_tokens", self.image_input),
+            ("cached_image_input_tokens", self.cached_image),
+            ("video_input_tokens", self.video_input),
+            ("audio_output_tokens", self.audio_output),
+            ("image_output_tokens", self.image_output),
+            ("video_output_tokens", self.video_output),
             ("images", self.images),
             ("seconds", self.seconds),
             ("characters", self.characters),
@@ -139,9 +166,19 @@ impl Counts {
             "cached_tokens" => raise(&mut self.cached, value),
             "cache_write_tokens" | "cache_creation_tokens" => raise(&mut self.cache_write, value),
             "cache_creation_token_details" => self.cache_written(value),
+            "cached_tokens_details" => each_member_of(value, |name, value| match name {
+                "audio_tokens" => raise(&mut self.cached_audio, value),
+                "image_tokens" => raise(&mut self.cached_image, value),
+                _ => {}
+            }),
             "audio_tokens" => raise(&mut self.audio_input, value),
-            "image_tokens" => raise(&mut self.image_input, value),
+            "image_tokens" => {
+                self.names_input_images |= count(value).is_some();
+                raise(&mut self.image_input, value);
+            }
+            "video_tokens" => raise(&mut self.video_input, value),
             "character_count" => raise(&mut self.characters, value),
+            "image_count" => raise(&mut self.images, value),
             "audio_length_seconds" | "video_length_seconds" => raise(&mut self.seconds, value),
             "web_search_requests" => raise(&mut self.searches, value),
             _ => {}
@@ -150,8 +187,10 @@ impl Counts {
 
     fn output_detail(&mut self, name: &str, value: &str) {
         match name {
-            "reasoning_tokens" => raise(&mut self.reasoning, value),
+            "reasoning_tokens" | "thinking_tokens" => raise(&mut self.reasoning, value),
             "audio_tokens" => raise(&mut self.audio_output, value),
+            "image_tokens" => raise(&mut self.image_output, value),
+            "video_tokens" => raise(&mut self.video_output, value),
             _ => {}
         }
     }

@@ -11,6 +11,9 @@ pub(super) enum CallType {
     Other,
 }
 
+/// Operations from which images come.
+pub(super) const IMAGES: [&str; 2] = ["image_generation", "image_edit"];
+
 /// Its functions that are paid, without the `a` of those that are awaited.
 const CALL_TYPES: &[(&str, CallType)] = &[
     ("completion", CallType::Paid("chat")),
@@ -25,8 +28,8 @@ const CALL_TYPES: &[(&str, CallType)] = &[
     ("realtime_calls", CallType::Paid("chat")),
     ("text_completion", CallType::Paid("text_completion")),
     ("embedding", CallType::Paid("embeddings")),
-    ("image_generation", CallType::Paid("image_generation")),
-    ("image_edit", CallType::Paid("image_edit")),
+    ("image_generation", CallType::Paid(IMAGES[0])),
+    ("image_edit", CallType::Paid(IMAGES[1])),
     ("transcription", CallType::Paid("transcription")),
     ("speech", CallType::Paid("speech")),
     ("rerank", CallType::Paid("rerank")),

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::ROAD;
 use super::id::provider_and_id;
-use super::operation::{CallType, call_type};
+use super::operation::{CallType, IMAGES, call_type};
 use crate::domain::{Quality, Usd};
 use crate::formats::CallSink;
 use crate::formats::counts::Counts;
@@ -135,7 +135,7 @@ impl<'a> Payload<'a> {
             "service_tier" => tier = value,
             _ => {}
         });
-        let counts = self.counts(metadata.usage, response_usage);
+        let mut counts = self.counts(metadata.usage, response_usage);
         let cost = self.cost()?;
         let is_told = !counts.is_empty() || cost.is_some();
         let called = string(self.call_type).unwrap_or_default();
@@ -145,6 +145,9 @@ impl<'a> Payload<'a> {
             CallType::Other if is_told => called,
             CallType::PaidOnce(_) | CallType::Other => return Ok(None),
         };
+        if IMAGES.contains(&&*operation) {
+            counts.take_output_for_images();
+        }
         let (provider_of_id, response_id) = provider_and_id(digits(self.id).unwrap_or_default());
         let provider = string(self.provider).filter(|provider| !provider.is_empty()).unwrap_or(provider_of_id.into());
         let model = model(text(self.model), text(response_model), &provider);

@@ -280,10 +280,66 @@ fn counts_are_found_wherever_they_are() {
             "input_tokens 1000, cached_input_tokens 800, output_tokens 50, reasoning_output_tokens 20, audio_input_tokens 3, audio_output_tokens 4",
         ),
         (json!({"metadata": {"usage_object": {"type": "duration", "seconds": 3.5}}}), "seconds 3.5"),
+        (
+            json!({"metadata": {"usage_object": {"input_tokens": 9, "output_tokens": 50, "output_tokens_details": {"thinking_tokens": 7}}}}),
+            "input_tokens 9, output_tokens 50, reasoning_output_tokens 7",
+        ),
         (json!({"metadata": {"usage_object": {"prompt_tokens": -1, "completion_tokens": "x", "total_tokens": 1e300}}}), ""),
     ] {
         assert_eq!(usage(&read(&payload(over)).only()), expected);
     }
+}
+
+/// Guards against: tokens of images that were charged as text, at a thirteenth of their price.
+#[test]
+fn each_modality_of_what_goes_in_and_comes_out_is_counted() {
+    let of = |usage: Value| self::usage(&read(&payload(json!({"metadata": {"usage_object": usage}}))).only());
+    let nano_banana = json!({"completion_tokens": 1290, "prompt_tokens": 10, "total_tokens": 1300,
+        "completion_tokens_details": {"text_tokens": 0, "image_tokens": 1290},
+        "prompt_tokens_details": {"audio_tokens": null, "cached_tokens": null, "image_tokens": null, "text_tokens": 10,
+            "video_tokens": null, "initial_prompt_tokens": null},
+        "cache_read_input_tokens": null, "cache_creation_input_tokens": null});
+    assert_eq!(of(nano_banana), "input_tokens 10, output_tokens 1290, image_output_tokens 1290");
+    for (whole, details, side) in [
+        ("prompt_tokens", "prompt_tokens_details", "input"),
+        ("input_tokens", "input_tokens_details", "input"),
+        ("input_tokens", "input_token_details", "input"),
+        ("completion_tokens", "completion_tokens_details", "output"),
+        ("output_tokens", "output_tokens_details", "output"),
+        ("output_tokens", "output_token_details", "output"),
+    ] {
+        for modality in ["audio", "image", "video"] {
+            let usage = json!({whole: 100, details: {format!("{modality}_tokens"): 60, "text_tokens": 40}});
+            assert_eq!(of(usage), format!("{side}_tokens 100, {modality}_{side}_tokens 60"), "{details}");
+        }
+        assert_eq!(of(json!({whole: 100, details: {"text_tokens": 100}})), format!("{side}_tokens 100"), "{details}");
+    }
+    let cached = json!({"input_tokens": 100, "input_token_details": {"audio_tokens": 50, "image_tokens": 20, "cached_tokens": 40,
+        "cached_tokens_details": {"text_tokens": 5, "audio_tokens": 25, "image_tokens": 10}}});
+    assert_eq!(
+        of(cached),
+        "input_tokens 100, cached_input_tokens 40, audio_input_tokens 50, cached_audio_input_tokens 25, image_input_tokens 20, cached_image_input_tokens 10"
+    );
+}
+
+#[test]
+fn what_comes_out_where_images_are_asked_for_are_images_unless_it_says_otherwise() {
+    let of = |call_type: &str, usage: Value| {
+        self::usage(&read(&payload(json!({"call_type": call_type, "metadata": {"usage_object": usage}}))).only())
+    };
+    // As LiteLLM brings the images API's counts to its own words, and as that says them.
+    let in_words_of_litellm = json!({"completion_tokens": 4160, "prompt_tokens": 50, "total_tokens": 4210, "completion_tokens_details": null,
+        "prompt_tokens_details": {"audio_tokens": null, "cached_tokens": 0, "image_tokens": 40, "text_tokens": 10}});
+    let in_its_own = json!({"input_tokens": 50, "input_tokens_details": {"image_tokens": 40, "text_tokens": 10},
+        "output_tokens": 4160, "total_tokens": 4210});
+    let images = "input_tokens 50, output_tokens 4160, image_input_tokens 40, image_output_tokens 4160";
+    for call_type in ["aimage_generation", "image_edit"] {
+        assert_eq!(of(call_type, in_words_of_litellm.clone()), images);
+    }
+    assert_eq!(of("aimage_generation", in_its_own), images);
+    assert_eq!(of("acompletion", in_words_of_litellm), "input_tokens 50, output_tokens 4160, image_input_tokens 40");
+    let said = json!({"prompt_tokens": 1, "completion_tokens": 100, "completion_tokens_details": {"image_tokens": 60}});
+    assert_eq!(of("aimage_generation", said), "input_tokens 1, output_tokens 100, image_output_tokens 60");
 }
 
 #[test]

@@ -13,9 +13,13 @@ pub(super) struct Counted {
     pub cache_write_1h: Option<Quantity>,
     pub more_input: Option<Quantity>,
     pub audio_input: Option<Quantity>,
+    pub image_input: Option<Quantity>,
+    pub video_input: Option<Quantity>,
     pub output: Option<Quantity>,
     pub reasoning: Option<Quantity>,
     pub audio_output: Option<Quantity>,
+    pub image_output: Option<Quantity>,
+    pub video_output: Option<Quantity>,
     /// Whether `input` has the cached tokens in it, where the record itself shows that.
     pub input_has_cached: Option<bool>,
     /// Whether `output` lacks the tokens of reasoning.
@@ -38,8 +42,8 @@ pub(super) fn counted(counts: &Counts, attributes: &Attributes<'_>) -> Result<Co
         output: count(counts.output)?,
         reasoning: count(counts.reasoning)?,
         audio_output: count(counts.audio_output)?,
-        input_has_cached: None,
         output_lacks_reasoning: !counts.output_has_reasoning,
+        ..Counted::default()
     })
 }
 
@@ -68,9 +72,13 @@ pub(super) fn usage_of(counts: &Counted, input_has_cached: bool) -> Vec<(&'stati
         ("cache_write_input_tokens", written_5m),
         ("cache_write_1h_input_tokens", written_1h),
         ("audio_input_tokens", of(counts.audio_input)),
+        ("image_input_tokens", of(counts.image_input)),
+        ("video_input_tokens", of(counts.video_input)),
         ("output_tokens", output),
         ("reasoning_output_tokens", reasoning),
         ("audio_output_tokens", of(counts.audio_output)),
+        ("image_output_tokens", of(counts.image_output)),
+        ("video_output_tokens", of(counts.video_output)),
     ];
     usage.into_iter().filter(|(_, count)| *count != zero).collect()
 }
@@ -100,9 +108,13 @@ impl Counted {
             (&mut self.cache_write, other.cache_write),
             (&mut self.cache_write_1h, other.cache_write_1h),
             (&mut self.audio_input, other.audio_input),
+            (&mut self.image_input, other.image_input),
+            (&mut self.video_input, other.video_input),
             (&mut self.output, other.output),
             (&mut self.reasoning, other.reasoning),
             (&mut self.audio_output, other.audio_output),
+            (&mut self.image_output, other.image_output),
+            (&mut self.video_output, other.video_output),
         ] {
             *mine = mine.or(theirs);
         }

@@ -62,11 +62,15 @@ pub(super) fn told_usage(text: &str) -> Counted {
             .or_else(|| top(&["cache_creation_input_tokens", "input_cache_creation"])),
         cache_write_1h: first(&written, &["ephemeral_1h_input_tokens"]),
         more_input: None,
-        audio_input: first(&input_details, &["audio_tokens"]),
+        audio_input: first(&input_details, &["audio_tokens", "audio"]),
+        image_input: first(&input_details, &["image_tokens"]),
+        video_input: first(&input_details, &["video_tokens"]),
         output: top(&["completion_tokens", "output_tokens", "output"]),
         reasoning: first(&output_details, &["reasoning_tokens", "reasoning"])
             .or_else(|| top(&["output_reasoning_tokens", "output_reasoning"])),
-        audio_output: first(&output_details, &["audio_tokens"]),
+        audio_output: first(&output_details, &["audio_tokens", "audio"]),
+        image_output: first(&output_details, &["image_tokens"]),
+        video_output: first(&output_details, &["video_tokens"]),
         input_has_cached: Some(has_cached),
         output_lacks_reasoning: false,
     }
@@ -136,6 +140,24 @@ mod tests {
             (
                 r#"{"input_tokens":100,"output_tokens":50,"cache_creation_input_tokens":300,"cache_read_input_tokens":600}"#,
                 &anthropic,
+            ),
+            // As LiteLLM and Langfuse tell what a model of images said.
+            (
+                "{'completion_tokens': 1290, 'prompt_tokens': 10, 'total_tokens': 1300, 'completion_tokens_details': {'text_tokens': 0, 'image_tokens': 1290}, 'prompt_tokens_details': {'audio_tokens': None, 'image_tokens': None, 'text_tokens': 10}}",
+                &[("input_tokens", 10), ("output_tokens", 1290), ("image_output_tokens", 1290)],
+            ),
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":50,"prompt_tokens_details":{"audio_tokens":10,"image_tokens":20,"video_tokens":30},"completion_tokens_details":{"audio_tokens":1,"image_tokens":2,"video_tokens":3}}"#,
+                &[
+                    ("input_tokens", 100),
+                    ("audio_input_tokens", 10),
+                    ("image_input_tokens", 20),
+                    ("video_input_tokens", 30),
+                    ("output_tokens", 50),
+                    ("audio_output_tokens", 1),
+                    ("image_output_tokens", 2),
+                    ("video_output_tokens", 3),
+                ],
             ),
             (r#"{"input":7}"#, &[("input_tokens", 7)]),
             ("", &[]),

@@ -39,12 +39,16 @@ pub(super) fn read(provider: &str, node: &Node<'_>, found: &mut Extracted) -> Re
     found.push("cache_write_input_tokens", written.checked_sub(for_an_hour).unwrap_or_default());
     found.push("cache_write_1h_input_tokens", for_an_hour);
     found.push("audio_input_tokens", node.count(&["prompt_tokens_details", "audio_tokens"])?);
+    let cached_of = |kind| node.count(&["prompt_tokens_details", "cached_tokens_details", kind]);
+    found.push("cached_audio_input_tokens", cached_of("audio_tokens")?);
     found.push("image_input_tokens", node.count(&["prompt_tokens_details", "image_tokens"])?);
+    found.push("cached_image_input_tokens", cached_of("image_tokens")?);
     found.push("video_input_tokens", node.count(&["prompt_tokens_details", "video_tokens"])?);
     found.push_always("output_tokens", output);
     found.push("reasoning_output_tokens", reasoning);
     found.push("audio_output_tokens", node.count(&["completion_tokens_details", "audio_tokens"])?);
     found.push("image_output_tokens", node.count(&["completion_tokens_details", "image_tokens"])?);
+    found.push("video_output_tokens", node.count(&["completion_tokens_details", "video_tokens"])?);
     found.push("citation_output_tokens", citation);
     let searches: &[&[&str]] =
         &[&["num_search_queries"], &["num_sources_used"], &["server_tool_use", "web_search_requests"]];

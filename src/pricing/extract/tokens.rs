@@ -82,6 +82,7 @@ fn responses(node: &Node<'_>, found: &mut Extracted) -> Result<(), ExtractError>
     found.push("cached_audio_input_tokens", input(&["cached_tokens_details", "audio_tokens"])?);
     found.push("image_input_tokens", input(&["image_tokens"])?);
     found.push("cached_image_input_tokens", input(&["cached_tokens_details", "image_tokens"])?);
+    found.push("video_input_tokens", input(&["video_tokens"])?);
     found.push_always("output_tokens", out);
     found.push("reasoning_output_tokens", output(&["reasoning_tokens"])?);
     found.push("audio_output_tokens", output(&["audio_tokens"])?);
@@ -89,6 +90,7 @@ fn responses(node: &Node<'_>, found: &mut Extracted) -> Result<(), ExtractError>
     let is_of_images = node.object("input_tokens_details").is_some_and(|details| details.has("image_tokens"));
     let has_details = node.has("output_tokens_details") || node.has("output_token_details");
     found.push("image_output_tokens", if is_of_images && !has_details { out } else { output(&["image_tokens"])? });
+    found.push("video_output_tokens", output(&["video_tokens"])?);
     found.push("searches", node.count(&["tool_calls_details", "search_web", "invocation"])?);
     Ok(())
 }
