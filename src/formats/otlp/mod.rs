@@ -24,6 +24,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod told;
+mod usage_text;
 mod wire;
 
 use std::io::BufRead;
