@@ -9,12 +9,18 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::OTHER_LABEL;
 
 /// Longest value that a grouping tells apart, in bytes of UTF-8: ten thousand keys of three such values stay within 16 MiB.
 pub const ATTRIBUTE_VALUE_BYTES_MAX: usize = 512;
+
+/// Longest attributes of an event, in bytes of the JSON text.
+pub const ATTRIBUTES_BYTES_MAX: usize = 4_096;
+/// The attribute that says in which of its provider's tiers a call was made, on which its price depends.
+pub const SERVICE_TIER: &str = "service_tier";
 
 /// Decimal places of numbers that are shown without an exponent, before the point and (half of it) behind.
 const PLACES_MAX: i64 = 40;
@@ -34,6 +40,21 @@ pub fn attribute_text<'j>(json: &'j str, name: &str) -> Result<Cow<'j, str>, ser
         Some(_) | None => Cow::Borrowed(""),
     };
     Ok(if text.len() > ATTRIBUTE_VALUE_BYTES_MAX { Cow::Borrowed(OTHER_LABEL) } else { text })
+}
+
+/// Attributes with further ones, as far as they have none of these names. What was there stays to the letter.
+pub fn with_attributes<'m>(json: Option<Box<str>>, more: impl IntoIterator<Item = (&'m str, &'m str)>) -> Option<Box<str>> {
+    let text = json.as_deref().unwrap_or("{}");
+    let known = serde_json::from_str::<Value>(text).unwrap_or_default();
+    let missing = more.into_iter().filter(|(name, _)| known.get(name).is_none());
+    // A text always serializes.
+    let added: Vec<String> = missing.map(|(name, value)| format!("{}:{}", Value::from(name), Value::from(value))).collect();
+    if added.is_empty() {
+        return json;
+    }
+    let rest = text.trim_start().trim_start_matches('{');
+    let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
+    Some(format!("{{{}{comma}{rest}", added.join(",")).into())
 }
 
 /// Finds the value under a name.

@@ -6,9 +6,13 @@
 //!
 //! *Invariants.* Telling the same again changes nothing. Roads of one rank that agree lead to the same event in any order.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::{CostEvent, CostSource, NATIVE_ROAD, Origin, REVISION_MAX, UsageCount, Usd};
+use super::{
+    ATTRIBUTES_BYTES_MAX, CostEvent, CostSource, NATIVE_ROAD, Origin, REVISION_MAX, SERVICE_TIER, UsageCount, Usd,
+    attribute_text, with_attributes,
+};
 
 /// What becomes of a call that is told again.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,9 +48,10 @@ pub fn merge(known: &CostEvent, told: CostEvent) -> Merged {
     let joined = joined(&known.usage, &told.usage);
     let is_detailed = joined.as_ref().is_some_and(|joined| *joined == told.usage);
     let is_costed = !told_origin.is_unpriced();
+    let by_tier = by_tier(known, &known_origin, &told, &told_origin);
     // What the sender was told by its provider stays, also where the counts of another road make more of it.
     let takes_cost = is_costed
-        && match by_rank {
+        && match by_tier.then(by_rank) {
             Ordering::Greater => true,
             Ordering::Equal => {
                 has_no_cost(known, &known_origin)
@@ -63,6 +68,7 @@ pub fn merge(known: &CostEvent, told: CostEvent) -> Merged {
     standing.usage = usage.unwrap_or(standing.usage);
     if takes_cost {
         standing.amount = told.amount;
+        standing.attributes = in_tier_of(&told, standing.attributes);
     }
     let is_as = |told: &CostEvent| standing.amount == told.amount && standing.usage == told.usage;
     let quality = match (is_as(known), is_as(&told)) {
@@ -75,8 +81,7 @@ pub fn merge(known: &CostEvent, told: CostEvent) -> Merged {
     let is_open = by_rank == Ordering::Equal && is_costed && !has_no_cost(known, &known_origin);
     let is_explained = known_origin.is_priced()
         && told_origin.is_priced()
-        && known.usage != told.usage
-        && (is_detailed || contains(&known.usage, &told.usage));
+        && (by_tier != Ordering::Equal || known.usage != told.usage && (is_detailed || contains(&known.usage, &told.usage)));
     let disagreeing = Some(other).filter(|other| is_open && *other != standing.amount && !is_explained);
     // Whose numbers stand is who is believed.
     let is_leading = match by_rank {
@@ -135,6 +140,32 @@ fn has_no_cost(known: &CostEvent, known_origin: &Origin) -> bool {
 /// Whether it is known only that there was a call.
 fn is_empty(event: &CostEvent, origin: &Origin) -> bool {
     event.usage.is_empty() && origin.is_unpriced()
+}
+
+/// Which of two tellings knows the price, where both have it by the price book: the one that alone says the service tier, if it counts all that
+/// the other counts.
+fn by_tier(known: &CostEvent, known_origin: &Origin, told: &CostEvent, told_origin: &Origin) -> Ordering {
+    if !known_origin.is_priced() || !told_origin.is_priced() {
+        return Ordering::Equal;
+    }
+    match (tier(known).is_empty(), tier(told).is_empty()) {
+        (true, false) if contains(&told.usage, &known.usage) => Ordering::Greater,
+        (false, true) if contains(&known.usage, &told.usage) => Ordering::Less,
+        _ => Ordering::Equal,
+    }
+}
+
+/// The service tier; empty where nobody says it, as for the usual one.
+fn tier(event: &CostEvent) -> Cow<'_, str> {
+    let json = event.attributes.as_deref().unwrap_or("{}");
+    attribute_text(json, SERVICE_TIER).unwrap_or_default()
+}
+
+/// Attributes with the tier of the telling whose cost is taken, as far as they say none and there is room.
+fn in_tier_of(told: &CostEvent, attributes: Option<Box<str>>) -> Option<Box<str>> {
+    let tier = tier(told);
+    let completed = with_attributes(attributes.clone(), Some((SERVICE_TIER, &*tier)).filter(|(_, tier)| !tier.is_empty()));
+    completed.filter(|completed| completed.len() <= ATTRIBUTES_BYTES_MAX).or(attributes)
 }
 
 /// What both say of the counts, where they do not contradict each other and one says more than is known.

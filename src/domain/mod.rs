@@ -32,7 +32,7 @@ mod sums;
 mod wildcard;
 
 pub use aggregate::{CallFacts, RESPONSE_SOURCE, Repeats, complete, is_same_model};
-pub use attribute::{ATTRIBUTE_VALUE_BYTES_MAX, attribute_text};
+pub use attribute::{ATTRIBUTE_VALUE_BYTES_MAX, ATTRIBUTES_BYTES_MAX, SERVICE_TIER, attribute_text, with_attributes};
 pub use by::dimensions;
 pub use cover::{Cover, Facet, FoldedSubject, PATTERN_BYTES_MAX, PATTERNS_MAX, Pattern, Subject};
 pub use cycle::{Cycle, PeriodKind, Span};

@@ -20,6 +20,7 @@ mod media;
 pub mod native;
 pub mod otlp;
 mod problem;
+mod tier;
 
 pub use calls::{CallAnswer, CallCounts, CallError, CallFormat, CallSink, ITEM_BYTES_MAX};
 pub use format::{Answer, BadEvents, Batch, Counts, Format, LeftOut, Priced};

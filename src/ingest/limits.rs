@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use jiff::SignedDuration;
 
+pub use crate::domain::ATTRIBUTES_BYTES_MAX;
 use crate::domain::{Kind, Quantity, Usd};
 
 /// Longest id, source, worker, batch, lead, model and actor, in bytes.
@@ -14,8 +15,6 @@ pub const REASON_BYTES_MAX: usize = 500;
 pub const USAGE_NAMES_MAX: usize = 16;
 /// Counts in `usage` are below it: from there on, JSON readers that use doubles see another number.
 pub const USAGE_COUNT_END: Quantity = Quantity::of(1 << 53);
-/// Longest `attributes`, in bytes of the JSON text as it was sent.
-pub const ATTRIBUTES_BYTES_MAX: usize = 4_096;
 
 /// The operation of what names none.
 pub const OPERATION_DEFAULT: &str = "unknown";

@@ -1,12 +1,10 @@
 //! `usage_raw`: what was used as the provider said it, with its own names.
 
-use serde_json::Value;
-
 use super::check::Check;
 use super::limits::{ATTRIBUTES_BYTES_MAX, USAGE_COUNT_END};
 use super::names::Names;
 use super::raw::{Field, RawJson};
-use crate::domain::{UsageCount, Usd};
+use crate::domain::{UsageCount, Usd, with_attributes};
 use crate::pricing::{Extracted, extract};
 
 /// What a provider's usage object says.
@@ -64,18 +62,7 @@ impl Check {
 impl SaidUsage {
     /// These attributes, completed. What was sent stays to the letter.
     fn complete(&self, sent: Option<Box<str>>) -> Option<Box<str>> {
-        let sent_text = sent.as_deref().unwrap_or("{}");
-        let has = |name: &str| matches!(serde_json::from_str::<Value>(sent_text), Ok(Value::Object(has)) if has.contains_key(name));
-        let missing = self.attributes.iter().filter(|(name, _)| !has(name));
-        // A text always serializes.
-        let added = missing.map(|(name, value)| format!("\"{name}\":{}", Value::from(value.as_str())));
-        let added = added.collect::<Vec<_>>().join(",");
-        if added.is_empty() {
-            return sent;
-        }
-        let rest = sent_text.trim_start().trim_start_matches('{');
-        let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
-        Some(format!("{{{added}{comma}{rest}").into())
+        with_attributes(sent, self.attributes.iter().map(|(name, value)| (*name, value.as_str())))
     }
 }
 

@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
-use crate::domain::attribute_text;
+use crate::domain::{SERVICE_TIER, attribute_text};
 
 /// Names of attributes that say the service tier, the surest first.
-const SERVICE_TIER: [&str; 4] =
-    ["service_tier", "openai.response.service_tier", "gen_ai.openai.response.service_tier", "gen_ai.response.service_tier"];
+const SERVICE_TIERS: [&str; 4] =
+    [SERVICE_TIER, "openai.response.service_tier", "gen_ai.openai.response.service_tier", "gen_ai.response.service_tier"];
 /// Other names of attributes by which the catalogue knows variants.
 const OTHERS: [&str; 3] = ["speed", "search_type", "route"];
 /// Tiers that cost something else than usual. Where the book does not know what, a call has no price.
@@ -35,7 +35,7 @@ impl Said {
             found.map(Cow::into_owned).map(|text| text.trim().to_ascii_lowercase()).filter(|text| !text.is_empty())
         };
         let batch = text("processing").filter(|word| word == "batch");
-        let word = batch.or_else(|| SERVICE_TIER.iter().find_map(|name| text(name)));
+        let word = batch.or_else(|| SERVICE_TIERS.iter().find_map(|name| text(name)));
         let tier = word.and_then(|word| PRICED.into_iter().find(|tier| *tier == word));
         let others = OTHERS.into_iter().filter_map(|name| Some((name, text(name)?))).collect();
         Self { tier, others }
@@ -43,7 +43,7 @@ impl Said {
 
     /// The tier by the name and value that the catalogue's variants have for it.
     pub fn condition(&self) -> Option<(&'static str, &'static str)> {
-        self.tier.map(|tier| if tier == "batch" { ("processing", tier) } else { ("service_tier", tier) })
+        self.tier.map(|tier| if tier == "batch" { ("processing", tier) } else { (SERVICE_TIER, tier) })
     }
 }
 

@@ -92,6 +92,50 @@ fn more_detail_makes_another_price_and_no_disagreement() {
     assert_eq!(tell(&[plain.clone(), told("otlp:x", priced(), 4, IN_OUT)]).2, [Usd::from_dollars(4)]);
 }
 
+fn in_tier(mut event: CostEvent, attributes: &str) -> CostEvent {
+    event.attributes = Some(attributes.into());
+    event
+}
+
+/// Guards against: a call of the priority tier that costs what the road says that does not know the tier, if that comes first.
+#[test]
+fn the_price_of_the_tier_that_only_one_road_knows_stands_in_either_order() {
+    let usual = told("otlp:x", priced(), 2, CACHED);
+    for (priority, rank) in [(CACHED, Rank::Usual), (CACHED, Rank::Lower), (CACHED, Rank::Higher)] {
+        let priority = ranked(in_tier(told("otlp:y", priced(), 4, priority), r#"{"service_tier":"priority"}"#), rank);
+        for (order, revised) in [([&usual, &priority], 1), ([&priority, &usual], usize::from(rank == Rank::Lower))] {
+            let (standing, count, disagreeing) = tell(&order.map(Clone::clone));
+            assert_eq!((standing.amount, count, disagreeing), (Usd::from_dollars(4), revised, vec![]), "{rank:?}");
+            assert_eq!(standing.attributes.as_deref(), Some(r#"{"service_tier":"priority"}"#), "{rank:?}");
+            let again: Vec<_> = std::iter::once(standing).chain(order.map(Clone::clone)).collect();
+            assert_eq!(tell(&again).1, 0, "told again");
+        }
+    }
+    let (standing, _, disagreeing) = tell(&[
+        in_tier(usual.clone(), r#"{ "team":"a" }"#),
+        in_tier(told("otlp:y", priced(), 4, CACHED), r#"{"service_tier":"flex"}"#),
+    ]);
+    assert_eq!(standing.attributes.as_deref(), Some(r#"{"service_tier":"flex", "team":"a" }"#));
+    assert_eq!((standing.amount, disagreeing), (Usd::from_dollars(4), vec![]));
+}
+
+#[test]
+fn a_tier_changes_no_cost_that_its_own_counts_do_not_bear() {
+    let cached = told("otlp:x", priced(), 2, CACHED);
+    let plain = in_tier(told("otlp:y", priced(), 6, IN_OUT), r#"{"service_tier":"priority"}"#);
+    assert_eq!(tell(&[cached.clone(), plain]), (cached.clone(), 0, vec![]));
+    // What a sender was billed has its tier in it, and two that contradict each other are told of.
+    let said = in_tier(told("litellm", CostSource::Told, 3, CACHED), r#"{"service_tier":"priority"}"#);
+    assert_eq!(tell(&[said.clone(), cached.clone()]).0.amount, Usd::from_dollars(3));
+    let (flex, priority) = (r#"{"service_tier":"flex"}"#, r#"{"service_tier":"priority"}"#);
+    let (flex, priority) = (in_tier(cached.clone(), flex), in_tier(told("otlp:y", priced(), 4, CACHED), priority));
+    assert_eq!(tell(&[flex.clone(), priority]), (flex, 0, vec![Usd::from_dollars(4)]));
+    // No more than an event may say.
+    let long = in_tier(cached, &format!(r#"{{"a":"{}"}}"#, "x".repeat(ATTRIBUTES_BYTES_MAX - 8)));
+    let tiered = in_tier(told("otlp:y", priced(), 4, CACHED), r#"{"service_tier":"flex"}"#);
+    assert_eq!(tell(&[long.clone(), tiered]).0.attributes, long.attributes);
+}
+
 #[test]
 fn the_road_that_knows_best_wins_in_either_order() {
     let usual =

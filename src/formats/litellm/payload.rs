@@ -13,11 +13,12 @@ use serde_json::Value;
 use super::ROAD;
 use super::id::provider_and_id;
 use super::operation::{CallType, IMAGES, call_type};
-use crate::domain::{Quality, Usd};
+use crate::domain::{Quality, SERVICE_TIER, Usd};
 use crate::formats::CallSink;
 use crate::formats::counts::Counts;
 use crate::formats::items::ItemError;
 use crate::formats::json::lean::{digits, each_member, each_member_of, string};
+use crate::formats::tier::priced_tier;
 use crate::ingest::{Call, CallKeys, Ignored, read_time};
 
 /// The shortest that is added to a model's name for its date or revision: `-001`.
@@ -329,13 +330,15 @@ fn is_digits(text: &str) -> bool {
 /// By what else people may want to know the cost, and what may have a price of its own.
 fn attributes(metadata: &Metadata<'_>, end_user: &str, tier: &str, tags: &str) -> Option<Box<str>> {
     let mut kept = serde_json::Map::new();
-    let said = [("team", metadata.team_alias), ("user", metadata.user), ("end_user", end_user), ("service_tier", tier)];
+    let said = [("team", metadata.team_alias), ("user", metadata.user), ("end_user", end_user)];
     for (name, value) in said {
         let value = text(value);
-        // Tiers by these names are the usual one.
-        if !matches!(&*value, "" | "default" | "standard") {
+        if !value.is_empty() {
             kept.insert(name.to_owned(), Value::String(value.into_owned()));
         }
+    }
+    if let Some(tier) = priced_tier(&text(tier)) {
+        kept.insert(SERVICE_TIER.to_owned(), tier.into());
     }
     if tags.len() > 2
         && let Ok(tags) = serde_json::from_str::<Vec<String>>(tags)

@@ -10,8 +10,9 @@ use super::sender::{Cut, NOT_PROVIDERS, Needs, OPERATIONS, Sender};
 use super::senders::sender_of;
 use super::told::{told_cost, told_id};
 use super::usage_text::told_usage;
-use crate::domain::{Quality, SpanPlace, Usd};
+use crate::domain::{Quality, SERVICE_TIER, SpanPlace, Usd, with_attributes};
 use crate::formats::litellm::provider_and_id;
+use crate::formats::tier::priced_tier;
 use crate::ingest::Call;
 
 /// What a record is.
@@ -74,6 +75,7 @@ pub(super) fn find(record: &Record<'_>, signal: Signal, scope: &str) -> Result<F
         quality: if is_estimated { Quality::Estimated } else { sender.quality },
         rank: sender.rank,
         is_cache_hit,
+        attributes: in_tier(&attributes.text(sender.service_tier)),
         ..Call::default()
     })))
 }
@@ -110,6 +112,11 @@ fn response_id(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str
         .first(sender.response)
         .and_then(|(_, response)| told_id(&response.to_text()))
         .map_or(Cow::Borrowed(""), Cow::Owned)
+}
+
+/// A service tier that may have a price of its own, as all roads tell it.
+fn in_tier(word: &str) -> Option<Box<str>> {
+    with_attributes(None, priced_tier(word).map(|tier| (SERVICE_TIER, tier)))
 }
 
 /// The sender's own key. Where the attributes for it are missing, whatever else is the same when the record is sent again.

@@ -25,6 +25,8 @@ pub(super) struct Sender {
     /// What was asked for, in any words that [`OPERATIONS`] knows.
     pub operation: &'static [&'static str],
     pub response_id: &'static [&'static str],
+    /// The service tier: in which it was answered; else in which it was asked for, which may be less than that.
+    pub service_tier: &'static [&'static str],
     /// A text in JSON whose member `id` is the response's.
     pub response: &'static [&'static str],
     /// Whether a record without a response id is known by its place in the trace.
@@ -211,6 +213,7 @@ impl Sender {
             self.model,
             self.operation,
             self.response_id,
+            self.service_tier,
             self.response,
             self.own_key.map_or(&[], |(_, names)| names),
             counts.input,

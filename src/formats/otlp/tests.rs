@@ -240,6 +240,27 @@ fn a_price_of_zero_is_none_and_costs_keep_their_digits() {
     }
 }
 
+/// Guards against: a span of the priority tier, or of a batch, that was charged as any other call.
+#[test]
+fn the_tier_that_a_response_was_given_in_is_kept() {
+    for (told, kept) in [
+        (&[("openai.response.service_tier", "priority")][..], Some("priority")),
+        (&[("gen_ai.openai.response.service_tier", "flex")], Some("flex")),
+        (&[("anthropic.response.service_tier", "batch")], Some("batch")),
+        (&[("openai.response.service_tier", "default"), ("openai.request.service_tier", "priority")], None),
+        (&[("openai.response.service_tier", ""), ("openai.request.service_tier", "priority")], Some("priority")),
+        (&[("gen_ai.openai.request.service_tier", "flex")], Some("flex")),
+        (&[("openai.request.service_tier", "auto")], None),
+        (&[("anthropic.response.service_tier", "standard")], None),
+        (&[], None),
+    ] {
+        let attributes = told.iter().map(|(name, value)| text(name, value)).collect();
+        let call = &told_by("x", vec![chat(1, 0, attributes)]).calls[0];
+        let expected = kept.map(|tier| format!(r#"{{"service_tier":"{tier}"}}"#));
+        assert_eq!(call.attributes.as_deref(), expected.as_deref(), "{told:?}");
+    }
+}
+
 #[test]
 fn one_bad_span_does_not_keep_the_others_out() {
     for (name, value) in [
