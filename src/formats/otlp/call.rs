@@ -9,7 +9,7 @@ use super::record::{Attributes, Record, Signal, Value, kept};
 use super::sender::{Cut, NOT_PROVIDERS, Needs, OPERATIONS, Sender};
 use super::senders::sender_of;
 use super::told::{told_cost, told_id};
-use super::usage_text::told_usage;
+use super::usage_text::{ProviderMetadata, told_usage};
 use crate::domain::{Quality, SERVICE_TIER, SpanPlace, Usd, with_attributes};
 use crate::formats::litellm::provider_and_id;
 use crate::formats::tier::priced_tier;
@@ -32,9 +32,15 @@ pub(super) fn find(record: &Record<'_>, signal: Signal, scope: &str) -> Result<F
     }
     let attributes = &record.attributes;
     let named = |why: String| format!("{}: {why}", sender.name);
+    // What adds up several calls has the last one's.
+    let metadata = if is_wrapper { ProviderMetadata::default() } else { provider_metadata(sender, attributes) };
     let mut counts = counted(&sender.counts, attributes).map_err(named)?;
     if let Some((_, text)) = attributes.first(sender.usage_text) {
         counts.complete(told_usage(&text.to_text()));
+    }
+    let miscounts = sender.miscounts.holds(record, scope);
+    if let Some(told) = metadata.usage.filter(|_| miscounts) {
+        counts.correct(told);
     }
     let usage = usage_of(&counts, sender.counts.input_has_cached.holds(record, scope));
     let is_cache_hit = sender.cache_hit.holds(record, scope);
@@ -56,7 +62,15 @@ pub(super) fn find(record: &Record<'_>, signal: Signal, scope: &str) -> Result<F
         ids if sender.is_placed => ids.trace.zip(ids.span),
         _ => None,
     };
-    let is_estimated = sender.estimates.holds(record, scope);
+    let quality = if sender.estimates.holds(record, scope) {
+        Quality::Estimated
+    } else if miscounts && metadata.usage.is_none() {
+        Quality::Doubtful
+    } else {
+        sender.quality
+    };
+    let said_tier = attributes.text(sender.service_tier);
+    let tier = if said_tier.is_empty() { metadata.service_tier.as_deref().unwrap_or_default() } else { &said_tier };
     Ok(Found::Call(Box::new(Call {
         road: format!("otlp:{scope}").into(),
         provider: provider(sender, attributes),
@@ -72,12 +86,16 @@ pub(super) fn find(record: &Record<'_>, signal: Signal, scope: &str) -> Result<F
         has_failed: record.has_failed,
         usage: usage.into_iter().map(|(name, count)| (name.into(), count)).collect(),
         cost,
-        quality: if is_estimated { Quality::Estimated } else { sender.quality },
+        quality,
         rank: sender.rank,
         is_cache_hit,
-        attributes: in_tier(&attributes.text(sender.service_tier)),
+        attributes: in_tier(tier),
         ..Call::default()
     })))
+}
+
+fn provider_metadata(sender: &Sender, attributes: &Attributes<'_>) -> ProviderMetadata {
+    attributes.first(sender.provider_metadata).map(|(_, text)| ProviderMetadata::read(&text.to_text())).unwrap_or_default()
 }
 
 fn provider(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str> {

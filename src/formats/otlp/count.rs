@@ -99,6 +99,13 @@ fn plus(mut one: Quantity, other: Quantity) -> Quantity {
 }
 
 impl Counted {
+    /// Takes what the provider says in the place of what the sender makes of it. It has no less output than that, however early it was said.
+    pub fn correct(&mut self, provider: Self) {
+        let sender = *self;
+        *self = Self { output: provider.output.max(sender.output), ..provider };
+        self.complete(sender);
+    }
+
     /// Puts in what is not known yet. Counts of one source are never mixed up with those of another that counts differently: what a text says
     /// in detail belongs to the same call.
     pub fn complete(&mut self, other: Self) {

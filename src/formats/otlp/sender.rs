@@ -36,6 +36,10 @@ pub(super) struct Sender {
     pub counts: Counts,
     /// A text of counts in JSON, or as Python prints it.
     pub usage_text: &'static [&'static str],
+    /// A text in JSON that has, under a provider's name, what that says besides its answer; with its usage object, if we are lucky.
+    pub provider_metadata: &'static [&'static str],
+    /// When its counts are known to lack something. What the provider itself says then stands in their place; without that, they are doubtful.
+    pub miscounts: When,
     /// What the call cost, as a number of US dollars.
     pub cost: &'static [&'static str],
     /// The same in a text in JSON, in parts or as `total`.
@@ -226,13 +230,15 @@ impl Sender {
             counts.reasoning,
             counts.audio_output,
             self.usage_text,
+            self.provider_metadata,
             self.cost,
             self.cost_text,
             self.duration_ms,
         ] {
             names.extend(list);
         }
-        for when in [self.is_its, self.calls, self.wrappers, counts.input_has_cached, self.cache_hit, self.estimates] {
+        let [is_its, calls, wrappers] = [self.is_its, self.calls, self.wrappers];
+        for when in [is_its, calls, wrappers, counts.input_has_cached, self.cache_hit, self.estimates, self.miscounts] {
             when.names(&mut names);
         }
         names

@@ -29,6 +29,19 @@ const NO_CALLS: When = Is(
 );
 const STREAMED: When = Any(&[Is("gen_ai.request.stream", &["true"]), Is("gen_ai.is_streaming", &["true"])]);
 
+/// Version 5 of Vercel's AI SDK, by the names that it counts under. It leaves out what was cached, but in streams, and there Anthropic's cache writes
+/// and Google's thoughts. Version 6 says what was not cached; embeddings have neither.
+const VERCEL_5: When = All(&[
+    Not(&Has("ai.usage.inputTokenDetails.noCacheTokens")),
+    Any(&[
+        Has("ai.usage.promptTokens"),
+        All(&[
+            Has("ai.usage.inputTokens"),
+            Any(&[Contains("ai.model.provider", "anthropic"), Contains("ai.model.provider", "google")]),
+        ]),
+    ]),
+]);
+
 /// OpenTelemetry's conventions, and what is near to them.
 const CONVENTIONS: Sender = Sender {
     name: "OpenTelemetry's conventions",
@@ -83,6 +96,8 @@ const CONVENTIONS: Sender = Sender {
         audio_output: &["gen_ai.usage.output_audio_tokens", "gen_ai.usage.details.output_audio_tokens"],
     },
     usage_text: &[],
+    provider_metadata: &[],
+    miscounts: Never,
     cost: &["gen_ai.usage.cost", "operation.cost", "gen_ai.cost.total_cost", "usage.cost", "llm.cost.total"],
     cost_text: &[],
     duration_ms: &[],
@@ -219,6 +234,8 @@ pub(super) static SENDERS: &[Sender] = &[
             reasoning: &["ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens"],
             ..CONVENTIONS.counts
         },
+        provider_metadata: &["ai.response.providerMetadata"],
+        miscounts: VERCEL_5,
         ..CONVENTIONS
     },
     // Its stand-in for OpenAI's client.

@@ -261,6 +261,64 @@ fn the_tier_that_a_response_was_given_in_is_kept() {
     }
 }
 
+/// A call as version 5 of Vercel's AI SDK tells it.
+fn vercel_5(provider: &str, metadata: &str, counts: Vec<KeyValue>) -> Span {
+    let mut attributes = vec![
+        text("operation.name", "ai.generateText.doGenerate"),
+        text("ai.operationId", "ai.generateText.doGenerate"),
+        text("ai.model.provider", provider),
+        text("ai.response.model", "m"),
+        text("ai.response.id", "r1"),
+        text("ai.response.providerMetadata", metadata),
+    ];
+    attributes.extend(counts);
+    Span { attributes, ..chat(1, 0, vec![]) }
+}
+
+/// Guards against: calls that cost a tenth because what was cached was nowhere, and said to be exact.
+#[test]
+fn what_vercels_sdk_leaves_out_is_read_from_the_provider_or_doubted() {
+    let old = |input, output| vec![int("ai.usage.promptTokens", input), int("ai.usage.completionTokens", output)];
+    let streamed = |input, output| {
+        vec![
+            int("ai.usage.inputTokens", input),
+            int("ai.usage.outputTokens", output),
+            int("ai.usage.cachedInputTokens", 600),
+        ]
+    };
+    let claude = r#"{"anthropic":{"usage":{"input_tokens":100,"output_tokens":50,"cache_creation_input_tokens":300,"cache_read_input_tokens":600,"cache_creation":{"ephemeral_5m_input_tokens":300,"ephemeral_1h_input_tokens":0},"service_tier":"standard"},"cacheCreationInputTokens":300}}"#;
+    let early = claude.replace("\"output_tokens\":50", "\"output_tokens\":1");
+    let batch = claude.replace("standard", "batch");
+    let gemini = r#"{"google":{"serviceTier":null,"usageMetadata":{"cachedContentTokenCount":600,"thoughtsTokenCount":20,"promptTokenCount":1000,"candidatesTokenCount":30,"totalTokenCount":1050}}}"#;
+    let openai = r#"{"openai":{"responseId":"resp_1","serviceTier":"flex"}}"#;
+    let cached_and_written = "1000 600 300 50";
+    for (provider, metadata, counts, quality, expected, tier) in [
+        ("anthropic.messages", claude, old(100, 50), Quality::Exact, cached_and_written, None),
+        ("anthropic.messages", &*batch, old(100, 50), Quality::Exact, cached_and_written, Some("batch")),
+        ("anthropic.messages", claude, streamed(100, 50), Quality::Exact, cached_and_written, None),
+        ("anthropic.messages", &*early, streamed(100, 50), Quality::Exact, cached_and_written, None),
+        ("google.generative-ai", gemini, old(1000, 30), Quality::Exact, "1000 600 0 50", None),
+        ("google.generative-ai", gemini, streamed(1000, 30), Quality::Exact, "1000 600 0 50", None),
+        ("openai.responses", openai, old(1000, 50), Quality::Doubtful, "1000 0 0 50", Some("flex")),
+        ("openai.responses", openai, streamed(1000, 50), Quality::Exact, "1000 600 0 50", Some("flex")),
+        ("anthropic.messages", "{}", streamed(100, 50), Quality::Doubtful, "700 600 0 50", None),
+        ("google.generative-ai", "{}", vec![int("ai.usage.tokens", 7)], Quality::Exact, "7 0 0 0", None),
+    ] {
+        let call = &told_by("ai", vec![vercel_5(provider, metadata, counts)]).calls[0];
+        let usage = usage(call);
+        let of = |name: &str| usage.iter().find(|(known, _)| known == name).map_or(0, |(_, count)| *count).to_string();
+        let found = ["input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens"].map(of).join(" ");
+        assert_eq!((call.quality, &*found), (quality, expected), "{provider} {metadata}");
+        let tier = tier.map(|tier| format!(r#"{{"service_tier":"{tier}"}}"#));
+        assert_eq!(call.attributes, tier.map(Into::into), "{provider} {metadata}");
+    }
+    // What adds up several calls has the metadata of the last one.
+    let mut outer = vercel_5("anthropic.messages", claude, old(900, 70));
+    outer.attributes[1] = text("ai.operationId", "ai.generateText");
+    let call = &told_by("ai", vec![outer]).calls[0];
+    assert_eq!((call.is_wrapper, call.quality, usage(call)[0].1), (true, Quality::Doubtful, 900));
+}
+
 #[test]
 fn one_bad_span_does_not_keep_the_others_out() {
     for (name, value) in [

@@ -52,6 +52,16 @@ pub(super) fn nested<'t>(members: &Members<'t>, names: &[&str]) -> Members<'t> {
     names.iter().find_map(|name| serde_json::from_str(members.get(*name)?.get()).ok()).unwrap_or_default()
 }
 
+/// The text at a path.
+pub(super) fn text_at(members: &Members<'_>, path: &[&str]) -> Option<String> {
+    let (last, above) = path.split_last()?;
+    let mut inner = members.clone();
+    for name in above {
+        inner = nested(&inner, &[name]);
+    }
+    serde_json::from_str(inner.get(*last)?.get()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@
 use serde::Deserialize;
 
 use super::count::Counted;
-use super::told::{Members, members, nested};
+use super::told::{Members, members, nested, text_at};
 use crate::domain::Quantity;
 
 /// What counts in JSON say; nothing where the text is none of it.
@@ -28,6 +28,30 @@ pub(super) fn told_usage(text: &str) -> Counted {
         in_words_of_langfuse(&members)
     } else {
         in_words_of_openai_or_anthropic(&members)
+    }
+}
+
+/// What a provider says besides its answer, as far as that matters.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct ProviderMetadata {
+    /// Its usage object, where that is whole.
+    pub usage: Option<Counted>,
+    pub service_tier: Option<String>,
+}
+
+impl ProviderMetadata {
+    /// Of a text in JSON that has it under the provider's name.
+    pub fn read(text: &str) -> Self {
+        let mut found = Self::default();
+        for (_, said) in members(text).unwrap_or_default() {
+            let said: Members<'_> = serde_json::from_str(said.get()).unwrap_or_default();
+            let usage = said.get("usage").or_else(|| said.get("usageMetadata")).map_or("", |usage| usage.get());
+            let whole = Some(told_usage(usage)).filter(|usage| usage.input.is_some() && usage.output.is_some());
+            found.usage = found.usage.or(whole);
+            let tier = text_at(&said, &["serviceTier"]).or_else(|| text_at(&said, &["usage", "service_tier"]));
+            found.service_tier = found.service_tier.or(tier);
+        }
+        found
     }
 }
 
@@ -378,6 +402,38 @@ mod tests {
             ),
         ] {
             assert_eq!(usage(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_provider_says_besides_its_answer_is_read_where_it_is_whole() {
+        for (text, expected, tier) in [
+            (
+                r#"{"anthropic":{"usage":{"input_tokens":100,"output_tokens":50,"cache_creation_input_tokens":300,"cache_read_input_tokens":600,"cache_creation":{"ephemeral_5m_input_tokens":300,"ephemeral_1h_input_tokens":0},"service_tier":"batch"},"cacheCreationInputTokens":300,"stopSequence":null}}"#,
+                Some([1000, 50]),
+                Some("batch"),
+            ),
+            (
+                r#"{"google":{"promptFeedback":null,"serviceTier":null,"usageMetadata":{"cachedContentTokenCount":800,"thoughtsTokenCount":20,"promptTokenCount":1000,"candidatesTokenCount":30,"totalTokenCount":1050}}}"#,
+                Some([1000, 50]),
+                None,
+            ),
+            (r#"{"openai":{"responseId":"resp_1","serviceTier":"priority"}}"#, None, Some("priority")),
+            (r#"{"bedrock":{"usage":{"cacheWriteInputTokens":3}},"x":7}"#, None, None),
+            (r#"{"anthropic":{"usage":{"input_tokens":100}}}"#, None, None),
+            ("[]", None, None),
+            ("", None, None),
+        ] {
+            let found = ProviderMetadata::read(text);
+            let units = |count: Quantity| u64::try_from(count.micros() / 1_000_000).unwrap();
+            let usage = found.usage.map(|usage| usage_of(&usage, true));
+            let of = |name: &str| usage.as_ref()?.iter().find(|(known, _)| *known == name).map(|(_, count)| units(*count));
+            assert_eq!(
+                of("input_tokens").zip(of("output_tokens")),
+                expected.map(|[input, output]| (input, output)),
+                "{text}"
+            );
+            assert_eq!(found.service_tier.as_deref(), tier, "{text}");
         }
     }
 
