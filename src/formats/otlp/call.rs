@@ -8,7 +8,7 @@ use super::count::{counted, usage_of};
 use super::record::{Attributes, Record, Signal, Value, kept};
 use super::sender::{Cut, NOT_PROVIDERS, Needs, OPERATIONS, Sender};
 use super::senders::sender_of;
-use super::told::{told_cost, told_id};
+use super::told::{Answer, told_cost};
 use super::usage_text::{ProviderMetadata, told_usage};
 use crate::domain::{Quality, SERVICE_TIER, SpanPlace, Usd, with_attributes};
 use crate::formats::litellm::provider_and_id;
@@ -47,7 +47,8 @@ pub(super) fn find(record: &Record<'_>, signal: Signal, scope: &str) -> Result<F
     // A price that nobody knows is told as zero.
     let cost = cost(sender, attributes).map_err(named)?.filter(|cost| *cost != Usd::ZERO);
     // What adds up several calls may carry the id of one of them.
-    let response_id = if is_wrapper { Cow::Borrowed("") } else { response_id(sender, attributes) };
+    let answer = if is_wrapper { Answer::default() } else { answer(sender, attributes) };
+    let response_id = if is_wrapper { Cow::Borrowed("") } else { response_id(sender, attributes, answer.id) };
     let model = kept(&attributes.text(sender.model));
     let has_counts = !usage.is_empty() || cost.is_some();
     let is_told = match if is_wrapper { Needs::Counts } else { sender.needs } {
@@ -69,8 +70,7 @@ pub(super) fn find(record: &Record<'_>, signal: Signal, scope: &str) -> Result<F
     } else {
         sender.quality
     };
-    let said_tier = attributes.text(sender.service_tier);
-    let tier = if said_tier.is_empty() { metadata.service_tier.as_deref().unwrap_or_default() } else { &said_tier };
+    let tier = answer.service_tier.or(metadata.service_tier);
     Ok(Found::Call(Box::new(Call {
         road: format!("otlp:{scope}").into(),
         provider: provider(sender, attributes),
@@ -89,7 +89,7 @@ pub(super) fn find(record: &Record<'_>, signal: Signal, scope: &str) -> Result<F
         quality,
         rank: sender.rank,
         is_cache_hit,
-        attributes: in_tier(tier),
+        attributes: in_tier(sender, attributes, tier),
         ..Call::default()
     })))
 }
@@ -120,21 +120,24 @@ fn operation(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str> 
     known.map_or_else(|| if said.is_empty() { Cow::Borrowed("chat") } else { kept(said) }, |(_, name)| Cow::Borrowed(name))
 }
 
-fn response_id(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str> {
+fn answer(sender: &Sender, attributes: &Attributes<'_>) -> Answer {
+    attributes.first(sender.response).map(|(_, response)| Answer::read(&response.to_text())).unwrap_or_default()
+}
+
+fn response_id(sender: &Sender, attributes: &Attributes<'_>, of_answer: Option<String>) -> Cow<'static, str> {
     let said = attributes.text(sender.response_id);
     if !said.is_empty() {
         // LiteLLM hands out an envelope of its own.
         return kept(&provider_and_id(said).1);
     }
-    attributes
-        .first(sender.response)
-        .and_then(|(_, response)| told_id(&response.to_text()))
-        .map_or(Cow::Borrowed(""), Cow::Owned)
+    of_answer.map_or(Cow::Borrowed(""), Cow::Owned)
 }
 
-/// A service tier that may have a price of its own, as all roads tell it.
-fn in_tier(word: &str) -> Option<Box<str>> {
-    with_attributes(None, priced_tier(word).map(|tier| (SERVICE_TIER, tier)))
+/// The service tier as all roads tell it, if it may have a price of its own: what attributes say, else what the answer does.
+fn in_tier(sender: &Sender, attributes: &Attributes<'_>, of_answer: Option<String>) -> Option<Box<str>> {
+    let said = attributes.text(sender.service_tier);
+    let word = if said.is_empty() { of_answer.unwrap_or_default().into() } else { said };
+    with_attributes(None, priced_tier(&word).map(|tier| (SERVICE_TIER, tier)))
 }
 
 /// The sender's own key. Where the attributes for it are missing, whatever else is the same when the record is sent again.

@@ -27,7 +27,7 @@ pub(super) struct Sender {
     pub response_id: &'static [&'static str],
     /// The service tier: in which it was answered; else in which it was asked for, which may be less than that.
     pub service_tier: &'static [&'static str],
-    /// A text in JSON whose member `id` is the response's.
+    /// A text in JSON that is the response, or has it.
     pub response: &'static [&'static str],
     /// Whether a record without a response id is known by its place in the trace.
     pub is_placed: bool,

@@ -261,6 +261,27 @@ fn the_tier_that_a_response_was_given_in_is_kept() {
     }
 }
 
+/// Guards against: a call that was charged twice because OpenInference says the response's id of LangChain deep in a text.
+#[test]
+fn openinferences_langchain_spans_tell_the_responses_id_and_tier() {
+    let answer = r#"{"generations":[[{"text":"hi","generation_info":null,"type":"ChatGeneration","message":{"lc":1,"type":"constructor","id":["langchain","schema","messages","AIMessage"],"kwargs":{"content":"hi","response_metadata":{"id":"msg_01x","model":"claude-sonnet-4-5-20250929","usage":{"cache_creation_input_tokens":300,"cache_read_input_tokens":600,"input_tokens":100,"output_tokens":50,"service_tier":"batch"},"model_provider":"anthropic"},"type":"ai","id":"lc_run--01a22c05-0"}}}]],"llm_output":{"id":"msg_01x","model":"claude-sonnet-4-5-20250929","usage":{"input_tokens":100,"service_tier":"batch"}},"run":null,"type":"LLMResult"}"#;
+    let span = |answer: &str| {
+        let attributes = vec![
+            text("openinference.span.kind", "LLM"),
+            text("llm.provider", "anthropic"),
+            text("llm.model_name", "claude-sonnet-4-5-20250929"),
+            int("llm.token_count.prompt", 1000),
+            int("llm.token_count.completion", 50),
+            text("output.value", answer),
+        ];
+        told_by("openinference.instrumentation.langchain", vec![Span { attributes, ..chat(1, 0, vec![]) }]).calls.remove(0)
+    };
+    let call = span(answer);
+    assert_eq!((&*call.response_id, call.attributes.as_deref()), ("msg_01x", Some(r#"{"service_tier":"batch"}"#)));
+    let call = span(&answer[..answer.len() - 1]);
+    assert_eq!((&*call.response_id, call.attributes), ("", None), "it is not whole");
+}
+
 /// A call as version 5 of Vercel's AI SDK tells it.
 fn vercel_5(provider: &str, metadata: &str, counts: Vec<KeyValue>) -> Span {
     let mut attributes = vec![
