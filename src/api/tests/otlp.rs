@@ -100,6 +100,153 @@ async fn what_opentelemetry_tells_costs_what_the_provider_billed() {
     }
 }
 
+/// A body of spans, each by its scope, its number and attributes.
+fn spans(spans: &[(&str, u8, Value)]) -> Vec<u8> {
+    let attribute = |(name, value): (&String, &Value)| {
+        let kind = if value.is_string() { "stringValue" } else { "intValue" };
+        json!({"key": name, "value": {kind: value}})
+    };
+    let scope = |(scope, number, attributes): &(&str, u8, Value)| {
+        let attributes: Vec<Value> = attributes.as_object().unwrap().iter().map(attribute).collect();
+        let span_id = format!("{number:02x}").repeat(8);
+        json!({"scope": {"name": scope}, "spans": [{"traceId": "07".repeat(16), "spanId": span_id, "name": "x", "kind": 3,
+            "endTimeUnixNano": format!("17958700{number:02}500000000"), "attributes": attributes}]})
+    };
+    json!({"resourceSpans": [{"scopeSpans": spans.iter().map(scope).collect::<Vec<_>>()}]}).to_string().into_bytes()
+}
+
+/// What senders say in other ways than those of the captures.
+#[tokio::test(flavor = "multi_thread")]
+async fn tiers_details_and_a_providers_own_counts_make_what_the_provider_billed() {
+    let gpt_5 = |tier: &str| {
+        json!({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.response.model": "gpt-5",
+            "gen_ai.response.id": "chatcmpl-1", "openai.response.service_tier": tier, "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.output_tokens": 50, "gen_ai.usage.cache_read.input_tokens": 800})
+    };
+    let claude = |tier: &str| {
+        json!({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic", "gen_ai.response.id": "msg_1",
+            "gen_ai.response.model": "claude-sonnet-4-5-20250929", "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 50,
+            "gen_ai.usage.cache_write.input_tokens": 300, "gen_ai.usage.cache_read.input_tokens": 600,
+            "anthropic.response.service_tier": tier})
+    };
+    let langfuse = |model: &str, details: &str| {
+        json!({"langfuse.observation.type": "generation", "langfuse.observation.model.name": model,
+            "langfuse.observation.usage_details": details})
+    };
+    let vercel = |provider: &str, model: &str, metadata: &str, input: u64, output: u64| {
+        json!({"ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": provider, "ai.response.model": model,
+            "ai.response.id": "r1", "ai.response.providerMetadata": metadata, "ai.usage.promptTokens": input,
+            "ai.usage.completionTokens": output})
+    };
+    let langchain = json!({"openinference.span.kind": "LLM", "llm.provider": "openai", "llm.model_name": "gpt-5",
+        "llm.token_count.prompt": 1000, "llm.token_count.completion": 50, "llm.token_count.prompt_details.cache_read": 800,
+        "output.value": r#"{"generations":[[]],"llm_output":{"id":"chatcmpl-1","model_name":"gpt-5"},"type":"LLMResult"}"#});
+    let (oi, ol) = ("openinference.instrumentation.langchain", "opentelemetry.instrumentation.openai.v1");
+    for (told, expected) in [
+        (vec![(ol, 1, gpt_5("priority"))], "0.0017"),
+        (vec![(ol, 1, gpt_5("default"))], "0.00085"),
+        (vec![("com.anthropic.sdk.python", 1, claude("batch"))], "0.0011775"),
+        (vec![("com.anthropic.sdk.python", 1, claude("standard"))], "0.002355"),
+        // Two spans of one call, of which one does not say the tier, and says the response's id in a text.
+        (vec![(ol, 1, gpt_5("priority")), (oi, 2, langchain)], "0.0017"),
+        (
+            vec![(
+                "langfuse-sdk",
+                1,
+                langfuse(
+                    "gpt-4o",
+                    r#"{"input":200,"output":30,"total":1050,"input_audio":0,"input_cache_read":800,"output_audio":0,"output_reasoning":20}"#,
+                ),
+            )],
+            "0.002",
+        ),
+        (
+            vec![(
+                "langfuse-sdk",
+                1,
+                langfuse(
+                    "gpt-audio",
+                    r#"{"input":400,"output":0,"total":1050,"input_audio":600,"input_cache_read":0,"output_audio":30,"output_reasoning":20}"#,
+                ),
+            )],
+            "0.02232",
+        ),
+        (
+            vec![(
+                "langfuse-sdk",
+                1,
+                langfuse(
+                    "gemini-2.5-pro",
+                    r#"{"input":200,"input_cached_tokens":800,"output":30,"output_reasoning_tokens":20}"#,
+                ),
+            )],
+            "0.00085",
+        ),
+        (
+            vec![(
+                "ai",
+                1,
+                vercel(
+                    "anthropic.messages",
+                    "claude-sonnet-4-5-20250929",
+                    r#"{"anthropic":{"usage":{"input_tokens":100,"output_tokens":50,"cache_creation_input_tokens":300,"cache_read_input_tokens":600,"service_tier":"standard"}}}"#,
+                    100,
+                    50,
+                ),
+            )],
+            "0.002355",
+        ),
+        (
+            vec![(
+                "ai",
+                1,
+                vercel(
+                    "google.generative-ai",
+                    "gemini-2.5-pro",
+                    r#"{"google":{"usageMetadata":{"cachedContentTokenCount":800,"thoughtsTokenCount":20,"promptTokenCount":1000,"candidatesTokenCount":30,"totalTokenCount":1050}}}"#,
+                    1000,
+                    30,
+                ),
+            )],
+            "0.00085",
+        ),
+    ] {
+        for backwards in [false, true] {
+            let agent = agent().await;
+            let mut order: Vec<Vec<u8>> = told.iter().map(|span| spans(std::slice::from_ref(span))).collect();
+            if backwards {
+                order.reverse();
+            }
+            for body in order.iter().chain(&order) {
+                let answer = agent.call("POST /v1/traces", JSON, body).await;
+                assert_eq!((answer.status, answer.json()), (200, json!({})), "{told:?}");
+            }
+            let events = agent.get("/events").await.json();
+            assert_eq!(events["events"].as_array().unwrap().len(), 1, "{events:#}");
+            assert_eq!(agent.bill().await, (expected.to_owned(), 0), "{events:#}");
+            let metrics = agent.metrics().await;
+            let disagreements = metrics.lines().filter(|line| line.starts_with("lead_factory_ingest_disagreements_total"));
+            assert!(disagreements.into_iter().all(|line| line.ends_with(" 0")), "{metrics}");
+        }
+    }
+}
+
+/// Guards against: images that came out of a model, charged as text.
+#[tokio::test(flavor = "multi_thread")]
+async fn images_that_litellm_tells_of_have_their_price() {
+    for (model, expected) in [("gemini-2.5-flash-image", "0.038703"), ("gemini-3-pro-image-preview", "0.15482")] {
+        let agent = agent().await;
+        let payload = json!({"id": "i1", "call_type": "acompletion", "status": "success", "custom_llm_provider": "gemini", "model": model,
+            "response_cost": null, "endTime": 1_795_870_001.5, "metadata": {"usage_object": {
+                "completion_tokens": 1290, "prompt_tokens": 10, "total_tokens": 1300,
+                "completion_tokens_details": {"text_tokens": 0, "image_tokens": 1290},
+                "prompt_tokens_details": {"cached_tokens": null, "image_tokens": null, "text_tokens": 10}}}});
+        let answer = agent.call("POST /ingest/litellm", JSON, payload.to_string()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(agent.bill().await, (expected.to_owned(), 0), "{model}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_and_refusals_are_those_of_the_protocol() {
     let agent = agent().await;

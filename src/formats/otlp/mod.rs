@@ -12,6 +12,7 @@
 mod answer;
 mod call;
 mod collect;
+mod conventions;
 mod count;
 mod family;
 mod json;

@@ -43,7 +43,7 @@ impl ProviderMetadata {
     /// Of a text in JSON that has it under the provider's name.
     pub fn read(text: &str) -> Self {
         let mut found = Self::default();
-        for (_, said) in members(text).unwrap_or_default() {
+        for said in members(text).unwrap_or_default().into_values() {
             let said: Members<'_> = serde_json::from_str(said.get()).unwrap_or_default();
             let usage = said.get("usage").or_else(|| said.get("usageMetadata")).map_or("", |usage| usage.get());
             let whole = Some(told_usage(usage)).filter(|usage| usage.input.is_some() && usage.output.is_some());
