@@ -1,11 +1,12 @@
 //! Backup and restore, with the commands of docs/backup.md as they stand there.
 //!
 //! Guards against: a backup that never ends under load, that lacks what was answered or disturbs who records; a restore beside a
-//! running agent, or one that mixes in the log of the old ledger; a copy that forgot ids; a guide that drifts from what works.
+//! running agent, or one that mixes in the log of another ledger; a copy that forgot ids; a drill that passes
+//! without the events; a guide that drifts from what works.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::support::{Amount, Rng, Setup, TestAgent, amounts_in, exact, now, program, tool, within};
+use crate::support::{Amount, Rng, Setup, TestAgent, amounts_in, exact, free_addr, now, program, tool, within};
 
 const WRITERS: u64 = 8;
 /// Recorded before the first copy, so that copying takes some time.
@@ -212,4 +213,105 @@ fn a_cold_copy_has_what_a_killed_agent_left_in_its_log() {
     done(&guide("Restore", &[("LEDGER", restored.ledger()), ("COPY", &copy)]));
     let agent = restored.start();
     assert_eq!(served(&agent), exact("2.5"));
+}
+
+/// A cold copy of a ledger with one event, which is in the log only.
+fn cold_copy(setup: &Setup) -> PathBuf {
+    let mut agent = setup.start();
+    agent.costs(r#"{"id":"a","service":"s","amount_usd":2.5}"#).expect(200);
+    agent.kill();
+    let copy = setup.folder().join("copies/cold.db");
+    done(&guide("Cold copy", &[("LEDGER", setup.ledger()), ("COPY", &copy)]));
+    copy
+}
+
+/// The names of what is in a folder.
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The path of a file beside another.
+fn beside(file: &Path, end: &str) -> PathBuf {
+    PathBuf::from(format!("{}{end}", file.display()))
+}
+
+#[test]
+fn what_a_restore_that_was_cut_off_left_is_not_read_with_the_next_copy() {
+    let setup = Setup::new();
+    let cold = cold_copy(&setup);
+    let agent = setup.start();
+    agent.costs(r#"{"id":"b","service":"s","amount_usd":1}"#).expect(200);
+    let copy = setup.folder().join("copies/online.db");
+    done(&guide("Online copy", &[("LEDGER", setup.ledger()), ("COPY", &copy)]));
+
+    let restored = setup.clone().ledger_at(setup.folder().join("new/ledger.db"));
+    fs::create_dir(setup.folder().join("new")).unwrap();
+    fs::copy(beside(&cold, "-wal"), beside(restored.ledger(), ".part-wal")).unwrap();
+    done(&guide("Restore", &[("LEDGER", restored.ledger()), ("COPY", &copy)]));
+    assert_eq!(names_in(restored.ledger().parent().unwrap()), ["ledger.db"]);
+    assert_eq!(ids_in(restored.ledger()), ids_in(&copy));
+    restored.assert_verifies();
+}
+
+#[test]
+fn no_copy_takes_the_name_of_a_cold_one_and_nothing_is_left_of_one_that_failed() {
+    let setup = Setup::new();
+    let cold = cold_copy(&setup);
+    let held = ids_in(&cold);
+    let again = [("LEDGER", setup.ledger()), ("COPY", cold.as_path())];
+    assert!(!guide("Cold copy", &again).status.success());
+    let mut agent = setup.start();
+    agent.costs(r#"{"id":"b","service":"s","amount_usd":1}"#).expect(200);
+    assert!(!guide("Online copy", &again).status.success());
+    assert_eq!(ids_in(&cold), held, "the older copy is what it was");
+
+    let folder = setup.folder().join("others");
+    let copy = folder.join("copy.db");
+    fs::create_dir(&folder).unwrap();
+    let copy_beside_leftovers = |heading| {
+        fs::write(beside(&copy, ".part"), "torn").unwrap();
+        fs::copy(beside(&cold, "-wal"), beside(&copy, ".part-wal")).unwrap();
+        done(&guide(heading, &[("LEDGER", setup.ledger()), ("COPY", &copy)]));
+        assert_eq!(ids_in(&copy).len(), 2, "{heading}");
+        assert_eq!(names_in(&folder), ["copy.db"], "{heading}");
+        fs::remove_file(&copy).unwrap();
+    };
+    copy_beside_leftovers("Online copy");
+    assert!(agent.terminate().success());
+    copy_beside_leftovers("Cold copy");
+
+    let foreign = setup.folder().join("foreign.db");
+    Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE costs (id INTEGER)").unwrap();
+    assert!(!guide("Online copy", &[("LEDGER", &foreign), ("COPY", &copy)]).status.success());
+    assert!(names_in(&folder).is_empty(), "a copy every hour must not fill the disk with what failed");
+}
+
+/// Cron runs it with `PATH=/usr/bin:/bin`, and `docs/install.md` installs the program elsewhere.
+#[test]
+fn the_hourly_copy_looks_for_the_program_where_it_is_installed() {
+    let path = commands("Online copy").lines().find(|line| line.starts_with("PATH=")).expect("a line for cron");
+    let print = format!("{path}\necho \"$PATH\"");
+    let printed = Command::new("/bin/sh").args(["-c", &print]).env_clear().env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&printed.stdout), "/usr/bin:/bin:/usr/local/bin\n");
+}
+
+#[test]
+fn the_drill_tries_all_of_a_copy_and_fails_where_the_events_are_missing() {
+    let setup = Setup::new();
+    let cold = cold_copy(&setup);
+    let drill = |copy: &Path| {
+        let port = free_addr().port().to_string();
+        guide("Drill", &[("COPY", copy), ("TRIAL_PORT", Path::new(&port))])
+    };
+    assert!(done(&drill(&cold)).contains("holds 1 entries of 2.5 USD"));
+
+    let lost = setup.folder().join("copies/lost.db");
+    fs::copy(&cold, &lost).unwrap();
+    assert!(!drill(&lost).status.success(), "its log is missing");
+    let empty = setup.clone().ledger_at(setup.folder().join("empty.db"));
+    assert!(empty.start().terminate().success());
+    assert!(!drill(empty.ledger()).status.success(), "a sound ledger without any event");
 }
