@@ -73,6 +73,7 @@ mod time;
 mod top;
 mod torture;
 mod transfer;
+mod upgrade_guide;
 mod watch;
 mod web;
 mod webhooks;
