@@ -18,7 +18,11 @@ impl State {
                 within(amount, &self.limits).map_err(|message| Problem::field("usage", &message))?;
                 Ok(amount)
             }
-            Rated::Unpriced => Err(Problem::UnpricedModel { service: service.as_str().to_owned(), model: model.to_owned() }),
+            Rated::Unpriced => Err(Problem::UnpricedModel {
+                service: service.as_str().to_owned(),
+                model: model.to_owned(),
+                instead: "send estimated_cost_usd, or ",
+            }),
         }
     }
 }

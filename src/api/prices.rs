@@ -63,8 +63,8 @@ pub(super) async fn show(state: Arc<State>, call: Arc<Call>) -> Result<Response,
     let at = query.get("at").map_or(Ok(state.clock.now()), read_time);
     let at = at.map_err(|error| Problem::malformed(format!("at {error}")))?;
     let found = state.book.load().find(service, model, at);
-    let Found { provider, model, units } =
-        found.ok_or_else(|| Problem::UnpricedModel { service: service.to_owned(), model: model.to_owned() })?;
+    let unpriced = || Problem::UnpricedModel { service: service.to_owned(), model: model.to_owned(), instead: "" };
+    let Found { provider, model, units } = found.ok_or_else(unpriced)?;
     let prices: Option<Vec<PriceItem>> = units.into_iter().map(price_item).collect();
     // Prices are decimal digits.
     answer::json(&PricesAnswer { service: provider, model, at, prices: prices.ok_or(Problem::Internal)? })

@@ -69,12 +69,13 @@ impl Check {
     pub(super) fn origin(&mut self, value: &Field<RawJson<'_>>) -> Option<Box<Origin>> {
         let json = self.optional("origin", value, "an object")?;
         let origin: Result<Origin, _> = serde_json::from_str(&json.text);
-        let origin = origin.map_err(|error| error.to_string()).and_then(|origin| {
+        // serde would say in Rust's words what it expected.
+        let origin = origin.map_err(|_| "is not as an export writes it").and_then(|origin| {
             let is_bounded = origin.road.len() <= TEXT_BYTES_MAX
                 && origin.span.as_ref().is_none_or(|span| span.ancestors.len() <= ANCESTORS_MAX);
-            if is_bounded { Ok(origin) } else { Err("is too large".to_owned()) }
+            if is_bounded { Ok(origin) } else { Err("is too large") }
         });
-        origin.map(Box::new).map_err(|error| self.refuse("origin", || format!("cannot be read: {error}"))).ok()
+        origin.map(Box::new).map_err(|error| self.refuse("origin", || error.to_owned())).ok()
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::row::{BadRow, Lines, Mapping, Row, SourceError, id_of_line};
+use crate::ingest::Shape;
 use crate::ledger::Exported;
 use crate::wire::EventItem;
 
@@ -44,10 +45,11 @@ pub(super) fn read(
 
 fn row(number: u64, line: &str, mapping: &Mapping) -> Result<String, BadRow> {
     let bad = |reason: String| BadRow { number, reason };
-    let head: Head = serde_json::from_str(line).map_err(|error| bad(format!("is not a JSON object: {error}")))?;
-    if !line.starts_with('{') {
-        return Err(bad("is not a JSON object".to_owned()));
+    if let Some(shape) = shape_of_other(line) {
+        return Err(bad(format!("an event must be an object, not {}; each line must be one", shape.with_article())));
     }
+    let head: Head =
+        serde_json::from_str(line).map_err(|error| bad(format!("is not a JSON object on one line: {error}")))?;
     let mut added = String::new();
     if head.id.is_none() {
         added += &format!("\"id\":\"{}\",", id_of_line(number, line));
@@ -65,6 +67,19 @@ fn row(number: u64, line: &str, mapping: &Mapping) -> Result<String, BadRow> {
     // An empty object has no member to be parted from.
     let added = if rest.starts_with('}') { added.trim_end_matches(',') } else { &added };
     Ok(format!("{{{added}{rest}"))
+}
+
+/// What stands in the place of an object; `None` for what is one, or no JSON.
+fn shape_of_other(line: &str) -> Option<Shape> {
+    let shape = match line.bytes().next()? {
+        b'{' => return None,
+        b'[' => Shape::Array,
+        b'"' => Shape::String,
+        b't' | b'f' => Shape::Bool,
+        b'n' => Shape::Null,
+        _ => Shape::Number,
+    };
+    serde_json::from_str::<IgnoredAny>(line).ok().map(|_| shape)
 }
 
 #[cfg(test)]
@@ -85,8 +100,26 @@ mod tests {
         let added = json(r#"{"id":"1"}"#, Some("a\"b")).unwrap();
         assert_eq!(added, r#"{"service":"a\"b","id":"1"}"#);
         assert!(json("{}", Some("s")).unwrap().ends_with(r#"","service":"s"}"#));
-        for line in ["[]", "1", "{", r#"{"id":1"#, "null", r#"[{"id":1},null]"#] {
-            assert!(json(line, None).unwrap_err().contains("not a JSON object"), "{line}");
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_in_words_of_json() {
+        for (line, reason) in [
+            (r#"[{"service":"a","amount_usd":1}]"#, "an event must be an object, not an array; each line must be one"),
+            (r#"[{"id":1},null]"#, "an event must be an object, not an array; each line must be one"),
+            ("[]", "an event must be an object, not an array; each line must be one"),
+            ("5", "an event must be an object, not a number; each line must be one"),
+            ("-1", "an event must be an object, not a number; each line must be one"),
+            ("null", "an event must be an object, not null; each line must be one"),
+            ("false", "an event must be an object, not a boolean; each line must be one"),
+            (r#""{}""#, "an event must be an object, not a string; each line must be one"),
+            ("{", "is not a JSON object on one line: EOF while parsing an object at line 1 column 1"),
+            ("[", "is not a JSON object on one line: "),
+            (r#"{"id":1"#, "is not a JSON object on one line: "),
+            ("service,amount_usd", "is not a JSON object on one line: "),
+        ] {
+            let told = json(line, None).unwrap_err();
+            assert!(told.starts_with(reason) && !told.contains("struct"), "{line}: {told}");
         }
     }
 

@@ -72,10 +72,12 @@ pub(in super::super) enum Problem {
     InvalidRequest(Vec<ProblemEntry>),
     /// Nothing says what this model costs.
     UnpricedModel {
-        /// The paid service.
+        /// The paid service; empty where none was named.
         service: String,
         /// The model.
         model: String,
+        /// What may be sent in place of a model, and `, or `; nothing where only the price was asked for.
+        instead: &'static str,
     },
     /// The settings or the prices on the disk are wrong, so that they were not taken.
     SettingsInvalid(String),

@@ -134,9 +134,9 @@ impl Problem {
             }
             Self::InvalidEvent { total: 1, .. } => "1 event is invalid. Nothing was recorded.".into(),
             Self::InvalidEvent { total, .. } => format!("{total} events are invalid. Nothing was recorded.").into(),
-            Self::UnpricedModel { service, model } => {
-                format!("There is no price for {model:?} of {service:?}: send estimated_cost_usd, or add a [[price]].")
-                    .into()
+            Self::UnpricedModel { service, model, instead } => {
+                let of = if service.is_empty() { String::new() } else { format!(" of {service:?}") };
+                format!("There is no price for {model:?}{of}: {instead}add a [[price]].").into()
             }
             Self::SettingsInvalid(why) => format!("The previous ones stay in force. {why}").into(),
             Self::InvalidRequest(_) => "The request is invalid. Nothing was changed.".into(),

@@ -304,7 +304,16 @@ async fn checks_and_reservations_may_say_what_they_will_use() {
     assert_eq!(check("gpt-4o", r#"{"output_tokens":1000}"#).await.json()["allowed"], true);
     // 10 USD for a million; the day has 50.
     assert_eq!(check("gpt-4o", r#"{"output_tokens":5000001}"#).await.json()["allowed"], false);
-    check("my-own-model", r#"{"output_tokens":1}"#).await.assert_problem(422, "unpriced-model");
+    let unpriced = check("my-own-model", r#"{"output_tokens":1}"#).await.assert_problem(422, "unpriced-model");
+    let advice = r#"There is no price for "my-own-model" of "openai": send estimated_cost_usd, or add a [[price]]."#;
+    assert_eq!(unpriced["detail"], advice);
+    for (query, detail) in [
+        ("model=my-own-model", r#"There is no price for "my-own-model": add a [[price]]."#),
+        ("model=my-own-model&service=openai", r#"There is no price for "my-own-model" of "openai": add a [[price]]."#),
+    ] {
+        let unpriced = agent.get(&format!("/prices?{query}")).await.assert_problem(422, "unpriced-model");
+        assert_eq!(unpriced["detail"], detail, "nothing is estimated");
+    }
     for usage in ["", "1", "{", r#"{"a":1,"a":2}"#] {
         assert_eq!(check("gpt-4o", usage).await.status, 400, "{usage}");
     }
