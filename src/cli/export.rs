@@ -13,7 +13,7 @@ use clap::{Args, builder::TypedValueParser};
 use super::agent_args::{AccessArgs, AgentArgs};
 use super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::filter_args::FilterArgs;
-use super::{Exit, Failure};
+use super::{Exit, Failure, parse};
 use crate::config::{self, Sources};
 use crate::domain::BudgetZone;
 use crate::error_chain::ErrorChain;
@@ -31,10 +31,10 @@ pub struct ExportArgs {
     #[arg(long, default_value = "jsonl", value_name = "FORMAT", value_parser = format_parser())]
     pub format: ExportFormat,
     /// First day or instant, such as 2026-11-01 or 2026-11-01T10:00:00Z [default: the beginning]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse::day_or_time)]
     pub from: Option<String>,
     /// Last day (included) or the instant of the end [default: the end]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse::day_or_time)]
     pub to: Option<String>,
     #[command(flatten)]
     pub filters: FilterArgs,
@@ -76,12 +76,17 @@ impl ExportArgs {
 /// Runs the verb.
 pub fn run(arguments: &ExportArgs, process: Sources) -> Result<Exit, Failure> {
     let mut output = Output::open(arguments.output_file.as_deref())?;
-    match &arguments.url {
-        Some(url) => download(arguments, url, &process, &mut output)?,
-        None => read_file(arguments, process, &mut output)?,
+    let written = match &arguments.url {
+        Some(url) => download(arguments, url, &process, &mut output),
+        None => read_file(arguments, process, &mut output),
+    };
+    match written {
+        Ok(()) => output.finish().map(|()| Exit::Done),
+        Err(failure) => {
+            output.give_up();
+            Err(failure)
+        }
     }
-    output.finish()?;
-    Ok(Exit::Done)
 }
 
 fn read_file(arguments: &ExportArgs, process: Sources, output: &mut Output) -> Result<(), Failure> {
@@ -182,11 +187,42 @@ impl Output {
         done.map_err(|error| self.cannot(&error))
     }
 
+    /// Leaves what was written for whoever wants to look at it, but no file in which nothing is.
+    fn give_up(self) {
+        if let Self::File { file, written_to, .. } = self
+            && file.metadata().is_ok_and(|metadata| metadata.len() == 0)
+        {
+            // What failed is told already, and an empty file does no harm.
+            let _ = fs::remove_file(written_to);
+        }
+    }
+
     fn cannot(&self, error: &io::Error) -> Failure {
         let whereto = match self {
             Self::Standard => "standard output".into(),
             Self::File { written_to, .. } => written_to.display().to_string(),
         };
         Failure::Failed(format!("cannot write to {whereto}: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::agent_args::parsed;
+    use super::*;
+
+    #[test]
+    fn an_export_that_failed_leaves_what_it_wrote_and_no_empty_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, wanted) = (folder.path().join("missing.db"), folder.path().join("costs.csv"));
+        let arguments: ExportArgs =
+            parsed(&["--db-path", ledger.to_str().unwrap(), "--output-file", wanted.to_str().unwrap()]);
+        assert!(matches!(run(&arguments, Sources::default()), Err(Failure::Failed(_))));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let mut output = Output::open(Some(&wanted)).unwrap();
+        assert!(output.write(b"id\r\n").unwrap());
+        output.give_up();
+        assert_eq!(fs::read(folder.path().join("costs.csv.partial")).unwrap(), b"id\r\n");
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::Failure;
-use crate::domain::{Quantity, Usd};
+use crate::domain::{Month, Period, Quantity, Usd};
+use crate::transfer::{check_bound, check_time};
 
 /// Longest time after which an operator's word on the gate lapses by itself: a year.
 const EXPIRES_IN_SECONDS_MAX: u64 = 31_536_000;
@@ -43,6 +44,26 @@ pub fn limit_usd(text: &str) -> Result<Usd, String> {
 /// Reads a quantity.
 pub fn quantity(text: &str) -> Result<Quantity, String> {
     Quantity::parse(text).map_err(|error| error.to_string())
+}
+
+/// Checks a day, which the agent reads.
+pub fn day(text: &str) -> Result<String, String> {
+    Period::parse_day(text).map(|_| text.to_owned()).map_err(|_| "must be a day of the calendar, YYYY-MM-DD".to_owned())
+}
+
+/// Checks a month, which the agent reads.
+pub fn month(text: &str) -> Result<String, String> {
+    text.parse::<Month>().map(|_| text.to_owned()).map_err(|_| "must be a month of the calendar, YYYY-MM".to_owned())
+}
+
+/// Checks a point in time, which the agent reads.
+pub fn time(text: &str) -> Result<String, String> {
+    check_time(text).map(|()| text.to_owned())
+}
+
+/// Checks a day or a point in time, where something begins or ends.
+pub fn day_or_time(text: &str) -> Result<String, &'static str> {
+    check_bound(text).map(|()| text.to_owned())
 }
 
 /// Reads how long a call took.

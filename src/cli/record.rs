@@ -50,7 +50,7 @@ pub struct RecordArgs {
     #[arg(long)]
     pub source: Option<String>,
     /// Time of the call, RFC 3339 with offset [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
     pub time: Option<String>,
     /// Kind of event [default: charge]
     #[arg(long, value_parser = ["charge", "credit"])]

@@ -13,7 +13,7 @@ use super::client::{AgentClient, ClientError};
 use super::output::{OutputFormat, Screen, note};
 use super::table::{Cell, Table};
 use super::token::TokenArgs;
-use super::{Exit, Failure};
+use super::{Exit, Failure, parse};
 use crate::config::Sources;
 use crate::wire::RepriceAnswer;
 
@@ -31,10 +31,10 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 #[derive(Args, Debug)]
 pub struct RepriceArgs {
     /// First day, or a time (RFC 3339)
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = parse::day_or_time)]
     pub from: String,
     /// Last day, or a time that is not included
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = parse::day_or_time)]
     pub to: String,
     /// The model that the events name
     #[arg(long)]

@@ -127,8 +127,55 @@ fn nonsense_is_a_usage_error() {
         "p fleet forget",
         "p fleet forget --yes",
     ] {
-        let error = parse(line).err().unwrap_or_else(|| panic!("{line}"));
-        assert_eq!(error.exit_code(), 2, "{line}");
+        assert_usage_error(line);
+    }
+}
+
+#[track_caller]
+fn assert_usage_error(line: &str) {
+    let error = parse(line).err().unwrap_or_else(|| panic!("{line}"));
+    assert_eq!(error.exit_code(), 2, "{line}");
+}
+
+#[test]
+fn a_day_a_month_or_a_time_that_cannot_be_read_is_a_usage_error() {
+    for line in [
+        "p costs daily --date yesterday",
+        "p costs daily --date 2026-02-30",
+        "p costs monthly --month 2026-13",
+        "p costs monthly --month 2026-11-01",
+        "p costs range --from 1.11.2026",
+        "p costs range --from 2026-11-01 --to today",
+        "p costs history --from 2026-11",
+        "p costs history --from 2026-11-01 --to 2026-11-31",
+        "p costs leads --date 22",
+        "p costs leads --month november",
+        "p costs batches --from 2026-11-01T00:00:00Z",
+        "p costs batches --from 2026-11-01 --to tomorrow",
+        "p fleet costs daily --date yesterday",
+        "p fleet costs monthly --month 11",
+        "p fleet costs history --from yesterday",
+        "p fleet costs history --from 2026-11-01 --to x",
+        "p export --from yesterday",
+        "p export --to 2026-11-01T00:00:00",
+        "p reprice --model m --from yesterday --to 2026-11-01",
+        "p reprice --model m --from 2026-11-01 --to noon",
+        "p prices show --model m --at 2026-11-01",
+        "p estimate --model m --at noon",
+        "p record --service a --amount-usd 1 --time now",
+    ] {
+        assert_usage_error(line);
+    }
+    for line in [
+        "p costs daily --date 2026-11-22",
+        "p costs leads --month 2026-11",
+        "p fleet costs history --from 2026-11-01 --to 2026-11-22",
+        "p export --from 2026-11-01 --to 2026-11-22T10:00:00.123456789123+0100",
+        "p reprice --model m --from 2026-11-01 --to 2026-11-22T10:00:00Z",
+        "p prices show --model m --at 2026-11-22T10:00:00Z",
+        "p record --service a --amount-usd 1 --time 2026-11-22t10:00:00z",
+    ] {
+        parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
     }
 }
 

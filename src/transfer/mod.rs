@@ -28,5 +28,5 @@ mod source;
 pub use check::check_rows;
 pub use format::ExportFormat;
 pub use row::{BadRow, Mapping, ROW_BYTES_MAX, Row, SourceError};
-pub use selection::{SELECTION_PARAMETERS, read_selection};
+pub use selection::{SELECTION_PARAMETERS, check_bound, check_time, read_selection};
 pub use source::{SourceFormat, read_source};

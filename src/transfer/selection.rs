@@ -38,14 +38,38 @@ pub fn read_selection<'q>(get: impl Fn(&str) -> Option<&'q str>, zone: &BudgetZo
     Ok(Selection { span, filters })
 }
 
+/// Where a selection begins or ends.
+enum Bound {
+    Day(Period),
+    Instant(Timestamp),
+}
+
+fn read_bound(text: &str) -> Result<Bound, &'static str> {
+    let instant = || read_time(text).map(Bound::Instant);
+    let bound = Period::parse_day(text).map(Bound::Day).or_else(|_| instant());
+    bound.map_err(|_| "must be a day such as 2026-11-22, or a time such as 2026-11-22T10:00:00Z")
+}
+
+/// Checks the text of `from` or `to` before it is known which days there are.
+///
+/// # Errors
+/// A sentence about it.
+pub fn check_bound(text: &str) -> Result<(), &'static str> {
+    read_bound(text).map(|_| ())
+}
+
+/// Checks a time as the agent reads it.
+///
+/// # Errors
+/// A sentence about it.
+pub fn check_time(text: &str) -> Result<(), String> {
+    read_time(text).map(|_| ()).map_err(|error| error.to_string())
+}
+
 fn bound(name: &str, text: &str, of_day: impl Fn(Period) -> Timestamp) -> Result<i64, String> {
-    let time = match Period::parse_day(text) {
-        Ok(day) => of_day(day),
-        Err(_) => read_time(text).map_err(|_| {
-            format!(
-                "{name} must be a day such as 2026-11-22, or a time such as 2026-11-22T10:00:00Z (with + as %2B in a query)"
-            )
-        })?,
+    let time = match read_bound(text).map_err(|error| format!("{name} {error} (with + as %2B in a query)"))? {
+        Bound::Day(day) => of_day(day),
+        Bound::Instant(time) => time,
     };
     Ok(i64::try_from(time.as_nanosecond()).unwrap_or(if time < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX }))
 }

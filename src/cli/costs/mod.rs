@@ -12,7 +12,7 @@ use super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::filter_args::FilterArgs;
 use super::output::{OutputFormat, Screen};
 use super::watch::{self, Answer, WatchArgs};
-use super::{Exit, Failure};
+use super::{Exit, Failure, parse};
 use crate::config::Sources;
 use question::{DaysArgs, GroupBy, Question, RangeArgs};
 
@@ -32,7 +32,7 @@ pub enum CostsVerb {
   lead-factory-metrics costs daily --by attributes.team --service openai")]
     Daily {
         /// The day, YYYY-MM-DD [default: today]
-        #[arg(long)]
+        #[arg(long, value_parser = parse::day)]
         date: Option<String>,
         #[command(flatten)]
         view: CostsView,
@@ -44,7 +44,7 @@ pub enum CostsVerb {
   lead-factory-metrics costs monthly --by worker --lead ''")]
     Monthly {
         /// The month, YYYY-MM [default: this month]
-        #[arg(long)]
+        #[arg(long, value_parser = parse::month)]
         month: Option<String>,
         #[command(flatten)]
         view: CostsView,
@@ -69,10 +69,10 @@ pub enum CostsVerb {
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..=400), conflicts_with_all = ["from", "to"])]
         days: Option<u16>,
         /// First day, YYYY-MM-DD
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = parse::day)]
         from: Option<String>,
         /// Last day, YYYY-MM-DD [default: today]
-        #[arg(long, value_name = "DATE", requires = "from")]
+        #[arg(long, value_name = "DATE", value_parser = parse::day, requires = "from")]
         to: Option<String>,
         #[command(flatten)]
         view: CostsView,

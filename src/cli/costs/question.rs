@@ -5,6 +5,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::super::filter_args::FilterArgs;
+use super::super::parse;
 use crate::domain::{Dimension, dimensions};
 
 /// What costs are added up by: the text in the query, and the headings of the columns that hold the names.
@@ -18,10 +19,10 @@ pub struct GroupBy {
 #[derive(Args, Clone, Debug)]
 pub struct RangeArgs {
     /// First day, YYYY-MM-DD
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = parse::day)]
     pub from: String,
     /// Last day, YYYY-MM-DD [default: today]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = parse::day)]
     pub to: Option<String>,
 }
 
@@ -29,16 +30,16 @@ pub struct RangeArgs {
 #[derive(Args, Clone, Debug)]
 pub struct DaysArgs {
     /// The day, YYYY-MM-DD [default: today]
-    #[arg(long, conflicts_with_all = ["month", "from", "to"])]
+    #[arg(long, value_parser = parse::day, conflicts_with_all = ["month", "from", "to"])]
     pub date: Option<String>,
     /// The month, YYYY-MM
-    #[arg(long, conflicts_with_all = ["from", "to"])]
+    #[arg(long, value_parser = parse::month, conflicts_with_all = ["from", "to"])]
     pub month: Option<String>,
     /// First day, YYYY-MM-DD
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = parse::day)]
     pub from: Option<String>,
     /// Last day, YYYY-MM-DD [default: today]
-    #[arg(long, value_name = "DATE", requires = "from")]
+    #[arg(long, value_name = "DATE", value_parser = parse::day, requires = "from")]
     pub to: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use super::super::costs::tables;
 use super::super::output::{OutputFormat, Screen};
 use super::super::table::{Table, people};
 use super::super::watch::{self, Answer, WatchArgs};
-use super::super::{Exit, Failure};
+use super::super::{Exit, Failure, parse};
 use super::by::FleetBy;
 use crate::config::Sources;
 use crate::wire::{CostsOfDay, FleetCosts};
@@ -29,7 +29,7 @@ enum CostsVerb {
   lead-factory-metrics fleet costs daily --date 2026-11-22 --by operation")]
     Daily {
         /// The day, YYYY-MM-DD [default: today]
-        #[arg(long)]
+        #[arg(long, value_parser = parse::day)]
         date: Option<String>,
         #[command(flatten)]
         view: CostsView,
@@ -40,7 +40,7 @@ enum CostsVerb {
   lead-factory-metrics fleet costs monthly --month 2026-11 --output json")]
     Monthly {
         /// The month, YYYY-MM [default: this month]
-        #[arg(long)]
+        #[arg(long, value_parser = parse::month)]
         month: Option<String>,
         #[command(flatten)]
         view: CostsView,
@@ -55,10 +55,10 @@ enum CostsVerb {
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..=400), conflicts_with_all = ["from", "to"])]
         days: Option<u16>,
         /// First day, YYYY-MM-DD
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = parse::day)]
         from: Option<String>,
         /// Last day, YYYY-MM-DD [default: today]
-        #[arg(long, value_name = "DATE", requires = "from")]
+        #[arg(long, value_name = "DATE", value_parser = parse::day, requires = "from")]
         to: Option<String>,
         #[command(flatten)]
         view: CostsView,

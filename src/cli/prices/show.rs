@@ -7,7 +7,7 @@ use super::super::answer::read;
 use super::super::client::{ANSWER_TIMEOUT, AgentClient};
 use super::super::output::{OutputFormat, Screen, note};
 use super::super::table::{Cell, Table};
-use super::super::{Exit, Failure};
+use super::super::{Exit, Failure, parse};
 use crate::config::Sources;
 use crate::wire::{PriceItem, PricesAnswer};
 
@@ -20,7 +20,7 @@ pub struct ShowArgs {
     #[arg(long)]
     pub service: Option<String>,
     /// At this time (RFC 3339) [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
     pub at: Option<String>,
     #[command(flatten)]
     pub agent: AgentArgs,
