@@ -115,9 +115,29 @@ fn spans(spans: &[(&str, u8, Value)]) -> Vec<u8> {
     json!({"resourceSpans": [{"scopeSpans": spans.iter().map(scope).collect::<Vec<_>>()}]}).to_string().into_bytes()
 }
 
-/// What senders say in other ways than those of the captures.
+/// What spans come to, each in a body of its own, in either order and told twice: one event of this amount.
+async fn assert_one_call(told: &[(&str, u8, Value)], expected: &str) {
+    for backwards in [false, true] {
+        let agent = agent().await;
+        let mut order: Vec<Vec<u8>> = told.iter().map(|span| spans(std::slice::from_ref(span))).collect();
+        if backwards {
+            order.reverse();
+        }
+        for body in order.iter().chain(&order) {
+            let answer = agent.call("POST /v1/traces", JSON, body).await;
+            assert_eq!((answer.status, answer.json()), (200, json!({})), "{told:?}");
+        }
+        let events = agent.get("/events").await.json();
+        assert_eq!(events["events"].as_array().unwrap().len(), 1, "{events:#}");
+        assert_eq!(agent.bill().await, (expected.to_owned(), 0), "{events:#}");
+        let metrics = agent.metrics().await;
+        let mut disagreements = metrics.lines().filter(|line| line.starts_with("lead_factory_ingest_disagreements_total"));
+        assert!(disagreements.all(|line| line.ends_with(" 0")), "{metrics}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn tiers_details_and_a_providers_own_counts_make_what_the_provider_billed() {
+async fn a_call_costs_what_its_tier_costs() {
     let gpt_5 = |tier: &str| {
         json!({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.response.model": "gpt-5",
             "gen_ai.response.id": "chatcmpl-1", "openai.response.service_tier": tier, "gen_ai.usage.input_tokens": 1000,
@@ -128,15 +148,6 @@ async fn tiers_details_and_a_providers_own_counts_make_what_the_provider_billed(
             "gen_ai.response.model": "claude-sonnet-4-5-20250929", "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 50,
             "gen_ai.usage.cache_write.input_tokens": 300, "gen_ai.usage.cache_read.input_tokens": 600,
             "anthropic.response.service_tier": tier})
-    };
-    let langfuse = |model: &str, details: &str| {
-        json!({"langfuse.observation.type": "generation", "langfuse.observation.model.name": model,
-            "langfuse.observation.usage_details": details})
-    };
-    let vercel = |provider: &str, model: &str, metadata: &str, input: u64, output: u64| {
-        json!({"ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": provider, "ai.response.model": model,
-            "ai.response.id": "r1", "ai.response.providerMetadata": metadata, "ai.usage.promptTokens": input,
-            "ai.usage.completionTokens": output})
     };
     let langchain = json!({"openinference.span.kind": "LLM", "llm.provider": "openai", "llm.model_name": "gpt-5",
         "llm.token_count.prompt": 1000, "llm.token_count.completion": 50, "llm.token_count.prompt_details.cache_read": 800,
@@ -149,85 +160,54 @@ async fn tiers_details_and_a_providers_own_counts_make_what_the_provider_billed(
         (vec![("com.anthropic.sdk.python", 1, claude("standard"))], "0.002355"),
         // Two spans of one call, of which one does not say the tier, and says the response's id in a text.
         (vec![(ol, 1, gpt_5("priority")), (oi, 2, langchain)], "0.0017"),
+    ] {
+        assert_one_call(&told, expected).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn langfuses_details_beside_its_totals_are_charged() {
+    for (model, details, expected) in [
         (
-            vec![(
-                "langfuse-sdk",
-                1,
-                langfuse(
-                    "gpt-4o",
-                    r#"{"input":200,"output":30,"total":1050,"input_audio":0,"input_cache_read":800,"output_audio":0,"output_reasoning":20}"#,
-                ),
-            )],
+            "gpt-4o",
+            r#"{"input":200,"output":30,"total":1050,"input_audio":0,"input_cache_read":800,"output_audio":0,"output_reasoning":20}"#,
             "0.002",
         ),
         (
-            vec![(
-                "langfuse-sdk",
-                1,
-                langfuse(
-                    "gpt-audio",
-                    r#"{"input":400,"output":0,"total":1050,"input_audio":600,"input_cache_read":0,"output_audio":30,"output_reasoning":20}"#,
-                ),
-            )],
+            "gpt-audio",
+            r#"{"input":400,"output":0,"total":1050,"input_audio":600,"input_cache_read":0,"output_audio":30,"output_reasoning":20}"#,
             "0.02232",
         ),
+        ("gemini-2.5-pro", r#"{"input":200,"input_cached_tokens":800,"output":30,"output_reasoning_tokens":20}"#, "0.00085"),
+    ] {
+        let span = json!({"langfuse.observation.type": "generation", "langfuse.observation.model.name": model,
+            "langfuse.observation.usage_details": details});
+        assert_one_call(&[("langfuse-sdk", 1, span)], expected).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_providers_own_counts_are_charged_where_vercels_sdk_leaves_some_out() {
+    for (provider, model, metadata, [input, output], expected) in [
         (
-            vec![(
-                "langfuse-sdk",
-                1,
-                langfuse(
-                    "gemini-2.5-pro",
-                    r#"{"input":200,"input_cached_tokens":800,"output":30,"output_reasoning_tokens":20}"#,
-                ),
-            )],
-            "0.00085",
-        ),
-        (
-            vec![(
-                "ai",
-                1,
-                vercel(
-                    "anthropic.messages",
-                    "claude-sonnet-4-5-20250929",
-                    r#"{"anthropic":{"usage":{"input_tokens":100,"output_tokens":50,"cache_creation_input_tokens":300,"cache_read_input_tokens":600,"service_tier":"standard"}}}"#,
-                    100,
-                    50,
-                ),
-            )],
+            "anthropic.messages",
+            "claude-sonnet-4-5-20250929",
+            r#"{"anthropic":{"usage":{"input_tokens":100,"output_tokens":50,"cache_creation_input_tokens":300,"cache_read_input_tokens":600,"service_tier":"standard"}}}"#,
+            [100, 50],
             "0.002355",
         ),
         (
-            vec![(
-                "ai",
-                1,
-                vercel(
-                    "google.generative-ai",
-                    "gemini-2.5-pro",
-                    r#"{"google":{"usageMetadata":{"cachedContentTokenCount":800,"thoughtsTokenCount":20,"promptTokenCount":1000,"candidatesTokenCount":30,"totalTokenCount":1050}}}"#,
-                    1000,
-                    30,
-                ),
-            )],
+            "google.generative-ai",
+            "gemini-2.5-pro",
+            r#"{"google":{"usageMetadata":{"cachedContentTokenCount":800,"thoughtsTokenCount":20,"promptTokenCount":1000,"candidatesTokenCount":30,"totalTokenCount":1050}}}"#,
+            [1000, 30],
             "0.00085",
         ),
     ] {
-        for backwards in [false, true] {
-            let agent = agent().await;
-            let mut order: Vec<Vec<u8>> = told.iter().map(|span| spans(std::slice::from_ref(span))).collect();
-            if backwards {
-                order.reverse();
-            }
-            for body in order.iter().chain(&order) {
-                let answer = agent.call("POST /v1/traces", JSON, body).await;
-                assert_eq!((answer.status, answer.json()), (200, json!({})), "{told:?}");
-            }
-            let events = agent.get("/events").await.json();
-            assert_eq!(events["events"].as_array().unwrap().len(), 1, "{events:#}");
-            assert_eq!(agent.bill().await, (expected.to_owned(), 0), "{events:#}");
-            let metrics = agent.metrics().await;
-            let disagreements = metrics.lines().filter(|line| line.starts_with("lead_factory_ingest_disagreements_total"));
-            assert!(disagreements.into_iter().all(|line| line.ends_with(" 0")), "{metrics}");
-        }
+        let span = json!({"ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": provider, "ai.response.model": model,
+            "ai.response.id": "r1", "ai.response.providerMetadata": metadata, "ai.usage.promptTokens": input,
+            "ai.usage.completionTokens": output});
+        assert_one_call(&[("ai", 1, span)], expected).await;
     }
 }
 
