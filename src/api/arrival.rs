@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::call::BodyStream;
+use super::cut::Cut;
 
 /// What comes of a body before it has a place; writes that are in progress bound how many of these there are.
 const BEGINNING_BYTES: usize = 32 * 1024;
@@ -20,19 +21,6 @@ const BEGINNING_BYTES: usize = 32 * 1024;
 const BYTES_PER_SECOND_WHEN_CROWDED: u64 = 128 * 1024;
 /// How often a body that does not go on looks whether its place is wanted: often beside how long others wait for one.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// Why a body could not be read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Cut {
-    #[error("the body ended early")]
-    Early,
-    #[error("the body took too long to arrive")]
-    Slow,
-    #[error("the body is too large")]
-    Large,
-    #[error("the body is not valid gzip")]
-    NotGzip,
-}
 
 /// A body, as far as it has come.
 pub(super) struct Arrival {

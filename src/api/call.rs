@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use warp::http::{HeaderMap, Request, Uri};
 
-use super::arrival::Cut;
+use super::cut::Cut;
 use super::endpoint::Endpoint;
 use super::percent;
 use super::problem::Problem;

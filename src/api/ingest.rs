@@ -14,9 +14,10 @@ use warp::reply::Response;
 
 use super::State;
 use super::answer;
-use super::arrival::{Arrival, Cut};
+use super::arrival::Arrival;
 use super::call::{BodyStream, Call as Request};
 use super::costs_write::new_id;
+use super::cut::Cut;
 use super::endpoint::Accepts;
 use super::instruments::EventResult;
 use super::problem::Problem;

@@ -21,6 +21,7 @@ mod costs_query;
 mod costs_read;
 mod costs_spread;
 mod costs_write;
+mod cut;
 mod endpoint;
 mod estimate;
 mod events;

@@ -15,8 +15,8 @@ use warp::reply::Response;
 use warp::{Buf, Filter};
 
 use super::State;
-use super::arrival::Cut;
 use super::call::{BodyStream, Call};
+use super::cut::Cut;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
 use super::route::{Handler, Route};

@@ -11,7 +11,8 @@ use std::io::{self, BufRead, Read};
 use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
 
-use super::arrival::{Arrival, Cut};
+use super::arrival::Arrival;
+use super::cut::Cut;
 use crate::formats::{InflateError, Inflater};
 
 /// Chunks of a body that wait to be read, each of what the connection's buffer holds: some 100 KB.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use warp::http::StatusCode;
 
-use crate::api::arrival::Cut;
+use crate::api::cut::Cut;
 use crate::budget::Refusal;
 use crate::domain::ReservationStage;
 use crate::fleet::FleetError;
