@@ -80,6 +80,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::costs::ask;
+    use super::super::reads::READS_WAITING_MAX;
     use super::*;
     use crate::budget::Policy;
     use crate::domain::{BudgetZone, CostEvent, GroupKey};
@@ -101,7 +102,7 @@ mod tests {
         let published = Arc::new(Published::new(views, policy, Vec::new(), now));
         let board = Arc::new(Board::new(Published::clone(&published)));
         // Nothing is read from it.
-        let reads = Reads::new(Reader::new("none".into(), BudgetZone::UTC), board, 6);
+        let reads = Reads::new(Reader::new("none".into(), BudgetZone::UTC), board, READS_WAITING_MAX);
         for by in [vec![Dimension::Service], vec![Dimension::Service, Dimension::Operation]] {
             let question = CostQuestion { by, filters: vec![], first, last, by_day: false };
             let plan = Plan::of(&question, &published.views);

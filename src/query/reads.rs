@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::kept::Kept;
 use crate::ledger::{LedgerError, Reader};
@@ -23,6 +23,8 @@ const SCANS_MAX: usize = 1;
 const CATCH_UPS_MAX: usize = 1;
 /// Reads that wait, of all kinds: a short one some milliseconds for each before it.
 pub const READS_WAITING_MAX: usize = 192;
+/// Fewer would turn away those that come together.
+const READS_WAITING_MIN: usize = 24;
 /// How much a long read gives way to others: on a busy core it gets a thirtieth of the time of one who does not.
 const SCAN_NICENESS: i32 = 15;
 
@@ -61,12 +63,22 @@ impl Slots {
     fn new(at_once: usize, waiting: usize) -> Self {
         Self { at_once: Arc::new(Semaphore::new(at_once)), waiting: Semaphore::new(waiting) }
     }
+
+    /// A slot, at once or after others.
+    async fn take(&self) -> Result<OwnedSemaphorePermit, ReadError> {
+        if let Ok(slot) = Arc::clone(&self.at_once).try_acquire_owned() {
+            return Ok(slot);
+        }
+        let _place = self.waiting.try_acquire().map_err(|_| ReadError::Overloaded)?;
+        // Never closed, so this cannot fail.
+        Arc::clone(&self.at_once).acquire_owned().await.map_err(|_| ReadError::Unavailable)
+    }
 }
 
 impl Reads {
     /// Access to a ledger whose newest state is on the board, for which so many may wait, or the fewest that make sense.
     pub fn new(reader: Reader, board: Arc<Board>, waiting_max: usize) -> Self {
-        let sixth = (waiting_max / 6).max(1);
+        let sixth = waiting_max.max(READS_WAITING_MIN) / 6;
         Self {
             reader: Arc::new(reader),
             lookups: Slots::new(LOOKUPS_MAX, 4 * sixth),
@@ -137,9 +149,7 @@ impl Reads {
         T: Send + 'static,
         R: FnOnce(&Reader, &dyn Fn() -> bool) -> Result<T, LedgerError> + Send + 'static,
     {
-        let _place = slots.waiting.try_acquire().map_err(|_| ReadError::Overloaded)?;
-        // Never closed, so this cannot fail.
-        let slot = Arc::clone(&slots.at_once).acquire_owned().await.map_err(|_| ReadError::Unavailable)?;
+        let slot = slots.take().await?;
         let reader = Arc::clone(&self.reader);
         let (tell, told) = oneshot::channel();
         let work = move || {
@@ -193,7 +203,7 @@ mod tests {
         let now = "2026-11-22T10:00:00Z".parse().unwrap();
         let views = Views::new(SeriesLimits::default(), jiff::civil::date(2026, 10, 1));
         let board = Board::new(Published::example(views, Arc::new(Policy::example(BudgetZone::UTC, 10)), now));
-        let reads = Arc::new(Reads::new(Reader::new("no.db".into(), BudgetZone::UTC), Arc::new(board), 12));
+        let reads = Arc::new(Reads::new(Reader::new("no.db".into(), BudgetZone::UTC), Arc::new(board), 30));
         let (go_on, may_go_on) = mpsc::sync_channel::<()>(1);
         let first = tokio::spawn({
             let reads = Arc::clone(&reads);
@@ -206,7 +216,7 @@ mod tests {
             let reads = Arc::clone(&reads);
             tokio::spawn(async move { reads.scan(|_, _| Ok(true)).await })
         };
-        let waiting: Vec<_> = (0..2).map(|_| ask()).collect();
+        let waiting: Vec<_> = (0..5).map(|_| ask()).collect();
         while reads.scans.waiting.available_permits() > 0 {
             tokio::task::yield_now().await;
         }

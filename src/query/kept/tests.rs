@@ -5,7 +5,7 @@ use jiff::civil::date;
 
 use super::super::costs::ask;
 use super::super::plan::Plan;
-use super::super::reads::Reads;
+use super::super::reads::{READS_WAITING_MAX, Reads};
 use super::*;
 use crate::budget::Policy;
 use crate::domain::{BudgetZone, CostEvent, Dimension, Entry, GroupsByDay, Sums, Usd};
@@ -33,7 +33,7 @@ impl Rig {
         let ledger = Ledger::open(&path, &BudgetZone::UTC, CostEvent::example().time).unwrap();
         let views = Views::new(SeriesLimits::default(), FIRST);
         let board = Arc::new(Board::new(shown(&views)));
-        let reads = Arc::new(Reads::new(Reader::new(path, BudgetZone::UTC), Arc::clone(&board), 6));
+        let reads = Arc::new(Reads::new(Reader::new(path, BudgetZone::UTC), Arc::clone(&board), READS_WAITING_MAX));
         Self { ledger, views, board, reads, is_noted: true, folder }
     }
 
