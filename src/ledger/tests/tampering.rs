@@ -88,6 +88,11 @@ fn assert_found(fixture: &Fixture, cases: Vec<Case>) {
 #[test]
 fn entries_that_are_not_those_that_were_written_are_found() {
     let fixture = ledger();
+    let report = verify(&fixture.path()).unwrap();
+    let others: Usd =
+        events(0..SEGMENT_EVENTS + 47).iter().filter(|other| other.key != event(9).key).map(|other| other.amount).sum();
+    let expected = (SEGMENT_EVENTS.cast_unsigned() + 47, 1, others + Usd::from_dollars(1));
+    assert_eq!((report.events, report.adjustments, report.total_usd), expected, "also of those that no sum counts yet");
     let open = SEGMENT_EVENTS + 20;
     assert_found(
         &fixture,
