@@ -13,8 +13,9 @@ use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use super::Settings;
 use super::call::BodyStream;
+use super::cut::Cut;
 use super::problem::Problem;
-use crate::formats::{InflateError, Inflater};
+use crate::formats::Inflater;
 
 /// Memory is set aside in steps of this size: small beside a body, large beside the cost of counting.
 const STEP_BYTES: usize = 1024;
@@ -77,7 +78,7 @@ impl BodyReader {
         let is_gzip = is_gzip(headers)?;
         let announced = announced_bytes(headers);
         if announced > self.bytes_max {
-            return Err(self.too_large());
+            return Err(Cut::Large.problem(self.bytes_max));
         }
         let sink = if is_gzip {
             Sink::Gzip(Box::new(Inflater::new(self.bytes_max)))
@@ -89,12 +90,13 @@ impl BodyReader {
 
     async fn collect(&self, mut sink: Sink, mut stream: BodyStream) -> Result<HeldBody, Problem> {
         let mut share = Share { in_flight: Arc::clone(&self.in_flight), permits: None };
+        let cut = |cut: Cut| cut.problem(self.bytes_max);
         let mut received = 0_usize;
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|_| Problem::malformed("The body ended early"))?;
+            let chunk = chunk.map_err(cut)?;
             received = received.saturating_add(chunk.len());
             if received > self.bytes_max {
-                return Err(self.too_large());
+                return Err(cut(Cut::Large));
             }
             match &mut sink {
                 Sink::Plain(bytes) => {
@@ -103,7 +105,7 @@ impl BodyReader {
                 }
                 Sink::Gzip(inflater) => {
                     for piece in chunk.chunks(INFLATE_STEP_BYTES) {
-                        inflater.push(piece).map_err(|error| self.inflate_problem(error))?;
+                        inflater.push(piece).map_err(|error| cut(error.into()))?;
                         share.grow_to(inflater.inflated_bytes())?;
                     }
                 }
@@ -111,23 +113,11 @@ impl BodyReader {
         }
         let bytes = match sink {
             Sink::Plain(bytes) => bytes,
-            Sink::Gzip(inflater) => inflater.finish().map_err(|error| self.inflate_problem(error))?,
+            Sink::Gzip(inflater) => inflater.finish().map_err(|error| cut(error.into()))?,
         };
         // An inflater keeps some of what it made to itself until the end.
         share.grow_to(bytes.len())?;
         Ok(HeldBody { bytes, share })
-    }
-
-    fn inflate_problem(&self, error: InflateError) -> Problem {
-        match error {
-            InflateError::TooLarge => self.too_large(),
-            InflateError::Malformed => Problem::malformed("The body is not valid gzip"),
-        }
-    }
-
-    fn too_large(&self) -> Problem {
-        let bytes_max = self.bytes_max;
-        Problem::TooLarge(format!("The body must not exceed {bytes_max} bytes, compressed or not.").into())
     }
 }
 

@@ -21,7 +21,7 @@ impl State {
             Rated::Unpriced => Err(Problem::UnpricedModel {
                 service: service.as_str().to_owned(),
                 model: model.to_owned(),
-                instead: "send estimated_cost_usd, or ",
+                instead: Some("estimated_cost_usd"),
             }),
         }
     }

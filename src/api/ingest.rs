@@ -85,10 +85,10 @@ pub(super) async fn take(
     let bytes_max = state.ingest_body_bytes_max;
     let is_gzip = super::body::is_gzip(&request.headers)?;
     if super::body::announced_bytes(&request.headers) > bytes_max {
-        return Err(too_large(bytes_max));
+        return Err(Cut::Large.problem(bytes_max));
     }
     let mut body = Arrival::new(body, state.body_timeout);
-    body.begin().await?;
+    body.begin().await.map_err(|cut| cut.problem(bytes_max))?;
     let place = state.room.bodies.take().await.ok_or(Problem::Overloaded)?;
     let (give, reader) = body_channel(is_gzip, bytes_max);
     let work = {
@@ -170,17 +170,12 @@ fn at_end(reader: &mut StreamedBody) -> Result<(), CallError> {
 /// Why a body was not read; that it did not come whole explains whatever else was found wrong with it.
 fn problem_of(error: CallError, cut: Option<Cut>, bytes_max: usize) -> Problem {
     match (cut, error) {
-        (Some(Cut::Large), _) => too_large(bytes_max),
-        (Some(cut), _) => cut.into(),
+        (Some(cut), _) => cut.problem(bytes_max),
         (None, CallError::Malformed(detail)) => Problem::Malformed(detail.into()),
         (None, CallError::TooLarge(detail)) => Problem::TooLarge(detail.into()),
         (None, CallError::NoRoom) => Problem::Overloaded,
         (None, CallError::Body(error)) => Problem::Malformed(format!("The body cannot be read: {error}").into()),
     }
-}
-
-fn too_large(bytes_max: usize) -> Problem {
-    Problem::TooLarge(format!("The body must not exceed {bytes_max} bytes, compressed or not.").into())
 }
 
 impl<'r> Collected<'r> {

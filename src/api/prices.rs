@@ -63,7 +63,7 @@ pub(super) async fn show(state: Arc<State>, call: Arc<Call>) -> Result<Response,
     let at = query.get("at").map_or(Ok(state.clock.now()), read_time);
     let at = at.map_err(|error| Problem::malformed(format!("at {error}")))?;
     let found = state.book.load().find(service, model, at);
-    let unpriced = || Problem::UnpricedModel { service: service.to_owned(), model: model.to_owned(), instead: "" };
+    let unpriced = || Problem::UnpricedModel { service: service.to_owned(), model: model.to_owned(), instead: None };
     let Found { provider, model, units } = found.ok_or_else(unpriced)?;
     let prices: Option<Vec<PriceItem>> = units.into_iter().map(price_item).collect();
     // Prices are decimal digits.

@@ -57,13 +57,16 @@ pub(super) async fn show(state: Arc<State>, call: Arc<Call>) -> Result<Response,
     let holds = &published.views.holds;
     let reservation = match holds.find(&id) {
         Some(hold) => as_seen(holds, hold, now),
-        None => {
-            let id = id.into_owned();
-            let stored = state.reads.look_up(move |reader, _| reader.reservation(&id)).await?;
-            stored.ok_or(Problem::UnknownReservation)?.reservation
-        }
+        None => reservation_in_ledger(&state, &id).await?.ok_or(Problem::UnknownReservation)?,
     };
     answer::json(&ReservationItem::from(&reservation))
+}
+
+/// The reservation under an id that has left memory.
+pub(super) async fn reservation_in_ledger(state: &State, id: &str) -> Result<Option<Reservation>, Problem> {
+    let id = id.to_owned();
+    let stored = state.reads.look_up(move |reader, _| reader.reservation(&id)).await?;
+    Ok(stored.map(|stored| stored.reservation))
 }
 
 fn stage(query: &QueryString<'_>) -> Result<Option<ReservationStage>, Problem> {

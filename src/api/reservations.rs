@@ -19,6 +19,7 @@ use super::percent;
 use super::problem::Problem;
 use super::query_string::QueryString;
 use super::request::read_json;
+use super::reservation_list::reservation_in_ledger;
 use crate::budget::{BudgetLeft, Refusal, Rest};
 use crate::domain::{
     CostSource, Reservation, ReservationRequest, ReservationStage, ReservationState, Settlement, Usd,
@@ -54,20 +55,15 @@ pub(super) async fn reserve(state: Arc<State>, call: Arc<Call>, body: BodyStream
 
 /// What the same request was granted, if it was.
 async fn granted_before(state: &State, request: ReservationRequest) -> Result<Option<Done>, Problem> {
-    let known = if request.id_given { known(state, &request.id).await? } else { None };
+    let known = if request.id_given { reservation_under(state, &request.id).await? } else { None };
     let same = known.filter(|known| differing_request_fields(&known.request, &request, true).is_empty());
     Ok(same.map(|reservation| Done { reservation, is_new: false }))
 }
 
 /// The reservation under an id.
-async fn known(state: &State, id: &Arc<str>) -> Result<Option<Reservation>, Problem> {
-    let held = state.board.read().views.holds.find(id).map(|hold| hold.reservation());
-    if held.is_some() {
-        return Ok(held);
-    }
-    let id = Arc::clone(id);
-    let stored = state.reads.look_up(move |reader, _| reader.reservation(&id)).await?;
-    Ok(stored.map(|stored| stored.reservation))
+async fn reservation_under(state: &State, id: &str) -> Result<Option<Reservation>, Problem> {
+    let in_memory = state.board.read().views.holds.find(id).map(|hold| hold.reservation());
+    if in_memory.is_some() { Ok(in_memory) } else { reservation_in_ledger(state, id).await }
 }
 
 /// Sets money aside. Where this agent may not use so much of a budget that a fleet shares, the fleet is asked for more.
@@ -141,7 +137,7 @@ async fn rated(state: &State, id: &Arc<str>, settlement: Settlement) -> Result<S
     if settlement.cost == CostSource::Told {
         return Ok(settlement);
     }
-    let Reservation { request, .. } = known(state, id).await?.ok_or(Problem::UnknownReservation)?;
+    let Reservation { request, .. } = reservation_under(state, id).await?.ok_or(Problem::UnknownReservation)?;
     let (amount, cost) = state.book.load().cost_of(&request.event(settlement.clone()));
     within(amount, &state.limits).map_err(|message| Problem::field("usage", &message))?;
     Ok(Settlement { amount, cost, ..settlement })

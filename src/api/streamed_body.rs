@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::arrival::Arrival;
 use super::cut::Cut;
-use crate::formats::{InflateError, Inflater};
+use crate::formats::Inflater;
 
 /// Chunks of a body that wait to be read, each of what the connection's buffer holds: some 100 KB.
 const CHUNKS_QUEUED_MAX: usize = 4;
@@ -135,15 +135,6 @@ impl BufRead for StreamedBody {
 
     fn consume(&mut self, count: usize) {
         self.ready.advance(count.min(self.ready.len()));
-    }
-}
-
-impl From<InflateError> for Cut {
-    fn from(error: InflateError) -> Self {
-        match error {
-            InflateError::TooLarge => Self::Large,
-            InflateError::Malformed => Self::NotGzip,
-        }
     }
 }
 

@@ -61,9 +61,7 @@ impl Budget {
         // Texts and numbers always serialize.
         serde_json::to_string(&text).unwrap_or_default()
     }
-}
 
-impl Budget {
     /// Whether what was counted by a text of [`Budget::definition`] is what this budget counts in a zone. In whichever zone it was counted, where
     /// a budget is for all time: that has no days.
     pub fn is_counted_by(&self, definition: &str, zone: &BudgetZone) -> bool {

@@ -44,9 +44,13 @@ pub fn attribute_text<'j>(json: &'j str, name: &str) -> Result<Cow<'j, str>, ser
 
 /// Attributes with further ones, as far as they have none of these names. What was there stays to the letter.
 pub fn with_attributes<'m>(json: Option<Box<str>>, more: impl IntoIterator<Item = (&'m str, &'m str)>) -> Option<Box<str>> {
+    let mut more = more.into_iter().peekable();
+    if more.peek().is_none() {
+        return json;
+    }
     let text = json.as_deref().unwrap_or("{}");
     let known = serde_json::from_str::<Value>(text).unwrap_or_default();
-    let missing = more.into_iter().filter(|(name, _)| known.get(name).is_none());
+    let missing = more.filter(|(name, _)| known.get(name).is_none());
     // A text always serializes.
     let added: Vec<String> = missing.map(|(name, value)| format!("{}:{}", Value::from(name), Value::from(value))).collect();
     if added.is_empty() {

@@ -119,9 +119,14 @@ impl Counts {
 
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
-        let default = Self::default();
-        let counts = Self { input_words: default.input_words, has_input_details: false, ..*self };
-        Self { has_output_details: false, names_input_images: false, ..counts } == default
+        let counts_alone = Self {
+            input_words: InputWords::Unsaid,
+            has_input_details: false,
+            has_output_details: false,
+            names_input_images: false,
+            ..*self
+        };
+        counts_alone == Self::default()
     }
 
     /// Under the names that prices know.

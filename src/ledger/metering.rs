@@ -72,7 +72,10 @@ impl Ledger {
     /// See above.
     pub fn has_removed_since(&self, time: Timestamp) -> Result<bool, LedgerError> {
         let removed = self.state.head.pruned_segments;
-        let mut segments = Segment::read_all(&self.connection)?.into_iter().filter(|segment| segment.number < removed);
+        if removed == 0 {
+            return Ok(false);
+        }
+        let mut segments = Segment::read_all(&self.connection)?.into_iter().take_while(|segment| segment.number < removed);
         Ok(segments.any(|segment| segment.span(&self.state.zone).until_ns > nanoseconds(time)))
     }
 

@@ -197,10 +197,12 @@ async fn admit(
     let write = state.room.for_write().await.ok_or(Problem::Overloaded)?;
     let (head, body) = request.into_parts();
     let mut arrival = Arrival::new(Box::pin(body.into_data_stream().map_err(|_broken| Cut::Early)), state.body_timeout);
-    arrival.begin().await?;
+    let bytes_max = state.ingest_body_bytes_max;
+    arrival.begin().await.map_err(|cut| cut.problem(bytes_max))?;
     let message = state.room.messages.take().await.ok_or(Problem::Overloaded)?;
-    let rest = stream::try_unfold((arrival, Arc::clone(state)), |(mut arrival, state)| async {
-        let piece = arrival.next(|| state.room.messages.are_wanted()).await.map_err(|cut| status_of(&cut.into()))?;
+    let rest = stream::try_unfold((arrival, Arc::clone(state)), move |(mut arrival, state)| async move {
+        let piece = arrival.next(|| state.room.messages.are_wanted()).await;
+        let piece = piece.map_err(|cut| status_of(&cut.problem(bytes_max)))?;
         Ok::<_, Status>(piece.map(|piece| (Frame::data(piece), (arrival, state))))
     });
     Ok((Arc::new(call), http::Request::from_parts(head, Body::new(StreamBody::new(rest))), [write, message]))

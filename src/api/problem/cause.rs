@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use warp::http::StatusCode;
 
-use crate::api::cut::Cut;
 use crate::budget::Refusal;
 use crate::domain::ReservationStage;
 use crate::fleet::FleetError;
@@ -76,8 +75,8 @@ pub(in super::super) enum Problem {
         service: String,
         /// The model.
         model: String,
-        /// What may be sent in place of a model, and `, or `; nothing where only the price was asked for.
-        instead: &'static str,
+        /// The field that may be sent in place of a model; none where only its price was asked for.
+        instead: Option<&'static str>,
     },
     /// The settings or the prices on the disk are wrong, so that they were not taken.
     SettingsInvalid(String),
@@ -117,17 +116,6 @@ impl From<RecordError> for Problem {
             RecordError::Overloaded => Self::Overloaded,
             RecordError::Unavailable => Self::LedgerUnavailable,
             RecordError::ShuttingDown => Self::ShuttingDown,
-        }
-    }
-}
-
-impl From<Cut> for Problem {
-    fn from(cut: Cut) -> Self {
-        match cut {
-            Cut::Early => Self::malformed("The body ended early"),
-            Cut::Slow => Self::TooSlow,
-            Cut::Large => Self::TooLarge("The body is too large.".into()),
-            Cut::NotGzip => Self::malformed("The body is not valid gzip"),
         }
     }
 }

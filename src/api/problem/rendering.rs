@@ -136,6 +136,7 @@ impl Problem {
             Self::InvalidEvent { total, .. } => format!("{total} events are invalid. Nothing was recorded.").into(),
             Self::UnpricedModel { service, model, instead } => {
                 let of = if service.is_empty() { String::new() } else { format!(" of {service:?}") };
+                let instead = instead.map_or_else(String::new, |field| format!("send {field}, or "));
                 format!("There is no price for {model:?}{of}: {instead}add a [[price]].").into()
             }
             Self::SettingsInvalid(why) => format!("The previous ones stay in force. {why}").into(),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::super::agent_args::AgentArgs;
+use super::super::answer::read;
 use super::super::client::AgentClient;
 use super::super::output::{print_line, printable};
 use super::super::settings_args::SettingsArgs;
@@ -51,12 +52,13 @@ pub fn run(arguments: &UpdateArgs, process: Sources) -> Result<Exit, Failure> {
         found => Some(found.map_err(failed)?),
     };
     put(&place, &fs::read(&arguments.file).map_err(failed)?).map_err(failed)?;
-    let refused = match client.post("/prices/reload", token.as_deref(), String::new()) {
-        Err(error) => error.into(),
-        Ok(answer) if read_version(&answer) == version => {
+    let answer = client.post("/prices/reload", token.as_deref(), String::new()).map_err(Failure::from);
+    let refused = match answer.and_then(|answer| read::<ReloadAnswer>(&answer)) {
+        Ok(answer) if answer.prices_file_version == version => {
             print_line(&format!("{name} is in force"))?;
             return Ok(Exit::Done);
         }
+        Err(failure) => failure,
         Ok(_) => Failure::Failed(format!(
             "the agent reads another file of prices than {name}: give this command the agent's settings"
         )),
@@ -67,11 +69,6 @@ pub fn run(arguments: &UpdateArgs, process: Sources) -> Result<Exit, Failure> {
     }
     .map_err(failed)?;
     Err(refused)
-}
-
-/// Which file an agent has read.
-fn read_version(answer: &str) -> Option<Box<str>> {
-    serde_json::from_str::<ReloadAnswer>(answer).ok()?.prices_file_version
 }
 
 /// Replaces a file as a whole.
