@@ -182,7 +182,8 @@ class Refusals(Case):
         self.assertIn("gate", str(caught.exception))
 
     def test_never_let_many_workers_pass_the_limit(self):
-        agent = self.agent(DAILY_BUDGET="1")
+        # A gate far above the limit: it would refuse the tenth where the nine before it are settled already.
+        agent = self.agent(DAILY_BUDGET="1", SCALING_GATE_DAILY_THRESHOLD="10")
         client = self.client(agent)
         granted, refused = [], []
 
