@@ -45,6 +45,9 @@ pub struct Origin {
     /// Other sources under which the same id may stand, because a road did not say who the provider is. Not kept.
     #[serde(skip)]
     pub also_under: Vec<Box<str>>,
+    /// Spans below its own, each with the one above it, nearest first: of the spans between it and a call that was told before. Not kept.
+    #[serde(skip)]
+    pub links_below: Vec<(SpanId, SpanId)>,
     /// How often the agent has changed it since its revision was told.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub amendment: u32,
@@ -141,6 +144,7 @@ impl Origin {
             is_wrapper: false,
             says_free: false,
             also_under: Vec::new(),
+            links_below: Vec::new(),
             amendment: 0,
             span: None,
         }

@@ -155,6 +155,7 @@ impl CallSink for Collected {
             response_id: owned(&call.response_id),
             own_key: call.own_key.as_ref().map(|(source, id)| (owned(source), owned(id))),
             span: call.span.clone(),
+            links_below: call.links_below.clone(),
             usage: call.usage.iter().map(|(name, count)| (owned(name), *count)).collect(),
             worker: owned(&call.worker),
             batch_id: owned(&call.batch_id),

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::domain::{Quality, Quantity, Rank, SpanPlace, Usd};
+use crate::domain::{Quality, Quantity, Rank, SpanId, SpanPlace, Usd};
 
 /// What was used, under the names that prices know (`docs/reference.md`): `input_tokens` with everything that is part of it, and so on.
 pub type CallUsage<'a> = Vec<(Cow<'a, str>, Quantity)>;
@@ -30,6 +30,8 @@ pub struct Call<'a> {
     pub own_key: Option<(Cow<'a, str>, Cow<'a, str>)>,
     /// Its place in a trace.
     pub span: Option<SpanPlace>,
+    /// Spans below its own, each with the one above it, nearest first.
+    pub links_below: Vec<(SpanId, SpanId)>,
     /// It repeats what the calls below it used, if there are any.
     pub is_wrapper: bool,
     /// When it ended; when it was received, if nobody says.

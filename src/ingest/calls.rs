@@ -139,6 +139,7 @@ impl<'r> CallRules<'r> {
             says_free: says_free(call),
             also_under: self.also_under(call, provider),
             span: call.span.clone(),
+            links_below: call.links_below.clone(),
             ..Origin::of(&call.road)
         };
         Ok(CostEvent {

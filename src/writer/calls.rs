@@ -32,6 +32,11 @@ impl Draft<'_> {
         // What need not be charged is not even charged for a moment.
         batch.sort_by_key(|keyed| preference(&keyed.event));
         for keyed in batch {
+            if let Some(origin) = &keyed.event.origin
+                && let Some(place) = origin.span.as_ref().filter(|_| !origin.links_below.is_empty())
+            {
+                memory.trace_of(place, self.ledger)?.learn_below(&origin.links_below);
+            }
             let (keyed, known) = self.under_known_key(keyed)?;
             match known {
                 None => self.tell_call(keyed, memory, &mut answer)?,

@@ -149,6 +149,18 @@ async fn of_two_spans_of_one_call_the_one_with_the_response_id_is_charged() {
     }
 }
 
+/// Guards against: two charges where spans that are no calls stand between two spans of one call, and come after the lower one.
+#[tokio::test]
+async fn spans_of_one_call_find_each_other_over_spans_that_are_none() {
+    let deeper = call(5, &[4], false, 3);
+    for mut outer in [call(1, &[9], true, 3), with_id("r1", call(1, &[9], true, 3))] {
+        let between = [(6, 1), (2, 1), (3, 2), (4, 3)].map(|(below, above)| (span(below), span(above)));
+        outer.origin.as_mut().unwrap().links_below = between.into();
+        assert_eq!(total(vec![vec![deeper.clone()], vec![outer.clone()]]).await, 3);
+        assert_eq!(total(vec![vec![deeper.clone()], vec![outer.clone()], vec![outer, deeper.clone()]]).await, 3);
+    }
+}
+
 #[tokio::test]
 async fn of_what_comes_in_one_request_nothing_is_charged_that_must_be_taken_back() {
     let (outer, inner) = (call(1, &[9], true, 2), with_id("r1", call(2, &[1], false, 2)));

@@ -97,6 +97,16 @@ impl Trace {
         }
     }
 
+    /// Notes what is known of spans below one, nearest first: of those that calls are known to be below of. Others matter to nobody yet.
+    pub fn learn_below(&mut self, links: &[(SpanId, SpanId)]) {
+        for (below, above) in links.iter().rev() {
+            if self.has_below.contains(below) {
+                self.up.entry(*below).or_insert(Some(*above));
+                self.has_below.insert(*above);
+            }
+        }
+    }
+
     /// What a call at a span, new or with its first entry known, means for the others and they for it.
     pub fn judge(&self, first: Option<i64>, span: SpanId, facts: &CallFacts) -> Judgement {
         let mut judgement = Judgement::default();
@@ -284,6 +294,17 @@ mod tests {
     fn what_a_span_tells_besides_is_not_below_it() {
         let circle = [place(1, &[2], false), place(2, &[1], false)];
         assert_eq!(judged(&trace(&circle, [(10, 1, call())]), 1, &agent()), Judgement::default());
+    }
+
+    #[test]
+    fn of_spans_below_only_those_are_remembered_that_calls_are_below_of() {
+        let mut trace = trace(&[place(5, &[4], false)], [(50, 5, call())]);
+        let links = [(6, 1), (3, 1), (7, 6), (4, 3)].map(|(below, above)| (span(below), span(above)));
+        trace.learn_below(&links);
+        assert_eq!((trace.chain(span(5)).spans, trace.len()), ([4, 3, 1].map(span).into(), 1 + 3));
+        assert_eq!(judged(&trace, 1, &agent()).lacking.into_iter().collect::<Vec<_>>(), [50]);
+        trace.learn_below(&[(span(4), span(9))]);
+        assert_eq!(trace.chain(span(5)).spans, [4, 3, 1].map(span), "what was said first stays");
     }
 
     #[test]

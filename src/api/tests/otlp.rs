@@ -2,6 +2,9 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+use prost::Message;
 use serde_json::json;
 
 use super::*;
@@ -98,6 +101,51 @@ async fn what_opentelemetry_tells_costs_what_the_provider_billed() {
             assert_eq!(agent.bill().await, expected, "{order:?} again");
         }
     }
+}
+
+/// The spans of a captured body, each with its resource and scope, in the order in which they ended.
+fn captured_spans(file: &str) -> Vec<ResourceSpans> {
+    let body = ExportTraceServiceRequest::decode(&*capture(file)).unwrap();
+    let mut alone = Vec::new();
+    for of_resource in &body.resource_spans {
+        for of_scope in &of_resource.scope_spans {
+            for span in &of_scope.spans {
+                let scope_spans = vec![ScopeSpans { spans: vec![span.clone()], ..of_scope.clone() }];
+                alone.push((span.end_time_unix_nano, ResourceSpans { scope_spans, ..of_resource.clone() }));
+            }
+        }
+    }
+    alone.sort_by_key(|(end, _)| *end);
+    alone.into_iter().map(|(_, span)| span).collect()
+}
+
+/// Guards against: a call that is charged twice because an export fell between two of its spans.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_bill_comes_to_does_not_depend_on_when_spans_are_exported() {
+    let folder = format!("{}/tests/captures/otlp", env!("CARGO_MANIFEST_DIR"));
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut cuts = 0;
+    for file in names.filter(|name| name.contains("traces") && name.ends_with(".pb")) {
+        let whole = agent().await;
+        whole.export(&file).await;
+        let expected = whole.bill().await;
+        let ended = captured_spans(&file);
+        let halves = |at: usize| [ended[..at].to_vec(), ended[at..].to_vec()];
+        let mut orders: Vec<Vec<Vec<ResourceSpans>>> = (1..ended.len()).map(|at| halves(at).into()).collect();
+        // The first export is tried again, and comes after the second.
+        orders.extend((1..ended.len()).map(|at| halves(at).into_iter().rev().collect()));
+        orders.push(ended.iter().map(|span| vec![span.clone()]).collect());
+        for exports in orders {
+            let agent = agent().await;
+            for resource_spans in exports {
+                let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+                assert_eq!(agent.call("POST /v1/traces", PROTOBUF, body).await.status, 200);
+            }
+            assert_eq!(agent.bill().await, expected, "{file}, order {cuts}");
+            cuts += 1;
+        }
+    }
+    assert!(cuts > 100, "{cuts}");
 }
 
 /// A body of spans, each by its scope, its number and attributes.

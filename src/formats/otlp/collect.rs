@@ -14,7 +14,7 @@ use super::call::{Found, find};
 use super::family::Family;
 use super::record::{Attributes, Ids, Record, Signal, kept};
 use super::senders::is_known;
-use crate::domain::SpanId;
+use crate::domain::{SpanId, SpanPlace};
 use crate::ingest::{Call, Ignored};
 
 /// Memory of calls that wait: thousands, while SDKs send some hundred spans at once.
@@ -214,12 +214,15 @@ impl<'s> Collector<'s> {
         let waiting = mem::take(&mut self.waiting);
         let from = mem::take(&mut self.resource_from);
         let traces: HashSet<_> = waiting.iter().filter_map(|waiting| Some(waiting.call.span.as_ref()?.trace)).collect();
-        let parents = self.family.of(&traces);
+        let relatives = self.family.of(&traces);
         for (at, Waiting { mut call, parent }) in waiting.into_iter().enumerate() {
             if at >= from {
                 self.resource.complete(&mut call);
             }
-            call.span = call.span.map(|place| parents.place(place.trace, place.span, parent));
+            if let Some(SpanPlace { trace, span, .. }) = call.span {
+                call.span = Some(relatives.place(trace, span, parent));
+                call.links_below = relatives.links_below(trace, span);
+            }
             self.sink.call(&call)?;
         }
         Ok(())

@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::{CallCounts, CallError, CallFormat, CallSink};
 use super::{LOGS, METRICS, TRACES};
-use crate::domain::{Quality, Quantity, Rank, Usd};
+use crate::domain::{Quality, Quantity, Rank, SpanId, Usd};
 use crate::ingest::{Call, CallKeys, Ignored};
 
 /// Keeps what it is given.
@@ -64,6 +64,7 @@ fn owned(call: &Call<'_>) -> Call<'static> {
         batch_id: text(&call.batch_id),
         lead_id: text(&call.lead_id),
         span: call.span.clone(),
+        links_below: call.links_below.clone(),
         attributes: call.attributes.clone(),
         ..*call
     }
@@ -165,9 +166,10 @@ fn usage(call: &Call<'_>) -> Vec<(String, u64)> {
 
 #[test]
 fn a_span_by_the_conventions_is_a_call() {
-    let told = told_by("my.scope", vec![other(3, 2), chat(1, 3, vec![text("lead_id", "l1")]), other(2, 0)]);
+    let spans = vec![other(3, 2), other(4, 1), chat(1, 3, vec![text("lead_id", "l1")]), other(2, 0)];
+    let told = told_by("my.scope", spans);
     let [call] = &told.calls[..] else { panic!("{told:?}") };
-    assert_eq!(told.ignored, BTreeMap::from([(Ignored::NotACall, 2)]));
+    assert_eq!(told.ignored, BTreeMap::from([(Ignored::NotACall, 3)]));
     assert_eq!(
         (&*call.road, &*call.provider, &*call.model, &*call.operation),
         ("otlp:my.scope", "openai", "gpt-4o", "chat")
@@ -182,6 +184,7 @@ fn a_span_by_the_conventions_is_a_call() {
         ["0303030303030303", "0202020202020202"]
     );
     assert!(place.is_rooted && !call.is_wrapper && call.response_id.is_empty());
+    assert_eq!(call.links_below, [(SpanId([4; 8]), SpanId([1; 8]))]);
 }
 
 #[test]
