@@ -3,6 +3,7 @@
 Nothing waits for luck: each wait is for a state, with a deadline.
 """
 
+import atexit
 import http.client
 import json
 import os
@@ -59,6 +60,14 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def dead_url():
+    """An address at which nobody answers, whatever else runs meanwhile: its port stays taken, and nobody listens on it."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    atexit.register(taken.close)
+    return "http://127.0.0.1:%d" % taken.getsockname()[1]
 
 
 class Agent:
@@ -228,7 +237,7 @@ class Case(unittest.TestCase):
         from lead_factory_metrics import Client
 
         more.setdefault("spool", str(self.spool))
-        client = Client(url or (agent.url if agent else f"http://127.0.0.1:{free_port()}"), **more)
+        client = Client(url or (agent.url if agent else dead_url()), **more)
         # A test that leaves a hung peer behind must not hold up the end of the run.
         self.addCleanup(client.close, 0)
         return client

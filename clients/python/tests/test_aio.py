@@ -9,7 +9,7 @@ import time
 import unittest
 from decimal import Decimal
 
-from support import Case, free_port, within  # First: it knows the path to the sources.
+from support import Case, dead_url, within  # First: it knows the path to the sources.
 
 from lead_factory_metrics import Refused, aio
 from lead_factory_metrics._default import client
@@ -180,7 +180,7 @@ class Aio(Case):
         within("nothing is held", lambda: self.ledger.held() == [] and len(self.ledger.get("/reservations")[1]) == 0)
 
     def test_without_an_agent_the_cost_is_recorded_later(self):
-        self.use(f"http://127.0.0.1:{free_port()}")
+        self.use(dead_url())
 
         async def work():
             async with aio.reserve("openai", "chat", 1) as hold:

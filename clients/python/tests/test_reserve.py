@@ -11,13 +11,13 @@ import traceback
 import unittest
 from decimal import Decimal
 
-from support import Case, free_port, http_answer, within  # First: it knows the path to the sources.
+from support import Case, dead_url, free_port, http_answer, within  # First: it knows the path to the sources.
 
 from lead_factory_metrics import LeadFactoryMetricsError, Refused, Unreachable
 from lead_factory_metrics.transport import Unanswered
 from answers import ANTHROPIC, OPENAI_CHAT, as_object
 
-DEAD = f"http://127.0.0.1:{free_port()}"
+DEAD = dead_url()
 
 
 class Blocks(Case):

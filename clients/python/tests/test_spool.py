@@ -10,12 +10,12 @@ import unittest
 from decimal import Decimal
 from unittest import mock
 
-from support import Case, free_port, within  # First: it knows the path to the sources.
+from support import Case, dead_url, within  # First: it knows the path to the sources.
 
 from lead_factory_metrics import sender
 from lead_factory_metrics.spool import Spool
 
-DEAD = f"http://127.0.0.1:{free_port()}"
+DEAD = dead_url()
 
 
 class Files(Case):
