@@ -40,9 +40,23 @@ pub(super) fn finish(mut layers: Layers, sources: &Sources) -> Result<Config, Pr
     let webhooks = resolve_webhooks(&mut layers, &budgets);
     let book = resolve_prices(&mut layers);
     bound_writes(&mut layers);
+    doubt_critical(&mut layers);
     judge_doubts(&mut layers, sources);
     let config = config(layers.sound()?, tokens, otlp, budgets, webhooks, book, sources.terminal);
     Ok(Config { fleet, ..config })
+}
+
+/// A pattern for every operation takes the brake off, as one that is meant for many may.
+fn doubt_critical(layers: &mut Layers) {
+    let is_any = |pattern: &str| !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'*');
+    let is_all = |text: &&String| {
+        let (service, operation) = text.split_once(':').unwrap_or(("*", text));
+        is_any(service) && is_any(operation)
+    };
+    if let Some(pattern) = layers.draft.critical.iter().find(is_all) {
+        let detail = format!("critical_operations has {pattern:?}: neither a limit nor the gate refuses anything");
+        layers.doubts.push(detail);
+    }
 }
 
 /// What is probably not meant is told, or wrong where the operator wants it to be.

@@ -6,6 +6,8 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::budgets::caps;
+use super::draft::Setting;
 use super::kind::Shape;
 use super::near::nearest;
 use super::page::Reading;
@@ -122,6 +124,10 @@ fn unknown<T>(key: &str, fields: &[Spec<T>]) -> String {
     }
     match nearest(key, keys()).or_else(|| nearest(bare, keys())) {
         Some(near) => format!("has no key {key:?}; did you mean {near}?"),
+        // TOML gives a key to the last table above it.
+        None if Setting::find(key).is_some() || caps::is_cap(key) => {
+            format!("has no key {key:?}; a setting of the agent must stand above the first table")
+        }
         None => format!("has no key {key:?}; its keys are {}", keys().collect::<Vec<_>>().join(", ")),
     }
 }

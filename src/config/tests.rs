@@ -382,6 +382,18 @@ fn critical_operations_are_in_force() {
 }
 
 #[test]
+fn a_pattern_for_every_operation_is_told() {
+    for (patterns, is_told) in [("*", true), ("admin_*,*:**", true), ("mail:*", false), ("*:send", false), ("", false)] {
+        let mut sources = environment(&[("CRITICAL_OPERATIONS", patterns)]);
+        let warnings = load(&sources).unwrap().warnings;
+        let told = warnings.iter().filter(|warning| warning.ends_with("neither a limit nor the gate refuses anything"));
+        assert_eq!(told.count(), usize::from(is_told), "{patterns}: {warnings:?}");
+        sources.strict = true;
+        assert_eq!(load(&sources).is_err(), is_told, "{patterns}");
+    }
+}
+
+#[test]
 fn open_reservations_have_a_bound_of_choice() {
     assert_eq!(load(&environment(&[("MAX_OPEN_RESERVATIONS", "1")])).unwrap().writer.holds_max, 1);
     for text in ["0", "1000001"] {

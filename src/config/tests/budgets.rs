@@ -150,7 +150,7 @@ fn everything_wrong_with_tables_and_caps_comes_at_once_with_its_place() {
     let problems = file_problems(
         "_daily_cap = 1\nx_daily_cap = -1\ny_monthly_cap = true\n\
          [[budget]]\nname = ''\nperiod = 'fortnightly'\nlimit_usd = 'lots'\nwarn_at = 80\ngate_at = [1]\nservice = ''\n\
-         [[budget]]\nnmae = 'x'\ncolour = 1\nperiod = 5\n\
+         [[budget]]\nnmae = 'x'\ncolour = 1\nperiod = 5\nmetrics_port = 1\nx_daily_cap = 1\n\
          [[webhook]]\nformat = 'xml'\n",
     );
     let name = "allowed: 1 to 128 bytes without control characters";
@@ -170,10 +170,12 @@ fn everything_wrong_with_tables_and_caps_comes_at_once_with_its_place() {
             "agent.toml:12:1: budget has no key \"nmae\"; did you mean name?".into(),
             "agent.toml:13:1: budget has no key \"colour\"; its keys are name, service, period, week_starts, start_day, match, each, limit_usd, limit_usage, warn_at, gate_at, action, scope".into(),
             "agent.toml:14:10: budget period must be a string, in quotes, not an integer".into(),
+            "agent.toml:15:1: budget has no key \"metrics_port\"; a setting of the agent must stand above the first table".into(),
+            "agent.toml:16:1: budget has no key \"x_daily_cap\"; a setting of the agent must stand above the first table".into(),
             format!("agent.toml:11:1: budget has no name; {name}"),
             "agent.toml:11:1: budget has no limit_usd, nor limit_usage for what is counted".into(),
-            "agent.toml:16:10: webhook format \"xml\" is not a supported format; allowed: json or slack".into(),
-            "agent.toml:15:1: webhook has no url; allowed: a URL that begins with http:// or https://, without user name, password and fragment".into(),
+            "agent.toml:18:10: webhook format \"xml\" is not a supported format; allowed: json or slack".into(),
+            "agent.toml:17:1: webhook has no url; allowed: a URL that begins with http:// or https://, without user name, password and fragment".into(),
         ]
     );
 }
