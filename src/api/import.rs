@@ -17,8 +17,8 @@ use super::costs_write::{Queued, queue, with_conflicts};
 use super::problem::Problem;
 use super::query_string::QueryString;
 use super::request::format_of;
-use crate::formats::{Answer, BadEvents, Counts, Format, LeftOut};
-use crate::ingest::{Limits, REASONS_MAX};
+use crate::formats::{Answer, BadEvents, Counts, Format, LeftOut, told};
+use crate::ingest::Limits;
 use crate::writer::{RecordAnswer, Recorded};
 
 /// Bytes of a part: some thousand events, which take a few milliseconds to read and to record.
@@ -106,11 +106,11 @@ fn parts_of(bytes: &[u8]) -> Vec<&[u8]> {
 
 fn add(all: &mut LeftOut, more: LeftOut, begin: usize) {
     all.rejected += more.rejected;
-    let room = REASONS_MAX.saturating_sub(all.errors.len());
-    all.errors.extend(more.errors.into_iter().take(room).map(|mut error| {
+    all.errors.extend(more.errors.into_iter().map(|mut error| {
         error.index = error.index.map(|index| begin + index);
         error
     }));
+    all.errors = told(std::mem::take(&mut all.errors));
 }
 
 #[cfg(test)]

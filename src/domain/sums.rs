@@ -53,6 +53,14 @@ pub struct ModelKey {
 }
 
 impl ModelKey {
+    /// A model of a service with this metric label. What belongs to a service without a label of its own is added up with all others.
+    pub fn of(service_label: &Name, model: &str) -> Self {
+        if service_label.as_str() == OTHER_LABEL {
+            return Self::other();
+        }
+        Self { service: service_label.clone(), model: model.into() }
+    }
+
     /// Where everything beyond a bound is added up.
     pub fn other() -> Self {
         Self { service: Name::other(), model: OTHER_LABEL.into() }

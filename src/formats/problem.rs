@@ -1,6 +1,6 @@
 //! Why a body is not taken, in words for whoever sent it.
 //!
-//! *Limits.* [`REASONS_MAX`] problems are kept, however bad and long the body.
+//! *Limits.* [`REASONS_MAX`] problems are told, however bad and long the body.
 
 use crate::ingest::{Invalid, REASONS_MAX, Reason};
 use crate::wire::ProblemEntry;
@@ -52,6 +52,23 @@ pub struct Problems {
     bad_events: usize,
 }
 
+/// The problems that are told of those that are known, which stand in the order of their events: [`REASONS_MAX`] of them, so many that each of
+/// the first events has one at least. Whoever mends what is told so never mends the same events in vain.
+pub fn told(problems: Vec<ProblemEntry>) -> Vec<ProblemEntry> {
+    let is_first: Vec<bool> = std::iter::once(true)
+        .chain(problems.windows(2).map(|pair| pair[0].index.is_none() || pair[0].index != pair[1].index))
+        .collect();
+    let events = is_first.iter().zip(&problems).filter(|(is_first, _)| **is_first).count();
+    let (mut firsts, mut others) = (REASONS_MAX, REASONS_MAX.saturating_sub(events));
+    let problems = problems.into_iter().zip(is_first).filter(|(_, is_first)| {
+        let room = if *is_first { &mut firsts } else { &mut others };
+        let has_room = *room > 0;
+        *room = room.saturating_sub(1);
+        has_room
+    });
+    problems.map(|(problem, _)| problem).collect()
+}
+
 // === impl BodyError ===
 
 impl BodyError {
@@ -85,14 +102,14 @@ impl Problems {
             field: Some(field),
             detail,
         });
-        let room = REASONS_MAX.saturating_sub(self.listed.len());
+        let room = REASONS_MAX.saturating_sub(self.listed.len()).max(usize::from(self.bad_events <= REASONS_MAX));
         self.listed.extend(listed.take(room));
     }
 
     /// Notes something that stands in an event's place. `detail` is only made when there is room for it.
     pub fn no_event(&mut self, index: usize, detail: impl FnOnce() -> String) {
         self.bad_events += 1;
-        if self.listed.len() < REASONS_MAX {
+        if self.bad_events <= REASONS_MAX {
             self.listed.push(ProblemEntry { index: Some(index), detail: detail(), ..ProblemEntry::default() });
         }
     }
@@ -109,12 +126,12 @@ impl Problems {
 
     /// The first problems, in the order of the events.
     pub fn into_listed(self) -> Vec<ProblemEntry> {
-        self.listed
+        told(self.listed)
     }
 
     /// The answer for a request with `events_seen` events, none of which is taken.
     pub fn into_error(self, events_seen: usize) -> BodyError {
-        BodyError::Invalid { errors: self.listed, total: self.bad_events, events_seen }
+        BodyError::Invalid { errors: told(self.listed), total: self.bad_events, events_seen }
     }
 }
 

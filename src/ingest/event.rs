@@ -19,6 +19,8 @@ pub struct Validator<'r> {
     new_id: &'r mut dyn FnMut() -> Box<str>,
     names: Names,
     reasons_left: usize,
+    /// Invalid events so far.
+    invalid: usize,
     is_import: bool,
 }
 
@@ -34,6 +36,7 @@ impl<'r> Validator<'r> {
             new_id,
             names: Names::default(),
             reasons_left: REASONS_MAX,
+            invalid: 0,
             is_import: false,
         }
     }
@@ -58,9 +61,9 @@ impl<'r> Validator<'r> {
     /// Checks every field, so that every broken rule is told.
     ///
     /// # Errors
-    /// The reasons; none any more once the request has given [`REASONS_MAX`].
+    /// The reasons: all of them until the request has given [`REASONS_MAX`], then one, and none any more of further events than these.
     pub fn validate(&mut self, raw: &RawEvent<'_>) -> Result<CostEvent, Invalid> {
-        let check = Check::new(self.reasons_left);
+        let check = Check::new(self.reasons_left.max(usize::from(self.invalid < REASONS_MAX)));
         let is_recorded = self.is_import && raw.recorded_at.is_present();
         let mut check = if is_recorded { check.of_recorded() } else { check };
         check.unknown(&raw.unknown, "an event", &RawEvent::FIELDS);
@@ -72,6 +75,7 @@ impl<'r> Validator<'r> {
         let made = self.make(raw, &mut check);
         let mut event = check.finish(made, &raw.id).inspect_err(|invalid| {
             self.reasons_left = self.reasons_left.saturating_sub(invalid.reasons.len());
+            self.invalid += 1;
         })?;
         if event.key.id.is_empty() {
             event.key.id = (self.new_id)();

@@ -1,8 +1,9 @@
 //! Why an event or a request is not valid, in words for whoever sent it.
 //!
-//! *Limits.* A request has [`REASONS_MAX`] reasons at most, and the text of each is short, however bad and long the request.
+//! *Limits.* A request is told [`REASONS_MAX`] reasons at most, twice as many are known, and the text of each is short, however bad and long the
+//! request.
 
-/// Reasons that are put in words for one request. Beyond it, events are only known to be bad.
+/// Reasons that one request is told, of as many of its events as possible. Beyond it, events are only known to be bad.
 pub const REASONS_MAX: usize = 100;
 
 /// Characters of a client's own text that a reason repeats.
@@ -28,7 +29,7 @@ pub struct Reason {
 pub struct Invalid {
     /// Its id, where it has one that can be read; cut when too long.
     pub id: Option<String>,
-    /// Every broken rule, up to what the request has room for: none is left out before [`REASONS_MAX`].
+    /// Every broken rule, up to what the request has room for.
     pub reasons: Vec<Reason>,
 }
 

@@ -58,7 +58,10 @@ fn a_request_has_only_so_many_reasons_but_every_bad_event_is_refused() {
     let (limits, mut new_id) = (Limits::default(), || Box::from("made"));
     let mut validator = Validator::new(now(), &limits, &mut new_id);
     let told: Vec<_> = (0..80).map(|_| validator.validate(&RawEvent::default()).unwrap_err().reasons.len()).collect();
-    assert_eq!((told[0], told[79], told.iter().sum::<usize>()), (2, 0, REASONS_MAX));
+    let (all, one) = told.split_at(REASONS_MAX / 2);
+    assert!(all.iter().all(|reasons| *reasons == 2) && one.iter().all(|reasons| *reasons == 1));
+    let told: Vec<_> = (0..80).map(|_| validator.validate(&RawEvent::default()).unwrap_err().reasons.len()).collect();
+    assert_eq!(told.iter().sum::<usize>(), 20, "of the first hundred");
 }
 
 #[test]

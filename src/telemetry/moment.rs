@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::budget::{GateVerdict, Standing};
 use crate::clock::Clock;
 use crate::domain::Now;
-use crate::views::{Board, CostPerLead, Published, SeriesLimits, USAGE_KINDS_MAX, USAGE_PAIRS_MAX};
+use crate::views::{Board, CostPerLead, Published, RESERVED_MAX, SeriesLimits, USAGE_KINDS_MAX, USAGE_PAIRS_MAX};
 
 thread_local! {
     static HELD: RefCell<Option<Arc<Moment>>> = const { RefCell::new(None) };
@@ -41,11 +41,11 @@ impl Source {
     pub fn new(board: Arc<Board>, clock: Clock, limits: &SeriesLimits) -> Self {
         let published = board.read();
         let views = &published.views;
-        // Names once taken are kept, also when the limits were larger then; further ones come on top only below the limits.
-        // Every service has an `other` operation at most, and there is `other`/`other`.
+        // Names once taken are kept, also when the limits were larger then; further ones come on top only below the limits, but for those that
+        // budgets name, also budgets of later settings. Every service has an `other` operation at most, and there is `other`/`other`.
         let services_known =
             views.series.iter().map(|(label, _)| &label.service).collect::<std::collections::BTreeSet<_>>().len();
-        let services_max = services_known + limits.services_max + limits.reserved.len() + 1;
+        let services_max = services_known + limits.services_max + RESERVED_MAX + 1;
         let pairs_max = views.series.iter().count() + limits.pairs_max + services_max;
         let usage_max = views.usage.iter().count() + (USAGE_PAIRS_MAX + 1) * (USAGE_KINDS_MAX + 1);
         Self { board, clock, services_max, pairs_max, usage_max }

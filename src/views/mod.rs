@@ -45,7 +45,7 @@ pub use newest::Newest;
 pub use overrides::Overrides;
 pub use per_lead::CostPerLead;
 pub use published::{Board, Found, Published, Recorded};
-pub use series::{Series, SeriesLimits};
+pub use series::{RESERVED_MAX, Series, SeriesLimits};
 pub use unpriced::UnpricedEvents;
 pub use usage::{USAGE_KINDS_MAX, USAGE_PAIRS_MAX, Usage};
 

@@ -13,7 +13,7 @@ pub struct Models {
 impl Models {
     /// Adds a charge under a service's metric label; says which series changed.
     pub fn add(&mut self, service_label: &Name, model: &str, charge: Usd) -> ModelKey {
-        let mut key = ModelKey { service: service_label.clone(), model: model.into() };
+        let mut key = ModelKey::of(service_label, model);
         if !self.charges.contains_key(&key) && self.charges.len() >= MODEL_PAIRS_MAX {
             key = ModelKey::other();
         }

@@ -11,6 +11,10 @@ use imbl::{OrdMap, OrdSet};
 
 use crate::domain::{Name, OTHER_LABEL, Pair, Sums};
 
+/// Services with a series because a budget names them, or did since the start. One set of budgets names half as many (64 budgets of 100
+/// patterns); of those that later settings name beyond it, cost is shown under `other` until a restart.
+pub const RESERVED_MAX: usize = 12_800;
+
 /// How many names the metrics may show.
 #[derive(Clone, Debug)]
 pub struct SeriesLimits {
@@ -28,9 +32,14 @@ impl SeriesLimits {
         services.any(|name| !self.reserved.contains(&name))
     }
 
-    /// Reserves series for these services as well.
+    /// Reserves series for these services as well, up to [`RESERVED_MAX`].
     pub fn reserve(&mut self, services: impl Iterator<Item = Name>) {
-        let known: BTreeSet<Name> = self.reserved.iter().cloned().chain(services).collect();
+        let mut known: BTreeSet<Name> = self.reserved.iter().cloned().collect();
+        for service in services {
+            if known.len() < RESERVED_MAX {
+                known.insert(service);
+            }
+        }
         self.reserved = known.into_iter().collect();
     }
 }

@@ -94,6 +94,9 @@ fn charges_by_model_are_bounded_and_have_no_credits() {
     assert_eq!((shown.len(), shown["other/other"], shown["a/m"]), (crate::domain::MODEL_PAIRS_MAX + 1, 3, 8));
     let charges: i128 = views.series.iter().map(|(_, sums)| sums.charges.pico()).sum();
     assert_eq!(shown.values().sum::<i128>(), charges);
+    let mut models = super::models::Models::default();
+    let key = models.add(&Name::other(), "m", Usd::from_pico(1));
+    assert_eq!((key.service.as_str(), &*key.model), ("other", "other"), "a further service");
 }
 
 #[test]
@@ -318,4 +321,11 @@ fn usage_of_two_hundred_models_is_told_apart() {
     assert_eq!(models(0..USAGE_PAIRS_MAX), 0);
     assert_eq!(models(0..USAGE_PAIRS_MAX), 0, "they have their places");
     assert_eq!(models(USAGE_PAIRS_MAX..USAGE_PAIRS_MAX + 3), 3);
+
+    let mut usage = Usage::default();
+    let shown = ["m", "n"].map(|model| usage.add(&Name::other(), model, &kind, Quantity::of(1)));
+    assert!(
+        shown.iter().all(|key| (key.service.as_str(), &*key.model) == ("other", "other")),
+        "a further service: {shown:?}"
+    );
 }

@@ -33,7 +33,7 @@ impl UnpricedEvents {
     }
 
     fn key(&self, service_label: &Name, model: &str, has_room: bool) -> ModelKey {
-        let key = ModelKey { service: service_label.clone(), model: model.into() };
+        let key = ModelKey::of(service_label, model);
         if has_room || self.counts.contains_key(&key) { key } else { ModelKey::other() }
     }
 }

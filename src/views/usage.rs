@@ -2,7 +2,7 @@
 
 use imbl::OrdMap;
 
-use crate::domain::{Name, Quantity, UsageKey};
+use crate::domain::{ModelKey, Name, Quantity, UsageKey};
 
 /// Service and model pairs with series of their own; further ones are added up under `other`/`other`.
 pub const USAGE_PAIRS_MAX: usize = 200;
@@ -46,9 +46,11 @@ impl Usage {
     }
 
     fn take_key(&self, service: &Name, model: &str, kind: &Name) -> UsageKey {
-        let mut pair = (service.clone(), Box::from(model));
+        let own = ModelKey::of(service, model);
+        let mut pair = (own.service, own.model);
         if !self.kinds_by_pair.contains_key(&pair) && self.kinds_by_pair.len() >= USAGE_PAIRS_MAX {
-            pair = (Name::other(), Box::from(Name::other().as_str()));
+            let other = ModelKey::other();
+            pair = (other.service, other.model);
         }
         let kinds = self.kinds_by_pair.get(&pair).copied().unwrap_or(0);
         let (service, model) = pair;

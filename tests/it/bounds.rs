@@ -3,7 +3,10 @@
 //! Guards against: 900,000 series from one client, memory that follows the names, an overflow series that shows the last value
 //! instead of the sum.
 
-use crate::support::{Amount, Setup, TestAgent, amounts_in, exact, nearest_float, nested_amounts_in};
+use std::fs;
+use std::time::Duration;
+
+use crate::support::{Amount, Setup, TestAgent, amounts_in, exact, nearest_float, nested_amounts_in, run, within};
 
 const NAMES: u64 = 50_000;
 const NAMES_PER_REQUEST: u64 = 5_000;
@@ -26,6 +29,37 @@ fn fifty_thousand_names_leave_series_and_memory_bounded_and_lose_no_cent() {
     assert_bounded(&agent, &total);
     let again: Vec<String> = agent.metrics().by_label("lead_factory_daily_cost", "service").into_keys().collect();
     assert_eq!(again, names, "the same names have a series after a restart");
+}
+
+/// Guards against: the SDK's own bound, set once at the start, below what later settings give a series to.
+#[test]
+fn services_that_later_settings_name_have_series_too() {
+    let bounds = "metric_services_max = 3\nmetric_pairs_max = 3\n";
+    let setup = Setup::new().env("DAILY_BUDGET", "none").env("MONTHLY_BUDGET", "none").setting(bounds);
+    let agent = setup.start();
+    let record = || {
+        let events: Vec<String> = (0..100).map(|name| format!(r#"{{"service":"s{name}","amount_usd":1}}"#)).collect();
+        agent.costs(&format!("[{}]", events.join(","))).expect(200);
+    };
+    record();
+    for named in [60..64, 4..63] {
+        let caps: String = named.clone().map(|name| format!("s{name}_daily_cap = 5\n")).collect();
+        fs::write(setup.folder().join("settings.toml"), format!("{bounds}{caps}")).unwrap();
+        run("kill", &["-HUP", &agent.pid().to_string()]);
+        within(Duration::from_secs(10), "the caps are in force", || {
+            let budgets = agent.get("/budgets").json();
+            (budgets.as_array().unwrap().len() == named.len()).then_some(())
+        });
+        record();
+        let metrics = agent.metrics();
+        for metric in ["lead_factory_daily_cost", "lead_factory_monthly_cost", "lead_factory_cost_usd_total"] {
+            let by_service = metrics.by_label(metric, "service");
+            let total: f64 = metrics.series(metric).map(|(_, value)| value).sum();
+            let on_rest = amounts_in(&agent.get("/costs/daily")).into_values().sum::<Amount>();
+            assert_eq!(total, nearest_float(&on_rest), "{metric}: {by_service:?}");
+            assert!(named.clone().all(|name| by_service.contains_key(&format!("s{name}"))), "{metric}: {by_service:?}");
+        }
+    }
 }
 
 /// Records each name once, with usage and durations, and returns the sum.

@@ -10,7 +10,7 @@ use super::cause::Problem;
 use super::kind::{self, Kind};
 use crate::api::answer;
 use crate::budget::{Refusal, Rest};
-use crate::formats::Answer;
+use crate::formats::{Answer, told};
 use crate::ingest::REASONS_MAX;
 use crate::wire::{ProblemDocument, ProblemEntry};
 use crate::writer::Conflict;
@@ -162,7 +162,7 @@ impl Problem {
         match self {
             Self::InvalidEvent { errors, .. } | Self::InvalidRequest(errors) => errors.clone(),
             Self::ReservationConflict(fields) => fields.iter().map(|field| difference(field)).collect(),
-            Self::IdConflict(conflicts) => conflicts.iter().flat_map(differences).take(REASONS_MAX).collect(),
+            Self::IdConflict(conflicts) => told(conflicts.iter().take(REASONS_MAX).flat_map(differences).collect()),
             _ => Vec::new(),
         }
     }
@@ -234,7 +234,8 @@ mod tests {
         assert_eq!(errors[1]["field"], "model");
 
         let (_, document) = read(Problem::IdConflict((0..200).map(conflict).collect())).await;
-        assert_eq!(document["errors"].as_array().unwrap().len(), REASONS_MAX);
+        let errors = document["errors"].as_array().unwrap();
+        assert_eq!((errors.len(), &errors[99]["index"]), (REASONS_MAX, &99.into()));
     }
 
     #[tokio::test]

@@ -106,6 +106,39 @@ fn the_examples_are_problems_that_there_are() {
     assert!(shown.len() > 10);
 }
 
+/// Guards against: an example that a linter (Spectral 6, Redocly 2) takes for wrong, since a field is missing that the schema asks for.
+#[test]
+fn examples_have_what_their_schemas_ask_for_and_arrays_say_of_what() {
+    fn resolved<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
+        schema["$ref"].as_str().map_or(schema, |reference| document.pointer(reference.trim_start_matches('#')).unwrap())
+    }
+    fn look(document: &Value, value: &Value, examples: &mut usize) {
+        let is_array = value["type"] == "array" || words(&value["type"]).contains(&"array");
+        assert!(!is_array || value["items"].is_object(), "an array of what? {value}");
+        if let (Some(schema), Some(example)) = (value.get("schema"), value.get("example")) {
+            let mut schema = resolved(document, schema);
+            let mut items = std::slice::from_ref(example);
+            if let (Some(of), Some(several)) = (schema.get("items"), example.as_array()) {
+                (schema, items) = (resolved(document, of), several);
+            }
+            for (item, required) in
+                items.iter().flat_map(|item| words(&schema["required"]).into_iter().map(move |name| (item, name)))
+            {
+                assert!(item.get(required).is_some(), "no {required} in {item}");
+                *examples += 1;
+            }
+        }
+        match value {
+            Value::Object(members) => members.values().for_each(|value| look(document, value, examples)),
+            Value::Array(items) => items.iter().for_each(|value| look(document, value, examples)),
+            _ => {}
+        }
+    }
+    let mut examples = 0;
+    look(&document(), &document(), &mut examples);
+    assert!(examples > 100, "{examples}");
+}
+
 #[test]
 fn the_reference_names_every_route_and_every_problem() {
     let reference = include_str!("../../../docs/reference.md");

@@ -375,6 +375,13 @@ fn a_hundred_problems_are_listed_and_all_bad_events_counted() {
     let BodyError::Invalid { errors, total, events_seen } = error else { panic!("{error}") };
     assert_eq!((errors.len(), total, events_seen), (REASONS_MAX, 300, 300));
 
+    // Each of sixty has an entry, and the first forty have a second one.
+    let body = format!("[{}]", vec!["{}"; 60].join(","));
+    let BodyError::Invalid { errors, .. } = read(&body).unwrap_err() else { panic!() };
+    let of_event = |index: usize| errors.iter().filter(|error| error.index == Some(index)).count();
+    assert_eq!((errors.len(), of_event(0), of_event(39), of_event(40), of_event(59)), (REASONS_MAX, 2, 2, 1, 1));
+    assert!(errors.is_sorted_by_key(|error| error.index));
+
     let unknown = (0..5_000).map(|at| format!("\"f{at}\":0")).collect::<Vec<_>>().join(",");
     assert_eq!(problems(&event(&unknown)).len(), REASONS_MAX);
     let long = problems(&format!(r#"{{"{0}":1,"id":"{0}"}}"#, "x".repeat(1_000_000)));
