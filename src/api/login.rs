@@ -92,6 +92,8 @@ impl Login {
     pub fn set_users(&self, users: &[(String, PasswordHash)]) {
         let next = Users::new(users, &self.0.users.load());
         self.0.users.store(Arc::new(next));
+        // A name that nobody had is refused by somebody's hash, which may be its own by now.
+        self.0.refused().fill([0; 32]);
     }
 
     /// Whether reading asks for a login.

@@ -170,7 +170,9 @@ fn is_misspelled(key: &str, known: &str) -> bool {
     if words.len() != ours.len() {
         return !COMMON.contains(&known) && key.replace('_', "") == known.replace('_', "");
     }
-    let is_near = |(word, ours): (&&str, &&str)| word == ours || is_misspelled_word(word, ours);
+    let is_near = |(word, ours): (&&str, &&str)| {
+        word == ours || is_misspelled_word(word, ours) || (!COMMON.contains(&known) && word.strip_suffix('s') == Some(*ours))
+    };
     if words.iter().zip(&ours).all(is_near) {
         return true;
     }
@@ -235,6 +237,8 @@ mod tests {
             ("DAILY_BUDGTE", "DAILY_BUDGET"),
             ("DAYLY_BUDGET", "DAILY_BUDGET"),
             ("MONTHLY_BUDGETS", "MONTHLY_BUDGET"),
+            ("FLEET_URLS", "FLEET_URL"),
+            ("MAX_EVENT_USDS", "MAX_EVENT_USD"),
             ("BUDGET_DAILY", "DAILY_BUDGET"),
             ("DAILYBUDGET", "DAILY_BUDGET"),
             ("BUDGET_TIME_ZONE", "BUDGET_TIMEZONE"),

@@ -39,7 +39,7 @@ fn services_that_later_settings_name_have_series_too() {
     let agent = setup.start();
     let record = || {
         let events: Vec<String> = (0..100).map(|name| format!(r#"{{"service":"s{name}","amount_usd":1}}"#)).collect();
-        agent.costs(&format!("[{}]", events.join(","))).expect(200);
+        agent.costs(format!("[{}]", events.join(","))).expect(200);
     };
     record();
     for named in [60..64, 4..63] {

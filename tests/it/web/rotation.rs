@@ -136,6 +136,13 @@ fn the_whole_file_is_read_again() {
     within(PATIENCE, "reading asks for a login", || (plain.get("/costs/daily").status == 401).then_some(()));
     let alice = plain.clone().with(&["--user", super::LOGIN]);
     assert_eq!(alice.get("/costs/daily").expect(200).header("x-frame-options"), Some("deny"));
+    // Somebody else gets the hash: what was refused of that name before is looked at again.
+    let bob = plain.clone().with(&["--user", &super::LOGIN.replace("alice", "bob")]);
+    bob.get("/costs/daily").expect(401);
+    web.write(&format!("basic_auth_users: {{bob: {CHEAP}}}\n"));
+    agent.hang_up();
+    within(PATIENCE, "the new name is let in", || (bob.get("/costs/daily").status == 200).then_some(()));
+    alice.get("/costs/daily").expect(401);
     // Another password, and none of the old one's rights.
     let other = "$2b$04$abcdefghijklmnopqrstuu196or.tIX4ZphAF/FwsaEU.CYsQ1F8W";
     web.write(&format!("basic_auth_users: {{alice: {other}}}\n"));
