@@ -11,9 +11,9 @@ use super::State;
 use super::problem::Problem;
 use super::query_string::QueryString;
 use crate::budget::{Admission, Asking, Spend};
-use crate::domain::{Name, Subject, UsageCount, Usd, check_text, check_visible};
+use crate::domain::{Name, OPERATION_DEFAULT, Subject, UsageCount, Usd, check_text, check_visible};
 use crate::formats::native::read_usage;
-use crate::ingest::{OPERATION_DEFAULT, TEXT_BYTES_MAX, parse_estimate};
+use crate::ingest::{TEXT_BYTES_MAX, parse_estimate};
 
 const SERVICE: &str = "service";
 const OPERATION: &str = "operation";

@@ -138,7 +138,11 @@ async fn rated(state: &State, id: &Arc<str>, settlement: Settlement) -> Result<S
         return Ok(settlement);
     }
     let Reservation { request, .. } = reservation_under(state, id).await?.ok_or(Problem::UnknownReservation)?;
-    let (amount, cost) = state.book.load().cost_of(&request.event(settlement.clone()));
+    let event = request.event(settlement.clone());
+    if event.model.is_none() {
+        return Err(Problem::field("amount_usd", "is required, or model, to price usage by"));
+    }
+    let (amount, cost) = state.book.load().cost_of(&event);
     within(amount, &state.limits).map_err(|message| Problem::field("usage", &message))?;
     Ok(Settlement { amount, cost, ..settlement })
 }

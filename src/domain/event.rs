@@ -101,6 +101,9 @@ impl UsageCount {
     }
 }
 
+/// The operation of what names none.
+pub const OPERATION_DEFAULT: &str = "unknown";
+
 impl CostEvent {
     /// Whether the sender said what it cost.
     pub fn has_told_amount(&self) -> bool {

@@ -38,7 +38,7 @@ pub use cover::{Cover, Facet, FoldedSubject, PATTERN_BYTES_MAX, PATTERNS_MAX, Pa
 pub use cycle::{Cycle, PeriodKind, Span};
 pub use entry::{Adjustment, Entry, revise};
 pub use event::{
-    CostEvent, EventKey, Kind, Outcome, REVISION_MAX, UsageCount, differing_attributes, differing_fields,
+    CostEvent, EventKey, Kind, OPERATION_DEFAULT, Outcome, REVISION_MAX, UsageCount, differing_attributes, differing_fields,
     fixed_fields_differing,
 };
 pub use folded::{Folded, fold_text};
@@ -49,7 +49,9 @@ pub use merge::{Merge, Merged, merge};
 pub use money::{ParseUsdError, Usd};
 pub use name::{NAME_BYTES_MAX, Name, NameError, OTHER_LABEL, check_text, check_visible};
 pub use now::{Now, Steady};
-pub use origin::{ANCESTORS_MAX, CostSource, NATIVE_ROAD, Origin, PriceTag, Quality, Rank, SpanId, SpanPlace, TraceId};
+pub use origin::{
+    ANCESTORS_MAX, CostSource, NATIVE_ROAD, Origin, PriceTag, Quality, Rank, SpanId, SpanPlace, TraceId, Zero, unless_zero,
+};
 pub use period::{BudgetZone, DayStretch, Month, Period, PeriodParseError};
 pub use quantity::{ParseQuantityError, Quantity};
 pub use ratio::{Threshold, nearest_f64_percent};

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
-use super::{CostEvent, CostSource, EventKey, Kind, NATIVE_ROAD, Name, Origin, Outcome, UsageCount, Usd};
+use super::{CostEvent, CostSource, EventKey, Kind, NATIVE_ROAD, Name, OPERATION_DEFAULT, Origin, Outcome, UsageCount, Usd};
 
 /// Who a reservation was made for; passed on to the event that settles it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -195,8 +195,11 @@ impl ReservationRequest {
         event
     }
 
-    /// Says in an event under the reservation's id what it leaves open of whom it is for.
+    /// Says in an event under the reservation's id what it leaves open: for which operation, with which model, and for whom.
     pub fn complete(&self, event: &mut CostEvent) {
+        if event.operation.as_str() == OPERATION_DEFAULT {
+            event.operation.clone_from(&self.operation);
+        }
         if let Some(attribution) = &self.attribution {
             attribution.complete(event);
         }
@@ -307,6 +310,13 @@ mod tests {
         let mut alone = CostEvent::example();
         ReservationRequest { attribution: None, model: None, ..request() }.complete(&mut alone);
         assert_eq!(alone, CostEvent::example());
+        let [chat, other, unsaid] = ["chat", "other", OPERATION_DEFAULT].map(|name| Name::new(name).unwrap());
+        let completed = |operation: &Name| {
+            let mut event = CostEvent { operation: operation.clone(), ..CostEvent::example() };
+            ReservationRequest { operation: chat.clone(), ..request() }.complete(&mut event);
+            event.operation
+        };
+        assert_eq!([&other, &unsaid].map(completed), [other.clone(), chat.clone()]);
     }
 
     #[test]

@@ -9,12 +9,12 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::amount::{Sign, read_amount, read_estimate, sign};
-use super::limits::{AGE_MAX, Limits, OPERATION_DEFAULT, REASON_BYTES_MAX, TEXT_BYTES_MAX};
+use super::limits::{AGE_MAX, Limits, REASON_BYTES_MAX, TEXT_BYTES_MAX};
 use super::names::Names;
 use super::raw::{Field, RawNumber, RawText, RawTime, Shape};
 use super::reason::{Invalid, Reason, near_name, shown};
 use super::time::read_time;
-use crate::domain::{Kind, Name, NameError, Outcome, REVISION_MAX, Usd, check_text, check_visible};
+use crate::domain::{Kind, Name, NameError, OPERATION_DEFAULT, Outcome, REVISION_MAX, Usd, check_text, check_visible};
 
 /// The broken rules of one record, as they are found.
 #[derive(Debug)]

@@ -16,9 +16,6 @@ pub const USAGE_NAMES_MAX: usize = 16;
 /// Counts in `usage` are below it: from there on, JSON readers that use doubles see another number.
 pub const USAGE_COUNT_END: Quantity = Quantity::of(1 << 53);
 
-/// The operation of what names none.
-pub const OPERATION_DEFAULT: &str = "unknown";
-
 /// How long money may be set aside, in seconds.
 pub const TTL_SECONDS: RangeInclusive<u32> = 1..=86_400;
 /// How long it is when the worker does not say, in seconds.

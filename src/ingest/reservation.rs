@@ -132,7 +132,9 @@ fn settlement(
     let known = || provider(model.as_deref().unwrap_or_default());
     let said = check.usage_raw(&raw.usage_raw, raw.usage.is_present(), known, &mut names).unwrap_or_default();
     let usage = if raw.usage_raw.is_present() { said.usage.clone() } else { check.usage(&raw.usage, &mut names) };
-    let is_told = raw.amount_usd.is_present() || said.cost.is_some() || !check.can_be_priced(raw, kind);
+    // Without a model it is that of the reservation, if that has one.
+    let has_usage = !usage.is_empty() || raw.usage_raw.is_present();
+    let is_told = raw.amount_usd.is_present() || said.cost.is_some() || !(has_usage || check.can_be_priced(raw, kind));
     let amount = match (&raw.amount_usd, said.cost) {
         (Field::Absent, None) => Some(Usd::ZERO),
         (Field::Absent, Some(cost)) => check.amount(&Field::Given(cost.to_string().into()), kind, limits.event_usd_max),

@@ -13,7 +13,8 @@ use jiff::civil::Date;
 use super::decision::Decision::{self, Refused, Taken};
 use super::{Conflict, Disagreement, Recorded, Taking};
 use crate::domain::{
-    CostEvent, EventKey, Merge, Merged, NATIVE_ROAD, Origin, differing_fields, fixed_fields_differing, merge, revise,
+    CostEvent, EventKey, Merge, Merged, NATIVE_ROAD, OPERATION_DEFAULT, Origin, differing_fields, fixed_fields_differing,
+    merge, revise,
 };
 use crate::ledger::{KeyedEvent, StoredEvent};
 
@@ -233,9 +234,10 @@ impl Known {
             Ordering::Equal => differing_fields(&self.event, told),
             Ordering::Greater => fixed_fields_differing(&self.event, told),
         };
-        // Who the work was for, and with which model, is known from the reservation, so whoever tells of its settlement need not say
-        // it again.
+        // For which operation and whom the work was, and with which model, is known from the reservation, so whoever tells of its settlement need
+        // not say it again.
         let is_left_out = |field: &&str| match *field {
+            "operation" => told.operation.as_str() == OPERATION_DEFAULT,
             "worker" => told.worker.is_none(),
             "batch_id" => told.batch_id.is_none(),
             "lead_id" => told.lead_id.is_none(),
@@ -292,7 +294,7 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::domain::{Entry, Usd};
+    use crate::domain::{Entry, Name, Usd};
 
     const DAY: Date = jiff::civil::date(2026, 11, 22);
 
@@ -347,6 +349,10 @@ mod tests {
         for (field, other) in each_name(&event("old", 1).event, rename) {
             let other = KeyedEvent { event: other, ..event("old", 1) };
             assert!(matches!(take(&mut new, vec![other]), Err(found) if found[0].fields == [field]), "{field}");
+        }
+        for (operation, is_taken) in [(OPERATION_DEFAULT, true), ("something else", false)] {
+            let told = CostEvent { operation: Name::new(operation).unwrap(), ..event("old", 1).event };
+            assert_eq!(take(&mut new, vec![KeyedEvent { event: told, ..event("old", 1) }]).is_ok(), is_taken, "{operation}");
         }
         assert!(take(&mut new, vec![event("old", 2)]).is_err());
         // Whoever settles nothing says who the work was for.

@@ -110,7 +110,7 @@ impl<'l> Draft<'l> {
     ) -> Result<Decision<Recorded, Vec<Conflict>>, LedgerError> {
         let (ledger, holds, changes) = (self.ledger, &self.next.views.holds, &self.changes);
         let may_settle = !holds.is_empty() || !changes.by_seq.is_empty() || ledger.expired_reservations() > 0;
-        // What the event leaves open of whom it is for is known from the reservation.
+        // What the event leaves open is known from the reservation.
         let complete = |keyed: &mut KeyedEvent| {
             let open = if may_settle { open_under(ledger, holds, changes, keyed)? } else { None };
             if let Some(open) = open {

@@ -2,8 +2,10 @@
 
 use super::GateOrder;
 use super::draft::Draft;
-use crate::domain::{GateChange, GateMode, GateOverride};
+use crate::budget::GateVerdict;
+use crate::domain::{GateChange, GateMode, GateOverride, Now};
 use crate::ledger::LedgerError;
+use crate::views::Published;
 
 /// Who gives an order: what they call themselves, and whose token it came with. Nobody is the agent itself.
 #[derive(Default)]
@@ -16,6 +18,13 @@ impl SaidBy {
     fn of(manual: &GateOverride) -> Self {
         Self { actor: manual.actor.clone(), token: manual.token.clone() }
     }
+}
+
+/// What the rule says now, where the newest line says something else.
+pub(super) fn unnoted(published: &Published, now: Now) -> Option<GateVerdict> {
+    let verdict = published.gate(now);
+    let newest = published.views.gate.as_ref().map_or((false, GateMode::Auto), |line| (line.active, line.mode));
+    (newest != (verdict.active, verdict.mode)).then_some(verdict)
 }
 
 impl Draft<'_> {
@@ -46,9 +55,7 @@ impl Draft<'_> {
 
     /// Writes a line if what the rule says now is not what the newest line says.
     pub(super) fn note_gate(&mut self) {
-        let verdict = self.next.gate(self.now);
-        let newest = self.next.views.gate.as_ref().map_or((false, GateMode::Auto), |line| (line.active, line.mode));
-        if newest != (verdict.active, verdict.mode) {
+        if let Some(verdict) = unnoted(&self.next, self.now) {
             // An order that was given while the gate was disabled takes effect now, in the name of who gave it.
             let manual = self.next.views.manual(self.now.time).filter(|_| verdict.mode == GateMode::Manual);
             let said_by = manual.map(SaidBy::of).unwrap_or_default();

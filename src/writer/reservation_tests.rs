@@ -11,8 +11,8 @@ use super::*;
 use crate::budget::{Limit, Policy, Refusal, Standing};
 use crate::clock::Clock;
 use crate::domain::{
-    Attribution, BudgetZone, CostEvent, Cover, EventKey, GateMode, GateOverride, Name, Outcome, ReservationRequest,
-    ReservationStage, ReservationState, Settlement, Usd,
+    Attribution, BudgetZone, CostEvent, Cover, EventKey, GateMode, GateOverride, Name, OPERATION_DEFAULT, Outcome,
+    ReservationRequest, ReservationStage, ReservationState, Settlement, Usd,
 };
 use crate::ledger::{Ledger, Reader, verify};
 use crate::views::SeriesLimits;
@@ -201,6 +201,14 @@ async fn an_event_under_a_reservations_id_ends_it_and_takes_its_attribution() {
     assert_eq!(found.reservation.state.stage(), ReservationStage::Settled);
     let someone_else = CostEvent { worker: Some("w2".into()), ..event("held", "1", rig.clock.now()) };
     assert!(matches!(rig.post(someone_else).await, Err(RecordError::Conflict(found)) if found[0].fields == ["worker"]));
+    // An operation that nobody names is the reservation's, before it is settled as after that.
+    rig.reserve("other", "2").await.unwrap();
+    for (accepted, duplicates) in [(1, 0), (0, 1)] {
+        let told = CostEvent { operation: Name::new(OPERATION_DEFAULT).unwrap(), ..event("other", "1", rig.clock.now()) };
+        assert_eq!(rig.post(told).await.unwrap(), Recorded { accepted, duplicates, ..Recorded::default() });
+    }
+    let published = rig.started.board.read();
+    assert!(published.views.series.iter().all(|(pair, _)| pair.operation.as_str() == "chat"));
     rig.post(event("plain", "1", rig.clock.now())).await.unwrap();
     assert!(matches!(rig.reserve("plain", "1").await, Err(ReservationError::Conflict(fields)) if fields == ["id"]));
 }
@@ -280,6 +288,29 @@ async fn an_operators_word_holds_across_a_restart_and_lapses_by_itself() {
         history.iter().map(|line| (line.active, line.mode, line.actor.as_str(), line.token.as_deref())).collect();
     assert_eq!(lines, [(false, GateMode::Auto, "", None), (true, GateMode::Manual, "ann", Some("ops"))]);
     assert_eq!(rig.started.board.read().views.gate_activations, 1);
+}
+
+/// Guards against: a change that readers saw and that no history, counter or webhook knows of, since an order undid it before the next tick.
+#[tokio::test]
+async fn what_time_did_to_the_gate_is_written_before_an_order_that_undoes_it() {
+    let rig = Rig::new();
+    let order = |expires_at: &str| {
+        GateOrder::Manual(GateOverride {
+            active: true,
+            reason: "stop".into(),
+            actor: "ann".into(),
+            since: rig.clock.now(),
+            expires_at: Some(expires_at.parse().unwrap()),
+            token: None,
+        })
+    };
+    rig.started.writer.set_gate(order("2026-11-22T11:00:00Z")).await.unwrap();
+    rig.clock.set("2026-11-22T11:00:00Z".parse().unwrap());
+    assert!(!rig.started.board.read().gate(rig.clock.instant()).active);
+    rig.started.writer.set_gate(order("2026-11-22T12:00:00Z")).await.unwrap();
+    let history = Reader::new(rig.folder.path().join("ledger.db"), BudgetZone::UTC).gate_history(10).unwrap();
+    assert_eq!(history.iter().map(|line| line.active).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(rig.started.board.read().views.gate_activations, 2);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::command::{Command, ReservationCommand};
 use super::draft::{Draft, Finished};
 use super::exhausted::Exhausted;
+use super::gate;
 use super::instruments::Instruments;
 use super::load::resident_floor;
 use super::memory::Memory;
@@ -214,7 +215,9 @@ impl Loop {
         let is_late = self.old_days(commands)?.iter().any(|day| !published.views.is_resident(*day));
         // Sums may be about to be read back from the file.
         let reads_sums = clock_stepped_back || is_late || policy.is_some();
-        let rolled_up = if reads_sums { self.roll_up(now, Haste::AsDue) } else { Ok(()) };
+        // What time alone did to the gate was seen by readers. A command that undoes it must not take it out of the history.
+        let gate_moved = !commands.is_empty() && gate::unnoted(&published, now).is_some();
+        let rolled_up = if reads_sums || gate_moved { self.roll_up(now, Haste::AsDue) } else { Ok(()) };
         if let Some(policy) = policy {
             self.set_policy(policy)?;
         }

@@ -111,6 +111,18 @@ async fn a_settlement_without_an_amount_costs_what_the_book_says() {
     assert_eq!(agent.call_json("POST /reservations/r1/commit", r#"{"model":"gpt-4o"}"#).await.status, 422);
     assert_eq!(agent.get("/events?id=r2").await.json()["events"][0]["unpriced"], true);
     assert_eq!(agent.spent().await, r#"{"my-own-service":0,"openai":0.002}"#);
+    // The model of the reservation is that of its settlement, if that names none; also when it is told again.
+    let wish = |id: &str, model: &str| format!(r#"{{"id":"{id}","service":"openai"{model},"estimated_cost_usd":1}}"#);
+    assert_eq!(agent.call_json("POST /reservations", &wish("r3", r#","model":"gpt-4o""#)).await.status, 201);
+    assert_eq!(agent.call_json("POST /reservations", &wish("r4", "")).await.status, 201);
+    let nameless = settlement.replace(r#""model":"gpt-4o","#, "");
+    for _retry in 0..2 {
+        let answer = agent.call_json("POST /reservations/r3/commit", &nameless).await;
+        assert_eq!((answer.status, answer.json()["amount_usd"].to_string()), (200, "0.002".to_owned()), "{}", answer.text());
+        let refused = agent.call_json("POST /reservations/r4/commit", &nameless).await;
+        refused.assert_problem(422, "invalid-request");
+        assert_eq!(refused.json()["errors"][0]["detail"], "amount_usd is required, or model, to price usage by");
+    }
     agent.stop(PATIENCE).await;
 }
 
