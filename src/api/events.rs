@@ -1,5 +1,6 @@
 //! `GET /events`: single events, page by page.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -12,7 +13,8 @@ use super::call::Call;
 use super::problem::Problem;
 use super::query_string::QueryString;
 use crate::domain::{EventKey, EventPlace, EventQuestion, Selection, check_text};
-use crate::ingest::TEXT_BYTES_MAX;
+use crate::formats::otlp;
+use crate::ingest::{TEXT_BYTES_MAX, sources_of_calls};
 use crate::ledger::ListedEvent;
 use crate::query::ReadError;
 use crate::transfer::read_selection;
@@ -39,7 +41,7 @@ pub(super) async fn list(state: Arc<State>, call: Arc<Call>) -> Result<Response,
 /// The question about the newest events.
 pub(super) fn newest(limit: usize) -> EventQuestion {
     let selection = Selection::default();
-    EventQuestion { selection, key: None, suspected: None, newest_first: true, after: None, limit }
+    EventQuestion { selection, keys: vec![], suspected: None, newest_first: true, after: None, limit }
 }
 
 /// A page of events, and the place to go on from if there are more.
@@ -84,14 +86,15 @@ fn question(state: &State, query: &QueryString<'_>) -> Result<EventQuestion, Pro
         Some("asc") => false,
         Some(_) => return Err(Problem::malformed("order must be desc or asc")),
     };
-    let key = match query.get("id") {
-        None => None,
+    let keys = match query.get("id") {
+        None => Vec::new(),
         Some("") => return Err(Problem::malformed("id must not be empty: every event has one")),
         Some(id) => {
             check_text(id, TEXT_BYTES_MAX).map_err(|error| Problem::malformed(format!("id {error}")))?;
-            // An id is one within its source, and without one in the empty one, as when it was recorded.
+            // An id is one within its source; without one in the empty one, as when it was recorded, else in those that the agent gives.
             selection.filters.retain(|filter| filter.field != crate::domain::EventField::Source);
-            Some(EventKey { source: query.get("source").unwrap_or_default().into(), id: id.into() })
+            let sources = query.get("source").map_or_else(|| sources(state), |source| vec![source.into()]);
+            sources.into_iter().map(|source| EventKey { source, id: id.into() }).collect()
         }
     };
     let after = match query.get("after") {
@@ -105,7 +108,16 @@ fn question(state: &State, query: &QueryString<'_>) -> Result<EventQuestion, Pro
         Some("false") => Some(false),
         Some(_) => return Err(Problem::malformed("suspected must be true or false")),
     };
-    Ok(EventQuestion { selection, key, suspected, newest_first, after, limit })
+    Ok(EventQuestion { selection, keys, suspected, newest_first, after, limit })
+}
+
+/// Sources of ids that nobody need know: the empty one, and those that the agent itself gives to calls.
+fn sources(state: &State) -> Vec<Box<str>> {
+    let published = state.board.read();
+    let services: BTreeSet<&str> = published.views.series.iter().map(|(label, _)| label.service.as_str()).collect();
+    let book = state.book.load();
+    let providers = services.into_iter().chain(book.providers());
+    std::iter::once("".into()).chain(sources_of_calls(providers)).chain(otlp::own_sources().map(Box::from)).collect()
 }
 
 /// A place as a word that clients hand back. It says nothing but where to go on, so it holds while events come in.

@@ -103,7 +103,8 @@ pub(super) async fn reprice(state: Arc<State>, call: Arc<Call>, _: BodyStream) -
         None => None,
         Some(text) => Some(place(text).ok_or_else(|| Problem::malformed("after must be what an answer gave as next"))?),
     };
-    let question = EventQuestion { selection, key: None, newest_first: false, after, limit: REPRICED_MAX, suspected: None };
+    let question =
+        EventQuestion { selection, keys: vec![], newest_first: false, after, limit: REPRICED_MAX, suspected: None };
     let (events, next) = state
         .reads
         .scan(move |reader, should_stop| {

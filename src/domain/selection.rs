@@ -65,8 +65,8 @@ pub struct EventPlace {
 pub struct EventQuestion {
     /// Which events.
     pub selection: Selection,
-    /// Only the one under this key.
-    pub key: Option<EventKey>,
+    /// Only the one under the first of these keys under which there is one; where there are none, all.
+    pub keys: Vec<EventKey>,
     /// Only those that look like an event of another road, or only the others.
     pub suspected: Option<bool>,
     /// Whether the newest come first.
@@ -187,7 +187,7 @@ mod tests {
     fn a_page_takes_the_suspected_or_the_others_and_goes_one_way() {
         let question = |suspected, newest_first| EventQuestion {
             selection: Selection::default(),
-            key: None,
+            keys: Vec::new(),
             suspected,
             newest_first,
             after: None,

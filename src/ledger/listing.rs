@@ -129,12 +129,14 @@ impl Listing {
         let pruned = head.pruned_segments * SEGMENT_EVENTS;
         let mut listing = Self { question, newest: newest.unwrap_or(0), pruned, rest: Vec::new(), found: BTreeSet::new() };
         let segments = Segment::read_all(connection)?;
-        if let Some(key) = &listing.question.key {
+        for key in &listing.question.keys {
             let known = find_on_disk(connection, key)?;
             if let Some(known) = if known.is_some() { known } else { credit(connection, key)? } {
                 listing.offer_known(&known);
                 return Ok(listing);
             }
+        }
+        if !listing.question.keys.is_empty() {
             // Ids of long ago are no longer remembered, but their events may be kept.
             let forgotten = segments.len().min((head.forgotten_blocks * BLOCK_SEGMENTS) as usize);
             listing.rest = listing.in_order(closed(zone, &segments[..forgotten]));

@@ -332,7 +332,7 @@ async fn what_two_roads_tell_under_two_keys_is_charged_twice_and_suspected() {
     {
         let question = EventQuestion {
             selection: Selection::default(),
-            key: None,
+            keys: vec![],
             suspected,
             newest_first: true,
             after: None,

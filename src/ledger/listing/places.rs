@@ -10,9 +10,9 @@ pub(super) fn places_sql(question: &EventQuestion, newest: i64) -> (String, Vec<
          AND time_ns < ? AND (+adjusts IS NULL OR +adjusts <= ?)"
         .to_owned();
     let mut wanted: Vec<Value> = Vec::new();
-    if let Some(key) = &question.key {
-        sql += " AND id = ? AND source = ?";
-        wanted.extend([key.id.to_string().into(), key.source.to_string().into()]);
+    if !question.keys.is_empty() {
+        sql += &format!(" AND (id, source) IN (VALUES {})", vec!["(?, ?)"; question.keys.len()].join(", "));
+        wanted.extend(question.keys.iter().flat_map(|key| [key.id.to_string().into(), key.source.to_string().into()]));
     }
     for filter in &question.selection.filters {
         sql += &format!(" AND coalesce({}, '') = ?", standing_value(filter.field));

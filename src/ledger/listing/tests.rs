@@ -113,7 +113,8 @@ impl Naive {
 
     fn pages(&self, question: &EventQuestion) -> Vec<ListedEvent> {
         let is_asked = |listed: &&ListedEvent| {
-            question.key.as_ref().is_none_or(|key| listed.event.key == *key) && question.selection.takes(&listed.event)
+            (question.keys.is_empty() || question.keys.contains(&listed.event.key))
+                && question.selection.takes(&listed.event)
         };
         let mut found: Vec<ListedEvent> = self.by_first.values().filter(is_asked).cloned().collect();
         found.sort_by_key(|listed| listed.place);
@@ -145,7 +146,7 @@ fn any_question() -> impl Strategy<Value = EventQuestion> {
             };
             let filters = filters.into_iter().map(|(field, value)| EventFilter { field, value: value.into() }).collect();
             let selection = Selection { span, filters };
-            EventQuestion { selection, key: None, suspected: None, newest_first, after: None, limit }
+            EventQuestion { selection, keys: vec![], suspected: None, newest_first, after: None, limit }
         },
     )
 }
@@ -184,10 +185,13 @@ fn pages_and_exports_are_what_loops_over_all_events_find() {
     }
     for (first, listed) in naive.by_first.iter().step_by(4_999) {
         let mut question = any_question().new_tree(&mut runner).unwrap().current();
-        (question.key, question.selection) = (Some(listed.event.key.clone()), Selection::default());
+        (question.keys, question.selection) = (vec![listed.event.key.clone()], Selection::default());
         assert_eq!(page(&reader, &question), (vec![listed.clone()], None), "{first}");
-        question.key = Some(EventKey { source: "other".into(), id: listed.event.key.id.clone() });
+        let elsewhere = EventKey { source: "other".into(), id: listed.event.key.id.clone() };
+        question.keys = vec![elsewhere.clone()];
         assert_eq!(page(&reader, &question), (vec![], None));
+        question.keys.push(listed.event.key.clone());
+        assert_eq!(page(&reader, &question), (vec![listed.clone()], None), "{first}");
     }
     let archive = Archive::open(&path).unwrap();
     for _ in 0..3 {
@@ -246,7 +250,7 @@ fn what_retention_removed_is_gone_and_the_newest_entry_left_stands_for_its_event
     let mut seen = 0;
     let mut question = EventQuestion {
         selection: Selection::default(),
-        key: None,
+        keys: vec![],
         suspected: None,
         newest_first: false,
         after: None,
@@ -331,7 +335,7 @@ impl InTime {
 }
 
 fn ask(newest_first: bool, limit: usize) -> EventQuestion {
-    EventQuestion { selection: Selection::default(), key: None, suspected: None, newest_first, after: None, limit }
+    EventQuestion { selection: Selection::default(), keys: vec![], suspected: None, newest_first, after: None, limit }
 }
 
 /// In the order in which they nearly always come, a page of some months needs one look.
@@ -448,7 +452,7 @@ fn a_row_that_was_changed_is_not_shown() {
     let reader = Reader::new(path, zone());
     let question = EventQuestion {
         selection: Selection::default(),
-        key: None,
+        keys: vec![],
         suspected: None,
         newest_first: false,
         after: None,

@@ -113,8 +113,8 @@ fn ids_of_several_blocks_are_found_in_memory_and_on_the_disk_until_their_block_i
     // Who asks for one by its key has it for as long as it is kept.
     let reader = Reader::new(fixture.path(), BudgetZone::UTC);
     for number in [0, block, 2 * block - 1, count - 1] {
-        let (selection, key) = (Selection::default(), Some(event(number).key));
-        let question = EventQuestion { selection, key, suspected: None, newest_first: true, after: None, limit: 9 };
+        let (selection, keys) = (Selection::default(), vec![event(number).key]);
+        let question = EventQuestion { selection, keys, suspected: None, newest_first: true, after: None, limit: 9 };
         let mut listing = reader.begin_listing(question).unwrap();
         assert!(reader.continue_listing(&mut listing, i64::MAX, &|| false).unwrap());
         let found: Vec<_> = reader.listed(&listing).unwrap().0.iter().map(|listed| listed.place.seq).collect();
