@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::{
-    ATTRIBUTES_BYTES_MAX, CostEvent, CostSource, NATIVE_ROAD, Origin, REVISION_MAX, SERVICE_TIER, UsageCount, Usd,
+    ATTRIBUTES_BYTES_MAX, CostEvent, CostSource, NATIVE_ROAD, Origin, REVISION_MAX, SERVICE_TIER, UsageCount, Usd, Zero,
     attribute_text, with_attributes,
 };
 
@@ -125,10 +125,14 @@ fn origin_of(event: &CostEvent) -> Origin {
 }
 
 /// Whether a call is told again with a cost of zero because it was answered from a cache the second time. Another road may well be the only
-/// one that knows that a model is free.
+/// one that knows that a model is free. Who says zero also of a price that it does not know has known this one before.
 fn is_cache_hit(known: &CostEvent, known_origin: &Origin, told: &CostEvent, told_origin: &Origin) -> bool {
     let is_same_road = known_origin.road == told_origin.road;
-    let is_free = told_origin.says_free || told_origin.cost == CostSource::Told && told.amount == Usd::ZERO;
+    let is_free = match told_origin.zero {
+        Zero::Sure => true,
+        Zero::Unsure => is_same_road && known_origin.cost == CostSource::Told && known.amount > Usd::ZERO,
+        Zero::Unsaid => told_origin.cost == CostSource::Told && told.amount == Usd::ZERO,
+    };
     is_free && (known.amount > Usd::ZERO || known_origin.is_unpriced() && is_same_road)
 }
 

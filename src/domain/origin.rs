@@ -11,6 +11,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use strum::{EnumString, IntoStaticStr};
 
+use super::Usd;
+
 /// Spans above a call that are remembered, nearest first. Agents nest, but no deeper than this by far.
 pub const ANCESTORS_MAX: usize = 32;
 
@@ -39,9 +41,9 @@ pub struct Origin {
     /// It adds up the calls below it, if there are any.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_wrapper: bool,
-    /// The sender says that it cost nothing: of a call that is known, that it was answered from a cache this time. Not kept.
+    /// Whether the sender says that it cost nothing: of a call that is known, that it was answered from a cache this time. Not kept.
     #[serde(skip)]
-    pub says_free: bool,
+    pub zero: Zero,
     /// Other sources under which the same id may stand, because a road did not say who the provider is. Not kept.
     #[serde(skip)]
     pub also_under: Vec<Box<str>>,
@@ -54,6 +56,18 @@ pub struct Origin {
     /// Its place in a trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<SpanPlace>,
+}
+
+/// What a sender says of a call that used something and cost nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Zero {
+    /// Nothing of the kind.
+    #[default]
+    Unsaid,
+    /// Zero, as it also says of a price that it does not know.
+    Unsure,
+    /// That it cost nothing.
+    Sure,
 }
 
 /// How an event's amount is known.
@@ -131,6 +145,12 @@ pub struct TraceId(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpanId(pub [u8; 8]);
 
+/// A cost, and what it means if it is zero and something was used: senders say so as well of a price that they do not know.
+pub fn unless_zero(told: Option<Usd>, is_used: bool) -> (Option<Usd>, Zero) {
+    let zero = if told == Some(Usd::ZERO) && is_used { Zero::Unsure } else { Zero::Unsaid };
+    (told.filter(|cost| *cost != Usd::ZERO), zero)
+}
+
 impl Origin {
     /// Of an event that came over this road, told with its amount.
     pub fn of(road: &str) -> Self {
@@ -142,7 +162,7 @@ impl Origin {
             is_suspected: false,
             is_repeat: false,
             is_wrapper: false,
-            says_free: false,
+            zero: Zero::Unsaid,
             also_under: Vec::new(),
             links_below: Vec::new(),
             amendment: 0,

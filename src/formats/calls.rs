@@ -166,6 +166,7 @@ impl CallSink for Collected {
             duration_seconds: call.duration_seconds,
             has_failed: call.has_failed,
             cost: call.cost,
+            zero: call.zero,
             quality: call.quality,
             rank: call.rank,
             is_cache_hit: call.is_cache_hit,

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::domain::{Quality, Quantity, Rank, SpanId, SpanPlace, Usd};
+use crate::domain::{Quality, Quantity, Rank, SpanId, SpanPlace, Usd, Zero};
 
 /// What was used, under the names that prices know (`docs/reference.md`): `input_tokens` with everything that is part of it, and so on.
 pub type CallUsage<'a> = Vec<(Cow<'a, str>, Quantity)>;
@@ -38,12 +38,14 @@ pub struct Call<'a> {
     pub end: Option<Timestamp>,
     /// How long it took: finite, zero or more.
     pub duration_seconds: Option<f64>,
-    /// Whether it failed. A failed call without usage and cost is none.
+    /// Whether it failed. A failed call without usage, cost and response is none.
     pub has_failed: bool,
     /// What was used.
     pub usage: CallUsage<'a>,
     /// What it cost by the sender. A zero that stands for an unknown price is `None`.
     pub cost: Option<Usd>,
+    /// Whether the sender says that it cost nothing, where `cost` does not say so.
+    pub zero: Zero,
     /// How far counts and cost can be trusted.
     pub quality: Quality,
     /// How far it is believed beside other roads.

@@ -4,17 +4,18 @@
 //! recorded without it. A call without a known cost is unpriced, never free.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::amount::check_charge;
 use super::call::{Call, Ignored};
 use super::call_settings::{CallSettings, CostFrom};
-use super::limits::{ATTRIBUTES_BYTES_MAX, Limits, OPERATION_DEFAULT, TEXT_BYTES_MAX, USAGE_COUNT_END, USAGE_NAMES_MAX};
+use super::limits::{ATTRIBUTES_BYTES_MAX, Limits, TEXT_BYTES_MAX, USAGE_COUNT_END, USAGE_NAMES_MAX};
 use super::names::Names;
 use crate::domain::{
-    CostEvent, CostSource, EventKey, Kind, Name, Origin, Outcome, RESPONSE_SOURCE, UsageCount, Usd, check_text,
-    check_visible,
+    CostEvent, CostSource, EventKey, Kind, Name, OPERATION_DEFAULT, Origin, Outcome, RESPONSE_SOURCE, UsageCount, Usd, Zero,
+    check_text, check_visible,
 };
 use crate::pricing::{Book, Query, Rated};
 
@@ -86,7 +87,9 @@ impl<'r> CallRules<'r> {
         if call.is_cache_hit {
             return TakenCall::Ignored(Ignored::CacheHit);
         }
-        if call.has_failed && call.usage.is_empty() && call.cost.is_none_or(|cost| cost == Usd::ZERO) {
+        // What has a response's id was answered: a stream that broke off costs what had come of it.
+        let is_answered = !call.response_id.is_empty() || !call.usage.is_empty();
+        if call.has_failed && !is_answered && call.cost.is_none_or(|cost| cost == Usd::ZERO) {
             return TakenCall::Ignored(Ignored::Failed);
         }
         let provider = self.provider(call);
@@ -136,7 +139,7 @@ impl<'r> CallRules<'r> {
             quality: call.quality,
             rank: call.rank,
             is_wrapper: call.is_wrapper,
-            says_free: says_free(call),
+            zero: if says_free(call) { Zero::Sure } else { call.zero },
             also_under: self.also_under(call, provider),
             span: call.span.clone(),
             links_below: call.links_below.clone(),
@@ -277,6 +280,12 @@ impl<'r> CallRules<'r> {
         }
         Ok(cost)
     }
+}
+
+/// The sources that calls of these providers may have: their ids are those of responses, or made of a trace's and a span's.
+pub fn sources_of_calls<'n>(providers: impl Iterator<Item = &'n str>) -> BTreeSet<Box<str>> {
+    let of_responses = providers.chain([SERVICE_UNKNOWN]).map(response_source);
+    of_responses.chain([SPAN_SOURCE.to_owned()]).map(String::into_boxed_str).collect()
 }
 
 /// The source of the ids of a provider's responses.

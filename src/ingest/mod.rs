@@ -32,14 +32,14 @@ mod usage_raw;
 pub use amount::parse_estimate;
 pub use call::{Call, CallUsage, Ignored};
 pub use call_settings::{CallKeys, CallSettings, ChargeFrom, CostFrom};
-pub use calls::{CallRules, TakenCall};
+pub use calls::{CallRules, TakenCall, sources_of_calls};
 pub use cost::within;
 pub use event::Validator;
 pub use gate::{GateRequest, GateWish, validate_gate_order};
 pub use limit::{LimitRequest, LimitWish, validate_limit_order};
 pub use limits::{
-    AGE_MAX, ATTRIBUTES_BYTES_MAX, EXPIRES_IN_SECONDS, Limits, OPERATION_DEFAULT, REASON_BYTES_MAX, TEXT_BYTES_MAX,
-    TTL_SECONDS, TTL_SECONDS_DEFAULT, USAGE_COUNT_END, USAGE_NAMES_MAX,
+    AGE_MAX, ATTRIBUTES_BYTES_MAX, EXPIRES_IN_SECONDS, Limits, REASON_BYTES_MAX, TEXT_BYTES_MAX, TTL_SECONDS,
+    TTL_SECONDS_DEFAULT, USAGE_COUNT_END, USAGE_NAMES_MAX,
 };
 pub use raw::{
     Field, RawEvent, RawGateOrder, RawJson, RawLimitOrder, RawNumber, RawReservation, RawSingle, RawText, RawTime, RawUsage,

@@ -41,6 +41,7 @@ const WORDS: &[(&str, &str)] = &[
     ("google.vertex", "google"),
     ("google.vertex.anthropic", "google"),
     ("google_genai", "google"),
+    ("googleai", "google"),
     ("google_vertexai", "google"),
     ("grok", "x-ai"),
     ("mistralai", "mistral"),

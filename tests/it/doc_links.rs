@@ -11,6 +11,7 @@ use crate::support::Setup;
 
 /// Names in capitals that other programs read, or that only the guides' own commands use.
 const NOT_OURS: &[&str] = &[
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
     "CONFIG_FILE",
     "LANGFUSE_SECRET_KEY",
     "HTTP_PROXY",

@@ -184,6 +184,239 @@ async fn assert_one_call(told: &[(&str, u8, Value)], expected: &str) {
     }
 }
 
+/// Attributes of a chat by the conventions.
+fn gen_ai(provider: &str, model: &str, more: &Value) -> Value {
+    let known = json!({"gen_ai.operation.name": "chat", "gen_ai.provider.name": provider, "gen_ai.request.model": model});
+    with(known, more)
+}
+
+fn with(mut known: Value, more: &Value) -> Value {
+    known.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    known
+}
+
+/// As their current versions told them on 30 November 2026 of a provider whose bill was known, with the counts of that bill.
+#[tokio::test(flavor = "multi_thread")]
+async fn senders_that_keep_counts_in_places_of_their_own_are_read() {
+    let claude = "claude-sonnet-4-5-20250929";
+    let raw_claude =
+        r#""usage":{"input_tokens":100,"output_tokens":50,"cache_creation_input_tokens":300,"cache_read_input_tokens":600}"#;
+    for (scope, attributes, expected) in [
+        (
+            "mlflow.tracing.provider",
+            json!({"mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.llm.model": "\"gpt-4o-2024-08-06\"", "mlflow.message.format": "\"openai\"",
+                "mlflow.chat.tokenUsage": r#"{"input_tokens": 1000, "output_tokens": 50, "total_tokens": 1050, "cache_read_input_tokens": 800}"#,
+                "mlflow.spanOutputs": r#"{"id": "chatcmpl-1"}"#}),
+            "0.002",
+        ),
+        (
+            "langsmith",
+            gen_ai(
+                "openai",
+                "gpt-4o",
+                &json!({"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 50,
+                "langsmith.metadata.usage_metadata": r#"{"input_tokens":1000,"output_tokens":50,"total_tokens":1050,"input_token_details":{"audio":0,"cache_read":800}}"#}),
+            ),
+            "0.002",
+        ),
+        // LangChain's Claude has no number for what was written but by how long it is kept.
+        (
+            "langsmith",
+            gen_ai(
+                "anthropic",
+                claude,
+                &json!({"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 50,
+                "langsmith.usage_metadata": r#"{"input_tokens":1000,"output_tokens":50,"input_token_details":{"cache_read":600,"cache_creation":0,"ephemeral_5m_input_tokens":300}}"#}),
+            ),
+            "0.002355",
+        ),
+        (
+            "genkit-tracer",
+            json!({"genkit:metadata:subtype": "model", "genkit:name": format!("anthropic/{claude}"),
+                "genkit:output": format!(r#"{{"usage":{{"inputTokens":100,"outputTokens":50}},"raw":{{"id":"msg_1",{raw_claude}}}}}"#)}),
+            "0.002355",
+        ),
+        (
+            "genkit-tracer",
+            json!({"genkit:metadata:subtype": "model", "genkit:name": "googleai/gemini-2.5-pro",
+                "genkit:output": r#"{"custom":{"responseId":"r1","usageMetadata":{"promptTokenCount":1000,"cachedContentTokenCount":800,"candidatesTokenCount":30,"thoughtsTokenCount":20}}}"#}),
+            "0.00085",
+        ),
+        (
+            "@arizeai/openinference-instrumentation-langchain",
+            json!({"openinference.span.kind": "LLM", "llm.model_name": claude, "llm.token_count.prompt": 1000,
+                "llm.token_count.completion": 50, "llm.token_count.prompt_details.cache_read": 600,
+                "output.value": r#"{"generations":[[{"message":{"kwargs":{"id":"msg_1","usage_metadata":{"input_tokens":1000,"output_tokens":50,"input_token_details":{"cache_creation":300,"cache_read":600}}}}}]]}"#}),
+            "0.002355",
+        ),
+        (
+            "openinference.instrumentation.haystack",
+            json!({"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.token_count.prompt": 1000, "llm.token_count.completion": 50,
+                "output.value": r#"{"meta":{"model":"gpt-4o","usage":{"prompt_tokens":1000,"completion_tokens":50,"prompt_tokens_details":{"cached_tokens":800}}}}"#}),
+            "0.002",
+        ),
+    ] {
+        assert_one_call(&[(scope, 1, attributes)], expected).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_of_a_cache_are_taken_as_each_sender_means_them() {
+    let claude = "claude-sonnet-4-5-20250929";
+    let parts = |input: u32| {
+        json!({"gen_ai.usage.input_tokens": input, "gen_ai.usage.output_tokens": 50,
+            "gen_ai.usage.cache_creation.input_tokens": 300, "gen_ai.usage.cache_read.input_tokens": 600})
+    };
+    let ai = |more: &Value| {
+        let known = json!({"ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "anthropic.messages",
+            "ai.model.id": claude, "ai.response.id": "msg_1", "ai.usage.inputTokens": 1000, "ai.usage.outputTokens": 50,
+            "ai.usage.inputTokenDetails.noCacheTokens": 100, "ai.usage.inputTokenDetails.cacheReadTokens": 600,
+            "ai.usage.inputTokenDetails.cacheWriteTokens": 300});
+        with(known, more)
+    };
+    for (scope, attributes, expected) in [
+        // OpenInference writes a part of the counts into spans of Vercel's SDK.
+        (
+            "ai",
+            ai(&json!({"openinference.span.kind": "LLM", "llm.token_count.prompt": 1000, "llm.token_count.completion": 50})),
+            "0.002355",
+        ),
+        (
+            "ai",
+            ai(
+                &json!({"ai.response.providerMetadata": r#"{"anthropic":{"usage":{"input_tokens":100,"output_tokens":50,"cache_creation_input_tokens":300,"cache_read_input_tokens":600,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":300}}}}"#}),
+            ),
+            "0.00303",
+        ),
+        (
+            "ai",
+            ai(
+                &json!({"ai.model.provider": "openrouter", "ai.response.providerMetadata": r#"{"openrouter":{"usage":{"promptTokens":1000,"cost":0.00123}}}"#}),
+            ),
+            "0.00123",
+        ),
+        ("@openlit/instrumentation-anthropic", gen_ai("anthropic", claude, &parts(2000)), "0.008055"),
+        ("@traceloop/instrumentation-anthropic", gen_ai("anthropic", claude, &parts(2000)), "0.008055"),
+        (
+            "@arizeai/openinference-instrumentation-bedrock",
+            json!({"openinference.span.kind": "LLM", "llm.provider": "anthropic", "llm.model_name": claude, "llm.token_count.prompt": 2000,
+                "llm.token_count.completion": 50, "llm.token_count.prompt_details.cache_read": 600, "llm.token_count.prompt_details.cache_write": 300}),
+            "0.008055",
+        ),
+        (
+            "@traceloop/instrumentation-google-generativeai",
+            gen_ai(
+                "gcp.gen_ai",
+                "gemini-2.5-pro",
+                &json!({"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 30,
+                "gen_ai.usage.reasoning_tokens": 20, "gen_ai.usage.cache_read.input_tokens": 800}),
+            ),
+            "0.00085",
+        ),
+    ] {
+        assert_one_call(&[(scope, 1, attributes)], expected).await;
+    }
+}
+
+/// What says no more than that a provider was asked, and answered: it cost something.
+#[tokio::test(flavor = "multi_thread")]
+async fn paid_calls_without_counts_are_unpriced_and_failed_ones_are_none() {
+    let chat = json!({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"});
+    let langfuse = |name: &str| {
+        json!({"langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o", name: "ERROR",
+            "langfuse.observation.cost_details": r#"{"total":0}"#})
+    };
+    let llm = json!({"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o"});
+    for (scope, name, attributes, unpriced) in [
+        ("@traceloop/instrumentation-openai", "x", chat.clone(), 1),
+        ("opentelemetry.instrumentation.openai_agents", "x", chat, 1),
+        ("langfuse-sdk", "OpenAI.chat", langfuse("langfuse.observation.id"), 1),
+        ("langfuse-sdk", "OpenAI.chat", langfuse("langfuse.observation.level"), 0),
+        ("openinference.instrumentation.llama_index", "OpenAI.chat", llm.clone(), 1),
+        ("openinference.instrumentation.llama_index", "OpenAI._prepare_chat_with_tools", llm, 0),
+    ] {
+        let agent = agent().await;
+        let body = String::from_utf8(spans(&[(scope, 1, attributes)])).unwrap();
+        let body = body.replace(r#""name":"x""#, &format!(r#""name":"{name}""#));
+        assert_eq!(agent.call("POST /v1/traces", JSON, body).await.status, 200);
+        assert_eq!(agent.bill().await, ("0".to_owned(), unpriced), "{scope} {name}");
+    }
+    // A stream that broke off was answered.
+    let agent = agent().await;
+    let mut body: Value = serde_json::from_slice(&spans(&[(
+        "x",
+        1,
+        json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.response.id": "c1"}),
+    )]))
+    .unwrap();
+    for (id, unpriced) in [("c1", 1), ("", 1)] {
+        body["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["status"] = json!({"code": 2});
+        body["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"][2]["value"]["stringValue"] = id.into();
+        assert_eq!(agent.call("POST /v1/traces", JSON, body.to_string()).await.status, 200);
+        assert_eq!(agent.bill().await, ("0".to_owned(), unpriced), "{id}");
+    }
+}
+
+/// Guards against: somebody at night with a provider's response id, who is told that there is no such call.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_found_by_its_id_alone() {
+    let agent = agent().await;
+    let told = gen_ai("openai", "gpt-4o", &json!({"gen_ai.response.id": "chatcmpl-1", "gen_ai.usage.input_tokens": 9}));
+    let nameless = gen_ai("my-own", "m1", &json!({"gen_ai.usage.input_tokens": 9}));
+    agent.call("POST /v1/traces", JSON, spans(&[("x", 1, told), ("x", 2, nameless)])).await;
+    agent
+        .post_json(
+            r#"[{"id":"both","service":"s","amount_usd":1},{"id":"both","source":"mine","service":"s","amount_usd":2}]"#,
+        )
+        .await;
+    for (query, amount) in [
+        ("id=chatcmpl-1", "0.0000225"),
+        ("id=chatcmpl-1&source=call%3Aopenai", "0.0000225"),
+        ("id=07070707070707070707070707070707-0202020202020202", "0"),
+        ("id=both", "1"),
+        ("id=both&source=mine", "2"),
+        ("id=both&source=", "1"),
+        ("id=chatcmpl-1&source=", ""),
+        ("id=chatcmpl-2", ""),
+    ] {
+        let answer = agent.get(&format!("/events?{query}")).await.json();
+        let amounts: Vec<String> =
+            answer["events"].as_array().unwrap().iter().map(|event| event["amount_usd"].to_string()).collect();
+        assert_eq!(amounts.join(" "), amount, "{query}");
+    }
+}
+
+/// Guards against: a new worker with each start of a program, and a lead that its tracer put under a name of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_a_call_is_for_is_found_under_the_names_of_tracers() {
+    let named = |name: &str, instance: &str| {
+        let body = String::from_utf8(spans(&[(
+            "x",
+            1,
+            json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 9, name: "L1"}),
+        )]))
+        .unwrap();
+        let resource = json!({"attributes": [{"key": "service.instance.id", "value": {"stringValue": instance}},
+            {"key": "service.name", "value": {"stringValue": "score-worker"}}]});
+        body.replacen(r#"{"resourceSpans":[{"#, &format!(r#"{{"resourceSpans":[{{"resource":{resource},"#), 1)
+    };
+    for (name, instance, worker) in [
+        ("lead_id", "w7", "w7"),
+        ("traceloop.association.properties.lead_id", "", "score-worker"),
+        ("langsmith.metadata.lead_id", "d5f9d469-7669-42ae-a17b-a4bf2fd2b485", "score-worker"),
+        ("lmnr.association.properties.metadata.lead_id", "D5F9D469-7669-42AE-A17B-A4BF2FD2B485", "score-worker"),
+        ("langfuse.trace.metadata.lead_id", "d5f9d469", "d5f9d469"),
+        ("metadata", "w7", "w7"),
+    ] {
+        let agent = agent().await;
+        let body = named(name, instance);
+        let body = if name == "metadata" { body.replace(r#""L1""#, r#""{\"lead_id\":\"L1\"}""#) } else { body };
+        assert_eq!(agent.call("POST /v1/traces", JSON, body).await.status, 200);
+        let event = agent.get("/events").await.json()["events"][0].clone();
+        assert_eq!((&event["lead_id"], &event["worker"]), (&json!("L1"), &json!(worker)), "{name}: {event}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_costs_what_its_tier_costs() {
     let gpt_5 = |tier: &str| {

@@ -175,6 +175,17 @@ fn a_cache_hit_is_no_call_whichever_comes_first() {
     assert_eq!((merged.merge, merged.disagreeing), (Merge::CacheHit, None));
     let (standing, _, disagreeing) = tell(&[hit.clone(), call, hit.clone()]);
     assert_eq!((standing.amount, disagreeing), (Usd::from_dollars(3), vec![]));
+    // Zero of whoever also says so of an unknown price is no hit, unless it knew this one.
+    let unsure = |road: &str| {
+        let mut hit = told(road, CostSource::Unpriced, 0, IN_OUT);
+        hit.origin.as_mut().unwrap().zero = Zero::Unsure;
+        hit
+    };
+    let (call, free) = (told("litellm", CostSource::Told, 3, IN_OUT), told("litellm", CostSource::Told, 0, IN_OUT));
+    assert_eq!(merge(&call, unsure("litellm")).merge, Merge::CacheHit);
+    for known in [told("otlp:x", CostSource::Told, 3, IN_OUT), free] {
+        assert_eq!(merge(&known, unsure("litellm")).merge, Merge::Again);
+    }
     // That a call waits for its price does not make it free, unless somebody else knows that it is.
     let unpriced = told("cloudevents", CostSource::Unpriced, 0, IN_OUT);
     assert_eq!(merge(&unpriced, hit.clone()).merge, Merge::CacheHit);

@@ -78,8 +78,12 @@ impl<'a> Content<'a> {
                 "attributes" => attributes(value).map(|attributes| content.attributes = attributes),
                 // Our own name is the more particular one.
                 "amount_usd" => amount(name, &value).map(|amount| cost = amount.map(|amount| (true, amount)).or(cost)),
-                "cost" => amount(name, &value).map(|amount| cost = cost.or(amount.map(|amount| (false, amount)))),
-                "usage" => usage_object(value, &mut of_usage),
+                "cost_usd" | "response_cost" | "cost" => {
+                    amount(name, &value).map(|amount| cost = cost.or(amount.map(|amount| (false, amount))))
+                }
+                "usage" | "usage_raw" => usage_object(value, &mut of_usage),
+                "kind" => only(name, &value, "charge"),
+                "revision" => only(name, &value, "0"),
                 name => usage.loose_member(name, &value),
             };
             if let Err(why) = member {
@@ -219,6 +223,14 @@ fn amount(name: &str, value: &Value<'_>) -> Result<Option<Usd>, String> {
         return Err(format!("its {name} must not be negative"));
     }
     Ok(Some(amount))
+}
+
+/// A member of our own events that has a meaning of its own there, where it says nothing else than what is taken here.
+fn only(name: &str, value: &Value<'_>, taken: &str) -> Result<(), String> {
+    if *value == Value::Null || digits(value).as_deref() == Some(taken) {
+        return Ok(());
+    }
+    Err(format!("its {name} is not {taken}: what is no plain charge is taken by POST /costs alone"))
 }
 
 fn attributes(value: Value<'_>) -> Result<Option<Cow<'_, str>>, String> {

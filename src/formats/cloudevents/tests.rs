@@ -172,6 +172,12 @@ fn data_has_our_names_or_those_of_others() {
             "input_tokens 700, cached_input_tokens 600, output_tokens 5",
         ),
         (json!({"amount_usd": 1, "input_tokens": 5, "total_tokens": 5}), "input_tokens 5"),
+        (
+            json!({"service": "openai", "kind": "charge", "revision": 0, "usage_raw": {"prompt_tokens": 7, "completion_tokens": 3}}),
+            "input_tokens 7, output_tokens 3",
+        ),
+        (json!({"cost_usd": 1, "tokens": 5}), "tokens 5"),
+        (json!({"response_cost": "1", "tokens": 5}), "tokens 5"),
     ] {
         assert_eq!(usage(&of_data(data)), expected);
     }
@@ -222,6 +228,8 @@ fn what_is_no_event_or_says_what_cannot_be_is_told() {
         (event(json!({"cost": 1, "usage": {"input_tokens": 0.0000001}}), json!({})), "input_tokens"),
         (event(json!({"cost": 1, "usage": [1]}), json!({})), "usage"),
         (event(json!({"service": "openai"}), json!({})), "neither"),
+        (event(json!({"cost": 1, "kind": "credit"}), json!({})), "its kind is not charge"),
+        (event(json!({"cost": 1, "revision": 1}), json!({})), "its revision is not 0"),
         (event(json!({"cost": 1, "attributes": 7}), json!({})), "attributes"),
         (
             b"{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"a\",\"type\":\"t\",\"data\":{\"cost\":1e400}}".to_vec(),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::ROAD;
 use super::id::provider_and_id;
 use super::operation::{CallType, IMAGES, call_type};
-use crate::domain::{Quality, SERVICE_TIER, Usd};
+use crate::domain::{Quality, SERVICE_TIER, Usd, unless_zero};
 use crate::formats::CallSink;
 use crate::formats::counts::Counts;
 use crate::formats::items::ItemError;
@@ -137,7 +137,7 @@ impl<'a> Payload<'a> {
             _ => {}
         });
         let mut counts = self.counts(metadata.usage, response_usage);
-        let cost = self.cost()?;
+        let (cost, zero) = unless_zero(self.cost()?, !counts.is_empty());
         let is_told = !counts.is_empty() || cost.is_some();
         let called = string(self.call_type).unwrap_or_default();
         let operation: Cow<'a, str> = match call_type(&called) {
@@ -167,6 +167,7 @@ impl<'a> Payload<'a> {
             duration_seconds: taken.filter(|taken| !taken.is_negative()).map(|taken| taken.as_secs_f64()),
             usage: counts.usage(),
             cost,
+            zero,
             quality: if is_estimated && !counts.is_empty() { Quality::Estimated } else { Quality::Exact },
             is_cache_hit: self.cache_hit == "true",
             worker: first([metadata.key_alias, self.end_user, parameters.user]),
@@ -199,7 +200,7 @@ impl<'a> Payload<'a> {
         counts
     }
 
-    /// What it cost, unless LiteLLM does not know. What looks like an amount and is none is not taken for unknown.
+    /// What it cost by LiteLLM. What looks like an amount and is none is not taken for unknown.
     fn cost(&self) -> Result<Option<Usd>, ItemError> {
         if matches!(self.cost, "" | "null") {
             return Ok(None);
@@ -209,7 +210,7 @@ impl<'a> Payload<'a> {
         if cost < Usd::ZERO {
             return Err(ItemError::Rejected("its response_cost is negative".to_owned()));
         }
-        Ok(Some(cost).filter(|cost| *cost > Usd::ZERO))
+        Ok(Some(cost))
     }
 }
 

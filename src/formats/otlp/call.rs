@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
-use super::count::{counted, usage_of};
+use super::count::{Counted, counted, usage_of};
 use super::record::{Attributes, Record, Signal, Value, kept};
 use super::sender::{Cut, NOT_PROVIDERS, Needs, OPERATIONS, Sender};
 use super::senders::sender_of;
-use super::told::{Answer, told_cost};
+use super::told::{Answer, is_made_up, told_cost};
 use super::usage_text::{ProviderMetadata, told_usage};
-use crate::domain::{Quality, SERVICE_TIER, SpanPlace, Usd, with_attributes};
+use crate::domain::{Quality, SERVICE_TIER, SpanPlace, Usd, unless_zero, with_attributes};
 use crate::formats::litellm::provider_and_id;
 use crate::formats::tier::priced_tier;
 use crate::ingest::Call;
@@ -34,29 +35,29 @@ pub(super) fn find(record: &Record<'_>, signal: Signal, scope: &str) -> Result<F
     let named = |why: String| format!("{}: {why}", sender.name);
     // What adds up several calls has the last one's.
     let metadata = if is_wrapper { ProviderMetadata::default() } else { provider_metadata(sender, attributes) };
-    let mut counts = counted(&sender.counts, attributes).map_err(named)?;
-    if let Some((_, text)) = attributes.first(sender.usage_text) {
-        counts.complete(told_usage(&text.to_text()));
-    }
+    // What adds up several calls may carry the id of one of them, and its answer.
+    let answer = if is_wrapper { Answer::default() } else { answer(sender, attributes) };
     let miscounts = sender.miscounts.holds(record, scope);
-    if let Some(told) = metadata.usage.filter(|_| miscounts) {
-        counts.correct(told);
-    }
+    let counts = counts(sender, attributes, &answer, &metadata, miscounts).map_err(named)?;
     let usage = usage_of(&counts, sender.counts.input_has_cached.holds(record, scope));
     let is_cache_hit = sender.cache_hit.holds(record, scope);
-    // A price that nobody knows is told as zero.
-    let cost = cost(sender, attributes).map_err(named)?.filter(|cost| *cost != Usd::ZERO);
-    // What adds up several calls may carry the id of one of them.
-    let answer = if is_wrapper { Answer::default() } else { answer(sender, attributes) };
-    let response_id = if is_wrapper { Cow::Borrowed("") } else { response_id(sender, attributes, answer.id) };
-    let model = kept(&attributes.text(sender.model));
+    let told = cost(sender, attributes).map_err(named)?.or(metadata.cost);
+    let (cost, zero) = unless_zero(told, !usage.is_empty());
     let has_counts = !usage.is_empty() || cost.is_some();
+    // Where counts are needed, ids are made up also where there was no response.
+    let has_failed = record.has_failed || sender.fails.holds(record, scope);
+    let has_id = !is_wrapper && (has_counts || sender.needs != Needs::Counts);
+    let response_id = if has_id { response_id(sender, attributes, answer.id) } else { Cow::Borrowed("") };
+    // LiteLLM makes one up for what failed, a UUID, also in the spans of others.
+    let stands_for_none = has_failed && !has_counts && Uuid::try_parse(&response_id).is_ok();
+    let response_id = if stands_for_none { Cow::Borrowed("") } else { response_id };
+    let model = kept(unquoted(&attributes.text(sender.model)));
     let is_told = match if is_wrapper { Needs::Counts } else { sender.needs } {
         Needs::Nothing => has_counts || !response_id.is_empty() || !model.is_empty(),
         Needs::CountsOrId => has_counts || !response_id.is_empty(),
         Needs::Counts => has_counts,
     };
-    if !is_told && !record.has_failed {
+    if !is_told && !has_failed {
         return Ok(Found::Other);
     }
     let span = match record.ids {
@@ -83,15 +84,40 @@ pub(super) fn find(record: &Record<'_>, signal: Signal, scope: &str) -> Result<F
         is_wrapper,
         end: moment(record.end_ns),
         duration_seconds: duration(sender, record),
-        has_failed: record.has_failed,
+        has_failed,
         usage: usage.into_iter().map(|(name, count)| (name.into(), count)).collect(),
         cost,
+        zero,
         quality,
         rank: sender.rank,
         is_cache_hit,
         attributes: in_tier(sender, attributes, tier),
         ..Call::default()
     })))
+}
+
+/// What was counted, by attributes and by texts inside of them.
+fn counts(
+    sender: &Sender,
+    attributes: &Attributes<'_>,
+    answer: &Answer,
+    metadata: &ProviderMetadata,
+    miscounts: bool,
+) -> Result<Counted, String> {
+    let mut counts = counted(&sender.counts, attributes)?;
+    if let Some((_, text)) = attributes.first(sender.usage_text) {
+        counts.complete(told_usage(&text.to_text()));
+    }
+    if let Some(told) = answer.usage {
+        counts.complete(told);
+    }
+    match metadata.usage {
+        Some(told) if miscounts => counts.correct(told),
+        // No framework says for how long something is kept.
+        Some(told) => counts.cache_write_1h = counts.cache_write_1h.or(told.cache_write_1h),
+        None => {}
+    }
+    Ok(counts)
 }
 
 fn provider_metadata(sender: &Sender, attributes: &Attributes<'_>) -> ProviderMetadata {
@@ -101,8 +127,9 @@ fn provider_metadata(sender: &Sender, attributes: &Attributes<'_>) -> ProviderMe
 fn provider(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str> {
     for (name, cut) in sender.provider {
         let text = attributes.text(&[name]);
+        let text = unquoted(&text);
         let said = match cut {
-            Cut::Whole => &*text,
+            Cut::Whole => text,
             Cut::Before(end) => text.split(*end).next().unwrap_or_default(),
             Cut::Only(end) => text.split_once(*end).map_or("", |(before, _)| before),
         };
@@ -113,9 +140,14 @@ fn provider(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str> {
     Cow::Borrowed("")
 }
 
+/// A name without quotes: MLflow writes every value as a text in JSON.
+fn unquoted(text: &str) -> &str {
+    text.trim_matches('"')
+}
+
 fn operation(sender: &Sender, attributes: &Attributes<'_>) -> Cow<'static, str> {
     let text = attributes.text(sender.operation);
-    let said = text.rsplit('.').next().unwrap_or_default();
+    let said = unquoted(&text).rsplit('.').next().unwrap_or_default();
     let known = OPERATIONS.iter().find(|(word, _)| said.eq_ignore_ascii_case(word));
     known.map_or_else(|| if said.is_empty() { Cow::Borrowed("chat") } else { kept(said) }, |(_, name)| Cow::Borrowed(name))
 }
@@ -126,7 +158,7 @@ fn answer(sender: &Sender, attributes: &Attributes<'_>) -> Answer {
 
 fn response_id(sender: &Sender, attributes: &Attributes<'_>, of_answer: Option<String>) -> Cow<'static, str> {
     let said = attributes.text(sender.response_id);
-    if !said.is_empty() {
+    if !said.is_empty() && !is_made_up(&said) {
         // LiteLLM hands out an envelope of its own.
         return kept(&provider_and_id(said).1);
     }

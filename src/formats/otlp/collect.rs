@@ -6,12 +6,16 @@
 //!
 //! *Limits.* [`WAITING_BYTES_MAX`] of calls that wait for the body's end; [`EARLY_BYTES_MAX`] of records that wait for their scope's name.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::mem;
+
+use uuid::Uuid;
 
 use super::super::{CallError, CallSink};
 use super::call::{Found, find};
 use super::family::Family;
+use super::members::{members, text_at};
 use super::record::{Attributes, Ids, Record, Signal, kept};
 use super::senders::is_known;
 use crate::domain::{SpanId, SpanPlace};
@@ -25,7 +29,7 @@ const EARLY_BYTES_MAX: usize = 4 << 20;
 const CALL_BYTES: usize = 1_024;
 
 /// What the names of attributes begin with that tell of a call.
-const TELLING: [&[u8]; 8] = [
+const TELLING: [&[u8]; 10] = [
     b"gen_ai.",
     b"llm.",
     b"ai.",
@@ -34,16 +38,31 @@ const TELLING: [&[u8]; 8] = [
     b"event.name",
     b"operation.cost",
     b"usage.cost",
+    b"mlflow.",
+    b"genkit:",
 ];
-/// Who made a call, by its resource: the first of these that there is.
-const WORKER: [&str; 2] = ["service.instance.id", "service.name"];
+/// Who made a call, by its resource.
+const INSTANCE: &str = "service.instance.id";
+/// What made it. SDKs make an instance up for each process, a UUID, which would be another worker after each start; then it is this.
+const SERVICE: &str = "service.name";
+/// Where tracers put what a program says of its calls in names of its own.
+const OWN_NAMES: [&str; 6] = [
+    "",
+    "traceloop.association.properties.",
+    "langsmith.metadata.",
+    "lmnr.association.properties.metadata.",
+    "langfuse.observation.metadata.",
+    "langfuse.trace.metadata.",
+];
+/// Where OpenInference puts it, as a text in JSON.
+const OWN_NAMES_IN_JSON: &str = "metadata";
 
 /// Takes what is read of a body.
 pub(super) struct Collector<'s> {
     sink: &'s mut dyn CallSink,
     signal: Signal,
-    batch_key: Box<str>,
-    lead_key: Box<str>,
+    batch: OwnKey,
+    lead: OwnKey,
     family: Family,
     waiting: Vec<Waiting>,
     waiting_bytes: usize,
@@ -54,6 +73,12 @@ pub(super) struct Collector<'s> {
     early: Vec<Record<'static>>,
     early_bytes: usize,
     others: usize,
+}
+
+/// A name that an operator has chosen, and all those under which tracers tell it.
+struct OwnKey {
+    key: Box<str>,
+    names: [Box<str>; OWN_NAMES.len()],
 }
 
 /// A call that waits for the body's end.
@@ -72,12 +97,12 @@ struct Resource {
 
 impl<'s> Collector<'s> {
     pub fn new(signal: Signal, sink: &'s mut dyn CallSink) -> Self {
-        let (batch_key, lead_key) = (sink.keys().batch.clone(), sink.keys().lead.clone());
+        let (batch, lead) = (OwnKey::new(&sink.keys().batch), OwnKey::new(&sink.keys().lead));
         Self {
             sink,
             signal,
-            batch_key,
-            lead_key,
+            batch,
+            lead,
             family: Family::default(),
             waiting: Vec::new(),
             waiting_bytes: 0,
@@ -99,18 +124,18 @@ impl<'s> Collector<'s> {
     #[expect(clippy::unused_self, reason = "belongs to what a collector wants")]
     pub fn is_telling(&self, name: &[u8]) -> bool {
         // Most names of other spans differ from all of these in their first byte.
-        matches!(name.first(), Some(b'g' | b'l' | b'a' | b'o' | b'e' | b'u'))
+        matches!(name.first(), Some(b'g' | b'l' | b'a' | b'o' | b'e' | b'u' | b'm'))
             && TELLING.iter().any(|telling| name.starts_with(telling))
     }
 
     /// Whether an attribute of this name matters for a call.
     pub fn wants(&self, name: &str) -> bool {
-        is_known(name) || *name == *self.batch_key || *name == *self.lead_key
+        is_known(name) || name == OWN_NAMES_IN_JSON || self.batch.is_told_by(name) || self.lead.is_told_by(name)
     }
 
     /// Whether an attribute of a resource matters.
     pub fn wants_of_resource(&self, name: &str) -> bool {
-        WORKER.contains(&name) || *name == *self.batch_key || *name == *self.lead_key
+        [INSTANCE, SERVICE].contains(&name) || *name == *self.batch.key || *name == *self.lead.key
     }
 
     pub fn begin_resource(&mut self) {
@@ -119,10 +144,12 @@ impl<'s> Collector<'s> {
     }
 
     pub fn resource(&mut self, attributes: &Attributes<'_>) {
+        let (instance, service) = (attributes.text(&[INSTANCE]), attributes.text(&[SERVICE]));
+        let is_made_up = instance.is_empty() || Uuid::try_parse(&instance).is_ok();
         self.resource = Resource {
-            worker: kept(&attributes.text(&WORKER)).into_owned(),
-            batch_id: kept(&attributes.text(&[&self.batch_key])).into_owned(),
-            lead_id: kept(&attributes.text(&[&self.lead_key])).into_owned(),
+            worker: kept(if is_made_up && !service.is_empty() { &service } else { &instance }).into_owned(),
+            batch_id: kept(&attributes.text(&[&self.batch.key])).into_owned(),
+            lead_id: kept(&attributes.text(&[&self.lead.key])).into_owned(),
         };
     }
 
@@ -200,8 +227,8 @@ impl<'s> Collector<'s> {
                 return Ok(());
             }
         };
-        call.batch_id = kept(&record.attributes.text(&[&self.batch_key]));
-        call.lead_id = kept(&record.attributes.text(&[&self.lead_key]));
+        call.batch_id = self.batch.of(&record.attributes);
+        call.lead_id = self.lead.of(&record.attributes);
         self.waiting_bytes += CALL_BYTES
             + [&call.road, &call.model, &call.response_id, &call.worker].map(|text| text.len()).iter().sum::<usize>();
         self.waiting.push(Waiting { call, parent: record.ids.parent });
@@ -226,6 +253,26 @@ impl<'s> Collector<'s> {
             self.sink.call(&call)?;
         }
         Ok(())
+    }
+}
+
+impl OwnKey {
+    fn new(key: &str) -> Self {
+        Self { key: key.into(), names: OWN_NAMES.map(|before| [before, key].concat().into()) }
+    }
+
+    fn is_told_by(&self, name: &str) -> bool {
+        name.ends_with(&*self.key) && self.names.iter().any(|known| **known == *name)
+    }
+
+    /// What a call says under it.
+    fn of(&self, attributes: &Attributes<'_>) -> Cow<'static, str> {
+        let said = self.names.iter().find_map(|name| Some(attributes.get(name)?.to_text()).filter(|said| !said.is_empty()));
+        if let Some(said) = said {
+            return kept(&said);
+        }
+        let json = attributes.text(&[OWN_NAMES_IN_JSON]);
+        members(&json).and_then(|members| text_at(&members, &[&self.key])).map_or(Cow::Borrowed(""), |said| kept(&said))
     }
 }
 

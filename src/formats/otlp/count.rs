@@ -109,6 +109,9 @@ impl Counted {
     /// Puts in what is not known yet. Counts of one source are never mixed up with those of another that counts differently: what a text says
     /// in detail belongs to the same call.
     pub fn complete(&mut self, other: Self) {
+        if self.input.is_none() {
+            self.input_has_cached = self.input_has_cached.or(other.input_has_cached);
+        }
         for (mine, theirs) in [
             (&mut self.input, other.input),
             (&mut self.cached, other.cached),
@@ -125,6 +128,5 @@ impl Counted {
         ] {
             *mine = mine.or(theirs);
         }
-        self.input_has_cached = self.input_has_cached.or(other.input_has_cached);
     }
 }

@@ -11,11 +11,13 @@
 
 mod answer;
 mod call;
+mod coding_agents;
 mod collect;
 mod conventions;
 mod count;
 mod family;
 mod json;
+mod members;
 mod protobuf;
 mod record;
 mod scalar;
@@ -37,6 +39,7 @@ use answer::PROTOBUF;
 pub use answer::{code, message};
 use collect::Collector;
 use record::Signal;
+pub use senders::own_sources;
 
 /// The metric label `format` of all of them.
 const LABEL: &str = "otlp";

@@ -54,6 +54,8 @@ pub(super) enum Value<'a> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Attributes<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 
+/// `SpanKind` of a span that asks somebody else.
+pub(super) const KIND_CLIENT: u64 = 3;
 /// `SpanKind` of a span that answers somebody else's request.
 pub(super) const KIND_SERVER: u64 = 2;
 /// `StatusCode` of a span that failed.

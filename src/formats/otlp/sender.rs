@@ -48,6 +48,8 @@ pub(super) struct Sender {
     pub duration_ms: &'static [&'static str],
     /// Whether it was answered from a cache.
     pub cache_hit: When,
+    /// Whether it failed, where the span itself does not say so.
+    pub fails: When,
     pub quality: Quality,
     /// When the sender guessed its numbers.
     pub estimates: When,
@@ -105,6 +107,8 @@ pub(super) enum When {
     Scope(&'static [&'static str]),
     /// The span's name, or any of the names that a log goes by, is one of these.
     Named(&'static [&'static str]),
+    /// The span's name ends so.
+    NameEnds(&'static str),
     /// There is this attribute.
     Has(&'static str),
     /// This attribute's text is one of these, in letters of either case.
@@ -149,6 +153,7 @@ pub(super) const OPERATIONS: &[(&str, &str)] = &[
     ("embed", "embeddings"),
     ("embedmany", "embeddings"),
     ("doembed", "embeddings"),
+    ("chat_model", "chat"),
     ("rerank", "rerank"),
     ("arerank", "rerank"),
     ("reranker", "rerank"),
@@ -185,6 +190,7 @@ impl When {
             Self::Named(names) => names.iter().any(|name| {
                 record.name == *name || record.body == *name || record.attributes.text(&["event.name"]) == *name
             }),
+            Self::NameEnds(end) => record.name.ends_with(end),
             Self::Has(name) => record.attributes.get(name).is_some(),
             Self::Is(name, texts) => texts.iter().any(|wanted| text(name).eq_ignore_ascii_case(wanted)),
             Self::Ends(name, ends) => ends.iter().any(|end| text(name).ends_with(end)),
@@ -203,7 +209,7 @@ impl When {
             Self::Not(when) => when.names(names),
             Self::All(all) | Self::Any(all) => all.iter().for_each(|when| when.names(names)),
             Self::Named(_) => names.push("event.name"),
-            Self::Always | Self::Never | Self::Scope(_) | Self::Kind(_) => {}
+            Self::Always | Self::Never | Self::Scope(_) | Self::NameEnds(_) | Self::Kind(_) => {}
         }
     }
 }
@@ -238,7 +244,8 @@ impl Sender {
             names.extend(list);
         }
         let [is_its, calls, wrappers] = [self.is_its, self.calls, self.wrappers];
-        for when in [is_its, calls, wrappers, counts.input_has_cached, self.cache_hit, self.estimates, self.miscounts] {
+        let others = [counts.input_has_cached, self.cache_hit, self.fails, self.estimates, self.miscounts];
+        for when in [is_its, calls, wrappers].into_iter().chain(others) {
             when.names(&mut names);
         }
         names

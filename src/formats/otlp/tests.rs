@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::{CallCounts, CallError, CallFormat, CallSink};
 use super::{LOGS, METRICS, TRACES};
-use crate::domain::{Quality, Quantity, Rank, SpanId, Usd};
+use crate::domain::{Quality, Quantity, Rank, SpanId, Usd, Zero};
 use crate::ingest::{Call, CallKeys, Ignored};
 
 /// Keeps what it is given.
@@ -427,11 +427,8 @@ fn logs_of_coding_agents_are_calls() {
         }
         log(attributes, "")
     };
-    let operation = vec![
-        text("event.name", "gen_ai.client.inference.operation.details"),
-        text("gen_ai.response.id", "r1"),
-        int("gen_ai.usage.input_tokens", 9),
-    ];
+    let operation =
+        vec![text("event.name", "gen_ai.client.inference.operation.details"), int("gen_ai.usage.input_tokens", 9)];
     let records = vec![codex(false), codex(true), log(operation, ""), log(vec![text("event.name", "x")], "y")];
     let body = ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs {
@@ -445,6 +442,40 @@ fn logs_of_coding_agents_are_calls() {
     assert_eq!((call.span.as_ref(), &*call.service_otherwise), (None, "openai"), "several calls log in one span");
     assert_eq!(usage(call).iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1000, 800, 50]);
     assert_eq!(told.ignored[&Ignored::NotACall], 3);
+}
+
+/// Details of a call as a log come beside its span: only who says the response's id tells of the same call.
+#[test]
+fn details_of_a_call_with_its_id_are_that_call() {
+    let details = |more: Vec<KeyValue>| LogRecord {
+        time_unix_nano: 1_795_870_001_500_000_000,
+        event_name: "gen_ai.client.inference.operation.details".to_owned(),
+        attributes: [vec![int("gen_ai.usage.input_tokens", 9), text("gen_ai.provider.name", "openai")], more].concat(),
+        trace_id: vec![7; 16],
+        span_id: vec![1; 8],
+        ..LogRecord::default()
+    };
+    let calls = |scope: &str, record: LogRecord| {
+        let scope = Some(InstrumentationScope { name: scope.to_owned(), ..InstrumentationScope::default() });
+        let scope_logs = vec![ScopeLogs { scope, log_records: vec![record], ..ScopeLogs::default() }];
+        let body = ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs, ..ResourceLogs::default() }] };
+        read(LOGS, PROTOBUF, &body.encode_to_vec()).unwrap().calls
+    };
+    let named = || details(vec![text("gen_ai.response.id", "r1")]);
+    let [call] = &calls("opentelemetry.util.genai", named())[..] else { panic!("{:?}", named()) };
+    assert_eq!((&*call.response_id, usage(call)), ("r1", vec![("input_tokens".to_owned(), 9)]));
+    assert_eq!(calls("opentelemetry.util.genai", details(vec![])), []);
+    assert_eq!(calls("openlit.otel", named()), [], "nobody says how it counts");
+}
+
+#[test]
+fn a_cost_is_taken_under_each_name_that_senders_have_for_it() {
+    for name in ["gen_ai.usage.cost", "operation.cost", "usage.cost", "cost_usd", "response_cost"] {
+        let told = told_by("x", vec![chat(1, 0, vec![text(name, "0.5")])]);
+        assert_eq!(told.calls[0].cost, Some(Usd::parse("0.5").unwrap()), "{name}");
+        let told = told_by("x", vec![chat(1, 0, vec![text(name, "0")])]);
+        assert_eq!((told.calls[0].cost, told.calls[0].zero), (None, Zero::Unsure), "{name}");
+    }
 }
 
 /// Every file, and how many calls it tells.

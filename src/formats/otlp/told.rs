@@ -1,41 +1,78 @@
-//! Texts inside attributes: a provider's answer and costs in JSON.
+//! What a provider's answer says of its call, and costs: texts in JSON inside attributes.
 //!
-//! *Limits.* [`TEXT_BYTES_MAX`] of such a text; a longer one says nothing.
-
-use std::collections::BTreeMap;
+//! *Limits.* Those of `members`.
 
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
+use super::count::Counted;
+use super::members::{Members, TEXT_BYTES_MAX, members, nested, raw_at, text_at};
 use super::record::TEXT_BYTES_KEPT_MAX;
+use super::usage_text::told_usage;
 use crate::domain::Usd;
 
-/// Bytes of a text that is looked into: an answer of a few pages.
-const TEXT_BYTES_MAX: usize = 64 << 10;
-
-/// A text's members, or nothing if it is no object.
-pub(super) type Members<'t> = BTreeMap<String, &'t RawValue>;
-
 /// What a provider's answer says of its call.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Answer {
     pub id: Option<String>,
     pub service_tier: Option<String>,
+    pub usage: Option<Counted>,
 }
 
+/// Where frameworks keep the provider's usage object: in its answer, Haystack in `meta`, Genkit in `raw` or `custom`; Genkit's own is the last.
+const USAGE: [&[&str]; 6] = [
+    &["raw", "usage"],
+    &["custom", "usage"],
+    &["custom", "usageMetadata"],
+    &["meta", "usage"],
+    &["usageMetadata"],
+    &["usage"],
+];
+/// The same in the message that LangChain makes of an answer.
+const USAGE_OF_MESSAGE: [&[&str]; 2] = [&["response_metadata", "usage"], &["usage_metadata"]];
+/// What frameworks put in the place of a response's id that they do not know: LangChain, and OpenAI's agents in both languages.
+const MADE_UP: [&str; 4] = ["run-", "lc_run-", "__fake_id__", "FAKE_ID"];
+
 impl Answer {
-    /// Of a text in JSON, which must be whole. LangChain has the answer's members in its own result.
+    /// Of a text in JSON, which must be whole; of several answers, that of one alone. LangChain has the answer's members in its own result.
     pub fn read(text: &str) -> Self {
+        let only: [&RawValue; 1];
+        let text = match serde_json::from_str::<[&RawValue; 1]>(text) {
+            Ok(answers) if text.len() <= TEXT_BYTES_MAX => {
+                only = answers;
+                only[0].get()
+            }
+            _ => text,
+        };
         let Some(members) = members(text) else { return Self::default() };
         let first = first_generation(&members).unwrap_or_default();
-        let metadata = ["message", "kwargs", "response_metadata"].iter().fold(first, |inner, name| nested(&inner, &[name]));
-        let places = [nested(&members, &["llm_output"]), metadata];
-        let id = |members| text_at(members, &["id"]).filter(|id| !id.is_empty() && id.len() <= TEXT_BYTES_KEPT_MAX);
+        let message = ["message", "kwargs"].iter().fold(first, |inner, name| nested(&inner, &[name]));
+        let metadata = nested(&message, &["response_metadata"]);
+        let places = [nested(&members, &["llm_output", "llmOutput"]), metadata];
+        // Gemini's has another name for it, and of a stream the Mistral client keeps each piece as `data`.
+        let id = |members: &Members<'_>| {
+            let id = [&["id"][..], &["response_id"], &["data", "id"]].into_iter().find_map(|path| text_at(members, path));
+            id.filter(|id| !id.is_empty() && id.len() <= TEXT_BYTES_KEPT_MAX && !is_made_up(id))
+        };
         let tier = |members| text_at(members, &["service_tier"]).or_else(|| text_at(members, &["usage", "service_tier"]));
+        // In JavaScript it is the message's own.
+        let of_message = || id(&message).filter(|id| Uuid::try_parse(id).is_err());
+        let usage = |members: &Members<'_>, path: &[&str]| {
+            let usage = told_usage(raw_at(members, path)?.get());
+            Some(usage).filter(|usage| usage.input.is_some() || usage.output.is_some())
+        };
+        let in_answer = USAGE.iter().find_map(|path| usage(&members, path));
         Self {
-            id: id(&members).or_else(|| places.iter().find_map(id)),
+            id: id(&members).or_else(|| places.iter().find_map(id)).or_else(of_message),
+            usage: in_answer.or_else(|| USAGE_OF_MESSAGE.iter().find_map(|path| usage(&message, path))),
             service_tier: tier(&members).or_else(|| places.iter().find_map(tier)),
         }
     }
+}
+
+/// Whether an id stands for none.
+pub(super) fn is_made_up(id: &str) -> bool {
+    MADE_UP.iter().any(|beginning| id.starts_with(beginning))
 }
 
 /// The first of what LangChain calls generations: for each prompt a list.
@@ -56,24 +93,6 @@ pub(super) fn told_cost(text: &str) -> Option<Usd> {
         sum = Some(sum.unwrap_or(Usd::ZERO).checked_add(part)?);
     }
     sum
-}
-
-pub(super) fn members(text: &str) -> Option<Members<'_>> {
-    if text.len() > TEXT_BYTES_MAX { None } else { serde_json::from_str(text).ok() }
-}
-
-pub(super) fn nested<'t>(members: &Members<'t>, names: &[&str]) -> Members<'t> {
-    names.iter().find_map(|name| serde_json::from_str(members.get(*name)?.get()).ok()).unwrap_or_default()
-}
-
-/// The text at a path.
-pub(super) fn text_at(members: &Members<'_>, path: &[&str]) -> Option<String> {
-    let (last, above) = path.split_last()?;
-    let mut inner = None;
-    for name in above {
-        inner = Some(nested(inner.as_ref().unwrap_or(members), &[name]));
-    }
-    serde_json::from_str(inner.as_ref().unwrap_or(members).get(*last)?.get()).ok()
 }
 
 #[cfg(test)]
@@ -102,6 +121,14 @@ mod tests {
             (r#"{"id":7}"#, None),
             (r#"{"id":""}"#, None),
             ("hi", None),
+            (r#"{"candidates":[],"model_version":"gemini-2.5-pro","response_id":"r1"}"#, Some("r1")),
+            (r#"{"data":{"id":"cmpl-1","model":"mistral-large-latest"}}"#, Some("cmpl-1")),
+            (r#"{"data":[{"id":"no"}]}"#, None),
+            (r#"[{"id":"chatcmpl-1","model":"gpt-4o"}]"#, Some("chatcmpl-1")),
+            (r#"[{"id":"chatcmpl-1"},{"id":"chatcmpl-2"}]"#, None),
+            (r#"[{"id":"__fake_id__","object":"response"}]"#, None),
+            (r#"{"generations":[[{"message":{"kwargs":{"id":"chatcmpl-3"}}}]]}"#, Some("chatcmpl-3")),
+            (r#"{"generations":[[{"message":{"kwargs":{"id":"d5f9d469-7669-42ae-a17b-a4bf2fd2b485"}}}]]}"#, None),
             // LangChain's result: of OpenAI, of Anthropic without `llm_output`, and streamed, where nobody says it.
             (
                 r#"{"generations":[[{"text":"hi","type":"ChatGeneration","message":{"lc":1,"id":["langchain","schema","messages","AIMessage"],"kwargs":{"content":"hi","response_metadata":{"model_provider":"openai","id":"chatcmpl-2","service_tier":"default"},"type":"ai","id":"lc_run--01a2-0"}}}]],"llm_output":{"token_usage":{"completion_tokens":50},"id":"chatcmpl-2","service_tier":"default"},"run":null,"type":"LLMResult"}"#,

@@ -3,13 +3,13 @@
 //! Four vocabularies are read: OpenAI's, which is also LiteLLM's and LangChain's, with parts in `…_details`; Anthropic's, with what was read from and
 //! written to a cache beside the input; Gemini's `usageMetadata`, with thoughts beside the output; and Langfuse's.
 //!
-//! *Limits.* Those of `told`.
+//! *Limits.* Those of `members`.
 
 use serde::Deserialize;
 
 use super::count::Counted;
-use super::told::{Members, members, nested, text_at};
-use crate::domain::Quantity;
+use super::members::{Members, members, nested, text_at};
+use crate::domain::{Quantity, Usd};
 
 /// What counts in JSON say; nothing where the text is none of it.
 pub(super) fn told_usage(text: &str) -> Counted {
@@ -31,11 +31,16 @@ pub(super) fn told_usage(text: &str) -> Counted {
     }
 }
 
+/// It charges in US dollars and says what.
+const OPENROUTER: &str = "openrouter";
+
 /// What a provider says besides its answer, as far as that matters.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct ProviderMetadata {
     /// Its usage object, where that is whole.
     pub usage: Option<Counted>,
+    /// What it charges, where it is one that says so in US dollars.
+    pub cost: Option<Usd>,
     pub service_tier: Option<String>,
 }
 
@@ -43,8 +48,11 @@ impl ProviderMetadata {
     /// Of a text in JSON that has it under the provider's name.
     pub fn read(text: &str) -> Self {
         let mut found = Self::default();
-        for said in members(text).unwrap_or_default().into_values() {
+        for (provider, said) in members(text).unwrap_or_default() {
             let said: Members<'_> = serde_json::from_str(said.get()).unwrap_or_default();
+            if provider == OPENROUTER {
+                found.cost = nested(&said, &["usage"]).get("cost").and_then(|cost| Usd::parse(cost.get()).ok());
+            }
             let usage = said.get("usage").or_else(|| said.get("usageMetadata")).map_or("", |usage| usage.get());
             let whole = Some(told_usage(usage)).filter(|usage| usage.input.is_some() && usage.output.is_some());
             found.usage = found.usage.or(whole);
@@ -67,20 +75,32 @@ fn in_words_of_openai_or_anthropic(members: &Members<'_>) -> Counted {
         "input_cache_read",
         "input_cache_creation",
     ];
-    // `prompt_tokens` is the whole everywhere; of the others it shows by where the cached ones stand.
-    let has_cached = members.contains_key("prompt_tokens") || !beside.iter().any(|name| members.contains_key(*name));
+    let (input, output) = (
+        top(&["prompt_tokens", "input_tokens", "input", "inputTokens"]),
+        top(&["completion_tokens", "output_tokens", "output", "outputTokens"]),
+    );
+    // `prompt_tokens` is the whole everywhere; of the others it shows by where the cached ones stand, or by a total (MLflow).
+    let is_whole =
+        top(&["total_tokens"]).is_some_and(|total| total == sum(&[input.unwrap_or_default(), output.unwrap_or_default()]));
+    let has_cached =
+        members.contains_key("prompt_tokens") || is_whole || !beside.iter().any(|name| members.contains_key(*name));
+    // LangChain says 0 where it has them by how long they are kept.
+    let kept = ["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"].map(|name| first(&input_details, &[name]));
+    let kept = said(sum(&kept.map(Option::unwrap_or_default)));
     Counted {
-        input: top(&["prompt_tokens", "input_tokens", "input"]),
+        input,
         cached: first(&input_details, &["cached_tokens", "cache_read"])
             .or_else(|| top(&["cache_read_input_tokens", "input_cached_tokens", "input_cache_read", "cached_tokens"])),
         cache_write: first(&input_details, &["cache_creation_tokens", "cache_write_tokens", "cache_creation"])
+            .max(kept)
             .or_else(|| top(&["cache_creation_input_tokens", "input_cache_creation"])),
-        cache_write_1h: first(&written, &["ephemeral_1h_input_tokens"]),
+        cache_write_1h: first(&written, &["ephemeral_1h_input_tokens"])
+            .or_else(|| first(&input_details, &["ephemeral_1h_input_tokens"])),
         more_input: None,
         audio_input: first(&input_details, &["audio_tokens", "audio"]),
         image_input: first(&input_details, &["image_tokens"]),
         video_input: first(&input_details, &["video_tokens"]),
-        output: top(&["completion_tokens", "output_tokens", "output"]),
+        output,
         reasoning: first(&output_details, &["reasoning_tokens", "reasoning"])
             .or_else(|| top(&["output_reasoning_tokens", "output_reasoning"])),
         audio_output: first(&output_details, &["audio_tokens", "audio"]),
