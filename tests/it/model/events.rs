@@ -6,6 +6,9 @@ use super::calendar::Zone;
 use super::command::{Answer, CALLS, Event, Pico, Reservation, State, WHO_FIELDS, Word, amounts};
 use super::naive::Model;
 
+/// What an event has that names no operation.
+const NO_OPERATION: Word = "unknown";
+
 impl Model {
     pub(super) fn record(&mut self, batch: &[Event]) -> Answer {
         // What the batch tells, in order, and how each event stands after it.
@@ -46,6 +49,9 @@ impl Model {
         if let Some(open) = self.open_under(&event) {
             event.who = std::array::from_fn(|field| event.who[field].or(open.request.who[field]));
             event.model = event.model.or(open.request.model);
+            if event.operation == NO_OPERATION {
+                event.operation = open.request.operation;
+            }
         }
         event
     }
@@ -127,7 +133,7 @@ fn differing(known: &Event, retry: &Event, ends_reservation: bool) -> Vec<Word> 
         }
     };
     compare("service", known.service == retry.service);
-    compare("operation", known.operation == retry.operation);
+    compare("operation", ends_reservation && retry.operation == NO_OPERATION || known.operation == retry.operation);
     compare("kind", known.credit == retry.credit);
     compare("time", !retry.time_given || known.time == retry.time);
     for (field, name) in WHO_FIELDS.into_iter().enumerate() {
