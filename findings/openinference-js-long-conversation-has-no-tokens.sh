@@ -6,7 +6,7 @@
 #           (Python's SDK drops what came first instead: there it is the provider's name.) OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT helps.
 # Output:   for conversations of so many messages: the prompt tokens in the span, and how many attributes were dropped
 # Here:     a call without counts is recorded as unpriced, so that somebody sees it, never as one that cost 0;
-#           tests/senders/test_roads.py::test_each_paid_call_is_charged_once_at_its_true_price
+#           src/api/tests/otlp.rs::paid_calls_without_counts_are_unpriced_and_failed_ones_are_none
 set -euo pipefail
 expected='11 messages: 1000 tokens, 0 dropped
 51 messages: 1000 tokens, 0 dropped

@@ -16,7 +16,7 @@ use super::problem::{Problem, differences};
 use super::query_string::QueryString;
 use super::request::{INLINE_BYTES_MAX, format_of};
 use crate::domain::{CostEvent, CostSource, NATIVE_ROAD, RESPONSE_SOURCE};
-use crate::formats::{Answer, BadEvents, Batch, Counts, Format, LeftOut, Priced, Problems, told};
+use crate::formats::{Answer, BadEvents, Batch, Counts, Format, LeftOut, Priced, Problems, first_problems};
 use crate::ingest::{Limits, REASONS_MAX, Validator};
 use crate::wire::PricedItem;
 use crate::writer::{Conflict, RecordAnswer, RecordError, Recorded, Taking};
@@ -146,7 +146,7 @@ pub(super) fn with_conflicts(invalid: Problems, places: &[usize], conflicts: Vec
         errors.extend(differences(&Conflict { index: in_body(conflict.index), ..conflict }));
     }
     errors.sort_by_key(|error| error.index);
-    LeftOut { rejected, errors: told(errors) }
+    LeftOut { rejected, errors: first_problems(errors) }
 }
 
 /// An id for an event or a reservation that came without one: a UUIDv7, which sorts by time as the ledger likes it.

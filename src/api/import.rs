@@ -17,7 +17,7 @@ use super::costs_write::{Queued, queue, with_conflicts};
 use super::problem::Problem;
 use super::query_string::QueryString;
 use super::request::format_of;
-use crate::formats::{Answer, BadEvents, Counts, Format, LeftOut, told};
+use crate::formats::{Answer, BadEvents, Counts, Format, LeftOut, first_problems};
 use crate::ingest::Limits;
 use crate::writer::{RecordAnswer, Recorded};
 
@@ -110,7 +110,7 @@ fn add(all: &mut LeftOut, more: LeftOut, begin: usize) {
         error.index = error.index.map(|index| begin + index);
         error
     }));
-    all.errors = told(std::mem::take(&mut all.errors));
+    all.errors = first_problems(std::mem::take(&mut all.errors));
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::domain::{
 };
 use crate::fleet::{Verdict, WANT_MAX};
 use crate::formats::native::{idempotency_key, read_extension, read_release, read_reservation, read_settlement};
-use crate::ingest::{ModelUsage, ReservationWish, within};
+use crate::ingest::{MODEL_MISSING, ModelUsage, ReservationWish, within};
 use crate::wire::{ExtendedAnswer, GrantedAnswer, ReleasedAnswer, SettledAnswer};
 use crate::writer::{Done, Receipt, RecordError, ReservationAnswer, ReservationCommand, ReservationError};
 
@@ -140,7 +140,7 @@ async fn rated(state: &State, id: &Arc<str>, settlement: Settlement) -> Result<S
     let Reservation { request, .. } = reservation_under(state, id).await?.ok_or(Problem::UnknownReservation)?;
     let event = request.event(settlement.clone());
     if event.model.is_none() {
-        return Err(Problem::field("amount_usd", "is required, or model, to price usage by"));
+        return Err(Problem::field("amount_usd", MODEL_MISSING));
     }
     let (amount, cost) = state.book.load().cost_of(&event);
     within(amount, &state.limits).map_err(|message| Problem::field("usage", &message))?;

@@ -46,7 +46,7 @@ pub(super) fn finish(mut layers: Layers, sources: &Sources) -> Result<Config, Pr
     Ok(Config { fleet, ..config })
 }
 
-/// A pattern for every operation takes the brake off, as one that is meant for many may.
+/// A pattern that matches every operation takes the brake off: probably it was meant for fewer.
 fn doubt_critical(layers: &mut Layers) {
     let is_any = |pattern: &str| !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'*');
     let is_all = |text: &&String| {

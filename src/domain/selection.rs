@@ -65,7 +65,7 @@ pub struct EventPlace {
 pub struct EventQuestion {
     /// Which events.
     pub selection: Selection,
-    /// Only the one under the first of these keys under which there is one; where there are none, all.
+    /// Only the event under the first of these keys that has one; of ids that are no longer remembered, under any of them. Without keys, all.
     pub keys: Vec<EventKey>,
     /// Only those that look like an event of another road, or only the others.
     pub suspected: Option<bool>,

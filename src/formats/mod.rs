@@ -26,4 +26,4 @@ pub use calls::{CallAnswer, CallCounts, CallError, CallFormat, CallSink, ITEM_BY
 pub use format::{Answer, BadEvents, Batch, Counts, Format, LeftOut, Priced};
 pub use inflate::{GZIP_MEMBERS_MAX, InflateError, Inflater};
 pub use media::{JSON, LINES, is_json, media_type};
-pub use problem::{BodyError, Problems, RequestError, told};
+pub use problem::{BodyError, Problems, RequestError, first_problems};

@@ -52,9 +52,9 @@ pub struct Problems {
     bad_events: usize,
 }
 
-/// The problems that are told of those that are known, which stand in the order of their events: [`REASONS_MAX`] of them, so many that each of
-/// the first events has one at least. Whoever mends what is told so never mends the same events in vain.
-pub fn told(problems: Vec<ProblemEntry>) -> Vec<ProblemEntry> {
+/// Of problems in the order of their events, those that are told: [`REASONS_MAX`] at most. Each event has one before any has a second, so that a
+/// sender learns of as many bad events as possible.
+pub fn first_problems(problems: Vec<ProblemEntry>) -> Vec<ProblemEntry> {
     let is_first: Vec<bool> = std::iter::once(true)
         .chain(problems.windows(2).map(|pair| pair[0].index.is_none() || pair[0].index != pair[1].index))
         .collect();
@@ -126,12 +126,12 @@ impl Problems {
 
     /// The first problems, in the order of the events.
     pub fn into_listed(self) -> Vec<ProblemEntry> {
-        told(self.listed)
+        first_problems(self.listed)
     }
 
     /// The answer for a request with `events_seen` events, none of which is taken.
     pub fn into_error(self, events_seen: usize) -> BodyError {
-        BodyError::Invalid { errors: told(self.listed), total: self.bad_events, events_seen }
+        BodyError::Invalid { errors: first_problems(self.listed), total: self.bad_events, events_seen }
     }
 }
 

@@ -30,6 +30,9 @@ pub fn within(amount: Usd, limits: &Limits) -> Result<(), String> {
     Err(format!("comes to {amount} USD, and an event may be at most {} USD", limits.event_usd_max))
 }
 
+/// What completes a sentence that begins with the name of an amount, where only the model is missing to price usage by.
+pub const MODEL_MISSING: &str = "is required, or model, to price usage by";
+
 impl Check {
     /// Whether an event without an amount can be priced; what it lacks is noted.
     pub(super) fn can_be_priced(&mut self, raw: &RawEvent<'_>, kind: Option<Kind>) -> bool {
@@ -58,7 +61,7 @@ impl Check {
         let lacks = match (has_model, has_usage) {
             (true, true) => return true,
             (true, false) => "is required, or usage, to price model by",
-            (false, true) => "is required, or model, to price usage by",
+            (false, true) => MODEL_MISSING,
             (false, false) => "is required, or model and usage, to price it by",
         };
         self.refuse(amount, || lacks.to_owned());

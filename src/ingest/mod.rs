@@ -33,7 +33,7 @@ pub use amount::parse_estimate;
 pub use call::{Call, CallUsage, Ignored};
 pub use call_settings::{CallKeys, CallSettings, ChargeFrom, CostFrom};
 pub use calls::{CallRules, TakenCall, sources_of_calls};
-pub use cost::within;
+pub use cost::{MODEL_MISSING, within};
 pub use event::Validator;
 pub use gate::{GateRequest, GateWish, validate_gate_order};
 pub use limit::{LimitRequest, LimitWish, validate_limit_order};

@@ -10,7 +10,7 @@ use super::cause::Problem;
 use super::kind::{self, Kind};
 use crate::api::answer;
 use crate::budget::{Refusal, Rest};
-use crate::formats::{Answer, told};
+use crate::formats::{Answer, first_problems};
 use crate::ingest::REASONS_MAX;
 use crate::wire::{ProblemDocument, ProblemEntry};
 use crate::writer::Conflict;
@@ -162,7 +162,9 @@ impl Problem {
         match self {
             Self::InvalidEvent { errors, .. } | Self::InvalidRequest(errors) => errors.clone(),
             Self::ReservationConflict(fields) => fields.iter().map(|field| difference(field)).collect(),
-            Self::IdConflict(conflicts) => told(conflicts.iter().take(REASONS_MAX).flat_map(differences).collect()),
+            Self::IdConflict(conflicts) => {
+                first_problems(conflicts.iter().take(REASONS_MAX).flat_map(differences).collect())
+            }
             _ => Vec::new(),
         }
     }

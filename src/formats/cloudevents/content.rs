@@ -225,7 +225,7 @@ fn amount(name: &str, value: &Value<'_>) -> Result<Option<Usd>, String> {
     Ok(Some(amount))
 }
 
-/// A member of our own events that has a meaning of its own there, where it says nothing else than what is taken here.
+/// Refuses a member of our own events that asks for what is not done here; `taken` is the one value that asks for nothing.
 fn only(name: &str, value: &Value<'_>, taken: &str) -> Result<(), String> {
     if *value == Value::Null || digits(value).as_deref() == Some(taken) {
         return Ok(());

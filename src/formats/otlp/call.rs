@@ -44,8 +44,8 @@ pub(super) fn find(record: &Record<'_>, signal: Signal, scope: &str) -> Result<F
     let told = cost(sender, attributes).map_err(named)?.or(metadata.cost);
     let (cost, zero) = unless_zero(told, !usage.is_empty());
     let has_counts = !usage.is_empty() || cost.is_some();
-    // Where counts are needed, ids are made up also where there was no response.
     let has_failed = record.has_failed || sender.fails.holds(record, scope);
+    // Where counts are needed, ids are made up also where there was no response.
     let has_id = !is_wrapper && (has_counts || sender.needs != Needs::Counts);
     let response_id = if has_id { response_id(sender, attributes, answer.id) } else { Cow::Borrowed("") };
     // LiteLLM makes one up for what failed, a UUID, also in the spans of others.

@@ -41,9 +41,10 @@ const TELLING: [&[u8]; 10] = [
     b"mlflow.",
     b"genkit:",
 ];
-/// Who made a call, by its resource.
+/// Which instance of a program made a call, by its resource: the worker, unless an SDK has made up a UUID for the process. That would be a new
+/// worker after each start.
 const INSTANCE: &str = "service.instance.id";
-/// What made it. SDKs make an instance up for each process, a UUID, which would be another worker after each start; then it is this.
+/// The program: the worker where its instance does not say more.
 const SERVICE: &str = "service.name";
 /// Where tracers put what a program says of its calls in names of its own.
 const OWN_NAMES: [&str; 6] = [

@@ -17,6 +17,12 @@ pub(super) fn members(text: &str) -> Option<Members<'_>> {
     if text.len() > TEXT_BYTES_MAX { None } else { serde_json::from_str(text).ok() }
 }
 
+/// The only item of an array; `None` of another number of them, or if it is too long.
+pub(super) fn only(text: &str) -> Option<&str> {
+    let items: Option<[&RawValue; 1]> = if text.len() > TEXT_BYTES_MAX { None } else { serde_json::from_str(text).ok() };
+    items.map(|[item]| item.get())
+}
+
 /// Those of the first of these members that is an object.
 pub(super) fn nested<'t>(members: &Members<'t>, names: &[&str]) -> Members<'t> {
     names.iter().find_map(|name| serde_json::from_str(members.get(*name)?.get()).ok()).unwrap_or_default()

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::count::Counted;
-use super::members::{Members, TEXT_BYTES_MAX, members, nested, raw_at, text_at};
+use super::members::{Members, members, nested, only, raw_at, text_at};
 use super::record::TEXT_BYTES_KEPT_MAX;
 use super::usage_text::told_usage;
 use crate::domain::Usd;
@@ -36,15 +36,7 @@ const MADE_UP: [&str; 4] = ["run-", "lc_run-", "__fake_id__", "FAKE_ID"];
 impl Answer {
     /// Of a text in JSON, which must be whole; of several answers, that of one alone. LangChain has the answer's members in its own result.
     pub fn read(text: &str) -> Self {
-        let only: [&RawValue; 1];
-        let text = match serde_json::from_str::<[&RawValue; 1]>(text) {
-            Ok(answers) if text.len() <= TEXT_BYTES_MAX => {
-                only = answers;
-                only[0].get()
-            }
-            _ => text,
-        };
-        let Some(members) = members(text) else { return Self::default() };
+        let Some(members) = members(text).or_else(|| members(only(text)?)) else { return Self::default() };
         let first = first_generation(&members).unwrap_or_default();
         let message = ["message", "kwargs"].iter().fold(first, |inner, name| nested(&inner, &[name]));
         let metadata = nested(&message, &["response_metadata"]);
@@ -98,6 +90,7 @@ pub(super) fn told_cost(text: &str) -> Option<Usd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::otlp::members::TEXT_BYTES_MAX;
 
     #[test]
     fn costs_are_totals_or_sums() {

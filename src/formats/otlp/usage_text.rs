@@ -85,14 +85,14 @@ fn in_words_of_openai_or_anthropic(members: &Members<'_>) -> Counted {
     let has_cached =
         members.contains_key("prompt_tokens") || is_whole || !beside.iter().any(|name| members.contains_key(*name));
     // LangChain says 0 where it has them by how long they are kept.
-    let kept = ["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"].map(|name| first(&input_details, &[name]));
-    let kept = said(sum(&kept.map(Option::unwrap_or_default)));
+    let by_time = ["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"]
+        .map(|name| first(&input_details, &[name]).unwrap_or_default());
     Counted {
         input,
         cached: first(&input_details, &["cached_tokens", "cache_read"])
             .or_else(|| top(&["cache_read_input_tokens", "input_cached_tokens", "input_cache_read", "cached_tokens"])),
         cache_write: first(&input_details, &["cache_creation_tokens", "cache_write_tokens", "cache_creation"])
-            .max(kept)
+            .max(said(sum(&by_time)))
             .or_else(|| top(&["cache_creation_input_tokens", "input_cache_creation"])),
         cache_write_1h: first(&written, &["ephemeral_1h_input_tokens"])
             .or_else(|| first(&input_details, &["ephemeral_1h_input_tokens"])),
